@@ -1,0 +1,1 @@
+"""What several stages share: documents, the store, storage, records, the stage shell."""

@@ -1,0 +1,531 @@
+"""The JSON documents that flow between stages, one at the root of each artifact.
+
+A document is frozen, refuses unknown fields, and names the version of its schema. It
+holds nothing that differs between two computations of the same thing (no times, no
+paths, no run ids), so that its bytes can enter a content digest. What differs is in the
+record of the task that made it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from components.common.digests import canonical_json
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+Scheme = Literal["float32", "float16", "dynamic_range", "int8"]
+Source = Literal["dense", "pruned"]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Part(BaseModel):
+    """A piece of a document."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Document(Part):
+    """A document, and how it lies in an artifact's directory."""
+
+    file_name: ClassVar[str]
+
+    schema_version: Literal[1] = 1
+
+    @classmethod
+    def read(cls, directory: Path) -> Self:
+        return cls.model_validate_json((directory / cls.file_name).read_bytes())
+
+    def write(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / self.file_name).write_text(self.to_json() + "\n", encoding="utf-8")
+
+    def to_json(self) -> str:
+        return canonical_json(self.model_dump(mode="json"))
+
+
+class Lineage(Part):
+    """What an artifact was made from: digests, so that it can be traced and compared."""
+
+    stage: str
+    key: str
+    """The key of the computation: config, code and inputs."""
+    inputs: Mapping[str, str]
+    """Input name -> content digest."""
+
+
+# --- dataset manifest ---------------------------------------------------------------
+
+
+class ImageSpec(Part):
+    """How pictures lie in the examples."""
+
+    height: int
+    width: int
+    channels: Literal[1, 3]
+    encoding: Literal["jpeg", "png"]
+
+
+class Shard(Part):
+    """One TFRecord file."""
+
+    path: str
+    """Relative to the data root."""
+    examples: int
+    size_bytes: int
+    crc32c: int
+
+
+class SplitExamples(Part):
+    examples: int
+    shards: tuple[Shard, ...]
+    examples_per_class: tuple[int, ...]
+    """Aligned with the manifest's class_names."""
+
+
+class PixelStatistics(Part):
+    """Over the training split, after resizing; intensities in [0, 255]."""
+
+    mean: tuple[float, ...]
+    """Per channel."""
+    std: tuple[float, ...]
+    """Per channel."""
+    histogram: tuple[float, ...]
+    """Share of intensities (all channels) in each of 32 bins of width 8."""
+
+
+class DatasetManifest(Document):
+    """The data set as the stages see it: small; the shards stay under the data root.
+
+    Beside it lies `rejects.jsonl`: path, reason and detail of every rejected record.
+    """
+
+    file_name: ClassVar[str] = "dataset.json"
+
+    task: Literal["image_classification"]
+    class_names: tuple[str, ...]
+    image: ImageSpec
+    compression: Literal["gzip", "none"]
+    splits: Mapping[Split, SplitExamples]
+    source_fingerprint: str
+    statistics: PixelStatistics
+    rejects: Mapping[str, int]
+    """Reason -> count."""
+    records: int
+    """How many records the source held, rejected ones included."""
+    slices: tuple[str, ...]
+    """Names of the slices that examples may belong to; empty where the source has none."""
+    lineage: Lineage
+
+
+# --- validation ---------------------------------------------------------------------
+
+
+class Finding(Part):
+    """Something that validate noticed."""
+
+    check: str
+    severity: Literal["warn", "stop"]
+    message: str
+
+
+class Validation(Document):
+    file_name: ClassVar[str] = "validation.json"
+
+    findings: tuple[Finding, ...]
+
+
+# --- model bundle -------------------------------------------------------------------
+
+
+class InputSpec(Part):
+    """What the Keras model expects: `(pixel - offset) * scale`, pixel in [0, 255]."""
+
+    height: int
+    width: int
+    channels: Literal[1, 3]
+    offset: tuple[float, ...]
+    """Per channel, in intensities."""
+    scale: tuple[float, ...]
+    """Per channel."""
+
+
+class Epoch(Part):
+    """One epoch of training."""
+
+    phase: Literal["head", "fine_tune", "prune"]
+    epoch: int
+    """Counted from 1 through all phases of the stage."""
+    learning_rate: float
+    """At the end of the epoch."""
+    loss: float
+    accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    sparsity: float | None = None
+
+
+class LayerSparsity(Part):
+    """How sparse a kernel came out."""
+
+    layer: str
+    parameters: int
+    zeros: int
+    pruned: bool
+    """False where a rule kept the layer dense."""
+
+
+class ModelBundle(Document):
+    """A trained model: `model.keras` and `predictions.npz` lie beside it.
+
+    `predictions.npz` holds for validation and for test: `<split>_ids` (bytes [n]),
+    `<split>_labels` (int64 [n]) and `<split>_probabilities` (float32 [n, classes]).
+    """
+
+    file_name: ClassVar[str] = "bundle.json"
+
+    task: Literal["image_classification"]
+    class_names: tuple[str, ...]
+    backbone: str
+    input: InputSpec
+    parameters: int
+    history: tuple[Epoch, ...]
+    best_epoch: int
+    sparsity: tuple[LayerSparsity, ...] = ()
+    """Per kernel; empty for a model that was not pruned."""
+    target_sparsity: float | None = None
+    lineage: Lineage
+
+
+# --- candidate ----------------------------------------------------------------------
+
+
+class TensorSpec(Part):
+    """An input or output of a TFLite model; `real = scale * (quantized - zero_point)`."""
+
+    name: str
+    dtype: Literal["float32", "uint8", "int8"]
+    shape: tuple[int, ...]
+    scale: float
+    """0 where the tensor is not quantized."""
+    zero_point: int
+
+
+class TensorSparsity(Part):
+    """Zeros counted in a constant tensor of the `.tflite` file."""
+
+    tensor: str
+    dtype: str
+    elements: int
+    zeros: int
+
+
+class TFLiteModel(Part):
+    """What was found in a `.tflite` file."""
+
+    size_bytes: int
+    zipped_bytes: int
+    """After deflate, as an app store or an HTTP server would send it."""
+    sha256: str
+    input: TensorSpec
+    output: TensorSpec
+    operators: Mapping[str, int]
+    """Operator name -> count."""
+    sparsity: tuple[TensorSparsity, ...]
+    """For each weight tensor of rank 2 or more."""
+
+
+class Candidate(Document):
+    """A `model.tflite` beside it, or the reason why it could not be made."""
+
+    file_name: ClassVar[str] = "candidate.json"
+
+    candidate_id: str
+    source: Source
+    scheme: Scheme
+    class_names: tuple[str, ...]
+    model: TFLiteModel | None
+    failure: str | None
+    """One or two sentences where the model could not be made."""
+    lineage: Lineage
+
+
+def candidate_id(source: Source, scheme: Scheme) -> str:
+    """Returns the id of a candidate: `int8` or `pruned-int8`."""
+    return scheme if source == "dense" else f"pruned-{scheme}"
+
+
+BASELINE_ID = "float32"
+"""The candidate against which all others are compared: the dense float32 model."""
+
+
+# --- evaluation ---------------------------------------------------------------------
+
+
+class Estimate(Part):
+    """A metric with its 95 % confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ClassMetrics(Part):
+    class_name: str
+    examples: int
+    recall: Estimate
+    """The class's own accuracy."""
+    precision: float
+    f1: float
+
+
+class SliceMetrics(Part):
+    slice_name: str
+    examples: int
+    accuracy: Estimate
+
+
+class KerasAgreement(Part):
+    """The `.tflite` against the predictions stored in the bundle, on the same examples."""
+
+    same_prediction: Share
+    largest_difference: float
+    """Of any probability."""
+
+
+class Evaluation(Document):
+    """A candidate on the test split, in LiteRT.
+
+    `predictions.npz` beside it: `ids` (bytes [n]), `labels` (int64 [n]), `probabilities`
+    (float32 [n, classes]), `slices` (bytes [n], empty where the example has none).
+    """
+
+    file_name: ClassVar[str] = "evaluation.json"
+
+    candidate_id: str
+    failure: str | None
+    """Why there are no metrics: the candidate's own failure, or LiteRT's."""
+    examples: int
+    metrics: Mapping[str, Estimate]
+    """accuracy, top5_accuracy, macro_f1, log_loss, calibration_error."""
+    per_class: tuple[ClassMetrics, ...]
+    per_slice: tuple[SliceMetrics, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """[true class][predicted class] -> examples."""
+    keras: KerasAgreement | None
+    lineage: Lineage
+
+
+# --- benchmark ----------------------------------------------------------------------
+
+
+class Latency(Part):
+    """Of one inference of one example, in milliseconds."""
+
+    threads: int
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    runs: int
+
+
+class CandidateBenchmark(Part):
+    candidate_id: str
+    latencies: tuple[Latency, ...]
+    """One for each number of threads."""
+    peak_memory_bytes: int
+    """Growth of the process's resident memory while the model is loaded and run."""
+
+
+class Machine(Part):
+    """Where latency was measured; figures of two machines are never compared."""
+
+    cpu_model: str
+    cores: int
+
+
+class Benchmark(Document):
+    """All candidates, interleaved in one process, so that their figures compare."""
+
+    file_name: ClassVar[str] = "benchmark.json"
+
+    machine: Machine
+    candidates: tuple[CandidateBenchmark, ...]
+    lineage: Lineage
+
+
+# --- decision -----------------------------------------------------------------------
+
+Verdict = Literal["blessed", "already_blessed", "not_blessed"]
+
+
+class Comparison(Part):
+    """A paired comparison of accuracy: the candidate against a reference.
+
+    Attributes are shares in [0, 1]: an accuracy drop of 0.01 is one point.
+    """
+
+    reference: str
+    """`float32`, or `blessed <version>`, or a class or slice of these."""
+    examples: int
+    drop: float
+    """Observed accuracy drop (negative: the candidate is better)."""
+    upper_bound: float
+    """One-sided upper confidence bound of the drop at `alpha` (Tango's score interval)."""
+    margin: float
+    alpha: float
+    passed: bool
+
+
+class CandidateVerdict(Part):
+    candidate_id: str
+    accepted: bool
+    """It meets every budget; the smallest accepted one wins."""
+    reasons: tuple[str, ...]
+    """Why not, in whole sentences; for the winner, why it."""
+    comparisons: tuple[Comparison, ...]
+
+
+class StepGain(Part):
+    """What one compression step bought: `pruning` or `int8`, candidate against candidate."""
+
+    step: str
+    before: str
+    after: str
+    """Candidate ids."""
+    size_ratio: float
+    zipped_ratio: float
+    latency_ratio: float
+    """After divided by before; below 1 is a gain. Latency is p50 at one thread."""
+    accuracy_change: float
+    paid: bool
+    message: str
+
+
+class BlessedModel(Part):
+    """The pointer's target as the gate saw it."""
+
+    version: str
+    model_sha256: str
+    candidate_id: str
+
+
+class Decision(Document):
+    file_name: ClassVar[str] = "decision.json"
+
+    verdict: Verdict
+    summary: str
+    """The verdict in one or two sentences."""
+    winner: str | None
+    """The candidate's id; None where nothing meets the budgets."""
+    candidates: tuple[CandidateVerdict, ...]
+    steps: tuple[StepGain, ...]
+    power: float | None
+    """Chance that a candidate as accurate as float is accepted, at this margin and size."""
+    required_test_examples: int | None
+    blessed_before: BlessedModel | None
+    lineage: Lineage
+
+
+# --- release ------------------------------------------------------------------------
+
+
+class Release(Document):
+    """A version in the registry: immutable, named by its model's digest."""
+
+    file_name: ClassVar[str] = "release.json"
+
+    model_name: str
+    version: str
+    """The first 12 hexadecimal digits of the model's SHA-256."""
+    candidate_id: str
+    model: TFLiteModel
+    class_names: tuple[str, ...]
+    metrics: Mapping[str, Estimate]
+    latency_ms: float | None
+    """p50 at one thread."""
+    dataset_fingerprint: str
+    created: str
+    """ISO 8601, UTC. A release is the one document that carries a date."""
+    run_id: str
+    lineage: Lineage
+
+
+class Published(Document):
+    """What publish did."""
+
+    file_name: ClassVar[str] = "published.json"
+
+    verdict: Verdict
+    version: str | None
+    """The version that is blessed afterwards, if any."""
+    uri: str | None
+    message: str
+
+
+# --- records ------------------------------------------------------------------------
+
+
+class Record(Document):
+    """How a stage's output came to be; stands beside it in the store."""
+
+    file_name: ClassVar[str] = "record.json"
+
+    stage: str
+    key: str
+    config: Mapping[str, Any]
+    identity: Mapping[str, str]
+    """Content behind locations, or the machine where that matters."""
+    inputs: Mapping[str, str]
+    code: str
+    image: str
+    libraries: Mapping[str, str]
+    """Distribution -> version, of those that the task had imported."""
+    output_digest: str
+    started: str
+    """ISO 8601, UTC."""
+    seconds: float
+    peak_memory_bytes: int
+    measurements: Mapping[str, float]
+    """Figures that the stage took of its own work, such as examples_per_s."""
+
+
+class TaskResult(Document):
+    """One task of one run, in the run's folder under `tasks/`."""
+
+    file_name: ClassVar[str] = "task.json"
+
+    task: str
+    """`prune` or `quantize[pruned-int8]`."""
+    status: Literal["computed", "cached", "failed"]
+    seconds: float
+    """In this run; the record has the time of the computation."""
+    message: str = ""
+    """What went wrong, for a failed task."""
+    user_error: bool = False
+    record: Record | None = None
+
+
+class Receipt(Document):
+    """Every task of a run: time, memory, cached or computed."""
+
+    file_name: ClassVar[str] = "receipt.json"
+
+    run_id: str
+    tasks: tuple[TaskResult, ...]
+    seconds: float
+
+
+class Outcome(Document):
+    """How a run ended; written by the exit handler, read by whoever waits for the run."""
+
+    file_name: ClassVar[str] = "outcome.json"
+
+    run_id: str
+    state: Literal["succeeded", "failed"]
+    verdict: Verdict | None
+    message: str
+    failed_task: str | None

@@ -1,0 +1,277 @@
+"""The shell around every stage: key, store, compute, keep, record.
+
+A stage is declared once, as a `Stage`, and run by `execute`. The shell computes the key
+(config, code, content of the inputs), answers from the store where it can, and otherwise
+lets the stage's `compute` write into a fresh directory, keeps the result and records how
+it came to be, beside the output and in the run's folder.
+"""
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import os
+import resource
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from components.common.config import StageConfig
+from components.common.digests import (
+    canonical_json,
+    code_digest,
+    file_digest,
+    text_digest,
+    tree_digest,
+)
+from components.common.documents import Lineage, Record, TaskResult
+from components.common.errors import BAD_INPUT, UserError
+from components.common.events import Events
+from components.common.run_context import RunContext
+from components.common.store import Store
+
+C = TypeVar("C", bound=StageConfig)
+
+EVENTS_DIRECTORY = "LITESMITH_EVENTS"
+"""Set by the local runner: the folder for events.jsonl and each task's log."""
+DRIVER_PID = "LITESMITH_DRIVER_PID"
+"""Set by the local runner: a task ends when this process is gone."""
+IMAGE = "LITESMITH_IMAGE"
+"""Set in the container images: which one this is."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task(Generic[C]):
+    """What a stage's compute function works with."""
+
+    name: str
+    config: C
+    context: RunContext
+    inputs: Mapping[str, Any]
+    """Input name -> Path, tuple of Paths, or None for an optional one not given."""
+    output: Path
+    """A fresh, empty directory; what is written here is the stage's output."""
+    lineage: Lineage
+    events: Events
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stage(Generic[C]):
+    """The declaration of a stage.
+
+    Attributes:
+      name: the component's name.
+      compute: writes the output; returns figures of its own work for the record.
+      identify: returns what the config's locations stand for (content digests), or the
+        machine where results depend on it; enters the key.
+      verify: whether what the output refers to, but does not contain, is still whole.
+      reuse: whether unchanged work is answered from the store; off for stages that look
+        at the blessed model, which changes outside the run.
+      output_file: where set, the KFP artifact is this one file of the output directory.
+    """
+
+    name: str
+    compute: Callable[[Task[C]], Mapping[str, float] | None]
+    identify: Callable[[C, RunContext, Events], Mapping[str, str]] | None = None
+    verify: Callable[[Path, RunContext], bool] | None = None
+    reuse: bool = True
+    output_file: str | None = None
+
+
+def execute(
+    stage: Stage[C],
+    *,
+    config: C,
+    context: str,
+    inputs: Mapping[str, Path | Sequence[Path] | None],
+    output: Path,
+    instance: str = "",
+) -> None:
+    """Runs one task, or answers it from the store.
+
+    Args:
+      stage: what to run.
+      config: the stage's configuration.
+      context: canonical JSON of the RunContext.
+      inputs: input name -> artifact path, paths of a collected input, or None.
+      output: where KFP expects the artifact; made here.
+      instance: which of several parallel tasks of the stage this is, such as a
+        candidate's id.
+
+    Raises:
+      SystemExit: with BAD_INPUT, after a UserError, whose message is printed and kept.
+    """
+    run = RunContext.model_validate_json(context)
+    name = f"{stage.name}[{instance}]" if instance else stage.name
+    events = _connect(name)
+    started = time.monotonic()
+    events.emit("started")
+    try:
+        record, cached = _answer(stage, config, run, inputs, output, name, events)
+    except BaseException as error:
+        user_error = isinstance(error, UserError)
+        message = str(error) if user_error else f"{type(error).__name__}: {error}"
+        result = TaskResult(
+            task=name,
+            status="failed",
+            seconds=time.monotonic() - started,
+            message=message,
+            user_error=user_error,
+        )
+        _keep_result(run, result)
+        events.emit("failed", message=message[:2000], user_error=user_error)
+        if user_error:
+            print(f"error: {message}", file=sys.stderr, flush=True)
+            raise SystemExit(BAD_INPUT) from None
+        raise
+    seconds = time.monotonic() - started
+    status = "cached" if cached else "computed"
+    _keep_result(run, TaskResult(task=name, status=status, seconds=seconds, record=record))
+    events.emit("finished", status=status, seconds=round(seconds, 3))
+
+
+def _answer(
+    stage: Stage[C],
+    config: C,
+    run: RunContext,
+    inputs: Mapping[str, Path | Sequence[Path] | None],
+    output: Path,
+    name: str,
+    events: Events,
+) -> tuple[Record, bool]:
+    """Returns the record of the output that now lies in place, and whether it was stored."""
+    identity = dict(stage.identify(config, run, events)) if stage.identify else {}
+    digests = {input_: _input_digest(path) for input_, path in inputs.items() if path is not None}
+    code = code_digest(f"components.{stage.name}.stage")
+    material = {
+        "stage": stage.name,
+        "config": config.identity(),
+        "code": code,
+        "inputs": digests,
+        "identity": identity,
+    }
+    key = text_digest(canonical_json(material))
+    store = Store(run.data())
+    work = output.with_name(f"{output.name}.work")
+    if stage.reuse:
+        record = store.find(stage.name, key, work)
+        if record is not None and (stage.verify is None or stage.verify(work, run)):
+            _deliver(work, output, stage.output_file)
+            return record, True
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    started, clock = datetime.now(UTC), time.monotonic()
+    task = Task(
+        name=name,
+        config=config,
+        context=run,
+        inputs=inputs,
+        output=work,
+        lineage=Lineage(stage=stage.name, key=key, inputs=digests),
+        events=events,
+    )
+    measurements = stage.compute(task) or {}
+    record = Record(
+        stage=stage.name,
+        key=key,
+        config=config.model_dump(mode="json"),
+        identity=identity,
+        inputs=digests,
+        code=code,
+        image=os.environ.get(IMAGE, ""),
+        libraries=_imported_libraries(),
+        output_digest=tree_digest(work),
+        started=started.isoformat(timespec="seconds"),
+        seconds=time.monotonic() - clock,
+        peak_memory_bytes=_peak_memory_bytes(),
+        measurements=measurements,
+    )
+    if stage.reuse:
+        record = store.put(record, work)
+    _deliver(work, output, stage.output_file)
+    return record, False
+
+
+def _input_digest(path: Path | Sequence[Path]) -> str:
+    if isinstance(path, Path):
+        return tree_digest(path) if path.is_dir() else file_digest(path)
+    # A collected input is a set: its order depends on which iteration KFP lists first.
+    return text_digest(canonical_json(sorted(_input_digest(item) for item in path)))
+
+
+def _deliver(work: Path, output: Path, output_file: str | None) -> None:
+    if output.is_dir():
+        shutil.rmtree(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if output_file is None:
+        work.rename(output)
+    else:
+        (work / output_file).replace(output)
+        shutil.rmtree(work)
+
+
+def _keep_result(run: RunContext, result: TaskResult) -> None:
+    name = f"{run.run_folder()}/tasks/{result.task}.json"
+    run.data().write(name, result.to_json().encode())
+
+
+def _connect(name: str) -> Events:
+    """Joins the local runner, if there is one: events, the task's own log, its life."""
+    folder = os.environ.get(EVENTS_DIRECTORY)
+    if folder is None:
+        return Events(name)
+    log = os.open(Path(folder, f"{name}.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    if driver := os.environ.get(DRIVER_PID):
+        threading.Thread(target=_end_with, args=(int(driver),), daemon=True).start()
+    return Events(name, Path(folder, "events.jsonl"))
+
+
+def _end_with(driver: int) -> None:
+    """Ends this process when the driver is gone, so that a killed run leaves nothing behind."""
+    while True:
+        time.sleep(0.5)
+        with contextlib.suppress(PermissionError):
+            try:
+                os.kill(driver, 0)
+            except ProcessLookupError:
+                os._exit(1)
+
+
+_LIBRARIES = {
+    "apache_beam": "apache-beam",
+    "tensorflow": "tensorflow",
+    "tf_keras": "tf-keras",
+    "tensorflow_model_optimization": "tensorflow-model-optimization",
+    "ai_edge_litert": "ai-edge-litert",
+    "numpy": "numpy",
+    "PIL": "pillow",
+    "kfp": "kfp",
+}
+
+
+def _imported_libraries() -> dict[str, str]:
+    return dict(_versions())
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for module, distribution in _LIBRARIES.items():
+        if module in sys.modules:
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+                yield distribution, importlib.metadata.version(distribution)
+
+
+def _peak_memory_bytes() -> int:
+    kilobytes = max(
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return kilobytes * 1024

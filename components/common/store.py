@@ -1,0 +1,97 @@
+"""The content-addressed store: a stage's output by the key of its computation.
+
+An entry is `store/<stage>/<key>/`: the output's files under a folder named by their
+digest, and `record.json`, created last and only once. So an entry without a record does
+not exist, the first writer wins, and the loser adopts its entry. Digests are verified
+whenever an entry is used: a damaged or incomplete one is a miss, and the next
+computation repairs it.
+"""
+
+import shutil
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from components.common.digests import tree_digest
+from components.common.documents import Record
+from components.common.storage import ABSENT, PreconditionError, Storage
+
+
+class Store:
+    """Finds and keeps stage outputs below a storage's `store/`."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def find(self, stage: str, key: str, into: Path) -> Record | None:
+        """Copies an entry's output into a directory, if the entry is there and whole.
+
+        Args:
+          stage: the stage's name.
+          key: the computation's key.
+          into: a directory, made anew; absent again after a miss.
+
+        Returns:
+          The entry's record, or None where there is none, or it is damaged.
+        """
+        record, _ = self._record(stage, key)
+        if record is None or not self._fetch(record, into):
+            return None
+        return record
+
+    def put(self, record: Record, output: Path) -> Record:
+        """Keeps an output; returns the record that stands, another's where it was first.
+
+        Args:
+          record: describes the output; its output_digest is that of `output`.
+          output: the directory to keep. Where another writer was first, its content is
+            replaced by that writer's.
+        """
+        while True:
+            standing, generation = self._record(record.stage, record.key)
+            if standing is not None:
+                adopted = output.with_name(output.name + ".adopted")
+                if self._fetch(standing, adopted):
+                    shutil.rmtree(output)
+                    adopted.rename(output)
+                    return standing
+            self._storage.upload(output, _files(record))
+            try:
+                self._storage.write(
+                    _record_name(record.stage, record.key),
+                    record.to_json().encode(),
+                    if_generation=generation,
+                )
+            except PreconditionError:
+                continue
+            return record
+
+    def _record(self, stage: str, key: str) -> tuple[Record | None, int]:
+        data, generation = self._storage.read_with_generation(_record_name(stage, key))
+        if generation == ABSENT:
+            return None, ABSENT
+        try:
+            return Record.model_validate_json(data), generation
+        except ValidationError:
+            return None, generation
+
+    def _fetch(self, record: Record, into: Path) -> bool:
+        if into.exists():
+            shutil.rmtree(into)
+        into.mkdir(parents=True)
+        try:
+            self._storage.download(_files(record), into)
+        except FileNotFoundError:
+            pass
+        if tree_digest(into) == record.output_digest:
+            return True
+        shutil.rmtree(into)
+        return False
+
+
+def _record_name(stage: str, key: str) -> str:
+    return f"store/{stage}/{key}/record.json"
+
+
+def _files(record: Record) -> str:
+    return f"store/{record.stage}/{record.key}/{record.output_digest}"

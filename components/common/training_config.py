@@ -1,0 +1,40 @@
+"""The values that every stage which trains shares."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A group of values within a stage's configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Optimizer(Section):
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: Positive = 1e-3
+    """The peak, after the warm-up."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_epochs: NonNegative = 0.0
+    weight_decay: NonNegative = 0.0
+    """Decoupled, for adamw; as L2 on the kernels otherwise."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Of sgd alone."""
+
+
+class Augment(Section):
+    """Random changes of a training picture; 0 or false leaves one out."""
+
+    flip: bool = False
+    """Left to right."""
+    shift: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    """Largest translation, as a share of the width."""
+    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Largest change of scale: 0.2 zooms by factors in [0.8, 1.2]."""
+    brightness: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    saturation: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -1,0 +1,16 @@
+"""What evaluate is told."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from components.common.config import StageConfig
+
+
+class EvaluateConfig(StageConfig):
+    """The recipe's `evaluate` section."""
+
+    calibration_bins: Annotated[int, Field(ge=2, le=100)] = 15
+    """Of the expected calibration error (equal-width bins of the top probability)."""
+    bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    """For the intervals of macro F1, log loss and calibration error."""

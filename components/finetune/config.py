@@ -1,0 +1,69 @@
+"""What finetune is told, and what is known of each backbone without loading it."""
+
+import dataclasses
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from components.common.config import StageConfig
+from components.common.training_config import Augment, Optimizer, Positive, Section
+
+BackboneName = Literal[
+    "small_cnn", "efficientnet_lite0", "mobilenet_v2", "resnet50_v2", "inception_v3", "vgg16"
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class BackboneLimits:
+    """What a backbone can take."""
+
+    min_image_size: int
+    channels: tuple[int, ...]
+    imagenet: bool
+    """Whether `weights: imagenet` exists for it."""
+
+
+BACKBONE_LIMITS: dict[BackboneName, BackboneLimits] = {
+    "small_cnn": BackboneLimits(8, (1, 3), imagenet=False),
+    "efficientnet_lite0": BackboneLimits(32, (3,), imagenet=True),
+    "mobilenet_v2": BackboneLimits(32, (3,), imagenet=True),
+    "resnet50_v2": BackboneLimits(32, (3,), imagenet=True),
+    "inception_v3": BackboneLimits(75, (3,), imagenet=True),
+    "vgg16": BackboneLimits(32, (3,), imagenet=True),
+}
+
+
+class Unfreeze(Section):
+    """The second phase: the top of the backbone at a lower rate."""
+
+    epochs: Annotated[int, Field(ge=1)]
+    learning_rate: Positive = 3e-4
+    layers: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Which share of the backbone's layers, from the top, is trained; BatchNorm never is."""
+
+
+class FinetuneConfig(StageConfig):
+    """The recipe's `train` section."""
+
+    locations: ClassVar[frozenset[str]] = frozenset({"weights"})
+
+    backbone: BackboneName
+    weights: str = "none"
+    """`imagenet`, `none`, or the path of a weights file (local or gs://)."""
+    width: Annotated[float, Field(gt=0, le=2)] = 1.0
+    """Width multiplier (alpha) of mobilenet_v2 and small_cnn."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Before the softmax head."""
+    epochs: Annotated[int, Field(ge=1)] = 8
+    """With the backbone frozen; a backbone without weights is trained whole."""
+    unfreeze: Unfreeze | None = None
+    global_batch_size: Annotated[int, Field(ge=1)] = 32
+    optimizer: Optimizer = Optimizer()
+    augment: Augment = Augment()
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
+    """Epochs without a better validation accuracy."""
+    mixed_precision: Literal["auto", "off"] = "off"
+    """auto: where the device has it."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

@@ -1,0 +1,41 @@
+"""The KFP contract of gate."""
+
+from typing import List  # noqa: UP035 (KFP reads this spelling)
+
+from kfp import dsl
+
+
+@dsl.component(base_image="litesmith-lite", install_kfp_package=False)
+def gate(
+    candidates: dsl.Input[List[dsl.Model]],  # noqa: UP006
+    evaluations: dsl.Input[List[dsl.Artifact]],  # noqa: UP006
+    benchmark: dsl.Input[dsl.Artifact],
+    dataset: dsl.Input[dsl.Dataset],
+    config: str,
+    context: str,
+    decision: dsl.Output[dsl.Artifact],
+):
+    """Chooses the smallest candidate that meets every budget, or none.
+
+    Args:
+      candidates: all candidates.
+      evaluations: their evaluations, in any order.
+      benchmark: their latencies.
+      dataset: the dataset manifest, to evaluate the blessed model on.
+      config: canonical JSON of GateConfig.
+      context: canonical JSON of RunContext.
+      decision: which candidate, why, and why not the others.
+    """
+    from pathlib import Path
+
+    from components.gate import stage
+
+    stage.run(
+        candidates=tuple(Path(candidate.path) for candidate in candidates),
+        evaluations=tuple(Path(evaluation.path) for evaluation in evaluations),
+        benchmark=Path(benchmark.path),
+        dataset=Path(dataset.path),
+        config=config,
+        context=context,
+        decision=Path(decision.path),
+    )

@@ -1,0 +1,35 @@
+"""What the gate is told: the budgets."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.common.config import StageConfig
+
+Drop = Annotated[float, Field(gt=0, lt=1)]
+
+
+class GateConfig(StageConfig):
+    """The recipe's `budgets` section. With no accuracy_drop stated, nothing is blessed."""
+
+    accuracy_drop: Drop | None = None
+    """Non-inferiority margin against float32, as a share: 0.02 is two points."""
+    blessed_accuracy_drop: Drop | None = None
+    """The margin against the blessed model; accuracy_drop where not stated."""
+    class_drop: Drop | None = None
+    """A class that is significantly worse than this blocks."""
+    slice_drop: Drop | None = None
+    """Likewise for a slice."""
+    min_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The lower end of the accuracy's 95 % interval must reach it."""
+    size_bytes: Annotated[int, Field(gt=0)] | None = None
+    """Of the `.tflite` file."""
+    zipped_bytes: Annotated[int, Field(gt=0)] | None = None
+    latency_ms: Annotated[float, Field(gt=0)] | None = None
+    """p50 at one thread, on the machine that runs benchmark."""
+    objective: Literal["size_bytes", "zipped_bytes", "latency_ms"] = "zipped_bytes"
+    """What the winner has least of, among those that meet every budget."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    """One-sided, shared over the candidates (Holm)."""
+    model_name: str = ""
+    """The registry's name of the model; filled in by the recipe."""

@@ -1,0 +1,70 @@
+"""What preprocess is told: where the pictures are and how they become examples."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from components.common.config import StageConfig
+from components.common.documents import Split
+
+Sample = Literal["digits"]
+
+
+class Splits(BaseModel):
+    """Shares of the examples, assigned by a hash of each example's group or content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    train: Annotated[float, Field(gt=0, lt=1)] = 0.7
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.15
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> Self:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train, validation and test must sum to 1, not {total:g}")
+        return self
+
+    def share(self, split: Split) -> float:
+        return {"train": self.train, "validation": self.validation, "test": self.test}[split]
+
+
+class PreprocessConfig(StageConfig):
+    """The recipe's `data` section: exactly one of `folder`, `list`, `sample`."""
+
+    locations: ClassVar[frozenset[str]] = frozenset({"folder", "list"})
+
+    folder: str | None = None
+    """A folder with one sub-folder per class, searched in depth."""
+    list: str | None = None
+    """A .csv or .jsonl file: path, label and optionally split, group, slice."""
+    sample: Sample | None = None
+    """A data set that comes with an installed package."""
+
+    image_size: Annotated[int, Field(ge=8, le=2048)] = 224
+    """Height and width of the examples, in pixels."""
+    channels: Literal[1, 3] = 3
+    fit: Literal["crop", "pad", "stretch"] = "crop"
+    """How a picture that is not square becomes one."""
+    background: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#ffffff"
+    """What shows behind transparent pixels, and around padded pictures."""
+    encoding: Literal["jpeg", "png"] = "jpeg"
+    jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 95
+    splits: Splits = Splits()
+    shards: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """Shards of the training split; None chooses a power of two by the source's bytes."""
+    compression: Literal["none", "gzip"] = "none"
+    max_pixels: Annotated[int, Field(ge=1)] = 50_000_000
+    """Pictures with more are rejected before they are decoded."""
+    max_reject_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """The run stops when a greater share of the records is rejected."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [name for name in ("folder", "list", "sample") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"give exactly one of folder, list, sample; got {', '.join(given) or 'none'}"
+            )
+        return self

@@ -1,0 +1,42 @@
+"""What prune is told."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from components.common.config import StageConfig
+from components.common.training_config import Augment, Optimizer
+
+Sparsity = Annotated[float, Field(ge=0, lt=1)]
+
+
+class PruneConfig(StageConfig):
+    """The recipe's `prune` section: magnitude pruning with polynomial decay."""
+
+    final_sparsity: Sparsity = 0.5
+    initial_sparsity: Sparsity = 0.0
+    epochs: Annotated[int, Field(ge=1)] = 8
+    begin: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Where pruning begins, as a share of all steps (tfmot's begin_step)."""
+    end: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Where the final sparsity is reached (tfmot's end_step); the rest recovers."""
+    frequency: Annotated[int, Field(ge=1)] = 20
+    """Steps between two updates of the masks."""
+    keep_dense: tuple[str, ...] = ()
+    """Regular expressions of layer names to leave dense, beside depthwise kernels, the
+    first convolution and the head, which always stay dense."""
+    optimizer: Optimizer = Optimizer(learning_rate=3e-4)
+    augment: Augment = Augment()
+    global_batch_size: Annotated[int, Field(ge=1)] = 32
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.initial_sparsity > self.final_sparsity:
+            raise ValueError(
+                f"initial_sparsity {self.initial_sparsity:g} is above "
+                f"final_sparsity {self.final_sparsity:g}"
+            )
+        if self.begin >= self.end:
+            raise ValueError(f"begin {self.begin:g} must lie before end {self.end:g}")
+        return self

@@ -1,0 +1,53 @@
+"""The KFP contract of report."""
+
+from typing import List, Optional  # noqa: UP035 (KFP reads this spelling)
+
+from kfp import dsl
+
+
+@dsl.component(base_image="litesmith-lite", install_kfp_package=False)
+def report(
+    dataset: dsl.Input[dsl.Dataset],
+    validation: dsl.Input[dsl.Artifact],
+    dense: dsl.Input[dsl.Model],
+    candidates: dsl.Input[List[dsl.Model]],  # noqa: UP006
+    evaluations: dsl.Input[List[dsl.Artifact]],  # noqa: UP006
+    benchmark: dsl.Input[dsl.Artifact],
+    decision: dsl.Input[dsl.Artifact],
+    config: str,
+    context: str,
+    page: dsl.Output[dsl.HTML],
+    pruned: Optional[dsl.Input[dsl.Model]] = None,  # noqa: UP045 (KFP reads this spelling)
+):
+    """Writes the run's report: one HTML page that opens without a network.
+
+    Args:
+      dataset: the dataset manifest.
+      validation: what validate noticed.
+      dense: the dense model bundle.
+      candidates: all candidates.
+      evaluations: their evaluations, in any order.
+      benchmark: their latencies.
+      decision: the gate's decision.
+      config: canonical JSON of ReportConfig.
+      context: canonical JSON of RunContext.
+      page: the report.
+      pruned: the pruned model bundle, where the recipe prunes.
+    """
+    from pathlib import Path
+
+    from components.report import stage
+
+    stage.run(
+        dataset=Path(dataset.path),
+        validation=Path(validation.path),
+        dense=Path(dense.path),
+        pruned=Path(pruned.path) if pruned else None,
+        candidates=tuple(Path(candidate.path) for candidate in candidates),
+        evaluations=tuple(Path(evaluation.path) for evaluation in evaluations),
+        benchmark=Path(benchmark.path),
+        decision=Path(decision.path),
+        config=config,
+        context=context,
+        page=Path(page.path),
+    )

@@ -1,0 +1,1 @@
+"""The DAG and how it is run; never imports TensorFlow, Beam or LiteRT."""
