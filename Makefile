@@ -1,0 +1,62 @@
+# Bare `make` prints the targets. Nothing but Python 3.11+ and make is needed.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check format bench lock clean
+
+help: ## Print the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+demo: $(READY) ## Set up everything and take the digits through the whole pipeline
+	$(BIN)/litesmith run digits
+
+test: $(READY_DEV) ## Run the fast tests
+	$(BIN)/pytest -q -m "not dag and not slow and not benchmark_suite" -n 2
+
+test-slow: $(READY_DEV) ## Run what takes minutes: the real DAG, interruptions, longer training
+	$(BIN)/pytest -q -m "(dag or slow) and not benchmark_suite"
+
+check: $(READY_DEV) ## Format, lint, types, import rules, and whether the locks are current
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python requirements/lock.py --check
+
+format: $(READY_DEV) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY_DEV) ## Measure: each script prints ratios of one run (half an hour)
+	for script in tests/benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+lock: $(READY_DEV) ## Resolve pyproject.toml anew into requirements/*.lock
+	$(BIN)/python requirements/lock.py
+
+clean: ## Remove the environment and everything that runs have left
+	rm -rf $(VENV) litesmith-data build dist .mypy_cache .ruff_cache .import_linter_cache
+
+# uv installs the locks in a tenth of pip's time; it comes from a lock of its own.
+$(BIN)/uv: requirements/uv.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "litesmith needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
+	touch $@
+
+define install
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+endef
+
+$(READY): $(BIN)/uv requirements/local.lock pyproject.toml
+	$(call install,requirements/local.lock)
+
+$(READY_DEV): $(BIN)/uv requirements/dev.lock pyproject.toml
+	$(call install,requirements/dev.lock)
+	@touch $(READY)
