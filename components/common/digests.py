@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+_ROOT = Path(__file__).parents[2]
+
 
 def canonical_json(value: Any) -> str:
     """Returns the one JSON text of a value: sorted keys, no spaces, no NaN."""
@@ -45,46 +47,51 @@ def tree_digest(directory: Path) -> str:
 
 
 @functools.cache
-def code_digest(module: str) -> str:
-    """Digests the source of a module and of all litesmith modules it imports.
+def code_digest(module: str, root: Path = _ROOT) -> str:
+    """Digests the source of a module and of all modules of its distribution it imports.
 
-    Imports are followed statically, those inside functions too, so that the digest
-    changes exactly when code that the module can run changes.
+    Imports are followed statically, those inside functions too, and without importing
+    anything: the digest changes exactly when code that the module can run changes, and
+    costs milliseconds.
 
     Args:
       module: dotted name, such as `components.prune.stage`.
+      root: the folder that holds the module's top-level package.
     """
     sources: dict[str, str] = {}
     pending = [module]
     while pending:
         name = pending.pop()
-        if name in sources:
-            continue
-        path = _module_path(name)
-        if path is None:
+        path = _module_path(name, root)
+        if name in sources or path is None:
             continue
         source = path.read_bytes()
         sources[name] = hashlib.sha256(source).hexdigest()
-        pending.extend(_imported_modules(ast.parse(source)))
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        pending.append(name.rpartition(".")[0])  # Python runs the packages above it first.
+        imported = _imported_modules(ast.parse(source), package)
+        pending.extend(found for found in imported if found.split(".")[0] == name.split(".")[0])
     return text_digest(canonical_json(sources))
 
 
-def _module_path(name: str) -> Path | None:
-    try:
-        spec = importlib.util.find_spec(name)
-    except ModuleNotFoundError:
-        return None
-    return Path(spec.origin) if spec is not None and spec.origin is not None else None
+def _module_path(name: str, root: Path) -> Path | None:
+    """Finds a module's file; importlib would import the packages on the way to it."""
+    parts = name.split(".")
+    candidates = (
+        root.joinpath(*parts[:-1], f"{parts[-1]}.py"),
+        root.joinpath(*parts, "__init__.py"),
+    )
+    return next((path for path in candidates if path.is_file()), None)
 
 
-def _imported_modules(tree: ast.AST) -> Iterator[str]:
-    """Yields the names under `components` that a module's import statements may load."""
+def _imported_modules(tree: ast.AST, package: str) -> Iterator[str]:
+    """Yields the absolute names that import statements in a module of a package may load."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            relative = "." * node.level + (node.module or "")
+            base = importlib.util.resolve_name(relative, package)
             # `from package import name` loads package, and name where it is a module.
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        yield from (name for name in names if name.split(".")[0] == "components")
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
