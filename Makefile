@@ -42,10 +42,10 @@ clean: ## Remove the environment and everything that runs have left
 	rm -rf $(VENV) litesmith-data build dist .mypy_cache .ruff_cache .import_linter_cache
 
 # uv installs the locks in a tenth of pip's time; it comes from a lock of its own.
-$(BIN)/uv: requirements/uv.lock
+$(BIN)/uv: requirements/build.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "litesmith needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.lock
 	touch $@
 
 define install

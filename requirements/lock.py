@@ -13,12 +13,13 @@ import tempfile
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+PROJECT = FOLDER.parent / "pyproject.toml"
 SETS = {
-    "local": ["local"],
-    "dev": ["dev"],
-    "beam": ["beam"],
-    "train": ["train"],
-    "lite": ["lite"],
+    "build": ["--group", f"{PROJECT}:build"],
+    **{
+        extra: ["--extra", extra, str(PROJECT)]
+        for extra in ("local", "dev", "beam", "train", "train-gpu", "train-tpu", "lite")
+    },
 }
 
 
@@ -30,12 +31,12 @@ def main() -> int:
     arguments = parser.parse_args()
     stale = []
     with tempfile.TemporaryDirectory() as folder:
-        for name, extras in SETS.items():
+        for name, sources in SETS.items():
             lock = FOLDER / f"{name}.lock"
             target = Path(folder, lock.name) if arguments.check else lock
             if arguments.check and lock.exists():
                 shutil.copy(lock, target)
-            _compile(target, extras, upgrade=arguments.upgrade)
+            _compile(target, sources, upgrade=arguments.upgrade)
             if arguments.check and (not lock.exists() or target.read_text() != lock.read_text()):
                 stale.append(lock.name)
     if stale:
@@ -43,14 +44,16 @@ def main() -> int:
     return 1 if stale else 0
 
 
-def _compile(lock: Path, extras: list[str], *, upgrade: bool) -> None:
+def _compile(lock: Path, sources: list[str], *, upgrade: bool) -> None:
     command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal"]
     command += ["--generate-hashes", "--python-version", "3.11", "--no-header", "--no-annotate"]
     command += ["--no-emit-index-url", "--no-emit-find-links", "--output-file", str(lock)]
-    command += ["--upgrade"] if upgrade else []
-    for extra in extras:
-        command += ["--extra", extra]
-    subprocess.run([*command, str(FOLDER.parent / "pyproject.toml")], check=True, stdout=subprocess.DEVNULL)
+    if upgrade:
+        command += ["--upgrade"]
+    if lock.stem == "train-tpu":
+        # tf-keras asks for tensorflow, whose files are those of tensorflow-tpu.
+        command += ["--override", str(FOLDER / "train-tpu-overrides.txt")]
+    subprocess.run([*command, *sources], check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
