@@ -18,8 +18,10 @@ SETS = {
     "build": ["--group", f"{PROJECT}:build"],
     **{
         extra: ["--extra", extra, str(PROJECT)]
-        for extra in ("local", "dev", "beam", "train", "train-gpu", "train-tpu", "lite")
+        for extra in ("local", "dev", "train", "train-gpu", "train-tpu", "lite")
     },
+    # With the samples, so that `submit digits` is a first try on any cluster.
+    "beam": ["--extra", "beam", "--extra", "samples", str(PROJECT)],
 }
 
 
