@@ -113,19 +113,15 @@ def execute(
     try:
         record, cached = _answer(stage, config, run, inputs, output, name, events)
     except BaseException as error:
-        user_error = isinstance(error, UserError)
-        message = str(error) if user_error else f"{type(error).__name__}: {error}"
-        result = TaskResult(
+        failure = TaskResult(
             task=name,
             status="failed",
             seconds=time.monotonic() - started,
-            message=message,
-            user_error=user_error,
+            message=str(error) if isinstance(error, UserError) else _in_words(error),
+            user_error=isinstance(error, UserError),
         )
-        _keep_result(run, result)
-        events.emit("failed", message=message[:2000], user_error=user_error)
-        if user_error:
-            print(f"error: {message}", file=sys.stderr, flush=True)
+        _tell_failure(failure, run, events)
+        if failure.user_error:
             raise SystemExit(BAD_INPUT) from None
         raise
     seconds = time.monotonic() - started
@@ -156,10 +152,14 @@ def _answer(
     }
     key = text_digest(canonical_json(material))
     store = Store(run.data())
+
+    def verify(stored: Path) -> bool:
+        return stage.verify is None or stage.verify(stored, run)
+
     work = output.with_name(f"{output.name}.work")
     if stage.reuse:
-        record = store.find(stage.name, key, work)
-        if record is not None and (stage.verify is None or stage.verify(work, run)):
+        record = store.find(stage.name, key, work, verify)
+        if record is not None:
             _deliver(work, output, stage.output_file)
             return record, True
     shutil.rmtree(work, ignore_errors=True)
@@ -191,7 +191,7 @@ def _answer(
         measurements=measurements,
     )
     if stage.reuse:
-        record = store.put(record, work)
+        record = store.put(record, work, verify)
     _deliver(work, output, stage.output_file)
     return record, False
 
@@ -212,6 +212,29 @@ def _deliver(work: Path, output: Path, output_file: str | None) -> None:
     else:
         (work / output_file).replace(output)
         shutil.rmtree(work)
+
+
+def _tell_failure(failure: TaskResult, run: RunContext, events: Events) -> None:
+    """Tells it everywhere; where one place can't be reached, the others still are."""
+    if failure.user_error:
+        print(f"error: {failure.message}", file=sys.stderr, flush=True)
+    with _best_effort():
+        message = failure.message[:2000]
+        events.emit("failed", message=message, user_error=failure.user_error)
+    with _best_effort():
+        _keep_result(run, failure)
+
+
+@contextlib.contextmanager
+def _best_effort() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        print(f"could not be recorded: {_in_words(error)}", file=sys.stderr, flush=True)
+
+
+def _in_words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _keep_result(run: RunContext, result: TaskResult) -> None:
@@ -270,8 +293,8 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 
 def _peak_memory_bytes() -> int:
-    kilobytes = max(
+    peak = max(
         resource.getrusage(who).ru_maxrss
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    return kilobytes * 1024
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -4,13 +4,18 @@ The model is an object store: a flat space of names below a root, objects writte
 and at once, generations to make a write conditional. A local folder is made to behave
 like one. Everything that outlives a task (store, run folders, shards, registry) is
 reached through `open_storage`.
+
+A name that several runs write is either always written on condition of its generation
+or always content-addressed, so that it does not matter who wins.
 """
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,8 +46,9 @@ class Blob:
 class Storage(Protocol):
     """The operations that a local folder and a bucket both offer.
 
-    Names are relative to the root, with forward slashes. Reads of a missing object
-    raise FileNotFoundError.
+    Names are relative to the root, with forward slashes and without `.` or `..`. Reads
+    of a missing object raise FileNotFoundError. Uploads and downloads of a directory are
+    not atomic, those of each file in it are.
     """
 
     root: str
@@ -74,7 +80,11 @@ class Storage(Protocol):
         ...
 
     def download(self, name: str, path: Path) -> None:
-        """Copies an object, or every object below a name, to a local path."""
+        """Copies an object, or every object below a name, to a local path.
+
+        Raises:
+          FileNotFoundError: there is neither.
+        """
         ...
 
     def delete(self, name: str) -> None:
@@ -87,92 +97,6 @@ class Storage(Protocol):
         ...
 
 
-class LocalStorage:
-    """A folder that behaves like an object store."""
-
-    def __init__(self, root: str) -> None:
-        self.root = str(Path(root).resolve())
-
-    def read(self, name: str) -> bytes:
-        return self._path(name).read_bytes()
-
-    def read_with_generation(self, name: str) -> tuple[bytes, int]:
-        try:
-            data = self.read(name)
-        except FileNotFoundError:
-            return b"", ABSENT
-        return data, _generation(data)
-
-    def write(self, name: str, data: bytes, *, if_generation: int | None = None) -> int:
-        path = self._path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if if_generation is None:
-            _replace(path, data)
-        elif if_generation == ABSENT:
-            _create(path, data)
-        else:
-            with _locked(path):
-                if self.read_with_generation(name)[1] != if_generation:
-                    raise PreconditionError(name)
-                _replace(path, data)
-        return _generation(data)
-
-    def exists(self, name: str) -> bool:
-        return self._path(name).is_file()
-
-    def checksum(self, name: str) -> tuple[int, int]:
-        crc = google_crc32c.Checksum()
-        size = 0
-        with self._path(name).open("rb") as file:
-            while chunk := file.read(1 << 20):
-                crc.update(chunk)
-                size += len(chunk)
-        return size, int.from_bytes(crc.digest(), "big")
-
-    def list(self, prefix: str) -> Iterator[Blob]:
-        folder = self._path(prefix if prefix.endswith("/") else os.path.dirname(prefix))
-        for path in sorted(folder.rglob("*")):
-            name = path.relative_to(self.root).as_posix()
-            if name.startswith(prefix) and path.is_file() and not path.name.startswith("."):
-                stat = path.stat()
-                yield Blob(name, stat.st_size, stat.st_mtime)
-
-    def upload(self, path: Path, name: str) -> None:
-        files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-        for file in files:
-            target = (
-                self._path(name) / file.relative_to(path) if path.is_dir() else self._path(name)
-            )
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with _beside(target) as partial:
-                shutil.copyfile(file, partial)
-                os.replace(partial, target)
-
-    def download(self, name: str, path: Path) -> None:
-        source = self._path(name)
-        if source.is_dir():
-            shutil.copytree(source, path, dirs_exist_ok=True)
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, path)
-
-    def delete(self, name: str) -> None:
-        path = self._path(name)
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-
-    def uri(self, name: str) -> str:
-        return str(self._path(name))
-
-    def local_path(self, name: str) -> Path | None:
-        return self._path(name)
-
-    def _path(self, name: str) -> Path:
-        return Path(self.root, name)
-
-
 def open_storage(root: str) -> Storage:
     """Opens the storage below a root: a folder's path or `gs://bucket/prefix`."""
     scheme, separator, _ = root.partition("://")
@@ -183,38 +107,216 @@ def open_storage(root: str) -> Storage:
     )
 
 
-def _generation(data: bytes) -> int:
-    """Derives a local generation from content: conditional writers never repeat bytes."""
-    return 1 + int(google_crc32c.value(data)) + (len(data) << 32)
+def file_checksum(path: Path) -> tuple[int, int]:
+    """Returns a local file's size in bytes and its CRC-32C."""
+    crc = google_crc32c.Checksum()
+    size = 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            crc.update(chunk)
+            size += len(chunk)
+    return size, int.from_bytes(crc.digest(), "big")
+
+
+def check_name(name: str) -> str:
+    """Returns the name of an object.
+
+    Raises:
+      ValueError: it could lead out of the root, or mean something else in a bucket.
+    """
+    if any(part in ("", ".", "..") or part.startswith(_OWN) for part in name.split("/")):
+        raise ValueError(f"{name!r}: no name of an object; expected such as runs/a/task.json")
+    return name
+
+
+_OWN = ".litesmith-"
+"""Begins the names of files that are no objects: the lock, and files half-written."""
+
+
+class LocalStorage:
+    """A folder that behaves like an object store.
+
+    Files are written beside their place and renamed into it. Conditional writes take
+    turns by a lock on one file of the root, which the kernel releases when its holder
+    dies.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = str(Path(root).expanduser().resolve())
+
+    def read(self, name: str) -> bytes:
+        return self._read(name)[0]
+
+    def read_with_generation(self, name: str) -> tuple[bytes, int]:
+        try:
+            return self._read(name)
+        except FileNotFoundError:
+            return b"", ABSENT
+
+    def write(self, name: str, data: bytes, *, if_generation: int | None = None) -> int:
+        path = self._path(name)
+        with _beside(path) as partial:
+            partial.write_bytes(data)
+            with contextlib.ExitStack() as turn:
+                if if_generation is not None:
+                    turn.enter_context(self._locked())
+                    self._supersede(name, partial, if_generation)
+                generation = _generation(partial.stat(), data)
+                os.replace(partial, path)
+        return generation
+
+    def exists(self, name: str) -> bool:
+        return self._path(name).is_file()
+
+    def checksum(self, name: str) -> tuple[int, int]:
+        with _found(name):
+            return file_checksum(self._path(name))
+
+    def list(self, prefix: str) -> Iterator[Blob]:
+        folder, _, beginning = prefix.rpartition("/")
+        for path in _files_below(self._path(folder) if folder else Path(self.root), beginning):
+            with contextlib.suppress(FileNotFoundError):  # Removed since it was seen.
+                stat = path.stat()
+                name = path.relative_to(self.root).as_posix()
+                yield Blob(name, stat.st_size, stat.st_mtime)
+
+    def upload(self, path: Path, name: str) -> None:
+        _copy(path, self._path(name))
+
+    def download(self, name: str, path: Path) -> None:
+        source = self._path(name)
+        with _found(name):
+            if source.is_dir() and not any(_files_below(source)):
+                raise IsADirectoryError(name)  # A bucket has no empty folders.
+            _copy(source, path)
+
+    def delete(self, name: str) -> None:
+        path = self._path(name)
+        with _permitted():
+            while path.is_dir() and not path.is_symlink():
+                with contextlib.suppress(FileNotFoundError):  # Another deletes it as well.
+                    shutil.rmtree(path)
+            path.unlink(missing_ok=True)
+
+    def uri(self, name: str) -> str:
+        return str(self._path(name))
+
+    def local_path(self, name: str) -> Path | None:
+        return self._path(name)
+
+    def _path(self, name: str) -> Path:
+        return Path(self.root, check_name(name))
+
+    def _read(self, name: str) -> tuple[bytes, int]:
+        with _found(name), self._path(name).open("rb") as file:
+            data = file.read()
+            return data, _generation(os.fstat(file.fileno()), data)
+
+    def _supersede(self, name: str, partial: Path, generation: int) -> None:
+        """Readies a file to take the place of an object of a generation, under the lock."""
+        _, standing = self.read_with_generation(name)
+        if standing != generation:
+            raise PreconditionError(name)
+        # Later than what it replaces, though the clock may have stood still since.
+        modified_ns = max(time.time_ns(), (standing >> 32) + 1)
+        os.utime(partial, ns=(modified_ns, modified_ns))
+        with partial.open("rb") as file:  # A pointer survives a power cut whole.
+            os.fsync(file.fileno())
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with Path(self.root, f"{_OWN}lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _generation(stat: os.stat_result, data: bytes) -> int:
+    """Derives a local generation from time and content.
+
+    Time tells apart two writes of the same bytes; content, two writes within the
+    resolution of a file system's clock.
+    """
+    return (stat.st_mtime_ns << 32) | int(google_crc32c.value(data))
+
+
+def _files_below(folder: Path, beginning: str = "") -> Iterator[Path]:
+    """Yields the files at any depth of a folder, in the order of their names.
+
+    Links to files are followed. Links to folders are not: they may loop.
+
+    Args:
+      folder: where to look; a missing one has no files.
+      beginning: what the name of the file, or of the folder that holds it, begins with.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            entries = stack.enter_context(os.scandir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        folders, files = [], []
+        for entry in entries:
+            if not entry.name.startswith(beginning) or entry.name.startswith(_OWN):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(f"{entry.name}/")
+            elif entry.is_file():
+                files.append(entry.name)
+    # A folder sorts as its contents do: `a.txt` comes before `a/b`.
+    for name in sorted(folders + files):
+        if name.endswith("/"):
+            yield from _files_below(folder / name)
+        else:
+            yield folder / name
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copies a file, or every file below a folder: bytes alone, each whole or not at all."""
+    if source.is_dir():
+        for file in _files_below(source):
+            _copy(file, target / file.relative_to(source))
+        return
+    with _beside(target) as partial:
+        shutil.copyfile(source, partial)
+        os.replace(partial, target)
 
 
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[Path]:
     """Yields a fresh hidden file beside a path, gone afterwards unless it was renamed."""
-    partial = path.with_name(f".{path.name[:80]}.{uuid.uuid4().hex}")
-    try:
-        yield partial
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    with _beside(path) as partial:
-        partial.write_bytes(data)
-        os.replace(partial, path)
-
-
-def _create(path: Path, data: bytes) -> None:
-    with _beside(path) as partial:
-        partial.write_bytes(data)
+    partial = path.with_name(f"{_OWN}{uuid.uuid4().hex}")
+    with _permitted():
         try:
-            os.link(partial, path)
-        except FileExistsError as error:
-            raise PreconditionError(path.name) from error
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise UserError(
+                f"{error.filename}: is a file where a folder is needed; name another data root "
+                "or registry, or move the file away"
+            ) from error
+        try:
+            yield partial
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.with_name(f".{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def _permitted() -> Iterator[None]:
+    """Says what to do where the file system forbids something."""
+    try:
         yield
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise UserError(
+            f"{error.filename}: {error.strerror}; give this user the right to read and write "
+            "there, or name another data root or registry"
+        ) from error
+
+
+@contextlib.contextmanager
+def _found(name: str) -> Iterator[None]:
+    """Says that there is no object where a folder, or a file above, has its name."""
+    with _permitted():
+        try:
+            yield
+        except (IsADirectoryError, NotADirectoryError) as error:
+            raise FileNotFoundError(errno.ENOENT, "no such object", name) from error

@@ -8,6 +8,7 @@ computation repairs it.
 """
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,6 +17,9 @@ from components.common.digests import tree_digest
 from components.common.documents import Record
 from components.common.storage import ABSENT, PreconditionError, Storage
 
+Verify = Callable[[Path], bool]
+"""Whether what an output refers to, but does not contain, is still whole."""
+
 
 class Store:
     """Finds and keeps stage outputs below a storage's `store/`."""
@@ -23,39 +27,41 @@ class Store:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def find(self, stage: str, key: str, into: Path) -> Record | None:
+    def find(self, stage: str, key: str, into: Path, verify: Verify) -> Record | None:
         """Copies an entry's output into a directory, if the entry is there and whole.
 
         Args:
           stage: the stage's name.
           key: the computation's key.
           into: a directory, made anew; absent again after a miss.
+          verify: looks at the output's directory.
 
         Returns:
           The entry's record, or None where there is none, or it is damaged.
         """
         record, _ = self._record(stage, key)
-        if record is None or not self._fetch(record, into):
+        if record is None or not self._fetch(record, into, verify):
             return None
         return record
 
-    def put(self, record: Record, output: Path) -> Record:
+    def put(self, record: Record, output: Path, verify: Verify) -> Record:
         """Keeps an output; returns the record that stands, another's where it was first.
 
         Args:
           record: describes the output; its output_digest is that of `output`.
           output: the directory to keep. Where another writer was first, its content is
             replaced by that writer's.
+          verify: looks at that writer's output: what is not whole does not stand.
         """
         while True:
             standing, generation = self._record(record.stage, record.key)
             if standing is not None:
                 adopted = output.with_name(output.name + ".adopted")
-                if self._fetch(standing, adopted):
+                if self._fetch(standing, adopted, verify):
                     shutil.rmtree(output)
                     adopted.rename(output)
                     return standing
-            self._storage.upload(output, _files(record))
+            self._keep_files(record, output)
             try:
                 self._storage.write(
                     _record_name(record.stage, record.key),
@@ -66,24 +72,33 @@ class Store:
                 continue
             return record
 
+    def _keep_files(self, record: Record, output: Path) -> None:
+        """Makes the entry's files those of the output, whatever was there."""
+        folder = _files(record)
+        for blob in self._storage.list(f"{folder}/"):
+            if not (output / blob.name.removeprefix(f"{folder}/")).is_file():
+                self._storage.delete(blob.name)
+        self._storage.upload(output, folder)
+
     def _record(self, stage: str, key: str) -> tuple[Record | None, int]:
         data, generation = self._storage.read_with_generation(_record_name(stage, key))
         if generation == ABSENT:
             return None, ABSENT
         try:
-            return Record.model_validate_json(data), generation
+            record = Record.model_validate_json(data)
         except ValidationError:
             return None, generation
+        return (record if (record.stage, record.key) == (stage, key) else None), generation
 
-    def _fetch(self, record: Record, into: Path) -> bool:
+    def _fetch(self, record: Record, into: Path, verify: Verify) -> bool:
         if into.exists():
             shutil.rmtree(into)
         into.mkdir(parents=True)
         try:
             self._storage.download(_files(record), into)
         except FileNotFoundError:
-            pass
-        if tree_digest(into) == record.output_digest:
+            pass  # An output without files, or a damaged entry: the digest tells.
+        if tree_digest(into) == record.output_digest and verify(into):
             return True
         shutil.rmtree(into)
         return False
