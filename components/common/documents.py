@@ -375,6 +375,8 @@ class Comparison(Part):
     """Observed accuracy drop (negative: the candidate is better)."""
     upper_bound: float
     """One-sided upper confidence bound of the drop at `alpha` (Tango's score interval)."""
+    lower_bound: float | None = None
+    """For a class or slice, which fails only where this lies above the margin."""
     margin: float
     alpha: float
     passed: bool
@@ -411,6 +413,8 @@ class BlessedModel(Part):
     version: str
     model_sha256: str
     candidate_id: str
+    generation: int
+    """Of the pointer: publish moves it on condition that it is still this one."""
 
 
 class Decision(Document):
@@ -425,7 +429,12 @@ class Decision(Document):
     steps: tuple[StepGain, ...]
     power: float | None
     """Chance that a candidate as accurate as float is accepted, at this margin and size."""
+    power_note: str = ""
+    """What `power` was computed from, in whole sentences."""
     required_test_examples: int | None
+    """The fewest with which the accuracy budgets can be proven at all."""
+    notes: tuple[str, ...] = ()
+    """What else to know: a comparison that was not possible, and why."""
     blessed_before: BlessedModel | None
     lineage: Lineage
 
@@ -452,6 +461,33 @@ class Release(Document):
     """ISO 8601, UTC. A release is the one document that carries a date."""
     run_id: str
     lineage: Lineage
+
+
+class BlessedPointer(Document):
+    """Which version of a model is blessed: the one mutable object of the registry."""
+
+    file_name: ClassVar[str] = "blessed.json"
+
+    model_name: str
+    version: str
+    model_sha256: str
+    candidate_id: str
+    blessed_at: str
+    """ISO 8601, UTC."""
+    run_id: str
+    """The run that blessed it; empty where a person rolled back to it."""
+    counter: int
+    """How often the pointer was moved."""
+    history: tuple[str, ...]
+    """The versions blessed before, the last one last."""
+
+
+class Ancestry(Document):
+    """The records of the computations that a released model came from, the first first."""
+
+    file_name: ClassVar[str] = "lineage.json"
+
+    records: tuple["Record", ...]
 
 
 class Published(Document):
@@ -516,7 +552,9 @@ class Receipt(Document):
 
     run_id: str
     tasks: tuple[TaskResult, ...]
+    """In the order in which they ended."""
     seconds: float
+    """Sum over the tasks, some of which ran at the same time."""
 
 
 class Outcome(Document):
@@ -525,7 +563,7 @@ class Outcome(Document):
     file_name: ClassVar[str] = "outcome.json"
 
     run_id: str
-    state: Literal["succeeded", "failed"]
+    state: Literal["succeeded", "failed", "interrupted"]
     verdict: Verdict | None
     message: str
     failed_task: str | None
