@@ -74,20 +74,8 @@ def read_evaluation_predictions(directory: Path) -> Predictions:
     return Predictions(**read_arrays(directory / FILE_NAME))
 
 
-def write_bundle_predictions(directory: Path, splits: Mapping[str, Predictions]) -> None:
-    """Writes a model bundle's `predictions.npz`: `<split>_ids` and so on for each split."""
-    write_arrays(
-        directory / FILE_NAME,
-        {
-            f"{split}_{name}": getattr(predictions, name)
-            for split, predictions in splits.items()
-            for name in ("ids", "labels", "probabilities")
-        },
-    )
-
-
 def read_bundle_predictions(directory: Path, split: str) -> Predictions:
-    """Reads one split of what `write_bundle_predictions` wrote; the slices are empty."""
+    """Reads one split of a model bundle's `predictions.npz`; the slices are empty."""
     arrays = read_arrays(directory / FILE_NAME)
     ids = arrays[f"{split}_ids"]
     return Predictions(

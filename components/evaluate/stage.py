@@ -1,0 +1,158 @@
+"""evaluate: a candidate on the test split, in LiteRT, fed what a device would feed."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.common.documents import Candidate, DatasetManifest, Evaluation
+from components.common.stage import Stage, Task, execute
+from components.evaluate.config import EvaluateConfig
+
+if TYPE_CHECKING:
+    from components.common.examples import Example
+    from components.common.predictions import Predictions
+
+
+def run(
+    *,
+    dataset: Path,
+    dense: Path,
+    pruned: Path | None,
+    candidate: Path,
+    candidate_id: str,
+    config: str,
+    context: str,
+    evaluation: Path,
+    metrics: Any,
+    confusion: Any,
+) -> None:
+    """Evaluates one candidate, and logs its figures to KFP, from the store as well.
+
+    Args:
+      dataset: the dataset manifest's directory.
+      dense: the dense model bundle.
+      pruned: the pruned model bundle, where there is one.
+      candidate: the candidate.
+      candidate_id: the candidate's id.
+      config: canonical JSON of EvaluateConfig.
+      context: canonical JSON of RunContext.
+      evaluation: where the evaluation goes.
+      metrics: KFP's Metrics artifact.
+      confusion: KFP's ClassificationMetrics artifact.
+    """
+    made = Candidate.read(candidate)
+    execute(
+        STAGE,
+        config=EvaluateConfig.from_json(config),
+        context=context,
+        inputs={
+            "dataset": dataset,
+            "bundle": dense if made.source == "dense" else pruned,
+            "candidate": candidate,
+        },
+        output=evaluation,
+        instance=candidate_id,
+    )
+    _log(Evaluation.read(evaluation), made.class_names, metrics, confusion)
+
+
+def _log(
+    evaluation: Evaluation, class_names: tuple[str, ...], metrics: Any, confusion: Any
+) -> None:
+    if evaluation.failure is not None:
+        return
+    for name, estimate in evaluation.metrics.items():
+        metrics.log_metric(name, estimate.value)
+    matrix = [list(row) for row in evaluation.confusion]
+    confusion.log_confusion_matrix(list(class_names), matrix)
+
+
+def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
+    import time
+
+    from components.common.litert import LiteRTError
+    from components.evaluate.inference import predict_examples
+
+    candidate = Candidate.read(task.inputs["candidate"])
+    manifest = DatasetManifest.read(task.inputs["dataset"])
+    if candidate.failure is not None:
+        _write_failure(task, candidate.candidate_id, candidate.failure)
+        return {}
+    started = time.monotonic()
+    try:
+        predictions = predict_examples(
+            task.inputs["candidate"] / "model.tflite",
+            _test_examples(task, manifest),
+            channels=manifest.image.channels,
+            threads=len(os.sched_getaffinity(0)),
+        )
+    except LiteRTError as error:
+        _write_failure(task, candidate.candidate_id, str(error))
+        return {}
+    seconds = time.monotonic() - started
+    _write_evaluation(task, candidate, predictions)
+    return {"examples_per_s": len(predictions) / seconds}
+
+
+def _test_examples(task: Task[EvaluateConfig], manifest: DatasetManifest) -> "Iterator[Example]":
+    from components.common.examples import read_examples
+
+    total = manifest.splits["test"].examples
+    examples = read_examples(manifest, "test", task.context.data())
+    for done, example in enumerate(examples, start=1):
+        yield example
+        task.events.progress(done, total, "pictures")
+
+
+def _write_failure(task: Task[EvaluateConfig], candidate_id: str, failure: str) -> None:
+    Evaluation(
+        candidate_id=candidate_id,
+        failure=failure,
+        examples=0,
+        metrics={},
+        per_class=(),
+        per_slice=(),
+        confusion=(),
+        keras=None,
+        lineage=task.lineage,
+    ).write(task.output)
+
+
+def _write_evaluation(
+    task: Task[EvaluateConfig], candidate: Candidate, predictions: "Predictions"
+) -> None:
+    from components.common.predictions import (
+        read_bundle_predictions,
+        write_evaluation_predictions,
+    )
+    from components.evaluate.assessment import (
+        assess_classes,
+        assess_confusion,
+        assess_metrics,
+        assess_slices,
+        compare_with_keras,
+    )
+
+    confusion = assess_confusion(predictions)
+    write_evaluation_predictions(task.output, predictions)
+    Evaluation(
+        candidate_id=candidate.candidate_id,
+        failure=None,
+        examples=len(predictions),
+        metrics=assess_metrics(
+            predictions,
+            calibration_bins=task.config.calibration_bins,
+            resamples=task.config.bootstrap_resamples,
+        ),
+        per_class=tuple(assess_classes(confusion, candidate.class_names)),
+        per_slice=tuple(assess_slices(predictions)),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        keras=compare_with_keras(
+            predictions, read_bundle_predictions(task.inputs["bundle"], "test")
+        ),
+        lineage=task.lineage,
+    ).write(task.output)
+
+
+STAGE = Stage[EvaluateConfig](name="evaluate", compute=_compute)

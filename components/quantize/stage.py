@@ -1,0 +1,105 @@
+"""quantize: a bundle's Keras model becomes a candidate, or the reason why it cannot."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.common.documents import Candidate, DatasetManifest, ModelBundle, TFLiteModel
+from components.common.stage import Stage, Task, execute
+from components.quantize.config import CandidateConfig, QuantizeConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+MODEL_FILE = "model.tflite"
+
+
+def run(
+    *,
+    dataset: Path,
+    dense: Path,
+    pruned: Path | None,
+    candidate_id: str,
+    config: str,
+    context: str,
+    candidate: Path,
+) -> None:
+    """Makes one candidate; only what it is made from enters its key."""
+    own = QuantizeConfig.from_json(config).for_candidate(candidate_id)
+    execute(
+        STAGE,
+        config=own,
+        context=context,
+        inputs={
+            "bundle": dense if own.source == "dense" else pruned,
+            "dataset": dataset if own.calibration_examples else None,
+        },
+        output=candidate,
+        instance=candidate_id,
+    )
+
+
+def _compute(task: Task[CandidateConfig]) -> Mapping[str, float] | None:
+    from components.common.litert import LiteRTError
+    from components.quantize.conversion import ConversionError
+
+    bundle = ModelBundle.read(task.inputs["bundle"])
+    model = failure = None
+    try:
+        model = _make_model(task, bundle)
+    except (ConversionError, LiteRTError) as error:
+        failure = str(error)
+        (task.output / MODEL_FILE).unlink(missing_ok=True)
+    Candidate(
+        candidate_id=task.config.candidate_id,
+        source=task.config.source,
+        scheme=task.config.scheme,
+        class_names=bundle.class_names,
+        model=model,
+        failure=failure,
+        lineage=task.lineage,
+    ).write(task.output)
+    return None
+
+
+def _make_model(task: Task[CandidateConfig], bundle: ModelBundle) -> TFLiteModel:
+    """Writes `model.tflite`, runs it once in LiteRT, and describes it."""
+    import numpy as np
+
+    from components.common.bundles import load_bundle_model
+    from components.common.litert import Classifier
+    from components.common.tflite import inspect_model
+    from components.quantize.conversion import convert_model
+
+    pictures = _calibration_pictures(task) if task.config.calibration_examples else None
+    keras_model = load_bundle_model(task.inputs["bundle"])
+    task.events.progress(0, 1, "models", f"converting to {task.config.scheme}")
+    data = convert_model(keras_model, bundle.input, task.config.scheme, pictures)
+    path = task.output / MODEL_FILE
+    path.write_bytes(data)
+    spec = bundle.input
+    Classifier(path).classify(np.zeros((spec.height, spec.width, spec.channels), np.uint8))
+    return inspect_model(data)
+
+
+def _calibration_pictures(task: Task[CandidateConfig]) -> "npt.NDArray[np.uint8]":
+    import numpy as np
+
+    from components.common.examples import read_examples
+    from components.common.pictures import decode_picture
+    from components.quantize.calibration import choose_examples, span_range
+
+    manifest = DatasetManifest.read(task.inputs["dataset"])
+    chosen = choose_examples(
+        read_examples(manifest, "train", task.context.data()), task.config.calibration_examples
+    )
+    channels = manifest.image.channels
+    decoded = [
+        decode_picture(example.image, channels=channels)
+        for example in task.events.track(chosen, "calibration pictures")
+    ]
+    return span_range(np.stack(decoded))
+
+
+STAGE = Stage[CandidateConfig](name="quantize", compute=_compute)

@@ -1,0 +1,109 @@
+"""A small trained model as finetune and prune would hand it on, without running them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components.common.documents import InputSpec, LayerSparsity, ModelBundle
+from components.common.examples import read_examples
+from components.common.pictures import decode_picture
+from components.common.predictions import write_arrays
+from components.common.run_context import RunContext
+from tests.synthetic import CLASS_NAMES, LINEAGE
+
+OFFSET, SCALE = 127.0, 1 / 128
+
+
+def read_split(context: RunContext, manifest: Any, split: str) -> tuple[Any, Any, Any]:
+    """Returns pictures (uint8 [n, h, w, c]), labels (int64 [n]) and ids (bytes [n])."""
+    examples = list(read_examples(manifest, split, context.data()))
+    pictures = [decode_picture(e.image, channels=manifest.image.channels) for e in examples]
+    ids = np.array([example.id.encode() for example in examples])
+    return np.stack(pictures), np.array([example.label for example in examples]), ids
+
+
+def normalize(pictures: Any) -> Any:
+    return (pictures.astype(np.float32) - OFFSET) * np.float32(SCALE)
+
+
+def train_model(pictures: Any, labels: Any, *, epochs: int = 12) -> Any:
+    """Trains a conv net with zero-padded convolutions, which a shifted offset would break."""
+    from components.common.keras import keras
+
+    keras.utils.set_random_seed(1)
+    image = keras.Input(pictures.shape[1:])
+    features = image
+    for filters in (8, 16, 32):
+        features = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False)(features)
+        features = keras.layers.BatchNormalization(momentum=0.8)(features)
+        features = keras.layers.ReLU(6.0)(features)
+        features = keras.layers.MaxPooling2D()(features)
+    features = keras.layers.Flatten()(features)
+    model = keras.Model(image, keras.layers.Dense(len(CLASS_NAMES), "softmax")(features))
+    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    model.fit(normalize(pictures), labels, batch_size=32, epochs=epochs, verbose=0)
+    return model
+
+
+def zero_smallest(model: Any, sparsity: float) -> tuple[LayerSparsity, ...]:
+    """Prunes a model's kernels by magnitude, in place; the first and the last stay dense."""
+    layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
+    report = []
+    for layer in layers:
+        kernel = layer.kernel.numpy()
+        pruned = layer not in (layers[0], layers[-1])
+        if pruned:
+            kernel[np.abs(kernel) < np.quantile(np.abs(kernel), sparsity)] = 0
+            layer.kernel.assign(kernel)
+        zeros = int((kernel == 0).sum())
+        report.append(
+            LayerSparsity(layer=layer.name, parameters=kernel.size, zeros=zeros, pruned=pruned)
+        )
+    return tuple(report)
+
+
+def write_bundle(
+    model: Any,
+    directory: Path,
+    context: RunContext,
+    manifest: Any,
+    *,
+    sparsity: tuple[LayerSparsity, ...] = (),
+) -> ModelBundle:
+    """Writes a model bundle with the model's predictions on the data set."""
+    from components.common.bundles import save_model
+
+    arrays = {}
+    for split in ("validation", "test"):
+        pictures, labels, ids = read_split(context, manifest, split)
+        probabilities = model.predict(normalize(pictures), verbose=0)
+        arrays |= {
+            f"{split}_ids": ids,
+            f"{split}_labels": labels,
+            f"{split}_probabilities": probabilities,
+        }
+    directory.mkdir(parents=True, exist_ok=True)
+    save_model(model, directory)
+    write_arrays(directory / "predictions.npz", arrays)
+    image = manifest.image
+    bundle = ModelBundle(
+        task="image_classification",
+        class_names=CLASS_NAMES,
+        backbone="small_cnn",
+        input=InputSpec(
+            height=image.height,
+            width=image.width,
+            channels=image.channels,
+            offset=(OFFSET,) * image.channels,
+            scale=(SCALE,) * image.channels,
+        ),
+        parameters=model.count_params(),
+        history=(),
+        best_epoch=1,
+        sparsity=sparsity,
+        target_sparsity=0.5 if sparsity else None,
+        lineage=LINEAGE,
+    )
+    bundle.write(directory)
+    return bundle
