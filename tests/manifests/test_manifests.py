@@ -1,0 +1,64 @@
+"""The manifests render, fit Kubernetes' schemas, and grant no more than is needed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+OVERLAYS = sorted(path.name for path in (MANIFESTS / "overlays").iterdir())
+KUBERNETES_VERSION = "1.34"
+
+
+@pytest.fixture(scope="module", params=OVERLAYS)
+def objects(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    beside_python = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    kubectl = shutil.which("kubectl", path=beside_python)
+    if kubectl is None:
+        pytest.skip("kubectl is not installed (the dev extra brings it on Linux)")
+    command = [kubectl, "kustomize", str(MANIFESTS / "overlays" / request.param)]
+    rendered = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert rendered.returncode == 0, rendered.stderr
+    return list(yaml.safe_load_all(rendered.stdout))
+
+
+def test_every_object_fits_its_schema(objects: list[dict[str, Any]]) -> None:
+    assert objects
+    for item in objects:
+        kubernetes_validate.validate(item, KUBERNETES_VERSION, strict=True)
+
+
+def test_everything_lies_in_one_namespace(objects: list[dict[str, Any]]) -> None:
+    namespaces = {o["metadata"]["namespace"] for o in objects if o["kind"] != "Namespace"}
+    assert len(namespaces) == 1
+
+
+def test_roles_name_what_they_grant(objects: list[dict[str, Any]]) -> None:
+    roles = [item for item in objects if item["kind"] == "Role"]
+    assert {role["metadata"]["name"] for role in roles} >= {
+        "litesmith-runner",
+        "litesmith-submitter",
+    }
+    for rule in (rule for role in roles for rule in role["rules"]):
+        assert "*" not in {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
+        if "secrets" in rule["resources"]:
+            assert rule["resourceNames"], "a role may read only the secrets it names"
+
+
+def test_every_binding_finds_its_role_and_accounts(objects: list[dict[str, Any]]) -> None:
+    names = {(item["kind"], item["metadata"]["name"]) for item in objects}
+    for binding in (item for item in objects if item["kind"] == "RoleBinding"):
+        role = (binding["roleRef"]["kind"], binding["roleRef"]["name"])
+        assert role in names or role == ("ClusterRole", "kubeflow-pipelines-edit")
+        for subject in binding["subjects"]:
+            assert (subject["kind"], subject["name"]) in names
+
+
+def test_no_secret_is_in_the_manifests(objects: list[dict[str, Any]]) -> None:
+    assert not [item for item in objects if item["kind"] == "Secret"]
