@@ -65,7 +65,8 @@ def drop_score(lost: Counts, gained: Counts, *, examples: float, drop: float) ->
     b = (2 * examples - lost + gained) * drop - lost - gained
     share = ((b * b + 8 * examples * gained * drop * (1 - drop)) ** 0.5 - b) / (4 * examples)
     variance = examples * (2 * share + drop * (1 - drop))
-    return (lost - gained - examples * drop) / variance**0.5
+    score: Counts = (lost - gained - examples * drop) / variance**0.5
+    return score
 
 
 def inferiority_p_value(lost: int, gained: int, *, examples: int, margin: float) -> float:
