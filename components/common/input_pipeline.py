@@ -1,0 +1,324 @@
+"""From shards to batches: the input pipeline of everything that trains.
+
+A split is opened once. Where its decoded pictures fit MEMORY_BYTES they are kept, as
+uint8, and a batch is a gather from them; a greater split is read and decoded anew in
+each epoch. The order of training is a function of seed and epoch alone, and what is
+random in a batch a function of seed and step, so that the batches do not depend on
+threads, replicas or interruptions.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.common.augmentation import augment_pictures, changes_pictures
+from components.common.documents import DatasetManifest, ImageSpec, InputSpec, Split
+from components.common.errors import UserError
+from components.common.keras import tf
+from components.common.storage import Storage
+from components.common.training_config import Augment
+
+MEMORY_BYTES = 2 << 30
+"""Decoded pictures of one split that are kept in memory. It is no setting: a split that
+is read anew is shuffled in another order, so the bound has a part in the result."""
+
+_SHARDS_AT_ONCE = 16
+_SHUFFLED_RECORDS = 8192  # Encoded ones, of a split too great to keep.
+_LOADED_AT_ONCE = 256
+_PREDICTED_AT_ONCE = 64
+
+Prepare = Callable[[Any, Any], Any]
+"""Makes a batch of examples into model inputs, given a seed (int64 [2])."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KeptExamples:
+    """Examples in memory.
+
+    Attributes:
+      inputs: tensor [n, ...]: uint8 pictures, or features.
+      labels: int64 tensor [n].
+      ids: bytes array [n].
+    """
+
+    inputs: Any
+    labels: Any
+    ids: npt.NDArray[np.bytes_]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def epoch(self, seed: Any | None) -> Any:
+        """Returns a tf.data.Dataset of one pass; shuffled where a seed (int64 []) is given."""
+        if seed is None:
+            order = tf.range(len(self), dtype=tf.int64)
+        else:
+            noise = tf.random.stateless_uniform(
+                [len(self)], tf.stack([seed, 0]), minval=None, maxval=None, dtype=tf.int32
+            )
+            order = tf.argsort(noise, stable=True)
+        return tf.data.Dataset.from_tensor_slices(order)
+
+    def fetch(self, order: Any) -> tuple[Any, Any]:
+        """Returns inputs and labels of a batch of what `epoch` yields."""
+        return tf.gather(self.inputs, order), tf.gather(self.labels, order)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StreamedExamples:
+    """Examples that are read from their shards in every pass."""
+
+    paths: tuple[str, ...]
+    compression: str
+    image: ImageSpec
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def epoch(self, seed: Any | None) -> Any:
+        paths = tf.constant(self.paths)
+        if seed is None:
+            return _records(paths, len(self.paths), self.compression)
+        noise = tf.random.stateless_uniform([len(self.paths)], tf.stack([seed, 0]))
+        records = _records(
+            tf.gather(paths, tf.argsort(noise, stable=True)), len(self.paths), self.compression
+        )
+        return records.shuffle(_SHUFFLED_RECORDS, seed=seed)
+
+    def fetch(self, records: Any) -> tuple[Any, Any]:
+        parsed = _parse_and_decode(records, self.image)
+        return parsed["image"], parsed["label"]
+
+
+Examples = KeptExamples | StreamedExamples
+
+
+def open_examples(
+    manifest: DatasetManifest,
+    split: Split,
+    storage: Storage,
+    *,
+    scratch: Path,
+    memory_bytes: int = MEMORY_BYTES,
+) -> Examples:
+    """Opens a split for training.
+
+    Args:
+      manifest: the data set.
+      split: which part of it.
+      storage: where the shards lie.
+      scratch: a local folder for shards that are not on this machine's file system.
+      memory_bytes: keep decoded pictures up to this bound.
+
+    Raises:
+      UserError: the split is empty, or a shard is missing or damaged.
+    """
+    image = manifest.image
+    count = manifest.splits[split].examples
+    if count * image.height * image.width * image.channels <= memory_bytes:
+        return keep_examples(manifest, split, storage, scratch=scratch)
+    return StreamedExamples(
+        paths=stage_shards(manifest, split, storage, scratch=scratch),
+        compression=_compression_type(manifest),
+        image=image,
+        count=count,
+    )
+
+
+def keep_examples(
+    manifest: DatasetManifest, split: Split, storage: Storage, *, scratch: Path
+) -> KeptExamples:
+    """Reads and decodes a whole split into memory; see `open_examples`."""
+    image, count = manifest.image, manifest.splits[split].examples
+    paths = stage_shards(manifest, split, storage, scratch=scratch)
+    pictures = np.empty((count, image.height, image.width, image.channels), np.uint8)
+    labels: list[int] = []
+    ids: list[bytes] = []
+    records = _records(tf.constant(paths), len(paths), _compression_type(manifest))
+    batches = _parallel(
+        records.batch(_LOADED_AT_ONCE), lambda batch: _parse_and_decode(batch, image)
+    )
+    try:
+        for batch in batches.as_numpy_iterator():
+            start = len(ids)
+            labels.extend(batch["label"].tolist())
+            ids.extend(batch["id"].tolist())
+            pictures[start : len(ids)] = batch["image"]
+    except (tf.errors.OpError, ValueError) as error:
+        raise _damaged(split, storage, str(error)) from error
+    if len(ids) != count:
+        raise _damaged(split, storage, f"{len(ids)} examples instead of {count}")
+    return KeptExamples(
+        inputs=tf.convert_to_tensor(pictures),
+        labels=tf.constant(labels, tf.int64),
+        ids=np.array(ids, dtype=np.bytes_),
+    )
+
+
+def identified_batches(
+    manifest: DatasetManifest, split: Split, storage: Storage, *, spec: InputSpec, scratch: Path
+) -> Any:
+    """Returns one pass over a split, for predictions.
+
+    Returns:
+      tf.data.Dataset of (inputs float32 [b, h, w, c], labels int64 [b], ids string [b]).
+    """
+    paths = stage_shards(manifest, split, storage, scratch=scratch)
+    prepare = prepare_pictures(spec)
+
+    def assemble(records: Any) -> tuple[Any, Any, Any]:
+        parsed = _parse_and_decode(records, manifest.image)
+        return prepare(parsed["image"], None), parsed["label"], parsed["id"]
+
+    records = _records(tf.constant(paths), len(paths), _compression_type(manifest))
+    return _parallel(records.batch(_PREDICTED_AT_ONCE), assemble)
+
+
+def stage_shards(
+    manifest: DatasetManifest, split: Split, storage: Storage, *, scratch: Path
+) -> tuple[str, ...]:
+    """Returns local paths of a split's shards, copying those that lie elsewhere.
+
+    Raises:
+      UserError: the split is empty, or a shard is missing.
+    """
+    if manifest.splits[split].examples == 0:
+        raise UserError(
+            f"the {split} split is empty; give more pictures, or a greater share to it in "
+            "data.splits"
+        )
+    paths = []
+    for shard in manifest.splits[split].shards:
+        path = storage.local_path(shard.path)
+        try:
+            if path is None:
+                path = scratch / shard.path
+                storage.download(shard.path, path)
+            if not path.is_file():
+                raise FileNotFoundError(path)
+        except FileNotFoundError as error:
+            raise _damaged(split, storage, f"{shard.path} does not exist") from error
+        paths.append(str(path))
+    return tuple(paths)
+
+
+def prepare_pictures(spec: InputSpec, augment: Augment | None = None) -> Prepare:
+    """Returns the function that makes uint8 pictures into the model's float32 input."""
+    offset, scale = tf.constant(spec.offset), tf.constant(spec.scale)
+
+    def prepare(pictures: Any, seed: Any) -> Any:
+        pictures = tf.cast(pictures, tf.float32)
+        if augment is not None and changes_pictures(augment):
+            pictures = augment_pictures(pictures, seed, augment)
+        return (pictures - offset) * scale
+
+    return prepare
+
+
+def training_batches(
+    examples: Examples,
+    prepare: Prepare,
+    *,
+    batch_size: int,
+    seed: int,
+    epochs: Sequence[int],
+) -> Any:
+    """Returns the batches of some epochs, one after the other.
+
+    Args:
+      examples: what to train on.
+      prepare: makes a batch into model inputs.
+      batch_size: examples in a batch; each epoch's last may have fewer.
+      seed: of order and augmentation.
+      epochs: consecutive numbers of the epochs, which the order depends on.
+
+    Returns:
+      tf.data.Dataset of (inputs [b, ...], labels int64 [b]), ceil(n / batch_size) batches
+      for each epoch.
+    """
+    steps = -(-len(examples) // batch_size)
+
+    def epoch_batches(epoch: Any) -> Any:
+        members = examples.epoch(_mix(seed, epoch)).batch(batch_size)
+        return members.enumerate(start=epoch * steps)
+
+    def assemble(step: Any, members: Any) -> tuple[Any, Any]:
+        inputs, labels = examples.fetch(members)
+        return prepare(inputs, tf.stack([tf.constant(seed, tf.int64), step])), labels
+
+    numbers = tf.data.Dataset.range(epochs[0], epochs[-1] + 1)
+    batches = numbers.flat_map(epoch_batches)
+    return _parallel(batches, assemble)
+
+
+def evaluation_batches(examples: Examples, prepare: Prepare, *, batch_size: int) -> Any:
+    """Returns all examples in their own order: (inputs [b, ...], labels int64 [b])."""
+
+    def assemble(members: Any) -> tuple[Any, Any]:
+        inputs, labels = examples.fetch(members)
+        return prepare(inputs, tf.zeros([2], tf.int64)), labels
+
+    return _parallel(examples.epoch(None).batch(batch_size), assemble)
+
+
+def decode_image(data: Any, image: ImageSpec) -> Any:
+    """Decodes one encoded picture exactly as Pillow does: uint8 [height, width, channels]."""
+    if image.encoding == "jpeg":
+        # The default method differs from libjpeg's, and so from a device's, by up to 15.
+        decoded = tf.io.decode_jpeg(data, channels=image.channels, dct_method="INTEGER_ACCURATE")
+    else:
+        decoded = tf.io.decode_png(data, channels=image.channels)
+    return tf.ensure_shape(decoded, [image.height, image.width, image.channels])
+
+
+def _parallel(batches: Any, assemble: Callable[..., Any]) -> Any:
+    return batches.map(assemble, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(
+        tf.data.AUTOTUNE
+    )
+
+
+def _records(paths: Any, count: int, compression: str) -> Any:
+    """Reads shards side by side; the order depends on nothing but theirs."""
+    return tf.data.Dataset.from_tensor_slices(paths).interleave(
+        lambda path: tf.data.TFRecordDataset(path, compression_type=compression),
+        cycle_length=min(_SHARDS_AT_ONCE, count),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+
+
+def _parse_and_decode(records: Any, image: ImageSpec) -> dict[str, Any]:
+    """Parses a batch of serialized examples: image uint8 [b, h, w, c], label, id."""
+    features = {
+        "image": tf.io.FixedLenFeature([], tf.string),
+        "label": tf.io.FixedLenFeature([], tf.int64),
+        "id": tf.io.FixedLenFeature([], tf.string),
+    }
+    parsed = tf.io.parse_example(records, features)
+    pictures = tf.map_fn(
+        lambda data: decode_image(data, image),
+        parsed["image"],
+        fn_output_signature=tf.TensorSpec([image.height, image.width, image.channels], tf.uint8),
+    )
+    return {**parsed, "image": pictures}
+
+
+def _mix(seed: int, epoch: Any) -> Any:
+    """Returns a seed for one epoch: int64 []; seeds are below 2**31."""
+    return tf.constant(seed, tf.int64) * (1 << 31) + epoch
+
+
+def _compression_type(manifest: DatasetManifest) -> str:
+    return "GZIP" if manifest.compression == "gzip" else ""
+
+
+def _damaged(split: Split, storage: Storage, detail: str) -> UserError:
+    return UserError(
+        f"{storage.root}: a shard of the {split} split is missing or damaged ({detail}); "
+        "run again, and preprocess will write it anew"
+    )

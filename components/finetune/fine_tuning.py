@@ -1,0 +1,199 @@
+"""Fine-tuning: a new head on a frozen backbone, then the backbone's top at a lower rate.
+
+A backbone without weights is trained whole, in one phase.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from components.common.augmentation import changes_pictures
+from components.common.documents import DatasetManifest, Epoch, InputSpec
+from components.common.events import Events
+from components.common.input_pipeline import (
+    Examples,
+    KeptExamples,
+    Prepare,
+    evaluation_batches,
+    prepare_pictures,
+)
+from components.common.keras import keras, tf
+from components.common.training import (
+    EVALUATION_BATCH,
+    HEAD,
+    Clock,
+    Data,
+    Phase,
+    balanced_class_weights,
+    best_epoch,
+    inference,
+    run_phase,
+)
+from components.finetune.backbones import Backbone
+from components.finetune.config import FinetuneConfig, Unfreeze
+
+_HEAD_LAYERS = ("pool", "dropout", HEAD, "probabilities")
+
+
+def build_model(backbone: Backbone, config: FinetuneConfig, spec: InputSpec, classes: int) -> Any:
+    """Returns a classifier on a backbone.
+
+    Returns:
+      A flat functional model: float32 [n, height, width, channels], prepared as `spec`
+      says, to probabilities float32 [n, classes].
+    """
+    layers = keras.layers
+    pixels = layers.Input((spec.height, spec.width, spec.channels), name="pixels")
+    features = layers.GlobalAveragePooling2D(name="pool")(backbone.build(pixels, config.width))
+    features = layers.Dropout(config.dropout, seed=config.seed, name="dropout")(features)
+    logits = layers.Dense(classes, name=HEAD, dtype="float32")(features)
+    probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
+    return keras.Model(pixels, probabilities, name=config.backbone)
+
+
+def fine_tune(
+    model: Any,
+    config: FinetuneConfig,
+    spec: InputSpec,
+    manifest: DatasetManifest,
+    *,
+    train: Examples,
+    validation: Examples,
+    events: Events,
+) -> tuple[tuple[Epoch, ...], Clock]:
+    """Trains a model and leaves it with the weights of the best epoch of all.
+
+    Args:
+      model: as `build_model` made it, with the backbone's weights in it.
+      config: how to train.
+      spec: how pictures are prepared.
+      manifest: the data set.
+      train: the training split.
+      validation: the validation split.
+      events: is told of the progress.
+
+    Returns:
+      The history of all phases, and the clock.
+    """
+    data = Data(
+        train=train,
+        validation=validation,
+        prepare_train=prepare_pictures(spec, config.augment),
+        prepare=prepare_pictures(spec),
+    )
+    phases = tuple(_phases(config, manifest))
+    steps = -(-len(train) // config.global_batch_size)
+    clock = Clock(events, total_steps=steps * sum(phase.epochs for phase in phases))
+    history: list[Epoch] = []
+    for planned in phases:
+        phase = dataclasses.replace(planned, first_epoch=len(history) + 1)
+        if phase.name == "head":
+            epochs = _train_head(model, phase, data, clock, config)
+        else:
+            if config.unfreeze is not None:
+                unfreeze_top(model, config.unfreeze)
+            earlier = model.get_weights() if history else None
+            epochs = run_phase(model, phase, data, clock)
+            if earlier is not None and best_epoch([*history, *epochs]) in history:
+                model.set_weights(earlier)
+        history.extend(epochs)
+    return tuple(history), clock
+
+
+def backbone_layers(model: Any) -> list[Any]:
+    """Returns the layers below the head that have weights, from the input up."""
+    return [layer for layer in model.layers if layer.name not in _HEAD_LAYERS and layer.weights]
+
+
+def freeze_backbone(model: Any) -> None:
+    for layer in backbone_layers(model):
+        layer.trainable = False
+
+
+def unfreeze_top(model: Any, unfreeze: Unfreeze) -> None:
+    """Makes a share of the backbone's layers trainable, but never BatchNorm.
+
+    A frozen BatchNorm layer normalises by its stored statistics, also in training: a small
+    data set would spoil them.
+    """
+    layers = backbone_layers(model)
+    first = len(layers) - math.ceil(unfreeze.layers * len(layers))
+    for number, layer in enumerate(layers):
+        is_norm = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = number >= first and not is_norm
+
+
+def _phases(config: FinetuneConfig, manifest: DatasetManifest) -> Iterator[Phase]:
+    counts = manifest.splits["train"].examples_per_class
+    weights = (1.0,) * len(counts)
+    if config.class_weights == "balanced":
+        weights = balanced_class_weights(counts)
+    first = Phase(
+        name="fine_tune" if config.weights == "none" else "head",
+        epochs=config.epochs,
+        first_epoch=1,
+        optimizer=config.optimizer,
+        batch_size=config.global_batch_size,
+        class_weights=weights,
+        seed=config.seed,
+        label_smoothing=config.label_smoothing,
+        patience=config.early_stopping_patience,
+    )
+    yield first
+    if config.unfreeze is not None:
+        yield dataclasses.replace(
+            first,
+            name="fine_tune",
+            epochs=config.unfreeze.epochs,
+            optimizer=config.optimizer.model_copy(
+                update={"learning_rate": config.unfreeze.learning_rate}
+            ),
+        )
+
+
+def _train_head(
+    model: Any,
+    phase: Phase,
+    data: Data,
+    clock: Clock,
+    config: FinetuneConfig,
+) -> list[Epoch]:
+    """Trains the head on a frozen backbone.
+
+    Where each picture is the same in every epoch, so are its features, and these are
+    computed once.
+    """
+    freeze_backbone(model)
+    train, validation = data.train, data.validation
+    if (
+        changes_pictures(config.augment)
+        or not isinstance(train, KeptExamples)
+        or not isinstance(validation, KeptExamples)
+    ):
+        return run_phase(model, phase, data, clock)
+    pooled = model.get_layer("pool").output
+    extractor = keras.Model(model.input, pooled)
+    features = outputs = keras.layers.Input(pooled.shape[1:], name="features")
+    for name in _HEAD_LAYERS[1:]:
+        outputs = model.get_layer(name)(outputs)
+    return run_phase(
+        keras.Model(features, outputs),
+        phase,
+        Data(
+            train=_featurize(extractor, train, data.prepare),
+            validation=_featurize(extractor, validation, data.prepare),
+            prepare_train=lambda inputs, seed: inputs,
+            prepare=lambda inputs, seed: inputs,
+        ),
+        clock,
+    )
+
+
+def _featurize(extractor: Any, examples: KeptExamples, prepare: Prepare) -> KeptExamples:
+    extract = inference(extractor)
+    batches = evaluation_batches(examples, prepare, batch_size=EVALUATION_BATCH)
+    features = np.concatenate([extract(inputs) for inputs, _ in batches])
+    return dataclasses.replace(examples, inputs=tf.convert_to_tensor(features))

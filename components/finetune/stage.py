@@ -1,0 +1,67 @@
+"""The shell of finetune: from a data set to a trained model bundle."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from components.common.documents import DatasetManifest, ModelBundle
+from components.common.events import Events
+from components.common.run_context import RunContext
+from components.common.stage import Stage, Task, execute
+from components.finetune.config import FinetuneConfig
+
+
+def run(*, dataset: Path, config: str, context: str, bundle: Path) -> None:
+    execute(
+        STAGE,
+        config=FinetuneConfig.from_json(config),
+        context=context,
+        inputs={"dataset": dataset},
+        output=bundle,
+    )
+
+
+def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
+    from components.common.bundles import save_model, save_predictions
+    from components.common.input_pipeline import open_examples
+    from components.common.training import best_epoch, make_deterministic
+    from components.finetune.backbones import BACKBONES
+    from components.finetune.fine_tuning import build_model, fine_tune
+
+    config = task.config
+    manifest = DatasetManifest.read(task.inputs["dataset"])
+    backbone = BACKBONES[config.backbone]
+    spec = backbone.input_spec(manifest.image)
+    make_deterministic(config.seed)
+    model = build_model(backbone, config, spec, len(manifest.class_names))
+    with tempfile.TemporaryDirectory() as folder:
+        storage, scratch = task.context.data(), Path(folder)
+        history, clock = fine_tune(
+            model,
+            config,
+            spec,
+            manifest,
+            train=open_examples(manifest, "train", storage, scratch=scratch),
+            validation=open_examples(manifest, "validation", storage, scratch=scratch),
+            events=task.events,
+        )
+        save_predictions(model, task.output, manifest, storage, spec=spec, scratch=scratch)
+    save_model(model, task.output)
+    ModelBundle(
+        task=manifest.task,
+        class_names=manifest.class_names,
+        backbone=config.backbone,
+        input=spec,
+        parameters=model.count_params(),
+        history=history,
+        best_epoch=best_epoch(history).epoch,
+        lineage=task.lineage,
+    ).write(task.output)
+    return clock.measurements()
+
+
+def _identify(config: FinetuneConfig, context: RunContext, events: Events) -> Mapping[str, str]:
+    return {"weights": config.weights}
+
+
+STAGE = Stage[FinetuneConfig](name="finetune", compute=_compute, identify=_identify)
