@@ -7,6 +7,7 @@ A recipe fixes the DAG's shape (prune or not); every value of the recipe is a pi
 parameter, so that recipes of one shape share one DAG.
 """
 
+from collections.abc import Callable
 from typing import Any, List  # noqa: UP035 (KFP reads this spelling)
 
 from kfp import dsl
@@ -27,12 +28,20 @@ from components.validate.component import validate
 PARALLEL_CANDIDATES = 2
 
 
-def build_dag(*, prunes: bool) -> BaseComponent:
+def build_dag(
+    *, prunes: bool, place: Callable[[dsl.PipelineTask], object] = lambda task: None
+) -> BaseComponent:
     """Returns the KFP pipeline.
 
     Args:
       prunes: whether there is a prune task, and candidates made from its model.
+      place: says of each task where it runs: its image, its machine.
     """
+
+    def placed(task: dsl.PipelineTask) -> dsl.PipelineTask:
+        # KFP's cache stays off: its key does not see the code that a component imports.
+        place(task)
+        return task.set_caching_options(False)
 
     @dsl.pipeline(
         name="litesmith" if prunes else "litesmith-dense",
@@ -53,16 +62,16 @@ def build_dag(*, prunes: bool) -> BaseComponent:
         publish_config: str,
         notify_config: str,
     ):
-        with dsl.ExitHandler(_uncached(notify(config=notify_config, context=context))):
-            data = _uncached(preprocess(config=preprocess_config, context=context))
+        with dsl.ExitHandler(placed(notify(config=notify_config, context=context))):
+            data = placed(preprocess(config=preprocess_config, context=context))
             dataset = data.outputs["dataset"]
-            checked = _uncached(validate(dataset=dataset, config=validate_config, context=context))
-            trained = _uncached(
+            checked = placed(validate(dataset=dataset, config=validate_config, context=context))
+            trained = placed(
                 finetune(dataset=dataset, config=finetune_config, context=context)
             ).after(checked)
             models = {"dense": trained.outputs["bundle"]}
             if prunes:
-                models["pruned"] = _uncached(
+                models["pruned"] = placed(
                     prune(
                         dataset=dataset,
                         bundle=trained.outputs["bundle"],
@@ -72,7 +81,7 @@ def build_dag(*, prunes: bool) -> BaseComponent:
                 ).outputs["pruned"]
 
             with dsl.ParallelFor(candidate_ids, parallelism=PARALLEL_CANDIDATES) as candidate_id:
-                quantized = _uncached(
+                quantized = placed(
                     quantize(
                         dataset=dataset,
                         candidate_id=candidate_id,
@@ -81,7 +90,7 @@ def build_dag(*, prunes: bool) -> BaseComponent:
                         **models,
                     )
                 )
-                evaluated = _uncached(
+                evaluated = placed(
                     evaluate(
                         dataset=dataset,
                         candidate=quantized.outputs["candidate"],
@@ -105,7 +114,7 @@ def build_dag(*, prunes: bool) -> BaseComponent:
                     "context": context,
                 }
 
-            measured = _uncached(
+            measured = placed(
                 benchmark(
                     dataset=dataset,
                     candidates=candidates(),
@@ -113,9 +122,9 @@ def build_dag(*, prunes: bool) -> BaseComponent:
                     context=context,
                 )
             )
-            decided = _uncached(gate(config=gate_config, **results()))
+            decided = placed(gate(config=gate_config, **results()))
             decision = decided.outputs["decision"]
-            reported = _uncached(
+            reported = placed(
                 report(
                     validation=checked.outputs["validation"],
                     decision=decision,
@@ -124,7 +133,7 @@ def build_dag(*, prunes: bool) -> BaseComponent:
                     **results(),
                 )
             )
-            _uncached(
+            placed(
                 publish(
                     decision=decision,
                     page=reported.outputs["page"],
@@ -134,8 +143,3 @@ def build_dag(*, prunes: bool) -> BaseComponent:
             )
 
     return litesmith
-
-
-def _uncached(task: dsl.PipelineTask) -> dsl.PipelineTask:
-    """Turns KFP's cache off: its key does not see the code that a component imports."""
-    return task.set_caching_options(False)
