@@ -71,8 +71,8 @@ def _log(
 def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
     import time
 
+    from components.common.inference import predict_examples
     from components.common.litert import LiteRTError
-    from components.evaluate.inference import predict_examples
 
     candidate = Candidate.read(task.inputs["candidate"])
     manifest = DatasetManifest.read(task.inputs["dataset"])
