@@ -4,8 +4,11 @@ A recipe's sections are the stages' own configurations, so that each value is de
 and checked in one place. This module adds what no single stage can check: combinations.
 """
 
+import difflib
 import json
-from collections.abc import Mapping, Sequence
+import re
+import typing
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -26,8 +29,15 @@ from components.publish.config import PublishConfig
 from components.quantize.config import QuantizeConfig
 from components.report.config import ReportConfig
 from components.validate.config import ValidateConfig
+from pipeline.recipe_yaml import parse_yaml
 
 SHIPPED = Path(__file__).with_name("recipes")
+LOCATIONS = (("data", "folder"), ("data", "list"), ("train", "weights"))
+"""The keys that hold a path or an address."""
+SOURCES = ("folder", "list", "sample")
+"""The keys of `data` of which a recipe gives one."""
+WORDS_FOR_WEIGHTS = ("imagenet", "none")
+"""Values of train.weights that are no location."""
 
 
 class Recipe(BaseModel):
@@ -79,17 +89,18 @@ class Recipe(BaseModel):
     def candidate_ids(self) -> tuple[str, ...]:
         return self.quantize.candidate_ids(pruned=self.prune is not None)
 
+    def smallest_margin(self) -> float | None:
+        """Returns the accuracy drop that takes the most examples to prove, if any is stated."""
+        drops = (self.budgets.accuracy_drop, self.budgets.blessed_accuracy_drop)
+        return min((drop for drop in drops if drop is not None), default=None)
+
     def required_test_examples(self) -> int:
         """Returns how many test examples the accuracy budget needs, at the very least."""
-        margins = [
-            margin
-            for margin in (self.budgets.accuracy_drop, self.budgets.blessed_accuracy_drop)
-            if margin is not None
-        ]
-        if not margins:
+        margin = self.smallest_margin()
+        if margin is None:
             return 1
         rivals = max(1, len(self.candidate_ids()) - 1)
-        return required_examples(margin=min(margins), alpha=(1 - self.budgets.confidence) / rivals)
+        return required_examples(margin=margin, alpha=(1 - self.budgets.confidence) / rivals)
 
     def stage_configs(self) -> Mapping[str, StageConfig]:
         """Returns each component's configuration by its name, with what stages share filled in."""
@@ -110,6 +121,11 @@ class Recipe(BaseModel):
             "notify": self.notify,
         }
 
+    @classmethod
+    def from_yaml(cls, text: str) -> Self:
+        """Reads what `to_yaml` returned."""
+        return cls.model_validate_json(json.dumps(parse_yaml(text)))
+
     def to_yaml(self) -> str:
         """Returns the whole recipe, defaults included, as YAML."""
         values = self.model_dump(mode="json", by_alias=True)
@@ -120,13 +136,13 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = (), *, tiny: bool 
     """Reads and validates a recipe.
 
     Args:
-      name_or_path: the name of a shipped recipe, or a file. Paths in a recipe are
-        relative to its file.
+      name_or_path: the name of a shipped recipe, or a file.
       overrides: `section.key=value`, the value in YAML.
       tiny: take the recipe's own small variant, its `tiny` section of overrides.
 
     Returns:
-      The recipe, with absolute locations.
+      The recipe, with absolute locations: a path in a recipe is relative to its file, one
+      in an override to the working folder.
 
     Raises:
       UserError: the file is missing or no YAML, or a key or value is refused; names each
@@ -138,32 +154,54 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = (), *, tiny: bool 
     if tiny:
         if not isinstance(variant, dict):
             raise UserError(f"{path}: the recipe has no tiny variant (a `tiny:` mapping)")
-        values = _merge(values, variant)
+        values = _overlay(values, variant)
+    values = _locate(values, path.parent)
     for override in overrides:
-        values = _merge(values, _parse_override(override))
+        values = _overlay(values, _locate(_parse_override(override), Path.cwd()))
     recipe = _validate(values, path)
-    return _resolve(recipe, path.parent)
+    _check_locations(recipe)
+    return recipe
+
+
+def has_tiny_variant(name_or_path: str) -> bool:
+    return "tiny" in _read_yaml(recipe_path(name_or_path))
+
+
+def shipped_recipes() -> tuple[str, ...]:
+    return tuple(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
 
 
 def recipe_path(name_or_path: str) -> Path:
     """Finds a recipe file by a shipped recipe's name or by path."""
     shipped = SHIPPED / f"{name_or_path}.yaml"
-    path = Path(name_or_path)
+    path = Path(name_or_path).expanduser()
     if shipped.is_file() and not path.is_file():
         return shipped
     if not path.is_file():
-        names = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
         raise UserError(
             f"{name_or_path}: there is no such recipe file, and no shipped recipe of that name "
-            f"(shipped: {names})"
+            f"(shipped: {', '.join(shipped_recipes())})"
         )
     return path
 
 
+def recipe_schema() -> dict[str, Any]:
+    """Returns the JSON Schema of a recipe file, the `tiny` section included."""
+    schema = Recipe.model_json_schema(by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["properties"]["tiny"] = {
+        "type": "object",
+        "description": "Overrides for `--tiny`: the same sections, in part.",
+    }
+    return schema
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        values = parse_yaml(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not a text file in UTF-8 ({error})") from error
+    except ValueError as error:
         raise UserError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected a mapping of sections, such as `data:` and `train:`")
@@ -175,12 +213,23 @@ def _parse_override(override: str) -> dict[str, Any]:
     if not separator or not all(key.split(".")):
         raise UserError(f"--set {override}: expected section.key=value, such as train.epochs=3")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        value = parse_yaml(text)
+    except ValueError as error:
         raise UserError(f"--set {override}: the value is not valid YAML: {error}") from error
     for part in reversed(key.split(".")):
         value = {part: value}
     return value  # type: ignore[no-any-return]
+
+
+def _overlay(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Merges changes; a data source among them takes the place of the one before."""
+    data = changes.get("data")
+    if isinstance(data, dict) and any(data.get(source) is not None for source in SOURCES):
+        before = values.get("data")
+        if isinstance(before, dict):
+            kept = {key: value for key, value in before.items() if key not in SOURCES}
+            values = {**values, "data": kept}
+    return _merge(values, changes)
 
 
 def _merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,13 +244,42 @@ def _merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
+def _locate(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Returns values with local locations made absolute, relative ones below a folder."""
+    located = dict(values)
+    for section, key in LOCATIONS:
+        inner = located.get(section)
+        if not isinstance(inner, dict):
+            continue
+        location = inner.get(key)
+        if isinstance(location, str) and _is_path(location):
+            absolute = (folder / Path(location).expanduser()).resolve()
+            located[section] = {**inner, key: str(absolute)}
+    return located
+
+
+def _is_path(location: str) -> bool:
+    return location not in ("", *WORDS_FOR_WEIGHTS) and "://" not in location
+
+
+def _check_locations(recipe: Recipe) -> None:
+    for section, key in LOCATIONS:
+        location = getattr(getattr(recipe, section), key)
+        if location is None or (location and not _is_path(location)):
+            continue
+        kind, there = ("folder", Path.is_dir) if key == "folder" else ("file", Path.is_file)
+        if not location or not there(Path(location)):
+            raise UserError(
+                f"{section}.{key}: there is no {kind} {location!r}; give its path, in the "
+                f"recipe or by --set {section}.{key}=PATH"
+            )
+
+
 def _validate(values: Mapping[str, Any], path: Path) -> Recipe:
     try:
         text = json.dumps(values, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise UserError(
-            f"{path}: a value is no string, number, list or mapping: {error}"
-        ) from error
+    except ValueError as error:
+        raise UserError(f"{path}: a number is infinite or no number at all") from error
     try:
         return Recipe.model_validate_json(text)
     except ValidationError as error:
@@ -212,38 +290,32 @@ def _validate(values: Mapping[str, Any], path: Path) -> Recipe:
 def _explain(problem: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"  {key}: there is no such key; see `litesmith recipe schema`"
+        return f"  {key}: there is no such key; {_suggest(problem['loc'])}"
     if problem["type"] == "missing":
         return f"  {key}: is required"
     message = problem["msg"].removeprefix("Value error, ")
+    message = re.sub(r"^\w+ should ", "must ", message)
     if not key:
         return f"  {message}"
-    shown = "" if isinstance(problem["input"], dict) else f" (got {problem['input']!r})"
+    value = problem["input"]
+    shown = "" if isinstance(value, dict) else f" (got {json.dumps(value, default=repr)})"
     return f"  {key}: {message}{shown}"
 
 
-def _resolve(recipe: Recipe, folder: Path) -> Recipe:
-    """Makes local locations absolute, and checks that they are there."""
-    data = recipe.data.model_copy(
-        update={name: _absolute(getattr(recipe.data, name), folder) for name in ("folder", "list")}
-    )
-    weights = recipe.train.weights
-    if weights not in ("imagenet", "none"):
-        weights = _absolute(weights, folder) or weights
-    for key, location in (("data.folder", data.folder), ("data.list", data.list)):
-        _check_exists(key, location)
-    if weights not in ("imagenet", "none"):
-        _check_exists("train.weights", weights)
-    train = recipe.train.model_copy(update={"weights": weights})
-    return recipe.model_copy(update={"data": data, "train": train})
+def _suggest(location: tuple[str | int, ...]) -> str:
+    """Says which key was meant, or which there are beside an unknown one."""
+    names = sorted(_keys(Recipe, location[:-1]))
+    alike = difflib.get_close_matches(str(location[-1]), names, n=1)
+    return f"did you mean {alike[0]}?" if alike else f"there are {', '.join(names)}"
 
 
-def _absolute(location: str | None, folder: Path) -> str | None:
-    if location is None or "://" in location:
-        return location
-    return str((folder / Path(location).expanduser()).resolve())
-
-
-def _check_exists(key: str, location: str | None) -> None:
-    if location is not None and "://" not in location and not Path(location).exists():
-        raise UserError(f"{key}: {location} does not exist; give the path of your data")
+def _keys(model: type[BaseModel], location: tuple[str | int, ...]) -> Iterator[str]:
+    """Yields the keys that a model takes at a location below it."""
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    if not location:
+        yield from fields
+        return
+    annotation = fields[str(location[0])].annotation
+    for option in (annotation, *typing.get_args(annotation)):  # Args: of `Section | None`.
+        if isinstance(option, type) and issubclass(option, BaseModel):
+            yield from _keys(option, location[1:])

@@ -1,0 +1,147 @@
+"""The command line: `litesmith run digits`.
+
+Every command imports what it needs when it is called, so that help and completion answer
+at once. Nothing here imports TensorFlow, Beam or kfp.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from components.common.errors import UserError
+from pipeline.exit_codes import MEANINGS, ExitCode
+
+DEFAULT_DATA_ROOT = Path("litesmith-data")
+_PLAIN_WIDTH = 120  # Of lines where there is no terminal to ask.
+
+_EXIT_CODES = "\n\n".join(f"{code.value:>3}: {meaning}" for code, meaning in MEANINGS.items())
+
+app = typer.Typer(
+    name="litesmith",
+    help="From a labelled data set to the smallest TFLite model that still meets its budgets.",
+    epilog=f"Exit status:\n\n{_EXIT_CODES}",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+recipe_app = typer.Typer(help="Look at recipes: what a run computes.", no_args_is_help=True)
+runs_app = typer.Typer(help="Look at the runs on this machine.", no_args_is_help=True)
+cache_app = typer.Typer(help="The store of finished work.", no_args_is_help=True)
+app.add_typer(recipe_app, name="recipe")
+app.add_typer(runs_app, name="runs")
+app.add_typer(cache_app, name="cache")
+
+RecipeArgument = Annotated[
+    str,
+    typer.Argument(metavar="RECIPE", help="A shipped recipe (digits, folder, vgg16) or a file."),
+]
+SetOption = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a value, such as train.epochs=3. Paths are relative to the working folder.",
+    ),
+]
+TinyOption = Annotated[bool, typer.Option("--tiny", help="Take the recipe's small variant.")]
+DataRootOption = Annotated[
+    Path,
+    typer.Option("--data-root", metavar="DIR", help="Holds shards, finished work and runs."),
+]
+RegistryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--registry",
+        metavar="DIR",
+        help="Holds the published models. [default: DATA_ROOT/registry]",
+    ),
+]
+
+
+def main() -> None:
+    """Runs the command line; ends the process with one of the documented statuses."""
+    try:
+        app()
+    except UserError as error:
+        Console(stderr=True, soft_wrap=True).print(
+            Text.assemble(("error:", "bold red"), f" {error}")
+        )
+        sys.exit(ExitCode.BAD_INPUT)
+
+
+@app.command(epilog=f"Exit status:\n\n{_EXIT_CODES}")
+def run(
+    recipe: RecipeArgument,
+    overrides: SetOption = [],  # noqa: B006 (typer copies it)
+    tiny: TinyOption = False,
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    registry: RegistryOption = None,
+) -> None:
+    """Run a recipe's whole pipeline on this machine, from pictures to a blessed model."""
+    from pipeline.local import run_locally
+    from pipeline.recipe import load_recipe
+    from pipeline.sufficiency import check_sufficiency
+
+    loaded = load_recipe(recipe, overrides, tiny=tiny)
+    check_sufficiency(loaded)
+    code = run_locally(
+        loaded,
+        data_root=data_root.expanduser().resolve(),
+        registry=str(_registry(registry, data_root)),
+        command=sys.argv,
+        console=_console(),
+    )
+    raise typer.Exit(code)
+
+
+@recipe_app.command("show")
+def recipe_show(
+    recipe: RecipeArgument,
+    overrides: SetOption = [],  # noqa: B006
+    tiny: TinyOption = False,
+) -> None:
+    """Print the whole recipe, defaults included, as YAML."""
+    from pipeline.recipe import load_recipe
+
+    print(load_recipe(recipe, overrides, tiny=tiny).to_yaml(), end="")
+
+
+@recipe_app.command("validate")
+def recipe_validate(
+    recipe: RecipeArgument,
+    overrides: SetOption = [],  # noqa: B006
+    tiny: TinyOption = False,
+) -> None:
+    """Check a recipe, and whether its data can prove its budgets, without running it."""
+    from pipeline.recipe import load_recipe
+    from pipeline.sufficiency import check_sufficiency
+
+    loaded = load_recipe(recipe, overrides, tiny=tiny)
+    check_sufficiency(loaded)
+    print(f"{loaded.name}: fine; {len(loaded.candidate_ids())} candidates")
+
+
+@recipe_app.command("schema")
+def recipe_schema() -> None:
+    """Print the JSON Schema of recipe files, for an editor to check them by."""
+    from pipeline.recipe import recipe_schema as schema
+
+    print(json.dumps(schema(), indent=2))
+
+
+def _registry(registry: Path | None, data_root: Path) -> Path:
+    return (registry or data_root / "registry").expanduser().resolve()
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=_PLAIN_WIDTH)
+
+
+if __name__ == "__main__":
+    main()

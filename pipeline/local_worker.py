@@ -1,0 +1,59 @@
+"""Runs the DAG through kfp.local: the child of the driver that leads all tasks.
+
+Called as `python -P -m pipeline.local_worker RUN_FOLDER`. Ends with 0 when every task
+succeeded. What it prints, and kfp, goes to the run's kfp.log.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from kfp import local
+
+from components.common.stage import DRIVER_PID
+from pipeline.dag import build_dag
+from pipeline.runs import RunDescription, RunFolder
+
+_WATCH_S = 0.2
+
+
+def main() -> None:
+    driver = int(os.environ[DRIVER_PID])
+    threading.Thread(target=_end_with, args=(driver,), daemon=True).start()
+    run = RunFolder(Path(sys.argv[1]))
+    description = run.describe()
+    # kfp puts this path into a shell command unquoted, and into each argument in which it
+    # finds the text `python3`, paths of pictures too: the name itself changes nothing.
+    sys.executable = "python3"
+    local.init(
+        local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(run.artifacts),
+        raise_on_error=True,
+    )
+    recipe = description.parse_recipe()
+    build_dag(prunes=recipe.prune is not None)(**_arguments(description))
+
+
+def _arguments(description: RunDescription) -> dict[str, Any]:
+    recipe = description.parse_recipe()
+    configs = recipe.stage_configs()
+    return {
+        "context": description.context.to_json(),
+        "candidate_ids": list(recipe.candidate_ids()),
+        **{f"{name}_config": config.to_json() for name, config in configs.items()},
+    }
+
+
+def _end_with(driver: int) -> None:
+    """Ends this process group when the driver is gone."""
+    while os.getppid() == driver:
+        time.sleep(_WATCH_S)
+    os.killpg(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

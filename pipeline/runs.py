@@ -1,0 +1,285 @@
+"""Run folders: what a local run leaves under `<data root>/runs/<run id>/`.
+
+run.json       how the run was started; its driver holds a lock on it while it lives
+logs/          events.jsonl, one log per task, kfp.log (what happened outside the tasks)
+tasks/         one TaskResult per task, written by the tasks
+outcome.json   how it ended, written by notify, or by the driver of a stopped run
+summary.json   the final table
+report.html    the page to read
+"""
+
+import contextlib
+import fcntl
+import importlib.metadata
+import json
+import os
+import platform
+import secrets
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar, Literal, TypeVar
+
+from pydantic import ValidationError
+
+from components.common.documents import (
+    Benchmark,
+    Candidate,
+    Decision,
+    Document,
+    Estimate,
+    Evaluation,
+    Outcome,
+    Part,
+    Published,
+    TaskResult,
+    Verdict,
+)
+from components.common.errors import UserError
+from components.common.run_context import RunContext
+from pipeline.recipe import Recipe
+
+D = TypeVar("D", bound=Document)
+
+RunState = Literal["running", "succeeded", "failed", "interrupted"]
+
+_DISTRIBUTIONS = (
+    "litesmith", "kfp", "apache-beam", "tensorflow", "tf-keras",
+    "tensorflow-model-optimization", "ai-edge-litert", "numpy", "pillow",
+)  # fmt: skip
+
+
+class RunDescription(Document):
+    """How a run was started."""
+
+    file_name: ClassVar[str] = "run.json"
+
+    context: RunContext
+    recipe: str
+    """The whole recipe, defaults included, as YAML."""
+    command: tuple[str, ...]
+    working_folder: str
+    started: str
+    """ISO 8601, UTC."""
+    versions: dict[str, str]
+
+    def parse_recipe(self) -> Recipe:
+        return Recipe.from_yaml(self.recipe)
+
+
+class CandidateSummary(Part):
+    """A row of the final table."""
+
+    candidate_id: str
+    accuracy: Estimate | None
+    size_bytes: int | None
+    zipped_bytes: int | None
+    latency_ms: float | None
+    """p50 at one thread."""
+    accepted: bool
+    reason: str
+    """Why it won, or why it was not taken."""
+
+
+class RunSummary(Document):
+    """What a finished run came to."""
+
+    file_name: ClassVar[str] = "summary.json"
+
+    verdict: Verdict
+    message: str
+    winner: str | None
+    candidates: tuple[CandidateSummary, ...]
+    model: str | None
+    """Where the blessed model lies."""
+
+
+class RunFolder:
+    """The files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run_id = path.name
+        self.logs = path / "logs"
+        self.events = self.logs / "events.jsonl"
+        self.kfp_log = self.logs / "kfp.log"
+        self.artifacts = path / "artifacts"
+        self.report = path / "report.html"
+
+    def task_log(self, task: str) -> Path:
+        return self.logs / f"{task}.log"
+
+    def describe(self) -> RunDescription:
+        return RunDescription.read(self.path)
+
+    def outcome(self) -> Outcome | None:
+        return _read(Outcome, self.path)
+
+    def summary(self) -> RunSummary | None:
+        return _read(RunSummary, self.path)
+
+    def tasks(self) -> list[TaskResult]:
+        """Returns the results of the tasks that ended, in the order in which they did."""
+        files = sorted((self.path / "tasks").glob("*.json"), key=lambda file: file.stat().st_mtime)
+        return [TaskResult.model_validate_json(file.read_bytes()) for file in files]
+
+    def state(self) -> RunState:
+        if self.is_running():
+            return "running"
+        outcome = self.outcome()
+        return outcome.state if outcome is not None else "interrupted"
+
+    def is_running(self) -> bool:
+        try:
+            with self.lock(wait=False):
+                return False
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+
+    @contextlib.contextmanager
+    def lock(self, *, wait: bool = True) -> Iterator[None]:
+        """Holds the run's lock, which the system lets go of when this process ends."""
+        with (self.path / RunDescription.file_name).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            yield
+
+    def summarize(self) -> RunSummary | None:
+        """Builds the summary from the run's artifacts; None before the gate decided."""
+        decision = next(self._documents(Decision), None)
+        if decision is None:
+            return None
+        models = {item.candidate_id: item for item in self._documents(Candidate)}
+        accuracies = {
+            item.candidate_id: item.metrics.get("accuracy") for item in self._documents(Evaluation)
+        }
+        latencies = {
+            item.candidate_id: next((t.p50_ms for t in item.latencies if t.threads == 1), None)
+            for benchmark in self._documents(Benchmark)
+            for item in benchmark.candidates
+        }
+        rows = []
+        for judged in decision.candidates:
+            id_ = judged.candidate_id
+            model = models[id_].model if id_ in models else None
+            rows.append(
+                CandidateSummary(
+                    candidate_id=id_,
+                    accuracy=accuracies.get(id_),
+                    size_bytes=model.size_bytes if model else None,
+                    zipped_bytes=model.zipped_bytes if model else None,
+                    latency_ms=latencies.get(id_),
+                    accepted=judged.accepted,
+                    reason=" ".join(judged.reasons),
+                )
+            )
+        published = next(self._documents(Published), None)
+        return RunSummary(
+            verdict=decision.verdict,
+            message=decision.summary,
+            winner=decision.winner,
+            candidates=tuple(rows),
+            model=published.uri if published else None,
+        )
+
+    def find_report(self) -> Path | None:
+        """Returns the page that the report task wrote, among the run's artifacts."""
+        return next((page for page in self.artifacts.rglob("page") if page.is_file()), None)
+
+    def _documents(self, kind: type[D]) -> Iterator[D]:
+        for path in self.artifacts.rglob(kind.file_name):
+            yield kind.read(path.parent)
+
+
+def create_run(
+    recipe: Recipe, *, data_root: Path, registry: str, command: Sequence[str]
+) -> RunFolder:
+    """Makes a fresh run folder and describes the run in it."""
+    now = datetime.now(UTC)
+    run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    folder = RunFolder(runs_folder(data_root) / run_id)
+    try:
+        folder.logs.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(
+            f"{data_root}: can't be written to ({error.strerror}); give another --data-root"
+        ) from error
+    folder.events.touch()
+    RunDescription(
+        context=RunContext(
+            run_id=run_id, recipe_name=recipe.name, data_root=str(data_root), registry=registry
+        ),
+        recipe=recipe.to_yaml(),
+        command=tuple(command),
+        working_folder=os.getcwd(),
+        started=now.isoformat(timespec="seconds"),
+        versions=dict(_versions()),
+    ).write(folder.path)
+    return folder
+
+
+@contextlib.contextmanager
+def data_root_in_use(data_root: Path) -> Iterator[None]:
+    """Keeps `cache prune` from deleting while a run lasts; any number of runs may last."""
+    with (runs_folder(data_root) / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+@contextlib.contextmanager
+def data_root_alone(data_root: Path) -> Iterator[None]:
+    """Keeps runs from starting.
+
+    Raises:
+      UserError: a run is going on.
+    """
+    with (runs_folder(data_root) / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"{data_root}: a run is going on there; wait for its end (`litesmith runs list`)"
+            ) from error
+        yield
+
+
+def runs_folder(data_root: Path) -> Path:
+    return data_root / "runs"
+
+
+def list_runs(data_root: Path) -> list[RunFolder]:
+    """Returns the runs below a data root, the latest first."""
+    descriptions = runs_folder(data_root).glob(f"*/{RunDescription.file_name}")
+    return [RunFolder(path.parent) for path in sorted(descriptions, reverse=True)]
+
+
+def find_run(data_root: Path, run_id: str) -> RunFolder:
+    """Finds a run by its id, or by the beginning of it.
+
+    Raises:
+      UserError: there is none, or several.
+    """
+    runs = list_runs(data_root)
+    found = [run for run in runs if run.run_id.startswith(run_id)]
+    if len(found) != 1:
+        known = ", ".join(run.run_id for run in (found or runs)[:5]) or "none"
+        raise UserError(
+            f"{run_id}: {'several runs' if found else 'no run'} of that id under {data_root} "
+            f"({known}); see `litesmith runs list`"
+        )
+    return found[0]
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    yield "python", platform.python_version()
+    for name in _DISTRIBUTIONS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            yield name, importlib.metadata.version(name)
+
+
+def _read(kind: type[D], directory: Path) -> D | None:
+    try:
+        return kind.read(directory)
+    except (FileNotFoundError, ValidationError, json.JSONDecodeError):
+        return None
