@@ -134,6 +134,77 @@ def recipe_schema() -> None:
     print(json.dumps(schema(), indent=2))
 
 
+@runs_app.command("list")
+def runs_list(data_root: DataRootOption = DEFAULT_DATA_ROOT) -> None:
+    """List the runs, the latest first."""
+    from pipeline.runs import list_runs
+    from pipeline.tables import runs_table
+
+    runs = list_runs(_data_root(data_root))
+    if not runs:
+        print(f"no run under {data_root} yet; start one with `litesmith run digits`")
+        return
+    _console().print(runs_table(runs))
+
+
+@runs_app.command("show")
+def runs_show(
+    run_id: Annotated[
+        str, typer.Argument(metavar="[RUN]", help="A run's id, or how it begins; else the latest.")
+    ] = "",
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+) -> None:
+    """Show a run: its tasks, its outcome, and where its files lie."""
+    from pipeline.runs import find_run
+    from pipeline.tables import show_run
+
+    show_run(_console(), find_run(_data_root(data_root), run_id))
+
+
+@cache_app.command("list")
+def cache_list(data_root: DataRootOption = DEFAULT_DATA_ROOT) -> None:
+    """List finished work by stage, with size, age and last use."""
+    from components.common.storage import open_storage
+    from pipeline.cache import list_entries
+    from pipeline.tables import entries_table
+
+    root = _data_root(data_root)
+    entries = list_entries(open_storage(str(root)), root)
+    if not entries:
+        print(f"nothing is stored under {data_root} yet")
+        return
+    _console().print(entries_table(entries))
+
+
+@cache_app.command("prune")
+def cache_prune(
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    registry: RegistryOption = None,
+    keep_runs: Annotated[
+        int, typer.Option("--keep-runs", min=0, help="Keep what this many latest runs used.")
+    ] = 5,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")
+    ] = False,
+) -> None:
+    """Remove finished work that neither blessed models nor the latest runs refer to."""
+    from components.common.storage import open_storage
+    from pipeline.cache import prune
+    from pipeline.tables import describe_pruned
+
+    root = _data_root(data_root)
+    models = open_storage(str(_registry(registry, data_root)))
+    pruned = prune(open_storage(str(root)), models, root, keep_runs=keep_runs, dry_run=dry_run)
+    print(describe_pruned(pruned, dry_run=dry_run))
+
+
+def _data_root(data_root: Path) -> Path:
+    root = data_root.expanduser().resolve()
+    if not root.is_dir():
+        raise UserError(f"--data-root {data_root}: there is no such folder")
+    return root
+
+
 def _registry(registry: Path | None, data_root: Path) -> Path:
     return (registry or data_root / "registry").expanduser().resolve()
 

@@ -179,16 +179,28 @@ def _finish(run: RunFolder, failure: Failure | None, console: Console) -> ExitCo
         summary.write(run.path)
     # What can be used again is in the store; the rest was just copied.
     shutil.rmtree(run.artifacts, ignore_errors=True)
-    if failure is not None:
-        _show_failure(console, failure, run)
-        return failure.code
-    if summary is None:
+    if failure is None and summary is None:
         message = "every task succeeded, but there is no decision"
         failure = _failure(ExitCode.UNEXPECTED, None, message, run.kfp_log)
+    if failure is not None:
+        _record_failure(run, failure)
         _show_failure(console, failure, run)
         return failure.code
+    assert summary is not None
     show_summary(console, summary, run)
     return ExitCode.NOT_BLESSED if summary.verdict == "not_blessed" else ExitCode.OK
+
+
+def _record_failure(run: RunFolder, failure: Failure) -> None:
+    """Writes how the run ended, where notify could not."""
+    if run.outcome() is None:
+        Outcome(
+            run_id=run.run_id,
+            state="failed",
+            verdict=None,
+            message=failure.message,
+            failed_task=failure.task,
+        ).write(run.path)
 
 
 def _record_stop(
@@ -248,6 +260,8 @@ def _show_failure(console: Console, failure: Failure, run: RunFolder) -> None:
         console.print(f"\nThe last lines of {failure.log}:", markup=False, highlight=False)
         for line in failure.last_lines:
             console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    if "No module named" in failure.message:
+        console.print("\nInstall what is missing: pip install 'litesmith[local]'", markup=False)
     console.print("\nMend the cause and give the same command again: finished stages are kept.")
     show_paths(console, run)
 

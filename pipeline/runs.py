@@ -123,6 +123,10 @@ class RunFolder:
         files = sorted((self.path / "tasks").glob("*.json"), key=lambda file: file.stat().st_mtime)
         return [TaskResult.model_validate_json(file.read_bytes()) for file in files]
 
+    def ended(self, task: str) -> float:
+        """Returns when a task ended, in seconds since the epoch."""
+        return (self.path / "tasks" / f"{task}.json").stat().st_mtime
+
     def state(self) -> RunState:
         if self.is_running():
             return "running"
@@ -222,7 +226,7 @@ def create_run(
 @contextlib.contextmanager
 def data_root_in_use(data_root: Path) -> Iterator[None]:
     """Keeps `cache prune` from deleting while a run lasts; any number of runs may last."""
-    with (runs_folder(data_root) / ".lock").open("w") as lock:
+    with _lock_file(data_root).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
         yield
 
@@ -234,7 +238,7 @@ def data_root_alone(data_root: Path) -> Iterator[None]:
     Raises:
       UserError: a run is going on.
     """
-    with (runs_folder(data_root) / ".lock").open("w") as lock:
+    with _lock_file(data_root).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -242,6 +246,12 @@ def data_root_alone(data_root: Path) -> Iterator[None]:
                 f"{data_root}: a run is going on there; wait for its end (`litesmith runs list`)"
             ) from error
         yield
+
+
+def _lock_file(data_root: Path) -> Path:
+    folder = runs_folder(data_root)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / ".lock"
 
 
 def runs_folder(data_root: Path) -> Path:
@@ -255,13 +265,13 @@ def list_runs(data_root: Path) -> list[RunFolder]:
 
 
 def find_run(data_root: Path, run_id: str) -> RunFolder:
-    """Finds a run by its id, or by the beginning of it.
+    """Finds a run by its id, or by the beginning of it; the latest for an empty one.
 
     Raises:
       UserError: there is none, or several.
     """
     runs = list_runs(data_root)
-    found = [run for run in runs if run.run_id.startswith(run_id)]
+    found = [run for run in runs if run.run_id.startswith(run_id)] if run_id else runs[:1]
     if len(found) != 1:
         known = ", ".join(run.run_id for run in (found or runs)[:5]) or "none"
         raise UserError(

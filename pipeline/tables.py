@@ -1,0 +1,103 @@
+"""Runs and store entries as tables for the terminal."""
+
+import itertools
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.cache import Entry, Prunable
+from pipeline.runs import RunFolder
+from pipeline.view import format_bytes, format_seconds, show_paths, show_summary
+
+_STATE_STYLES = {
+    "running": "yellow",
+    "succeeded": "green",
+    "failed": "red",
+    "interrupted": "yellow",
+}
+
+
+def runs_table(runs: Sequence[RunFolder]) -> Table:
+    table = _table("run", "recipe", "started", "state", "verdict")
+    for run in runs:
+        description, outcome, state = run.describe(), run.outcome(), run.state()
+        verdict = outcome.verdict if outcome is not None else None
+        started = datetime.fromisoformat(description.started).astimezone()
+        table.add_row(
+            run.run_id,
+            description.context.recipe_name,
+            f"{started:%Y-%m-%d %H:%M}",
+            Text(state, style=_STATE_STYLES[state]),
+            (verdict or "").replace("_", " "),
+        )
+    return table
+
+
+def show_run(console: Console, run: RunFolder) -> None:
+    """Prints a run's tasks and how it ended."""
+    description, state = run.describe(), run.state()
+    print_ = console.print
+    print_(Text.assemble((f"{description.context.recipe_name}  {run.run_id}", "bold")))
+    print_(Text.assemble("state: ", (state, _STATE_STYLES[state])))
+    print_(Text(f"command: {' '.join(description.command)}"))
+    table = _table("task", "status", "time", "computed in", "peak memory")
+    for task in run.tasks():
+        record = task.record
+        table.add_row(
+            Text(task.task),
+            task.status,
+            format_seconds(task.seconds),
+            format_seconds(record.seconds) if record else "-",
+            format_bytes(record.peak_memory_bytes) if record else "-",
+        )
+    print_(table)
+    outcome, summary = run.outcome(), run.summary()
+    if summary is not None:
+        show_summary(console, summary, run)
+    else:
+        if outcome is not None:
+            print_(Text(outcome.message))
+        show_paths(console, run)
+
+
+def entries_table(entries: Sequence[Entry]) -> Table:
+    """Returns a row per entry, and one for each stage's total."""
+    table = _table("stage", "key", "size", "age", "last used")
+    now = time.time()
+    for stage, group in itertools.groupby(entries, key=lambda entry: entry.stage):
+        members = list(group)
+        total = sum(entry.size_bytes for entry in members)
+        table.add_row(stage, f"{len(members)} entries", format_bytes(total), style="bold")
+        for entry in members:
+            age = _ago(now, entry.made) if entry.made is not None else "unfinished"
+            used = _ago(now, entry.used) if entry.used is not None else "-"
+            table.add_row("", entry.key[:12], format_bytes(entry.size_bytes), age, used)
+    return table
+
+
+def describe_pruned(pruned: Prunable, *, dry_run: bool) -> str:
+    would = "would remove" if dry_run else "removed"
+    return (
+        f"{would} {len(pruned.entries)} entries and {len(pruned.shards)} folders of shards: "
+        f"{format_bytes(pruned.size_bytes)}"
+    )
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in headings:
+        right = heading in ("size", "time", "computed in", "peak memory", "age", "last used")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    return table
+
+
+def _ago(now: float, moment: float) -> str:
+    seconds = max(0.0, now - moment)
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
