@@ -1,0 +1,151 @@
+"""The DAG for one target, as KFP's intermediate representation, and a run's parameters.
+
+The YAML depends on the DAG's shape and on the target alone: every value of a recipe is a
+parameter. So recipes of one shape share one pipeline version, which its digest names, and
+the same input gives the same bytes.
+"""
+
+import dataclasses
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kfp import compiler, dsl, kubernetes
+
+from components.common.digests import text_digest
+from components.common.errors import UserError
+from components.common.run_context import RunContext
+from pipeline.dag import build_dag
+from pipeline.recipe import Recipe
+from pipeline.target import KubeflowTarget, Machine, Target, VertexTarget
+
+WORKFLOW_ID = "{{workflow.uid}}"
+"""Becomes the run's id when KFP starts a run of a schedule, wherever it stands in it."""
+
+# Argo counts it from the first attempt's start and gives up beyond it, so that with KFP's
+# default of an hour nothing is retried that ran longer. Vertex takes an hour at most.
+_RETRY_WITHIN = {KubeflowTarget: "604800s", VertexTarget: "3600s"}
+
+
+@dataclasses.dataclass(frozen=True)
+class CompiledDag:
+    """A pipeline ready for upload."""
+
+    name: str
+    yaml: str
+
+    @property
+    def digest(self) -> str:
+        return text_digest(self.yaml)
+
+    @property
+    def version_name(self) -> str:
+        return f"{self.name}-{self.digest[:16]}"
+
+
+def compile_dag(*, prunes: bool, target: Target) -> CompiledDag:
+    """Compiles the DAG.
+
+    Args:
+      prunes: whether the recipe has a `prune` section.
+      target: for which to compile.
+
+    Returns:
+      The pipeline: one YAML document, and a second one with what Kubernetes is told where
+      the target is a cluster.
+    """
+
+    def place(task: dsl.PipelineTask) -> None:
+        machine = target.machine_of(task.component_spec.name)
+        _request(task, machine, target)
+        if isinstance(target, KubeflowTarget):
+            _configure_pod(task, machine, target)
+
+    dag = build_dag(prunes=prunes, place=place)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "pipeline.yaml")
+        compiler.Compiler().compile(dag, str(path))
+        text = path.read_text(encoding="utf-8")
+    return CompiledDag(name=dag.name, yaml=text)
+
+
+def run_parameters(recipe: Recipe, context: RunContext) -> dict[str, Any]:
+    """Returns the pipeline's parameters for one run.
+
+    Raises:
+      UserError: the recipe's text holds `{{`, which a cluster would take for its own.
+    """
+    configs = {f"{stage}_config": c.to_json() for stage, c in recipe.stage_configs().items()}
+    for name, text in configs.items():
+        if "{{" in text:
+            raise UserError(
+                f"{name.removesuffix('_config')}: the recipe holds {{{{, which Kubernetes "
+                "workflows replace; write it differently"
+            )
+    return {
+        "context": context.to_json(),
+        "candidate_ids": list(recipe.candidate_ids()),
+        **configs,
+    }
+
+
+def _request(task: dsl.PipelineTask, machine: Machine, target: Target) -> None:
+    """States image, resources and retries: what KFP itself has, on all its backends."""
+    task.set_container_image(target.image_of(task.container_spec.image))
+    task.set_cpu_limit(machine.cpu_limit or machine.cpu)
+    task.set_memory_limit(machine.memory_limit or machine.memory)
+    if machine.accelerator is not None:
+        task.set_accelerator_type(machine.accelerator.type)
+        task.set_accelerator_limit(machine.accelerator.count)
+    if machine.retries.count:
+        task.set_retry(
+            num_retries=machine.retries.count,
+            backoff_duration=f"{machine.retries.backoff_s}s",
+            backoff_factor=machine.retries.factor,
+            backoff_max_duration=_RETRY_WITHIN[type(target)],
+        )
+    for name, value in sorted(machine.environment.items()):
+        task.set_env_variable(name, value)
+
+
+def _configure_pod(task: dsl.PipelineTask, machine: Machine, target: KubeflowTarget) -> None:
+    """States what only Kubernetes knows; Vertex picks a machine by the limits alone."""
+    task.set_cpu_request(machine.cpu).set_memory_request(machine.memory)
+    kubernetes.set_security_context(task, run_as_user=target.run_as_user, run_as_non_root=True)
+    if machine.timeout_s is not None:
+        kubernetes.set_timeout(task, machine.timeout_s)
+    if machine.shared_memory is not None:
+        kubernetes.empty_dir_mount(
+            task,
+            volume_name="shared-memory",
+            mount_path="/dev/shm",
+            medium="Memory",
+            size_limit=machine.shared_memory,
+        )
+    for volume in target.volumes:
+        kubernetes.mount_pvc(task, volume.claim, volume.path, volume.sub_path)
+    if target.image_pull_secrets:
+        kubernetes.set_image_pull_secrets(task, list(target.image_pull_secrets))
+    for variable, secret in sorted(machine.secrets.items()):
+        kubernetes.use_secret_as_env(task, secret.name, {secret.key: variable})
+    for label, value in sorted(_labels(task, target).items()):
+        kubernetes.add_pod_label(task, label, value)
+    for label, value in sorted(machine.node_selector.items()):
+        kubernetes.add_node_selector(task, label, value)
+    for toleration in machine.tolerations:
+        kubernetes.add_toleration(
+            task,
+            key=toleration.key,
+            operator=toleration.operator,
+            value=toleration.value,
+            effect=toleration.effect,
+        )
+
+
+def _labels(task: dsl.PipelineTask, target: KubeflowTarget) -> Mapping[str, str]:
+    return {
+        "app.kubernetes.io/name": "litesmith",
+        "app.kubernetes.io/component": task.component_spec.name,
+        **target.labels,
+    }
