@@ -27,7 +27,7 @@ cannot be told apart; the same floor for every scheme keeps their figures compar
 
 def predicted_classes(probabilities: npt.NDArray[np.float32]) -> Labels:
     """Returns int64 [n]: the most probable class of each example."""
-    return np.argmax(probabilities, axis=1).astype(np.int64)
+    return np.asarray(np.argmax(probabilities, axis=1), dtype=np.int64)
 
 
 def confusion_matrix(labels: Labels, predicted: Labels, classes: int) -> Labels:

@@ -1,11 +1,11 @@
 """evaluate: a candidate on the test split, in LiteRT, fed what a device would feed."""
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common.documents import Candidate, DatasetManifest, Evaluation
+from components.common.machine import usable_cores
 from components.common.stage import Stage, Task, execute
 from components.evaluate.config import EvaluateConfig
 
@@ -85,7 +85,7 @@ def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
             task.inputs["candidate"] / "model.tflite",
             _test_examples(task, manifest),
             channels=manifest.image.channels,
-            threads=len(os.sched_getaffinity(0)),
+            threads=usable_cores(),
         )
     except LiteRTError as error:
         _write_failure(task, candidate.candidate_id, str(error))

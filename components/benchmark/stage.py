@@ -1,0 +1,104 @@
+"""benchmark: latency and memory of all candidates, on the machine where it runs."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from components.benchmark.config import BenchmarkConfig
+from components.common.documents import (
+    Benchmark,
+    Candidate,
+    CandidateBenchmark,
+    DatasetManifest,
+    Machine,
+)
+from components.common.events import Events
+from components.common.machine import cpu_model, usable_cores
+from components.common.run_context import RunContext
+from components.common.stage import Stage, Task, execute
+
+_PICTURES = 32
+
+
+def run(
+    *,
+    dataset: Path,
+    candidates: tuple[Path, ...],
+    config: str,
+    context: str,
+    benchmark: Path,
+) -> None:
+    """Measures all candidates in one task; those that could not be made are left out."""
+    execute(
+        STAGE,
+        config=BenchmarkConfig.from_json(config),
+        context=context,
+        inputs={"dataset": dataset, "candidates": candidates},
+        output=benchmark,
+    )
+
+
+def _identify(config: BenchmarkConfig, context: RunContext, events: Events) -> Mapping[str, str]:
+    """Figures of one machine say nothing about another."""
+    return {"cpu_model": cpu_model(), "threads": ",".join(map(str, _thread_counts()))}
+
+
+def _thread_counts() -> tuple[int, ...]:
+    return tuple(sorted({1, usable_cores()}))
+
+
+def _compute(task: Task[BenchmarkConfig]) -> None:
+    from components.benchmark.latency import measure_latencies
+    from components.benchmark.memory import measure_peak_memory
+    from components.common.examples import read_examples
+    from components.common.pictures import decode_picture
+
+    models = _models(task.inputs["candidates"])
+    manifest = DatasetManifest.read(task.inputs["dataset"])
+    test = read_examples(manifest, "test", task.context.data())
+    pictures = [
+        decode_picture(example.image, channels=manifest.image.channels)
+        for example, _ in zip(test, range(_PICTURES), strict=False)
+    ]
+    counts = _thread_counts()
+    sessions = [
+        measure_latencies(
+            models,
+            pictures,
+            threads=threads,
+            runs=task.config.runs,
+            warmup_runs=task.config.warmup_runs,
+            max_seconds=task.config.max_seconds / len(counts),
+            on_round=_progress(task, threads),
+        )
+        for threads in counts
+    ]
+    Benchmark(
+        machine=Machine(cpu_model=cpu_model(), cores=usable_cores()),
+        candidates=tuple(
+            CandidateBenchmark(
+                candidate_id=id_,
+                latencies=tuple(latencies[id_] for latencies in sessions),
+                peak_memory_bytes=measure_peak_memory(model),
+            )
+            for id_, model in models.items()
+        ),
+        lineage=task.lineage,
+    ).write(task.output)
+
+
+def _progress(task: Task[BenchmarkConfig], threads: int) -> Callable[[int], None]:
+    note = "1 thread" if threads == 1 else f"{threads} threads"
+    return lambda rounds: task.events.progress(rounds, task.config.runs, "rounds", note)
+
+
+def _models(folders: tuple[Path, ...]) -> dict[str, Path]:
+    """Returns candidate id -> model, by id: the order of KFP's collection means nothing."""
+    made = [(Candidate.read(folder), folder) for folder in folders]
+    return {
+        candidate.candidate_id: folder / "model.tflite"
+        for candidate, folder in sorted(made, key=lambda pair: pair[0].candidate_id)
+        if candidate.failure is None
+    }
+
+
+STAGE = Stage[BenchmarkConfig](name="benchmark", compute=_compute, identify=_identify)
