@@ -8,6 +8,7 @@ from components.common.config import StageConfig
 from components.common.documents import Split
 
 Sample = Literal["digits"]
+SAMPLE_RECORDS: dict[Sample, int] = {"digits": 1797}
 
 
 class Splits(BaseModel):
@@ -65,6 +66,7 @@ class PreprocessConfig(StageConfig):
         given = [name for name in ("folder", "list", "sample") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
-                f"give exactly one of folder, list, sample; got {', '.join(given) or 'none'}"
+                f"give exactly one of folder, list, sample; got {', '.join(given) or 'none'} "
+                "(data.folder=PATH for a folder with one sub-folder per class)"
             )
         return self

@@ -1,0 +1,93 @@
+"""Which split and shard an example belongs to: hashes of what it is, not of where it stands.
+
+So a data set that grows keeps every example where it was, and only the shards that gain
+or lose a member change. The number of shards depends on nothing but the bytes there are
+now, a power of two, so that it changes only when the data doubles, and a manifest made
+step by step equals one made afresh.
+"""
+
+import dataclasses
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from components.common.documents import SPLITS, Split
+from components.preprocess.config import Splits
+from components.preprocess.inventory import SourceExample
+
+SHARD_SOURCE_BYTES = 32 << 20
+"""A shard's share of the source: some 500 photographs, a second's work for a core."""
+MIN_TRAINING_SHARDS = 4
+"""So that several workers, and training's interleaved readers, have something to share."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ShardPlan:
+    """A shard to be: its name and members, sorted by id."""
+
+    split: Split
+    name: str
+    """`train-00003-of-00016`"""
+    members: tuple[SourceExample, ...]
+
+    @property
+    def source_bytes(self) -> int:
+        return sum(member.size_bytes for member in self.members)
+
+
+def assign_split(key: str, shares: Splits) -> Split:
+    """Returns the split of an example's group or, where it has none, of its content."""
+    point = _hash(f"split {key}") / 2**64
+    if point < shares.train:
+        return "train"
+    return "validation" if point < shares.train + shares.validation else "test"
+
+
+def plan_shards(
+    examples: Sequence[SourceExample], *, shares: Splits, training_shards: int | None
+) -> tuple[ShardPlan, ...]:
+    """Deals examples out to splits and shards.
+
+    Args:
+      examples: with distinct ids.
+      shares: of the splits; an example's own split wins over them.
+      training_shards: None chooses by the bytes of the examples.
+
+    Returns:
+      Every shard of every split, empty ones included, by split and number.
+    """
+    by_split: dict[Split, list[SourceExample]] = {split: [] for split in SPLITS}
+    for example in examples:
+        key = f"group {example.group}" if example.group else f"id {example.id}"
+        by_split[example.split or assign_split(key, shares)].append(example)
+    plans: list[ShardPlan] = []
+    for split, members in by_split.items():
+        count = count_shards(sum(member.size_bytes for member in members))
+        if split == "train":
+            count = training_shards or max(count, MIN_TRAINING_SHARDS)
+        plans.extend(_deal(split, members, count))
+    return tuple(plans)
+
+
+def count_shards(source_bytes: int) -> int:
+    """Returns the least power of two with which no shard takes more than its share of bytes."""
+    needed = max(1, -(-source_bytes // SHARD_SOURCE_BYTES))
+    return 1 << (needed - 1).bit_length()
+
+
+def _deal(split: Split, members: Sequence[SourceExample], count: int) -> list[ShardPlan]:
+    dealt: Mapping[int, list[SourceExample]] = defaultdict(list)
+    for member in members:
+        dealt[_hash(f"shard {member.id}") % count].append(member)
+    return [
+        ShardPlan(
+            split=split,
+            name=f"{split}-{number:05d}-of-{count:05d}",
+            members=tuple(sorted(dealt[number], key=lambda member: member.id)),
+        )
+        for number in range(count)
+    ]
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

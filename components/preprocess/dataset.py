@@ -1,0 +1,137 @@
+"""The data set of one task: shards that are missing are written, and the manifest of all."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from components.common.errors import UserError
+from components.common.events import Events
+from components.common.stage import Task
+from components.common.storage import Storage
+from components.preprocess.assignment import plan_shards
+from components.preprocess.config import PreprocessConfig
+from components.preprocess.inventory import Inventory, Reject
+from components.preprocess.ledger import ShardRecord, find_whole_shards, has_record
+from components.preprocess.manifest import (
+    build_manifest,
+    collect_rejects,
+    explain_rejects,
+    rejects_to_jsonl,
+)
+from components.preprocess.pictures import PictureSpec
+from components.preprocess.shards import ShardTask, make_task
+
+_POLL_S = 0.5
+
+
+def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping[str, float]:
+
+    config = task.config
+    _check_rejects(task, inventory, inventory.rejects)
+    plans = plan_shards(inventory.examples, shares=config.splits, training_shards=config.shards)
+    spec, class_names = _picture_spec(config), inventory.listing.class_names
+    tasks = [
+        make_task(plan, class_names=class_names, spec=spec, compression=config.compression)
+        for plan in plans
+    ]
+    started = time.monotonic()
+    records, written = _write_shards(task, inventory, tasks)
+    seconds = time.monotonic() - started
+    rejects = collect_rejects(inventory, tasks, records)
+    _check_rejects(task, inventory, rejects)
+    manifest = build_manifest(config, inventory, tasks, records, lineage=task.lineage)
+    manifest.write(task.output)
+    (task.output / "rejects.jsonl").write_text(rejects_to_jsonl(rejects), encoding="utf-8")
+    pictures = sum(len(shard.members) for shard in written)
+    return {
+        "pictures": float(pictures),
+        "pictures_per_s": pictures / seconds,
+        "shards_written": float(len(written)),
+        "shards_kept": float(len(tasks) - len(written)),
+    }
+
+
+def _write_shards(
+    task: Task[PreprocessConfig], inventory: Inventory, tasks: Sequence[ShardTask]
+) -> tuple[Mapping[str, ShardRecord], Sequence[ShardTask]]:
+    """Makes the shards that are not there yet; returns all records, and which were made."""
+    config, storage = task.config, task.context.data()
+    paths = [shard.path for shard in tasks]
+    records = find_whole_shards(storage, paths)
+    missing = sorted(
+        (shard for shard in tasks if shard.path not in records),
+        key=lambda shard: (-shard.source_bytes, shard.path),
+    )
+    if missing:
+        # Beam takes three seconds to import, which a run without a new picture need not spend.
+        from components.preprocess.transforms import WriteShard, run_pipeline
+
+        writer = WriteShard(
+            source_root=inventory.listing.root,
+            data_root=task.context.data_root,
+            classes=len(inventory.listing.class_names),
+            spec=_picture_spec(config),
+            compression=config.compression,
+        )
+        with _progress(task.events, storage, missing):
+            run_pipeline(missing, writer)
+        records = {**records, **find_whole_shards(storage, [shard.path for shard in missing])}
+    return records, missing
+
+
+@contextlib.contextmanager
+def _progress(events: Events, storage: Storage, tasks: Sequence[ShardTask]) -> Iterator[None]:
+    """Reports, while shards are being written, how many pictures are done.
+
+    The records that appear beside the shards tell, whichever engine and machines write them.
+    """
+    done = threading.Event()
+
+    def watch() -> None:
+        total, pictures, pending = sum(len(shard.members) for shard in tasks), 0, list(tasks)
+        pause_s = _POLL_S
+        while not done.wait(pause_s):
+            started = time.monotonic()
+            still = [shard for shard in pending if not has_record(storage, shard.path)]
+            pictures += sum(len(shard.members) for shard in pending)
+            pictures -= sum(len(shard.members) for shard in still)
+            pending = still
+            events.progress(pictures, total, "pictures")
+            # A bucket answers slowly: looking must not become the work.
+            pause_s = max(_POLL_S, 20 * (time.monotonic() - started))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _check_rejects(
+    task: Task[PreprocessConfig], inventory: Inventory, rejects: Sequence[Reject]
+) -> None:
+
+    message = explain_rejects(
+        rejects,
+        records=len(inventory.listing.records),
+        max_reject_share=task.config.max_reject_share,
+    )
+    if message is not None:
+        storage, name = task.context.data(), f"{task.context.run_folder()}/rejects.jsonl"
+        storage.write(name, rejects_to_jsonl(rejects).encode())
+        raise UserError(f"{message}\nAll of them: {storage.uri(name)}")
+
+
+def _picture_spec(config: PreprocessConfig) -> PictureSpec:
+    return PictureSpec(
+        image_size=config.image_size,
+        channels=config.channels,
+        fit=config.fit,
+        background=config.background,
+        encoding=config.encoding,
+        jpeg_quality=config.jpeg_quality,
+        max_pixels=config.max_pixels,
+    )

@@ -1,0 +1,202 @@
+"""What a source's files contain: digests, duplicates, and the fingerprint of it all.
+
+Every file is read once here, to be digested, and a second time only by the worker that
+decodes it. What can be told from a file's digest, name, size and first bytes is rejected
+here; what only decoding shows, by the shard's writer.
+"""
+
+import dataclasses
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+from components.common.digests import canonical_json
+from components.common.documents import Split
+from components.preprocess.formats import (
+    DECODED_FORMATS,
+    HEAD_BYTES,
+    named_format,
+    sniff_format,
+)
+from components.preprocess.sources import Listing, SourceRecord
+
+Reason = Literal[
+    "missing",
+    "empty",
+    "unlabelled",
+    "not_an_image",
+    "unsupported_format",
+    "wrong_extension",
+    "duplicate",
+    "conflicting_label",
+    "oversized",
+    "truncated",
+    "unreadable",
+]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class Reject:
+    """A record that does not become an example."""
+
+    path: str
+    reason: Reason
+    detail: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SourceExample:
+    """A record whose file is there, of a known format, and the first with its content."""
+
+    id: str
+    """SHA-256 of the file's bytes."""
+    path: str
+    size_bytes: int
+    label: str
+    split: Split | None
+    group: str
+    slice: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Inventory:
+    """What was found."""
+
+    listing: Listing
+    fingerprint: str
+    """Of all paths, contents, labels, splits, groups and slices; not of the location."""
+    examples: tuple[SourceExample, ...]
+    """Sorted by path."""
+    rejects: tuple[Reject, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _File:
+    """What one look at a file tells."""
+
+    digest: str
+    size_bytes: int
+    head: bytes
+    problem: Reason | None = None
+
+
+def take_inventory(listing: Listing, *, report: Callable[[int, int], None]) -> Inventory:
+    """Digests every file of a listing and sorts out what can't become an example.
+
+    Args:
+      listing: what to read.
+      report: called with the number of files read, and of all.
+    """
+    files = _look_at_files(listing, report)
+    usable, rejects = [], []
+    fingerprint = hashlib.sha256(canonical_json(listing.class_names).encode())
+    for record, file in zip(listing.records, files, strict=True):
+        fingerprint.update(canonical_json([*dataclasses.astuple(record), file.digest]).encode())
+        reject = _examine(record, file)
+        if reject is None:
+            usable.append(_example(record, file))
+        else:
+            rejects.append(reject)
+    examples, repeated = _drop_repeated(usable)
+    return Inventory(
+        listing=listing,
+        fingerprint=fingerprint.hexdigest(),
+        examples=tuple(examples),
+        rejects=tuple(sorted([*rejects, *repeated])),
+    )
+
+
+_BATCH = 64  # Files that a thread takes at once: a future costs as much as digesting one.
+_CHUNK_BYTES = 1 << 20
+
+
+def _look_at_files(listing: Listing, report: Callable[[int, int], None]) -> list[_File]:
+    """Looks at all files, in the order of the records.
+
+    Threads do as well as processes here, since reading and hashing both release the
+    interpreter's lock: 4,000 pictures of 43 kB in 0.13 s on two cores either way.
+    """
+    paths = [os.path.join(listing.root, record.path) for record in listing.records]
+    batches = [paths[start : start + _BATCH] for start in range(0, len(paths), _BATCH)]
+    files: list[_File] = []
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for batch in pool.map(lambda batch: [_look_at(path) for path in batch], batches):
+            files.extend(batch)
+            report(len(files), len(paths))
+    return files
+
+
+def _look_at(path: str) -> _File:
+    digest = hashlib.sha256()
+    head, size_bytes = b"", 0
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                head = head or chunk[:HEAD_BYTES]
+                size_bytes += len(chunk)
+                digest.update(chunk)
+    except (FileNotFoundError, NotADirectoryError):
+        return _File("missing", 0, b"", "missing")
+    except OSError:  # No permission, a directory, a failing disk.
+        return _File("unreadable", 0, b"", "unreadable")
+    return _File(digest.hexdigest(), size_bytes, head)
+
+
+def _examine(record: SourceRecord, file: _File) -> Reject | None:
+    """Returns why a file can't become an example, where one look shows it."""
+    if file.problem == "missing":
+        return Reject(record.path, "missing", "there is no such file")
+    if file.problem is not None:
+        return Reject(record.path, file.problem, "the file can't be opened")
+    if record.label is None:
+        return Reject(record.path, "unlabelled", "lies outside the classes' folders")
+    if file.size_bytes == 0:
+        return Reject(record.path, "empty", "has no bytes")
+    found, named = sniff_format(file.head), named_format(record.path)
+    if found is None:
+        return Reject(record.path, "not_an_image", "its first bytes are no picture's")
+    if found not in DECODED_FORMATS:
+        known = ", ".join(DECODED_FORMATS)
+        return Reject(record.path, "unsupported_format", f"is {found}; {known} are read")
+    if named is not None and named != found:
+        return Reject(record.path, "wrong_extension", f"is {found}, named like {named}")
+    return None
+
+
+def _example(record: SourceRecord, file: _File) -> SourceExample:
+    assert record.label is not None  # _examine rejects those without.
+    return SourceExample(
+        id=file.digest,
+        path=record.path,
+        size_bytes=file.size_bytes,
+        label=record.label,
+        split=record.split,
+        group=record.group,
+        slice=record.slice,
+    )
+
+
+def _drop_repeated(
+    examples: Sequence[SourceExample],
+) -> tuple[list[SourceExample], list[Reject]]:
+    """Keeps the first of the examples with the same content, if they agree on the label."""
+    same: dict[str, list[SourceExample]] = defaultdict(list)
+    for example in examples:
+        same[example.id].append(example)
+    kept, rejects = [], []
+    for first, *others in same.values():
+        labels = sorted({first.label, *(other.label for other in others)})
+        if len(labels) > 1:
+            detail = f"the same content is labelled {' and '.join(labels)}"
+            rejects += [
+                Reject(example.path, "conflicting_label", detail) for example in (first, *others)
+            ]
+            continue
+        kept.append(first)
+        rejects += [
+            Reject(other.path, "duplicate", f"same content as {first.path}") for other in others
+        ]
+    return kept, rejects

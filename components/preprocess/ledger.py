@@ -1,0 +1,93 @@
+"""The records beside the shards: which shards are there and whole, and what they hold."""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from pydantic import ValidationError
+
+from components.common.digests import canonical_json
+from components.common.documents import Part, Shard
+from components.common.storage import Storage
+from components.preprocess.inventory import Reason
+
+INTENSITIES = 256
+
+
+class ShardReject(Part):
+    """A member that turned out to be no usable picture."""
+
+    id: str
+    reason: Reason
+    detail: str
+
+
+class ShardContent(Part):
+    """What was written into a shard."""
+
+    examples_per_class: tuple[int, ...]
+    rejects: tuple[ShardReject, ...]
+    histogram: tuple[tuple[int, ...], ...]
+    """Per channel, how many pixels have each of the 256 intensities; before encoding."""
+
+
+class ShardRecord(ShardContent):
+    """Stands beside a shard as `<shard>.json`, and is written after it."""
+
+    size_bytes: int
+    crc32c: int
+
+
+def write_record(storage: Storage, path: str, record: ShardRecord) -> None:
+    """Writes the record of a shard that has just been written whole."""
+    storage.write(_record_name(path), canonical_json(record.model_dump(mode="json")).encode())
+
+
+def has_record(storage: Storage, path: str) -> bool:
+    return storage.exists(_record_name(path))
+
+
+def find_whole_shards(storage: Storage, paths: Sequence[str]) -> Mapping[str, ShardRecord]:
+    """Returns the records of those shards that have the bytes they were written with."""
+
+    def find(path: str) -> ShardRecord | None:
+        record = _read_record(storage, path)
+        if record is None or not _is_whole(storage, path, record.size_bytes, record.crc32c):
+            return None
+        return record
+
+    with _threads() as pool:
+        found = list(pool.map(find, paths))
+    return {path: record for path, record in zip(paths, found, strict=True) if record is not None}
+
+
+def are_whole(storage: Storage, shards: Sequence[Shard]) -> bool:
+    """Tells whether every shard of a manifest is there, with its size and checksum."""
+    with _threads() as pool:
+        return all(
+            pool.map(
+                lambda shard: _is_whole(storage, shard.path, shard.size_bytes, shard.crc32c), shards
+            )
+        )
+
+
+def _read_record(storage: Storage, path: str) -> ShardRecord | None:
+    try:
+        return ShardRecord.model_validate_json(storage.read(_record_name(path)))
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def _is_whole(storage: Storage, path: str, size_bytes: int, crc32c: int) -> bool:
+    try:
+        return storage.checksum(path) == (size_bytes, crc32c)
+    except FileNotFoundError:
+        return False
+
+
+def _record_name(path: str) -> str:
+    return f"{path}.json"
+
+
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(2 * len(os.sched_getaffinity(0)))

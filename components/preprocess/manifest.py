@@ -1,0 +1,189 @@
+"""The manifest: what the shards' records and the rejects come to."""
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from components.common.digests import canonical_json
+from components.common.documents import (
+    SPLITS,
+    DatasetManifest,
+    ImageSpec,
+    Lineage,
+    PixelStatistics,
+    Shard,
+    Split,
+    SplitExamples,
+)
+from components.common.errors import UserError
+from components.preprocess.config import PreprocessConfig
+from components.preprocess.inventory import Inventory, Reject
+from components.preprocess.ledger import INTENSITIES, ShardRecord
+from components.preprocess.shards import ShardTask
+
+BINS = 32
+_EXAMPLES_SHOWN = 5
+
+
+def collect_rejects(
+    inventory: Inventory, tasks: Sequence[ShardTask], records: Mapping[str, ShardRecord]
+) -> tuple[Reject, ...]:
+    """Returns all rejects, the source's and the shards', sorted by path."""
+    paths = {member.id: member.path for task in tasks for member in task.members}
+    decoded = [
+        Reject(paths[reject.id], reject.reason, reject.detail)
+        for record in records.values()
+        for reject in record.rejects
+    ]
+    return tuple(sorted([*inventory.rejects, *decoded]))
+
+
+def explain_rejects(
+    rejects: Sequence[Reject], *, records: int, max_reject_share: float
+) -> str | None:
+    """Returns what to tell where too much of the source is unusable, None where it is not.
+
+    Args:
+      rejects: sorted by path.
+      records: how many records there are, the rejected ones included.
+      max_reject_share: how many may be, in [0, 1].
+    """
+    share = len(rejects) / records
+    if share <= max_reject_share:
+        return None
+    counts = ", ".join(f"{count} {reason}" for reason, count in count_rejects(rejects).items())
+    examples = "".join(
+        f"\n  {reject.path}: {reject.reason} ({reject.detail})" for reject in _one_of_each(rejects)
+    )
+    return (
+        f"{len(rejects)} of {records} records are rejected ({counts}), which is {share:.1%}; "
+        f"data.max_reject_share allows {max_reject_share:.1%}. Mend or remove these files, or "
+        f"allow a greater share. For example:{examples}"
+    )
+
+
+def count_rejects(rejects: Iterable[Reject]) -> dict[str, int]:
+    """Returns how often each reason occurs, sorted by reason."""
+    return dict(sorted(Counter(reject.reason for reject in rejects).items()))
+
+
+def rejects_to_jsonl(rejects: Iterable[Reject]) -> str:
+    """Returns the text of `rejects.jsonl`."""
+    return "".join(
+        canonical_json({"path": reject.path, "reason": reject.reason, "detail": reject.detail})
+        + "\n"
+        for reject in rejects
+    )
+
+
+def build_manifest(
+    config: PreprocessConfig,
+    inventory: Inventory,
+    tasks: Sequence[ShardTask],
+    records: Mapping[str, ShardRecord],
+    *,
+    lineage: Lineage,
+) -> DatasetManifest:
+    """Puts the manifest together.
+
+    Args:
+      config: the stage's configuration.
+      inventory: of the source.
+      tasks: all shards, by split and number.
+      records: by the shard's path.
+      lineage: of this computation.
+
+    Raises:
+      UserError: no training example is left.
+    """
+    splits = {split: _describe_split(split, tasks, records) for split in SPLITS}
+    if splits["train"].examples == 0:
+        raise UserError(
+            f"{inventory.listing.root}: no example is left for the training split; give more "
+            "pictures, or a greater data.splits.train"
+        )
+    rejects = collect_rejects(inventory, tasks, records)
+    return DatasetManifest(
+        task="image_classification",
+        class_names=inventory.listing.class_names,
+        image=ImageSpec(
+            height=config.image_size,
+            width=config.image_size,
+            channels=config.channels,
+            encoding=config.encoding,
+        ),
+        compression=config.compression,
+        splits=splits,
+        source_fingerprint=inventory.fingerprint,
+        statistics=describe_pixels(
+            [records[task.path].histogram for task in tasks if task.split == "train"]
+        ),
+        rejects=count_rejects(rejects),
+        records=len(inventory.listing.records),
+        slices=tuple(sorted({example.slice for example in inventory.examples} - {""})),
+        lineage=lineage,
+    )
+
+
+def describe_pixels(histograms: Sequence[Sequence[Sequence[int]]]) -> PixelStatistics:
+    """Returns mean, standard deviation and histogram of intensities.
+
+    Everything is summed in integers first, so that neither the number of workers nor the
+    order of shards shows in the last digit.
+
+    Args:
+      histograms: of each shard, [channels][256] pixel counts.
+    """
+    channels = [
+        [sum(counts) for counts in zip(*shards, strict=True)]
+        for shards in zip(*histograms, strict=True)
+    ]
+    moments = [_moments(counts) for counts in channels]
+    totals = [sum(counts) for counts in zip(*channels, strict=True)]
+    width = INTENSITIES // BINS
+    bins = [sum(totals[start : start + width]) for start in range(0, INTENSITIES, width)]
+    return PixelStatistics(
+        mean=tuple(mean for mean, _ in moments),
+        std=tuple(std for _, std in moments),
+        histogram=tuple(count / sum(bins) for count in bins),
+    )
+
+
+def _moments(counts: Sequence[int]) -> tuple[float, float]:
+    """Returns mean and standard deviation of intensities, given how many pixels have each."""
+    pixels = sum(counts)
+    total = sum(intensity * count for intensity, count in enumerate(counts))
+    squares = sum(intensity * intensity * count for intensity, count in enumerate(counts))
+    # The numerator is exact, however many pixels there are.
+    return total / pixels, math.sqrt((squares * pixels - total * total) / pixels**2)
+
+
+def _describe_split(
+    split: Split, tasks: Sequence[ShardTask], records: Mapping[str, ShardRecord]
+) -> SplitExamples:
+    own = [(task, records[task.path]) for task in tasks if task.split == split]
+    per_class = [
+        sum(counts)
+        for counts in zip(*(record.examples_per_class for _, record in own), strict=True)
+    ]
+    shards = tuple(
+        Shard(
+            path=task.path,
+            examples=sum(record.examples_per_class),
+            size_bytes=record.size_bytes,
+            crc32c=record.crc32c,
+        )
+        for task, record in own
+    )
+    return SplitExamples(
+        examples=sum(per_class), shards=shards, examples_per_class=tuple(per_class)
+    )
+
+
+def _one_of_each(rejects: Sequence[Reject]) -> list[Reject]:
+    """Returns the first reject of each reason, and further ones while there is room."""
+    by_reason = {reject.reason: reject for reject in reversed(rejects)}
+    firsts = sorted(by_reason.values())
+    further = (reject for reject in rejects if reject not in firsts)
+    return [*firsts, *itertools.islice(further, max(0, _EXAMPLES_SHOWN - len(firsts)))]

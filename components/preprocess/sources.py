@@ -1,0 +1,246 @@
+"""Where pictures come from: a folder with one sub-folder per class, or a list file.
+
+Both become a Listing: records with paths relative to one root, so that the same data in
+another place is the same listing. Nothing is read here but names and the list itself.
+"""
+
+import csv
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from components.common.documents import SPLITS, Split
+from components.common.errors import UserError
+from components.preprocess.formats import named_format
+
+COLUMNS = ("path", "label", "split", "group", "slice")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """One labelled picture, before anything is known of its content."""
+
+    path: str
+    """Relative to the listing's root, with forward slashes."""
+    label: str | None
+    """None for a picture that lies outside every class."""
+    split: Split | None = None
+    group: str = ""
+    """Records of one group never part into different splits."""
+    slice: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """What a source holds."""
+
+    root: str
+    records: tuple[SourceRecord, ...]
+    class_names: tuple[str, ...]
+    """Sorted; the class of an empty folder is one, too."""
+
+
+def list_folder(folder: str) -> Listing:
+    """Lists the pictures of a folder; the first level of sub-folders names the classes.
+
+    Hidden files and folders are left out. Links are followed, but each folder is searched
+    once per class.
+
+    Raises:
+      UserError: the folder does not exist, has no sub-folders or a single one, holds no
+        file, or a link leads back to a folder that contains it.
+    """
+    if not os.path.isdir(folder):
+        raise UserError(f"{folder}: is not a folder; data.folder needs one sub-folder per class")
+    entries = _visible_entries(folder)
+    class_names = tuple(entry.name for entry in entries if entry.is_dir())
+    if not class_names:
+        raise UserError(
+            f"{folder}: has no sub-folders; put the pictures of each class into a sub-folder "
+            "that is named like the class"
+        )
+    records = [
+        SourceRecord(entry.name, None)
+        for entry in entries
+        if not entry.is_dir() and named_format(entry.name) is not None
+    ]
+    for name in class_names:
+        root = _folder_id(folder)
+        searched: set[_FolderId] = set()
+        for path in _search(os.path.join(folder, name), name, (root,), searched):
+            records.append(SourceRecord(_checked_name(path, folder), name))
+    return _listing(folder, records, class_names)
+
+
+def list_file(path: str) -> Listing:
+    """Lists the pictures that a .csv (with a header) or .jsonl file names.
+
+    Columns or keys: path (relative to the file's folder) and label; optionally split,
+    group and slice.
+
+    Raises:
+      UserError: the file is missing or of another kind, a column is missing or unknown, or
+        a line holds no path, no label or an unknown split; names the line.
+    """
+    readers = {".csv": _read_csv, ".jsonl": _read_jsonl}
+    reader = readers.get(Path(path).suffix.lower())
+    if reader is None:
+        raise UserError(f"{path}: data.list must be a .csv or a .jsonl file")
+    if not os.path.isfile(path):
+        raise UserError(f"{path}: there is no such file; data.list names a .csv or .jsonl file")
+    folder = os.path.dirname(os.path.abspath(path))
+    try:
+        records = [_record(row, folder, where=f"{path}, line {line}") for line, row in reader(path)]
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not UTF-8 text: {error}") from error
+    return _listing(folder, records, sorted({cast(str, record.label) for record in records}), path)
+
+
+_FolderId = tuple[int, int]
+
+
+def _listing(
+    root: str,
+    records: list[SourceRecord],
+    class_names: Sequence[str],
+    source: str | None = None,
+) -> Listing:
+    source = source or root
+    if not records:
+        raise UserError(f"{source}: holds no pictures")
+    if len(class_names) < 2:
+        raise UserError(
+            f"{source}: has a single class, {class_names[0]!r}; a classifier needs two or more"
+        )
+    return Listing(root, tuple(sorted(records, key=_order)), tuple(class_names))
+
+
+def _order(record: SourceRecord) -> tuple[str, ...]:
+    return (
+        record.path,
+        record.label or "",
+        record.split or "",
+        record.group,
+        record.slice,
+    )
+
+
+def _search(
+    folder: str, relative: str, above: tuple[_FolderId, ...], searched: set[_FolderId]
+) -> Iterator[str]:
+    """Yields the paths of the files below a folder, in depth, in the order of names."""
+    own = _folder_id(folder)
+    if own in above:
+        raise UserError(
+            f"{folder}: this link leads back to a folder that contains it; remove the link"
+        )
+    if own in searched:
+        return
+    searched.add(own)
+    for entry in _visible_entries(folder):
+        path = f"{relative}/{entry.name}"
+        if entry.is_dir():
+            yield from _search(entry.path, path, (*above, own), searched)
+        elif entry.is_file() or entry.is_symlink():  # A link that leads nowhere is missing.
+            yield path
+
+
+def _visible_entries(folder: str) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return sorted(
+            (entry for entry in entries if not entry.name.startswith(".")),
+            key=lambda entry: entry.name,
+        )
+
+
+def _folder_id(folder: str) -> _FolderId:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
+
+
+def _checked_name(path: str, folder: str) -> str:
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{folder}: the name {os.fsencode(path)!r} is not UTF-8; rename the file"
+        ) from error
+    return path
+
+
+def _read_csv(path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        _check_columns(reader.fieldnames or [], where=f"{path}, line 1")
+        try:
+            for row in reader:
+                if None in row or None in row.values():
+                    raise UserError(
+                        f"{path}, line {reader.line_num}: expected {len(reader.fieldnames or ())} "
+                        "values, as in the header"
+                    )
+                yield reader.line_num, row
+        except csv.Error as error:
+            raise UserError(f"{path}, line {reader.line_num}: not valid CSV: {error}") from error
+
+
+def _read_jsonl(path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    with open(path, encoding="utf-8-sig") as file:
+        for line, text in enumerate(file, start=1):
+            if not text.strip():
+                continue
+            where = f"{path}, line {line}"
+            try:
+                row = json.loads(text)
+            except ValueError as error:
+                raise UserError(f"{where}: not valid JSON: {error}") from error
+            if not isinstance(row, dict):
+                raise UserError(f'{where}: expected an object such as {{"path": …, "label": …}}')
+            _check_columns(row, where=where)
+            yield line, row
+
+
+def _check_columns(columns: Iterable[str], *, where: str) -> None:
+    present = set(columns)
+    for required in ("path", "label"):
+        if required not in present:
+            raise UserError(
+                f"{where}: there is no {required!r}; expected path, label and optionally "
+                "split, group, slice"
+            )
+    if unknown := sorted(present - set(COLUMNS)):
+        raise UserError(
+            f"{where}: unknown {', '.join(map(repr, unknown))}; allowed are {', '.join(COLUMNS)}"
+        )
+
+
+def _record(row: Mapping[str, Any], folder: str, *, where: str) -> SourceRecord:
+    values = {name: _text(row.get(name), name, where) for name in COLUMNS}
+    for required in ("path", "label"):
+        if not values[required]:
+            raise UserError(f"{where}: the {required} is empty")
+    if values["split"] not in ("", *SPLITS):
+        raise UserError(
+            f"{where}: unknown split {values['split']!r}; allowed are {', '.join(SPLITS)}, "
+            "or nothing to let a hash decide"
+        )
+    # Absolute paths, too, become relative: where the data lies is no part of its identity.
+    path = os.path.relpath(os.path.join(folder, values["path"]), folder)
+    return SourceRecord(
+        path=path.replace(os.sep, "/"),
+        label=values["label"],
+        split=cast("Split | None", values["split"] or None),
+        group=values["group"],
+        slice=values["slice"],
+    )
+
+
+def _text(value: Any, name: str, where: str) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise UserError(f"{where}: {name} must be text, not {value!r}")
+    return str(value).strip()

@@ -1,0 +1,75 @@
+"""The shell of preprocess: what the source holds is its identity, the data set its output."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from components.common.documents import DatasetManifest
+from components.common.events import Events
+from components.common.run_context import RunContext
+from components.common.stage import Stage, Task, execute
+from components.preprocess.config import PreprocessConfig
+from components.preprocess.inventory import Inventory, take_inventory
+from components.preprocess.ledger import are_whole
+from components.preprocess.samples import identify_sample, write_sample
+from components.preprocess.sources import Listing, list_file, list_folder
+
+
+def run(*, config: str, context: str, dataset: Path) -> None:
+    """Runs preprocess as a task; the arguments are the component's."""
+    preprocessing = _Preprocessing()
+    stage = Stage[PreprocessConfig](
+        name="preprocess",
+        identify=preprocessing.identify,
+        compute=preprocessing.compute,
+        verify=_shards_are_whole,
+    )
+    parsed = PreprocessConfig.from_json(config)
+    execute(stage, config=parsed, context=context, inputs={}, output=dataset)
+
+
+class _Preprocessing:
+    """One task; what identify has read need not be read again by compute."""
+
+    def __init__(self) -> None:
+        self._inventory: Inventory | None = None
+
+    def identify(
+        self, config: PreprocessConfig, run: RunContext, events: Events
+    ) -> Mapping[str, str]:
+        if config.sample is not None:
+            return {"source": identify_sample(config.sample)}
+        self._inventory = _take_inventory(_list_source(config), events)
+        return {"source": self._inventory.fingerprint}
+
+    def compute(self, task: Task[PreprocessConfig]) -> Mapping[str, float]:
+        inventory = self._inventory
+        if inventory is None:
+            inventory = _take_inventory(_list_sample(task.config, task.context), task.events)
+        from components.preprocess.dataset import write_dataset
+
+        return write_dataset(task, inventory)
+
+
+def _list_source(config: PreprocessConfig) -> Listing:
+    if config.folder is not None:
+        return list_folder(config.folder)
+    assert config.list is not None  # The configuration has exactly one source.
+    return list_file(config.list)
+
+
+def _list_sample(config: PreprocessConfig, run: RunContext) -> Listing:
+    assert config.sample is not None
+    storage = run.data()
+    return list_folder(storage.uri(write_sample(config.sample, storage)))
+
+
+def _take_inventory(listing: Listing, events: Events) -> Inventory:
+    return take_inventory(
+        listing, report=lambda done, total: events.progress(done, total, "files", "reading")
+    )
+
+
+def _shards_are_whole(output: Path, run: RunContext) -> bool:
+    manifest = DatasetManifest.read(output)
+    shards = [shard for split in manifest.splits.values() for shard in split.shards]
+    return are_whole(run.data(), shards)
