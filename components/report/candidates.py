@@ -1,0 +1,107 @@
+"""The candidates as the report shows them: figures, verdict, budgets."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import yaml
+
+from components.common.documents import (
+    BASELINE_ID,
+    Comparison,
+    Estimate,
+    Evaluation,
+    KerasAgreement,
+    Latency,
+)
+from components.report.sources import Run
+
+Standing = Literal["winner", "accepted", "refused", "failed"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Budgets:
+    """The recipe's budgets, as far as they can be drawn; None where not stated."""
+
+    accuracy_drop: float | None = None
+    min_accuracy: float | None = None
+    size_bytes: int | None = None
+    zipped_bytes: int | None = None
+    latency_ms: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CandidateRow:
+    """One candidate; a figure is None where it could not be taken."""
+
+    id: str
+    baseline: bool
+    standing: Standing
+    failure: str | None
+    accuracy: Estimate | None
+    metrics: Mapping[str, Estimate]
+    drop: Comparison | None
+    """Against float32."""
+    comparisons: tuple[Comparison, ...]
+    """All others: against the blessed model, of classes, of slices."""
+    reasons: tuple[str, ...]
+    size_bytes: int | None
+    zipped_bytes: int | None
+    latency: Latency | None
+    """At the fewest threads, which is what budgets are held against."""
+    more_latencies: tuple[Latency, ...]
+    memory_bytes: int | None
+    keras: KerasAgreement | None
+
+
+def candidate_rows(run: Run) -> tuple[CandidateRow, ...]:
+    return tuple(_candidate_row(run, id_) for id_ in run.ordered_ids())
+
+
+def read_budgets(recipe: str) -> Budgets:
+    """Returns the budgets that a recipe's text states; none of them for an empty text."""
+    values: Any = yaml.safe_load(recipe) if recipe else None
+    section = values.get("budgets") if isinstance(values, dict) else None
+    stated = section if isinstance(section, dict) else {}
+    names = [field.name for field in dataclasses.fields(Budgets)]
+    return Budgets(**{name: stated.get(name) for name in names})
+
+
+def _candidate_row(run: Run, id_: str) -> CandidateRow:
+    candidate = run.candidates[id_]
+    evaluation = run.evaluation(id_)
+    verdict = run.verdict(id_)
+    comparisons = verdict.comparisons if verdict else ()
+    measured = run.measured(id_)
+    latencies = sorted(measured.latencies, key=lambda latency: latency.threads) if measured else []
+    failure = candidate.failure or _evaluation_failure(run.evaluations.get(id_))
+    return CandidateRow(
+        id=id_,
+        baseline=id_ == BASELINE_ID,
+        standing=_standing(run, id_, failure),
+        failure=failure,
+        accuracy=evaluation.metrics.get("accuracy") if evaluation else None,
+        metrics=evaluation.metrics if evaluation else {},
+        drop=next((c for c in comparisons if c.reference == BASELINE_ID), None),
+        comparisons=tuple(c for c in comparisons if c.reference != BASELINE_ID),
+        reasons=verdict.reasons if verdict else (),
+        size_bytes=candidate.model.size_bytes if candidate.model else None,
+        zipped_bytes=candidate.model.zipped_bytes if candidate.model else None,
+        latency=latencies[0] if latencies else None,
+        more_latencies=tuple(latencies[1:]),
+        memory_bytes=measured.peak_memory_bytes if measured else None,
+        keras=evaluation.keras if evaluation else None,
+    )
+
+
+def _evaluation_failure(evaluation: Evaluation | None) -> str | None:
+    return "It was not evaluated." if evaluation is None else evaluation.failure
+
+
+def _standing(run: Run, id_: str, failure: str | None) -> Standing:
+    if id_ == run.decision.winner:
+        return "winner"
+    if failure is not None:
+        return "failed"
+    verdict = run.verdict(id_)
+    return "accepted" if verdict is not None and verdict.accepted else "refused"

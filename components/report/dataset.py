@@ -1,0 +1,116 @@
+"""The data set as the report shows it."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from components.common.documents import (
+    SPLITS,
+    DatasetManifest,
+    Finding,
+    ImageSpec,
+    PixelStatistics,
+)
+from components.report.sources import Reject, Run
+
+CLASSES = 60
+REJECTS_PER_REASON = 5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SplitRow:
+    name: str
+    examples: int
+    shards: int
+    size_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassRow:
+    name: str
+    examples: tuple[int, ...]
+    """By split, in the order of SPLITS."""
+    pictures: tuple[str, ...]
+    """data: addresses."""
+
+    @property
+    def total(self) -> int:
+        return sum(self.examples)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RejectGroup:
+    reason: str
+    records: int
+    shown: tuple[Reject, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataSection:
+    records: int
+    image: ImageSpec
+    splits: tuple[SplitRow, ...]
+    class_count: int
+    classes: tuple[ClassRow, ...]
+    hidden_classes: int
+    statistics: PixelStatistics
+    rejects: tuple[RejectGroup, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def rejected(self) -> int:
+        return sum(group.records for group in self.rejects)
+
+
+def data_section(run: Run, pictures: Mapping[int, Sequence[str]]) -> DataSection:
+    """Describes the data set.
+
+    Args:
+      run: the run's documents.
+      pictures: label -> data: addresses of a few of its pictures.
+    """
+    manifest = run.manifest
+    rows = _class_rows(manifest, pictures)
+    return DataSection(
+        records=manifest.records,
+        image=manifest.image,
+        splits=tuple(
+            SplitRow(
+                name=split,
+                examples=manifest.splits[split].examples,
+                shards=len(manifest.splits[split].shards),
+                size_bytes=sum(shard.size_bytes for shard in manifest.splits[split].shards),
+            )
+            for split in SPLITS
+        ),
+        class_count=len(rows),
+        classes=tuple(rows[:CLASSES]),
+        hidden_classes=max(0, len(rows) - CLASSES),
+        statistics=manifest.statistics,
+        rejects=_reject_groups(manifest, run.rejects),
+        findings=run.validation.findings,
+    )
+
+
+def _class_rows(manifest: DatasetManifest, pictures: Mapping[int, Sequence[str]]) -> list[ClassRow]:
+    """Returns all classes in their own order, or the rarest ones first if there are many."""
+    rows = [
+        ClassRow(
+            name=name,
+            examples=tuple(manifest.splits[split].examples_per_class[label] for split in SPLITS),
+            pictures=tuple(pictures.get(label, ())),
+        )
+        for label, name in enumerate(manifest.class_names)
+    ]
+    return rows if len(rows) <= CLASSES else sorted(rows, key=lambda row: row.total)
+
+
+def _reject_groups(manifest: DatasetManifest, rejects: Sequence[Reject]) -> tuple[RejectGroup, ...]:
+    groups = [
+        RejectGroup(
+            reason=reason,
+            records=records,
+            shown=tuple([r for r in rejects if r.reason == reason][:REJECTS_PER_REASON]),
+        )
+        for reason, records in manifest.rejects.items()
+    ]
+    return tuple(sorted(groups, key=lambda group: (-group.records, group.reason)))

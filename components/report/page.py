@@ -1,0 +1,112 @@
+"""The page: everything the template shows, and the template filled in."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import jinja2
+
+from components.common.documents import Decision, Machine, StepGain
+from components.report import charts, formats
+from components.report.activity import ActivitySection, activity_section
+from components.report.candidates import Budgets, CandidateRow, candidate_rows, read_budgets
+from components.report.classes import ClassesSection, classes_section
+from components.report.dataset import DataSection, data_section
+from components.report.mistakes import Mistakes, ShownMistake, show_mistakes
+from components.report.sources import Run
+from components.report.training import SparsitySection, Training, sparsity_section, trainings
+
+TEMPLATE = Path(__file__).with_name("page.html.jinja")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """Pictures as data: addresses."""
+
+    by_label: Mapping[int, Sequence[str]]
+    """A few of each class."""
+    by_id: Mapping[str, str]
+    """Of the mistakes."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Page:
+    """The report's content, section by section, free of any formatting."""
+
+    run_id: str
+    recipe_name: str
+    recipe: str
+    decision: Decision
+    candidates: tuple[CandidateRow, ...]
+    budgets: Budgets
+    machine: Machine
+    test_examples: int
+    steps: tuple[StepGain, ...]
+    trainings: tuple[Training, ...]
+    classes: ClassesSection | None
+    mistakes: Mistakes | None
+    shown_mistakes: tuple[ShownMistake, ...]
+    sparsity: SparsitySection | None
+    data: DataSection
+    activity: ActivitySection
+
+    @property
+    def winner(self) -> CandidateRow | None:
+        return next((row for row in self.candidates if row.standing == "winner"), None)
+
+    @property
+    def baseline(self) -> CandidateRow | None:
+        return next((row for row in self.candidates if row.baseline), None)
+
+
+def build_page(run: Run, mistakes: Mistakes | None, pictures: Pictures) -> Page:
+    """Gathers what the report shows.
+
+    Args:
+      run: the run's documents.
+      mistakes: what a candidate gets wrong that float32 gets right; None without one.
+      pictures: of classes and mistakes.
+    """
+    names = run.manifest.class_names
+    return Page(
+        run_id=run.run_id,
+        recipe_name=run.recipe_name,
+        recipe=run.config.recipe,
+        decision=run.decision,
+        candidates=candidate_rows(run),
+        budgets=read_budgets(run.config.recipe),
+        machine=run.benchmark.machine,
+        test_examples=run.manifest.splits["test"].examples,
+        steps=run.decision.steps,
+        trainings=trainings(run),
+        classes=classes_section(run),
+        mistakes=mistakes,
+        shown_mistakes=show_mistakes(mistakes, pictures.by_id, names) if mistakes else (),
+        sparsity=sparsity_section(run),
+        data=data_section(run, pictures.by_label),
+        activity=activity_section(run),
+    )
+
+
+def render(page: Page) -> str:
+    """Returns the page as HTML: one file, which fetches nothing."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    for filter_ in _FILTERS:
+        environment.filters[filter_.__name__] = filter_
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(page=page, charts=charts)
+
+
+_FILTERS = (
+    formats.count,
+    formats.milliseconds,
+    formats.percent,
+    formats.points,
+    formats.seconds,
+    formats.short,
+    formats.significant,
+    formats.size,
+    formats.times,
+)

@@ -1,0 +1,161 @@
+"""Report: one HTML page on the whole run."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.common.documents import (
+    BASELINE_ID,
+    Benchmark,
+    Candidate,
+    DatasetManifest,
+    Decision,
+    Evaluation,
+    ModelBundle,
+    Receipt,
+    TaskResult,
+    Validation,
+)
+from components.common.run_context import RunContext
+from components.common.stage import Stage, Task, execute
+from components.report.config import ReportConfig
+
+if TYPE_CHECKING:
+    from components.report.mistakes import Mistakes
+    from components.report.page import Pictures
+    from components.report.sources import Reject, Run
+
+PAGE = "index.html"
+MISTAKE_SIDE = 128
+THUMBNAIL_SIDE = 64
+"""Larger pictures are shrunk to so many pixels."""
+
+
+def run(
+    *,
+    dataset: Path,
+    validation: Path,
+    dense: Path,
+    pruned: Path | None,
+    candidates: Sequence[Path],
+    evaluations: Sequence[Path],
+    benchmark: Path,
+    decision: Path,
+    config: str,
+    context: str,
+    page: Path,
+) -> None:
+    execute(
+        STAGE,
+        config=ReportConfig.from_json(config),
+        context=context,
+        inputs={
+            "dataset": dataset,
+            "validation": validation,
+            "dense": dense,
+            "pruned": pruned,
+            "candidates": candidates,
+            "evaluations": evaluations,
+            "benchmark": benchmark,
+            "decision": decision,
+        },
+        output=page,
+    )
+
+
+def _compute(task: Task[ReportConfig]) -> None:
+    from components.report.page import build_page, render
+
+    documents = _read_run(task)
+    mistakes = _find_mistakes(task, documents)
+    page = build_page(documents, mistakes, _read_pictures(task, documents, mistakes))
+    path = task.output / PAGE
+    path.write_text(render(page), encoding="utf-8")
+    task.context.data().upload(path, f"{task.context.run_folder()}/report.html")
+
+
+def _read_run(task: Task[ReportConfig]) -> "Run":
+    from components.report.sources import Run
+
+    inputs = task.inputs
+    candidates = [Candidate.read(path) for path in inputs["candidates"]]
+    evaluations = [Evaluation.read(path) for path in inputs["evaluations"]]
+    return Run(
+        run_id=task.context.run_id,
+        recipe_name=task.context.recipe_name,
+        config=task.config,
+        manifest=DatasetManifest.read(inputs["dataset"]),
+        rejects=_read_rejects(inputs["dataset"]),
+        validation=Validation.read(inputs["validation"]),
+        dense=ModelBundle.read(inputs["dense"]),
+        pruned=ModelBundle.read(inputs["pruned"]) if inputs["pruned"] is not None else None,
+        candidates={candidate.candidate_id: candidate for candidate in candidates},
+        evaluations={evaluation.candidate_id: evaluation for evaluation in evaluations},
+        benchmark=Benchmark.read(inputs["benchmark"]),
+        decision=Decision.read(inputs["decision"]),
+        receipt=_collect_receipt(task.context),
+    )
+
+
+def _collect_receipt(context: RunContext) -> Receipt:
+    storage = context.data()
+    results = [
+        TaskResult.model_validate_json(storage.read(blob.name))
+        for blob in storage.list(f"{context.run_folder()}/tasks/")
+    ]
+    seconds = sum(result.seconds for result in results)
+    return Receipt(run_id=context.run_id, tasks=tuple(results), seconds=seconds)
+
+
+def _read_rejects(dataset: Path) -> "tuple[Reject, ...]":
+    from components.report.sources import Reject
+
+    with (dataset / "rejects.jsonl").open(encoding="utf-8") as lines:
+        return tuple(Reject(**json.loads(line)) for line in lines)
+
+
+def _find_mistakes(task: Task[ReportConfig], documents: "Run") -> "Mistakes | None":
+    from components.common.predictions import read_evaluation_predictions
+    from components.report.mistakes import find_mistakes
+
+    challenger = documents.challenger()
+    if challenger is None or documents.evaluation(BASELINE_ID) is None:
+        return None
+    folders = {Evaluation.read(path).candidate_id: path for path in task.inputs["evaluations"]}
+    return find_mistakes(
+        read_evaluation_predictions(folders[BASELINE_ID]),
+        read_evaluation_predictions(folders[challenger]),
+        candidate_id=challenger,
+        limit=task.config.mistakes,
+    )
+
+
+def _read_pictures(
+    task: Task[ReportConfig], documents: "Run", mistakes: "Mistakes | None"
+) -> "Pictures":
+    from components.common.examples import read_examples
+    from components.report.page import Pictures
+    from components.report.thumbnails import pick_pictures, pick_thumbnails, picture_address
+
+    manifest, storage = documents.manifest, task.context.data()
+    thumbnails = pick_thumbnails(
+        read_examples(manifest, "train", storage),
+        class_count=len(manifest.class_names),
+        per_class=task.config.thumbnails_per_class,
+    )
+    test = read_examples(manifest, "test", storage)
+    wrong = pick_pictures(test, mistakes.ids if mistakes else frozenset())
+    return Pictures(
+        by_label={
+            label: [picture_address(data, manifest.image, side=THUMBNAIL_SIDE) for data in encoded]
+            for label, encoded in thumbnails.items()
+        },
+        by_id={
+            id_: picture_address(data, manifest.image, side=MISTAKE_SIDE)
+            for id_, data in wrong.items()
+        },
+    )
+
+
+STAGE = Stage[ReportConfig](name="report", compute=_compute, reuse=False, output_file=PAGE)

@@ -1,0 +1,147 @@
+"""How a model was trained: its history, ready to be drawn; and how sparse it came out."""
+
+import dataclasses
+from collections.abc import Iterable
+
+from components.common.documents import (
+    Candidate,
+    Epoch,
+    LayerSparsity,
+    ModelBundle,
+    TensorSparsity,
+)
+from components.report.sources import Run
+
+LAYERS = 60
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Phase:
+    """Consecutive epochs trained in one way."""
+
+    name: str
+    first_epoch: int
+    last_epoch: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """One model's training."""
+
+    title: str
+    backbone: str
+    parameters: int
+    epochs: tuple[Epoch, ...]
+    phases: tuple[Phase, ...]
+    best: Epoch | None
+
+    @property
+    def prunes(self) -> bool:
+        return any(epoch.sparsity is not None for epoch in self.epochs)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayerRow:
+    """A kernel's sparsity as pruning left it, and as counted in the `.tflite`."""
+
+    layer: str
+    parameters: int
+    share: float
+    pruned: bool
+    counted: float | None
+    """None where the file has no tensor of that name and size."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SparsitySection:
+    target: float | None
+    candidate_id: str | None
+    """The pruned candidate whose file was counted."""
+    rows: tuple[LayerRow, ...]
+    hidden_rows: int
+    total: float
+    """Share of zeros over all kernels of the bundle."""
+    counted_total: float | None
+    """Over all weight tensors of the file."""
+
+
+def trainings(run: Run) -> tuple[Training, ...]:
+    bundles = [("Training", run.dense)]
+    if run.pruned is not None:
+        bundles.append(("Pruning", run.pruned))
+    return tuple(_training(title, bundle) for title, bundle in bundles)
+
+
+def sparsity_section(run: Run) -> SparsitySection | None:
+    """Returns None for a run that did not prune."""
+    if run.pruned is None or not run.pruned.sparsity:
+        return None
+    candidate = _counted_candidate(run)
+    tensors = candidate.model.sparsity if candidate and candidate.model else ()
+    layers = run.pruned.sparsity
+    rows = [_layer_row(layer, tensors) for layer in layers]
+    return SparsitySection(
+        target=run.pruned.target_sparsity,
+        candidate_id=candidate.candidate_id if candidate else None,
+        rows=tuple(rows[:LAYERS]),
+        hidden_rows=max(0, len(rows) - LAYERS),
+        total=_share((layer.zeros for layer in layers), (layer.parameters for layer in layers)),
+        counted_total=_share((t.zeros for t in tensors), (t.elements for t in tensors))
+        if tensors
+        else None,
+    )
+
+
+def _training(title: str, bundle: ModelBundle) -> Training:
+    phases: list[Phase] = []
+    for epoch in bundle.history:
+        if phases and phases[-1].name == epoch.phase:
+            phases[-1] = dataclasses.replace(phases[-1], last_epoch=epoch.epoch)
+        else:
+            phases.append(Phase(name=epoch.phase, first_epoch=epoch.epoch, last_epoch=epoch.epoch))
+    return Training(
+        title=title,
+        backbone=bundle.backbone,
+        parameters=bundle.parameters,
+        epochs=bundle.history,
+        phases=tuple(phases),
+        best=next((e for e in bundle.history if e.epoch == bundle.best_epoch), None),
+    )
+
+
+def _counted_candidate(run: Run) -> Candidate | None:
+    """Returns the winner if it is pruned, else the largest pruned candidate."""
+    pruned = [
+        run.candidates[id_]
+        for id_ in run.ordered_ids()
+        if run.candidates[id_].source == "pruned" and run.candidates[id_].model is not None
+    ]
+    winners = [candidate for candidate in pruned if candidate.candidate_id == run.decision.winner]
+    return next(iter([*winners, *pruned]), None)
+
+
+def _layer_row(layer: LayerSparsity, tensors: tuple[TensorSparsity, ...]) -> LayerRow:
+    counted = next((tensor for tensor in tensors if _belongs(tensor, layer)), None)
+    return LayerRow(
+        layer=layer.layer,
+        parameters=layer.parameters,
+        share=layer.zeros / max(1, layer.parameters),
+        pruned=layer.pruned,
+        counted=counted.zeros / max(1, counted.elements) if counted else None,
+    )
+
+
+def _belongs(tensor: TensorSparsity, layer: LayerSparsity) -> bool:
+    """Tells whether a tensor is a layer's kernel.
+
+    The converter names a tensor after the operations it was folded into, separated by
+    semicolons, each a path whose parts are layer names.
+    """
+    paths = tensor.tensor.split(";")
+    return tensor.elements == layer.parameters and any(
+        layer.layer in path.split("/") for path in paths
+    )
+
+
+def _share(zeros: Iterable[int], elements: Iterable[int]) -> float:
+    return sum(zeros) / max(1, sum(elements))

@@ -1,0 +1,466 @@
+"""A whole run's documents, made up but valid, without training anything."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from components.common.documents import (
+    BASELINE_ID,
+    SPLITS,
+    Benchmark,
+    Candidate,
+    CandidateBenchmark,
+    CandidateVerdict,
+    ClassMetrics,
+    Comparison,
+    DatasetManifest,
+    Decision,
+    Epoch,
+    Estimate,
+    Evaluation,
+    Finding,
+    InputSpec,
+    KerasAgreement,
+    Latency,
+    LayerSparsity,
+    Lineage,
+    Machine,
+    ModelBundle,
+    Record,
+    Scheme,
+    SliceMetrics,
+    Source,
+    StepGain,
+    TaskResult,
+    TensorSparsity,
+    TensorSpec,
+    TFLiteModel,
+    Validation,
+    Verdict,
+)
+from components.common.metrics import confusion_matrix, predicted_classes, share_estimate
+from components.common.predictions import (
+    Predictions,
+    make_predictions,
+    write_evaluation_predictions,
+)
+from components.common.run_context import RunContext
+from components.report.config import ReportConfig
+from tests.synthetic import CLASS_NAMES, LINEAGE, run_context, write_dataset
+
+TEST_EXAMPLES = 450
+MARGIN = 0.02
+SIZES = {"float32": 400_000, "float16": 201_000, "dynamic_range": 104_000, "int8": 112_345}
+RECIPE = "name: synthetic\nbudgets:\n  accuracy_drop: 0.02\n  zipped_bytes: 120000\n"
+KERNELS = (("stem", 432, False), ("block_1", 9216, True), ("block_2", 18432, True))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fabricated:
+    """A run's documents, and the folders in which they lie as artifacts."""
+
+    context: RunContext
+    config: ReportConfig
+    manifest: DatasetManifest
+    candidates: Mapping[str, Candidate]
+    evaluations: Mapping[str, Evaluation]
+    predictions: Mapping[str, Predictions]
+    benchmark: Benchmark
+    decision: Decision
+    tasks: Sequence[TaskResult]
+    artifacts: Mapping[str, Path | tuple[Path, ...] | None]
+    """Arguments of the stage."""
+
+
+def fabricate(
+    folder: Path,
+    *,
+    ids: Sequence[str] = ("float32", "float16", "dynamic_range", "int8", "pruned-int8"),
+    winner: str | None = "int8",
+    verdict: Verdict = "blessed",
+    class_names: Sequence[str] = CLASS_NAMES,
+    channels: int = 1,
+    size: int = 16,
+    rejects: Sequence[tuple[str, str, str]] = (),
+    findings: Sequence[Finding] = (),
+    unmade: Mapping[str, str] | None = None,
+    unrun: Mapping[str, str] | None = None,
+    cached: bool = False,
+    config: ReportConfig | None = None,
+) -> Fabricated:
+    """Writes a run's documents.
+
+    Args:
+      folder: an empty folder.
+      ids: the candidates, float32 first.
+      winner: the winner's id.
+      verdict: the gate's.
+      class_names: of the manifest; the pictures themselves show three shapes.
+      channels: of the pictures.
+      size: of the pictures, in pixels.
+      rejects: path, reason and detail of rejected records.
+      findings: what validate noticed.
+      unmade: candidate id -> why it could not be made.
+      unrun: candidate id -> why it could not be evaluated.
+      cached: whether all tasks were answered from the store.
+      config: the stage's.
+    """
+    context = run_context(folder)
+    unmade, unrun = unmade or {}, unrun or {}
+    manifest = _manifest(context, folder / "dataset", class_names, channels, size, rejects)
+    candidates = {id_: _candidate(id_, class_names, unmade.get(id_)) for id_ in ids}
+    predictions = {
+        id_: _predictions(number, len(class_names))
+        for number, id_ in enumerate(ids)
+        if id_ not in unmade and id_ not in unrun
+    }
+    failures = {**unmade, **unrun}
+    evaluations = {
+        id_: _evaluation(id_, class_names, predictions.get(id_), failures.get(id_)) for id_ in ids
+    }
+    pruned = any(id_.startswith("pruned-") for id_ in ids)
+    benchmark = _benchmark([id_ for id_ in ids if id_ in predictions])
+    decision = _decision(evaluations, winner, verdict, pruned)
+    tasks = _tasks(ids, pruned, cached)
+    artifacts: dict[str, Path | tuple[Path, ...] | None] = {
+        name: folder / name for name in ("dataset", "validation", "dense", "benchmark", "decision")
+    }
+    artifacts["pruned"] = folder / "pruned" if pruned else None
+    # In another order than the evaluations: they are joined by id.
+    artifacts["candidates"] = tuple(folder / f"candidate-{id_}" for id_ in reversed(ids))
+    artifacts["evaluations"] = tuple(folder / f"evaluation-{id_}" for id_ in ids)
+    Validation(findings=tuple(findings)).write(folder / "validation")
+    _bundle(class_names, channels, size, pruned=False).write(folder / "dense")
+    if pruned:
+        _bundle(class_names, channels, size, pruned=True).write(folder / "pruned")
+    for id_ in ids:
+        candidates[id_].write(folder / f"candidate-{id_}")
+        evaluations[id_].write(folder / f"evaluation-{id_}")
+        if id_ in predictions:
+            write_evaluation_predictions(folder / f"evaluation-{id_}", predictions[id_])
+    benchmark.write(folder / "benchmark")
+    decision.write(folder / "decision")
+    for task in tasks:
+        name = f"{context.run_folder()}/tasks/{task.task}.json"
+        context.data().write(name, task.to_json().encode())
+    return Fabricated(
+        context=context,
+        config=config or ReportConfig(recipe=RECIPE),
+        manifest=manifest,
+        candidates=candidates,
+        evaluations=evaluations,
+        predictions=predictions,
+        benchmark=benchmark,
+        decision=decision,
+        tasks=tasks,
+        artifacts=artifacts,
+    )
+
+
+def _manifest(
+    context: RunContext,
+    output: Path,
+    class_names: Sequence[str],
+    channels: int,
+    size: int,
+    rejects: Sequence[tuple[str, str, str]],
+) -> DatasetManifest:
+    written = write_dataset(context, output, channels=channels, size=size, examples={
+        "train": 96, "validation": 48, "test": TEST_EXAMPLES})
+    reasons = [reason for _, reason, _ in rejects]
+    splits = {
+        split: written.splits[split].model_copy(
+            update={"examples_per_class": _even(written.splits[split].examples, len(class_names))}
+        )
+        for split in SPLITS
+    }
+    manifest = written.model_copy(
+        update={
+            "class_names": tuple(class_names),
+            "splits": splits,
+            "rejects": {reason: reasons.count(reason) for reason in sorted(set(reasons))},
+            "records": written.records + len(rejects),
+        }
+    )
+    manifest.write(output)
+    lines = [
+        json.dumps({"path": path, "reason": reason, "detail": detail})
+        for path, reason, detail in rejects
+    ]
+    (output / "rejects.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    return manifest
+
+
+def _even(examples: int, classes: int) -> tuple[int, ...]:
+    return tuple(len(range(label, examples, classes)) for label in range(classes))
+
+
+def _candidate(id_: str, class_names: Sequence[str], failure: str | None) -> Candidate:
+    source: Source = "pruned" if id_.startswith("pruned-") else "dense"
+    scheme: Scheme = id_.removeprefix("pruned-")  # type: ignore[assignment]
+    size = SIZES[scheme]
+    zeros = 0.5 if source == "pruned" else 0.001
+    tensor = TensorSpec(name="image", dtype="uint8", shape=(1, 16, 16, 1), scale=1, zero_point=0)
+    model = TFLiteModel(
+        size_bytes=size,
+        zipped_bytes=round(size * (0.62 if source == "pruned" else 0.91)),
+        sha256=f"{len(id_):064x}",
+        input=tensor,
+        output=tensor,
+        operators={"CONV_2D": 3, "FULLY_CONNECTED": 1},
+        sparsity=tuple(
+            TensorSparsity(
+                tensor=f"net/bn_{name}/FusedBatchNormV3;net/{name}/Conv2D",
+                dtype="int8",
+                elements=elements,
+                zeros=round(elements * (zeros if prunes else 0.0)),
+            )
+            for name, elements, prunes in KERNELS
+        ),
+    )
+    return Candidate(
+        candidate_id=id_,
+        source=source,
+        scheme=scheme,
+        class_names=tuple(class_names),
+        model=None if failure else model,
+        failure=failure,
+        lineage=Lineage(stage="quantize", key=f"{len(id_):x}" * 64, inputs={"dense": "ab" * 32}),
+    )
+
+
+def _predictions(number: int, classes: int) -> Predictions:
+    """Answers of a model that errs on some 2 % of the examples, more the later it comes."""
+    random = np.random.default_rng(number)
+    labels = np.arange(TEST_EXAMPLES) % classes
+    said = labels.copy()
+    wrong = random.permutation(TEST_EXAMPLES)[: 8 + number]
+    said[wrong] = (labels[wrong] + 1 + wrong % (classes - 1)) % classes
+    probabilities = np.full((TEST_EXAMPLES, classes), 0.1 / classes)
+    probabilities[np.arange(TEST_EXAMPLES), said] += random.uniform(0.5, 0.9, TEST_EXAMPLES)
+    ids = [f"test{index:06d}" for index in range(TEST_EXAMPLES)]
+    return make_predictions(ids, labels.tolist(), probabilities)
+
+
+def _evaluation(
+    id_: str, class_names: Sequence[str], predictions: Predictions | None, failure: str | None
+) -> Evaluation:
+    if predictions is None:
+        return Evaluation(
+            candidate_id=id_,
+            failure=failure,
+            examples=0,
+            metrics={},
+            per_class=(),
+            per_slice=(),
+            confusion=(),
+            keras=None,
+            lineage=LINEAGE,
+        )
+    predicted = predicted_classes(predictions.probabilities)
+    confusion = confusion_matrix(predictions.labels, predicted, len(class_names))
+    right = int(np.trace(confusion))
+    accuracy = share_estimate(right, TEST_EXAMPLES)
+    metrics = {name: accuracy for name in ("accuracy", "top5_accuracy", "macro_f1")}
+    metrics["log_loss"] = Estimate(value=0.0912, low=0.07, high=0.11)
+    return Evaluation(
+        candidate_id=id_,
+        failure=None,
+        examples=TEST_EXAMPLES,
+        metrics=metrics,
+        per_class=tuple(
+            ClassMetrics(
+                class_name=name,
+                examples=int(confusion[label].sum()),
+                recall=share_estimate(int(confusion[label, label]), int(confusion[label].sum())),
+                precision=0.97,
+                f1=0.96,
+            )
+            for label, name in enumerate(class_names)
+        ),
+        per_slice=(
+            SliceMetrics(slice_name="even", examples=225, accuracy=accuracy),
+            SliceMetrics(slice_name="odd", examples=225, accuracy=accuracy),
+        ),
+        confusion=tuple(tuple(int(n) for n in row) for row in confusion),
+        keras=KerasAgreement(same_prediction=0.998, largest_difference=0.04),
+        lineage=LINEAGE,
+    )
+
+
+def _benchmark(ids: Sequence[str]) -> Benchmark:
+    milliseconds = {"float32": 0.214, "float16": 0.216, "dynamic_range": 0.391, "int8": 0.123}
+    return Benchmark(
+        machine=Machine(cpu_model="Example CPU <7>", cores=2),
+        candidates=tuple(
+            CandidateBenchmark(
+                candidate_id=id_,
+                latencies=tuple(
+                    Latency(
+                        threads=threads,
+                        p50_ms=milliseconds[id_.removeprefix("pruned-")] / threads,
+                        p90_ms=1.2 * milliseconds[id_.removeprefix("pruned-")] / threads,
+                        p99_ms=2.5 * milliseconds[id_.removeprefix("pruned-")] / threads,
+                        runs=200,
+                    )
+                    for threads in (2, 1)
+                ),
+                peak_memory_bytes=1_500_000 if "int8" in id_ else 3_100_000,
+            )
+            for id_ in ids
+        ),
+        lineage=LINEAGE,
+    )
+
+
+def _decision(
+    evaluations: Mapping[str, Evaluation], winner: str | None, verdict: Verdict, pruned: bool
+) -> Decision:
+    best = evaluations[BASELINE_ID].metrics
+    return Decision(
+        verdict=verdict,
+        summary=(
+            f"{winner} meets every budget and is the smallest that does."
+            if winner
+            else "No candidate meets every budget."
+        ),
+        winner=winner,
+        candidates=tuple(
+            _verdict(id_, evaluation, best["accuracy"].value, winner)
+            for id_, evaluation in evaluations.items()
+        ),
+        steps=(
+            StepGain(
+                step="int8",
+                before="float32",
+                after="int8",
+                size_ratio=0.28,
+                zipped_ratio=0.28,
+                latency_ratio=0.57,
+                accuracy_change=-0.0067,
+                paid=True,
+                message="int8 makes the model 3.6 times smaller and 1.7 times faster.",
+            ),
+            StepGain(
+                step="pruning",
+                before="int8",
+                after="pruned-int8",
+                size_ratio=1.0,
+                zipped_ratio=1.0,
+                latency_ratio=1.0,
+                accuracy_change=-0.002,
+                paid=False,
+                message="Pruning bought nothing: the file is neither smaller nor faster.",
+            ),
+        )[: 2 if pruned else 1],
+        power=0.873,
+        required_test_examples=262,
+        blessed_before=None,
+        lineage=LINEAGE,
+    )
+
+
+def _verdict(
+    id_: str, evaluation: Evaluation, best: float, winner: str | None
+) -> CandidateVerdict:
+    if evaluation.failure is not None:
+        return CandidateVerdict(
+            candidate_id=id_, accepted=False, reasons=(evaluation.failure,), comparisons=()
+        )
+    drop = best - evaluation.metrics["accuracy"].value
+    comparison = Comparison(
+        reference=BASELINE_ID,
+        examples=TEST_EXAMPLES,
+        drop=drop,
+        upper_bound=drop + 0.0123,
+        margin=MARGIN,
+        alpha=0.0125,
+        passed=drop + 0.0123 < MARGIN,
+    )
+    reasons = {
+        winner: "It is the smallest that meets every budget.",
+        BASELINE_ID: "It is larger than the winner, at the same accuracy.",
+    }
+    return CandidateVerdict(
+        candidate_id=id_,
+        accepted=id_ == winner,
+        reasons=(reasons.get(id_, "Its zipped size is above the budget of 120,000 bytes."),),
+        comparisons=() if id_ == BASELINE_ID else (comparison,),
+    )
+
+
+def _bundle(class_names: Sequence[str], channels: int, size: int, *, pruned: bool) -> ModelBundle:
+    return ModelBundle(
+        task="image_classification",
+        class_names=tuple(class_names),
+        backbone="small_cnn",
+        input=InputSpec(
+            height=size,
+            width=size,
+            channels=1 if channels == 1 else 3,
+            offset=(0.0,) * channels,
+            scale=(1 / 255,) * channels,
+        ),
+        parameters=98_765,
+        history=tuple(_epoch(number, pruned) for number in range(1, 13)),
+        best_epoch=10,
+        sparsity=tuple(
+            LayerSparsity(
+                layer=name,
+                parameters=elements,
+                zeros=round(elements * (0.5 if prunes else 0.0)),
+                pruned=prunes,
+            )
+            for name, elements, prunes in KERNELS
+        )
+        if pruned
+        else (),
+        target_sparsity=0.5 if pruned else None,
+        lineage=LINEAGE,
+    )
+
+
+def _epoch(number: int, pruned: bool) -> Epoch:
+    left = 0.7**number
+    return Epoch(
+        phase="prune" if pruned else "head" if number <= 5 else "fine_tune",
+        epoch=number,
+        learning_rate=0.001 * (13 - number) / 12,
+        loss=2.2 * left,
+        accuracy=1 - 0.8 * left,
+        validation_loss=2.2 * left + 0.08,
+        validation_accuracy=0.98 - 0.7 * left + 0.004 * (number % 2),
+        sparsity=min(0.5, number / 12) if pruned else None,
+    )
+
+
+def _tasks(ids: Sequence[str], pruned: bool, cached: bool) -> list[TaskResult]:
+    names = ["preprocess", "validate", "finetune", *(["prune"] if pruned else [])]
+    names += [f"quantize[{id_}]" for id_ in ids] + [f"evaluate[{id_}]" for id_ in ids]
+    names += ["benchmark", "gate"]
+    return [
+        TaskResult(
+            task=name,
+            status="cached" if cached and name != "gate" else "computed",
+            seconds=0.2 if cached else 3.5 * (number + 1),
+            record=Record(
+                stage=name.partition("[")[0],
+                key="0" * 64,
+                config={},
+                identity={},
+                inputs={},
+                code="c" * 64,
+                image="",
+                libraries={"numpy": "2.2.0"},
+                output_digest="d" * 64,
+                started="2024-01-01T00:00:00+00:00",
+                seconds=3.5 * (number + 1),
+                peak_memory_bytes=200_000_000 + 10_000_000 * number,
+                measurements={"examples_per_s": 1034.0} if name == "preprocess" else {},
+            ),
+        )
+        for number, name in enumerate(names)
+    ]
