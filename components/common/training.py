@@ -3,7 +3,7 @@
 A phase trains the variables of a model that are trainable when it begins, under one
 optimizer, and leaves the model with the weights of the phase's best epoch: the highest
 validation accuracy, then the lowest validation loss, then the earliest. A model takes
-prepared inputs and ends in a layer named HEAD, which gives logits, and a softmax.
+prepared inputs and ends in a dense layer named HEAD and a softmax layer of its own.
 """
 
 import dataclasses
@@ -205,7 +205,8 @@ class _Trainer:
     """The compiled steps of one phase."""
 
     def __init__(self, model: Any, phase: Phase, optimizer: Any) -> None:
-        self._logits = keras.Model(model.inputs, model.get_layer(HEAD).output)
+        (logits,) = tf.nest.flatten(model.output.node.input_tensors)  # Of the softmax.
+        self._logits = keras.Model(model.inputs, logits)
         self._phase = phase
         self._optimizer = optimizer
         self._loss = keras.metrics.Mean()

@@ -1,0 +1,59 @@
+"""The shell of prune: from a dense model bundle to a sparse one."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from components.common.documents import DatasetManifest, ModelBundle
+from components.common.stage import Stage, Task, execute
+from components.prune.config import PruneConfig
+
+
+def run(*, dataset: Path, bundle: Path, config: str, context: str, pruned: Path) -> None:
+    execute(
+        STAGE,
+        config=PruneConfig.from_json(config),
+        context=context,
+        inputs={"dataset": dataset, "bundle": bundle},
+        output=pruned,
+    )
+
+
+def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
+    from components.common.bundles import load_bundle_model, save_model, save_predictions
+    from components.common.input_pipeline import open_examples
+    from components.common.training import make_deterministic
+    from components.prune.pruning import prune_model
+
+    config = task.config
+    manifest = DatasetManifest.read(task.inputs["dataset"])
+    dense = ModelBundle.read(task.inputs["bundle"])
+    make_deterministic(config.seed)
+    model = load_bundle_model(task.inputs["bundle"])
+    with tempfile.TemporaryDirectory() as folder:
+        storage, scratch = task.context.data(), Path(folder)
+        pruned = prune_model(
+            model,
+            config,
+            dense.input,
+            train=open_examples(manifest, "train", storage, scratch=scratch),
+            validation=open_examples(manifest, "validation", storage, scratch=scratch),
+            events=task.events,
+        )
+        save_predictions(
+            pruned.model, task.output, manifest, storage, spec=dense.input, scratch=scratch
+        )
+    save_model(pruned.model, task.output)
+    dense.model_copy(
+        update={
+            "history": pruned.history,
+            "best_epoch": pruned.best_epoch,
+            "sparsity": pruned.sparsity,
+            "target_sparsity": config.final_sparsity,
+            "lineage": task.lineage,
+        }
+    ).write(task.output)
+    return pruned.clock.measurements()
+
+
+STAGE = Stage[PruneConfig](name="prune", compute=_compute)
