@@ -1,0 +1,94 @@
+"""The blessed model on this run's test split, run as the candidates were."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from components.common.documents import BlessedModel, DatasetManifest, Release
+from components.common.examples import Example
+from components.common.inference import predict_examples
+from components.common.litert import LiteRTError
+from components.common.predictions import Predictions
+from components.common.registry import MODEL_FILE, Registry
+from components.gate.decisions import Blessed
+from components.gate.entrants import Entrant, align_correct
+
+
+def find_blessed(registry: Registry) -> BlessedModel | None:
+    """Returns the registry's blessed model and the generation of the pointer to it."""
+    pointer, generation = registry.blessed()
+    if pointer is None:
+        return None
+    return BlessedModel(
+        version=pointer.version,
+        model_sha256=pointer.model_sha256,
+        candidate_id=pointer.candidate_id,
+        generation=generation,
+    )
+
+
+def judge_blessed(
+    model: BlessedModel,
+    registry: Registry,
+    manifest: DatasetManifest,
+    *,
+    entrants: Sequence[Entrant],
+    examples: Iterable[Example],
+    order: Predictions | None,
+) -> Blessed:
+    """Finds which test examples the blessed model gets right, or why that can't be told.
+
+    Args:
+      model: the blessed model.
+      registry: where its file is.
+      manifest: this run's data set.
+      entrants: this run's candidates; one may be the blessed model itself.
+      examples: of the test split, read only where the model has to run.
+      order: the order of examples that the entrants follow.
+    """
+    for entrant in entrants:
+        if entrant.model is not None and entrant.model.sha256 == model.model_sha256:
+            return Blessed(model=model, correct=entrant.correct)
+    obstacle = _find_obstacle(registry.release(model.version), manifest)
+    if obstacle or order is None:
+        return Blessed(model=model, correct=None, obstacle=obstacle)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, MODEL_FILE)
+        path.write_bytes(registry.read_model(model.version))
+        try:
+            predictions = predict_examples(
+                path,
+                examples,
+                channels=manifest.image.channels,
+                threads=len(os.sched_getaffinity(0)),
+            )
+        except LiteRTError as error:
+            return Blessed(model=model, correct=None, obstacle=_skipped(model.version, str(error)))
+    return Blessed(model=model, correct=align_correct(predictions, order))
+
+
+def _find_obstacle(release: Release, manifest: DatasetManifest) -> str:
+    """Returns why a released model can't be compared on a data set, or nothing."""
+    if release.class_names != manifest.class_names:
+        return _skipped(
+            release.version,
+            f"it knows the classes {', '.join(release.class_names)}, the data set now has "
+            f"{', '.join(manifest.class_names)}",
+        )
+    image = manifest.image
+    shape = (1, image.height, image.width, image.channels)
+    if release.model.input.shape != shape:
+        return _skipped(
+            release.version,
+            f"it takes pictures of shape {release.model.input.shape[1:]}, the data set now has "
+            f"{shape[1:]}",
+        )
+    return ""
+
+
+def _skipped(version: str, reason: str) -> str:
+    return (
+        f"The candidates were not compared with the blessed version {version}: {reason}. "
+        "They stand against float32 alone."
+    )

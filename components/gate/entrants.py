@@ -1,0 +1,152 @@
+"""The candidates as the gate sees them: figures, and which test examples each gets right."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from components.common.documents import (
+    BASELINE_ID,
+    Benchmark,
+    Candidate,
+    Estimate,
+    Evaluation,
+    Scheme,
+    Source,
+    TFLiteModel,
+)
+from components.common.metrics import predicted_classes
+from components.common.predictions import Predictions, join_by_id, read_evaluation_predictions
+
+Correct = npt.NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class TestSplit:
+    """The test examples, in one order for all models.
+
+    Attributes:
+      class_names: by label.
+      labels: int64 [n].
+      slices: bytes [n], empty where an example belongs to none.
+    """
+
+    __test__ = False  # No test case, though pytest would take it for one by its name.
+
+    class_names: tuple[str, ...]
+    labels: npt.NDArray[np.int64]
+    slices: npt.NDArray[np.bytes_]
+
+    @property
+    def examples(self) -> int:
+        return len(self.labels)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Entrant:
+    """One candidate.
+
+    Attributes:
+      failure: why it could not be made or evaluated; then the fields below are None.
+      latency_ms: p50 at one thread in this run's benchmark, None where it is missing.
+      correct: bool [n], aligned with the TestSplit.
+    """
+
+    candidate_id: str
+    source: Source
+    scheme: Scheme
+    failure: str | None
+    model: TFLiteModel | None = None
+    accuracy: Estimate | None = None
+    latency_ms: float | None = None
+    correct: Correct | None = None
+
+    @property
+    def measured_model(self) -> TFLiteModel:
+        assert self.model is not None, f"{self.candidate_id} has no model"
+        return self.model
+
+    @property
+    def measured_accuracy(self) -> Estimate:
+        assert self.accuracy is not None, f"{self.candidate_id} was not evaluated"
+        return self.accuracy
+
+    @property
+    def outcomes(self) -> Correct:
+        assert self.correct is not None, f"{self.candidate_id} was not evaluated"
+        return self.correct
+
+
+def read_entrants(
+    candidates: Sequence[Path], evaluations: Sequence[Path], benchmark: Path
+) -> tuple[tuple[Entrant, ...], Predictions | None]:
+    """Joins candidates, evaluations and latencies by id.
+
+    Returns:
+      The entrants, float32 first and the others by id, and the predictions whose order of
+      examples all `correct` arrays follow; None where nothing could be evaluated.
+
+    Raises:
+      ValueError: the evaluations are not those of the candidates, or not of one test split.
+    """
+    made = {document.candidate_id: document for document in map(Candidate.read, candidates)}
+    found = {
+        document.candidate_id: (document, folder)
+        for document, folder in ((Evaluation.read(folder), folder) for folder in evaluations)
+    }
+    if made.keys() != found.keys():
+        raise ValueError(f"candidates {sorted(made)} but evaluations {sorted(found)}")
+    latencies = _latencies(Benchmark.read(benchmark))
+    ids = sorted(made, key=lambda id_: (id_ != BASELINE_ID, id_))
+    order: Predictions | None = None
+    entrants = []
+    for id_ in ids:
+        evaluation, folder = found[id_]
+        failure = made[id_].failure or evaluation.failure
+        correct = None
+        if failure is None:
+            predictions = read_evaluation_predictions(folder)
+            order = order or predictions
+            correct = align_correct(predictions, order)
+        entrants.append(
+            Entrant(
+                candidate_id=id_,
+                source=made[id_].source,
+                scheme=made[id_].scheme,
+                failure=failure,
+                model=made[id_].model,
+                accuracy=evaluation.metrics.get("accuracy"),
+                latency_ms=latencies.get(id_),
+                correct=correct,
+            )
+        )
+    return tuple(entrants), order
+
+
+def align_correct(predictions: Predictions, order: Predictions) -> Correct:
+    """Returns which examples are predicted right, in another set's order of examples.
+
+    Raises:
+      ValueError: the two are not of the same examples.
+    """
+    position, target = join_by_id(predictions, order)
+    if not len(position) == len(predictions) == len(order):
+        raise ValueError(
+            f"predictions of {len(predictions)} and {len(order)} examples share "
+            f"{len(position)}: they are not of one test split"
+        )
+    right = predicted_classes(predictions.probabilities) == predictions.labels
+    correct = np.empty(len(order), dtype=np.bool_)
+    correct[target] = right[position]
+    return correct
+
+
+def _latencies(benchmark: Benchmark) -> Mapping[str, float]:
+    return {
+        measured.candidate_id: latency.p50_ms
+        for measured in benchmark.candidates
+        for latency in measured.latencies
+        if latency.threads == 1
+    }

@@ -1,0 +1,85 @@
+"""What each compression step bought: compression must pay."""
+
+from collections.abc import Iterator, Sequence
+
+from components.common.documents import StepGain
+from components.common.wording import listing, points
+from components.gate.entrants import Entrant
+
+SMALLER = 0.98
+"""A step paid when the file, raw or zipped, is at least 2 % smaller."""
+FASTER = 0.95
+"""Or when it is at least 5 % faster; p50 of one model wavers by less within a session."""
+
+
+def step_gains(entrants: Sequence[Entrant]) -> tuple[StepGain, ...]:
+    """Measures every requested step of which both ends were made and measured.
+
+    A scheme is held against float32 of the same source, pruning against the dense
+    candidate of the same scheme.
+    """
+    measured = [
+        entrant
+        for entrant in entrants
+        if entrant.failure is None and entrant.latency_ms is not None
+    ]
+    return tuple(_step_gain(step, before, after) for step, before, after in _steps(measured))
+
+
+def _steps(measured: Sequence[Entrant]) -> Iterator[tuple[str, Entrant, Entrant]]:
+    by_kind = {(entrant.source, entrant.scheme): entrant for entrant in measured}
+    for (source, scheme), after in by_kind.items():
+        before = by_kind.get((source, "float32"))
+        if scheme != "float32" and before is not None:
+            yield scheme, before, after
+    for (source, scheme), after in by_kind.items():
+        before = by_kind.get(("dense", scheme))
+        if source == "pruned" and before is not None:
+            yield "pruning", before, after
+
+
+def _step_gain(step: str, before: Entrant, after: Entrant) -> StepGain:
+    assert before.latency_ms is not None and after.latency_ms is not None
+    size_ratio = after.measured_model.size_bytes / before.measured_model.size_bytes
+    zipped_ratio = after.measured_model.zipped_bytes / before.measured_model.zipped_bytes
+    latency_ratio = after.latency_ms / before.latency_ms
+    change = after.measured_accuracy.value - before.measured_accuracy.value
+    paid = min(size_ratio, zipped_ratio) <= SMALLER or latency_ratio <= FASTER
+    effects = listing(
+        [
+            _effect(size_ratio, "smaller", "larger", SMALLER) + " raw",
+            _effect(zipped_ratio, "smaller", "larger", SMALLER) + " zipped",
+            _effect(latency_ratio, "faster", "slower", FASTER),
+        ]
+    )
+    ids = f"{after.candidate_id} against {before.candidate_id}"
+    cost = f"its accuracy changes by {points(change)}"
+    if paid:
+        message = f"{step} pays: {ids} is {effects}, and {cost}."
+    else:
+        message = (
+            f"{step} bought nothing: {ids} is {effects}, and {cost}. "
+            "The recipe could do without it."
+        )
+    return StepGain(
+        step=step,
+        before=before.candidate_id,
+        after=after.candidate_id,
+        size_ratio=size_ratio,
+        zipped_ratio=zipped_ratio,
+        latency_ratio=latency_ratio,
+        accuracy_change=change,
+        paid=paid,
+        message=message,
+    )
+
+
+def _effect(ratio: float, less: str, more: str, threshold: float) -> str:
+    """Returns `3.4 times smaller`, `12 % slower` or `no smaller`."""
+    if threshold < ratio < 1 / threshold:
+        return f"no {less}"
+    factor, word = (1 / ratio, less) if ratio < 1 else (ratio, more)
+    if factor >= 1.5:
+        return f"{factor:.1f} times {word}"
+    share = 1 - ratio if ratio < 1 else ratio - 1
+    return f"{100 * share:.0f} % {word}"

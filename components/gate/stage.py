@@ -1,0 +1,95 @@
+"""gate: chooses the smallest candidate that meets every budget, or none.
+
+The blessed model changes outside the run, so the decision never comes from the store.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.common.stage import Stage, Task, execute
+from components.gate.config import GateConfig
+
+if TYPE_CHECKING:
+    from components.common.documents import DatasetManifest
+    from components.common.examples import Example
+
+
+def run(
+    *,
+    candidates: tuple[Path, ...],
+    evaluations: tuple[Path, ...],
+    benchmark: Path,
+    dataset: Path,
+    config: str,
+    context: str,
+    decision: Path,
+) -> None:
+    """Decides, and puts the decision into the run's folder as well.
+
+    Args:
+      candidates: all candidates.
+      evaluations: their evaluations, in any order.
+      benchmark: their latencies.
+      dataset: the dataset manifest's directory.
+      config: canonical JSON of GateConfig.
+      context: canonical JSON of RunContext.
+      decision: where the decision goes.
+    """
+    execute(
+        STAGE,
+        config=GateConfig.from_json(config),
+        context=context,
+        inputs={
+            "candidates": candidates,
+            "evaluations": evaluations,
+            "benchmark": benchmark,
+            "dataset": dataset,
+        },
+        output=decision,
+    )
+
+
+def _compute(task: Task[GateConfig]) -> Mapping[str, float]:
+    from components.common.documents import DatasetManifest, Decision
+    from components.common.registry import Registry
+    from components.gate.blessed import find_blessed, judge_blessed
+    from components.gate.decisions import decide
+    from components.gate.entrants import TestSplit, read_entrants
+
+    manifest = DatasetManifest.read(task.inputs["dataset"])
+    entrants, order = read_entrants(
+        task.inputs["candidates"], task.inputs["evaluations"], task.inputs["benchmark"]
+    )
+    registry = Registry(task.context.models(), task.config.model_name)
+    model = find_blessed(registry)
+    blessed = None
+    if model is not None:
+        examples = _test_examples(task, manifest)
+        blessed = judge_blessed(
+            model, registry, manifest, entrants=entrants, examples=examples, order=order
+        )
+    split = None
+    if order is not None:
+        split = TestSplit(
+            class_names=manifest.class_names, labels=order.labels, slices=order.slices
+        )
+    decision = decide(entrants, split, task.config, blessed=blessed, lineage=task.lineage)
+    decision.write(task.output)
+    task.context.data().write(
+        f"{task.context.run_folder()}/{Decision.file_name}", decision.to_json().encode() + b"\n"
+    )
+    print(decision.summary, flush=True)
+    return {}
+
+
+def _test_examples(task: Task[GateConfig], manifest: "DatasetManifest") -> "Iterator[Example]":
+    from components.common.examples import read_examples
+
+    total = manifest.splits["test"].examples
+    for done, example in enumerate(read_examples(manifest, "test", task.context.data()), start=1):
+        yield example
+        task.events.progress(done, total, "pictures")
+
+
+STAGE = Stage[GateConfig](name="gate", compute=_compute, reuse=False)
