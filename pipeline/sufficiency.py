@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.common.errors import UserError
-from components.preprocess.config import PreprocessConfig
+from components.preprocess.config import SAMPLE_RECORDS, PreprocessConfig
 from pipeline.recipe import Recipe
 
 _DEVIATIONS = 4  # The split is by hash: a share of n varies by the root of n·p·(1-p).
@@ -43,6 +43,8 @@ def check_sufficiency(recipe: Recipe) -> None:
 
 def _count(data: PreprocessConfig, enough: int) -> tuple[str | None, int]:
     """Counts a local source's records, up to `enough`; None where it can't be told."""
+    if data.sample is not None:
+        return data.sample, SAMPLE_RECORDS[data.sample]
     if data.folder is not None and "://" not in data.folder:
         files = _files(Path(data.folder), set())
         return data.folder, sum(1 for _ in itertools.islice(files, enough))

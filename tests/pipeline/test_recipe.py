@@ -1,0 +1,267 @@
+"""Recipes: what is read, what is refused, and in which words."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from components.common.errors import UserError
+from pipeline.recipe import (
+    SHIPPED,
+    Recipe,
+    has_tiny_variant,
+    load_recipe,
+    recipe_schema,
+    shipped_recipes,
+)
+from pipeline.recipe_yaml import parse_yaml
+from pipeline.sufficiency import check_sufficiency
+
+MINIMAL = "name: mine\ndata: {sample: digits, image_size: 16, channels: 1}\n"
+TRAIN = "train: {backbone: small_cnn}\n"
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "recipe.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder with two classes of ten files each."""
+    for name in ("cat", "dog"):
+        folder = tmp_path / "pictures" / name
+        folder.mkdir(parents=True)
+        for number in range(10):
+            (folder / f"{number}.png").write_bytes(b"png")
+    return tmp_path / "pictures"
+
+
+# --- what is read -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_shipped_recipe_is_valid_and_survives_its_own_yaml(name: str, pictures: Path) -> None:
+    overrides = [] if name == "digits" else [f"data.folder={pictures}"]
+    recipe = load_recipe(name, overrides)
+    assert Recipe.from_yaml(recipe.to_yaml()) == recipe
+    assert has_tiny_variant(name)
+    assert load_recipe(name, tiny=True) != recipe
+
+
+def test_digits_can_prove_its_margin_of_two_points() -> None:
+    recipe = load_recipe("digits")
+    assert recipe.budgets.accuracy_drop == 0.02
+    assert recipe.required_test_examples() <= 450 <= 1797 * recipe.data.splits.test
+    assert set(recipe.candidate_ids()) >= {"float32", "float16", "dynamic_range", "int8"}
+
+
+def test_vgg16_is_the_classic_recipe(pictures: Path) -> None:
+    recipe = load_recipe("vgg16", [f"data.folder={pictures}"])
+    train = recipe.train
+    assert (train.backbone, train.weights, train.epochs) == ("vgg16", "imagenet", 10)
+    assert (train.optimizer.name, train.optimizer.learning_rate) == ("adam", 1e-4)
+    assert (train.optimizer.weight_decay, train.global_batch_size) == (1e-4, 32)
+    assert (train.augment.flip, train.augment.zoom, train.unfreeze) == (True, 0.2, None)
+    assert recipe.data.splits.validation == 0.2
+
+
+def test_override_reads_numbers_as_they_are_written(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL + TRAIN)
+    recipe = load_recipe(
+        path,
+        ["train.optimizer.learning_rate=3e-4", "train.mixed_precision=off", "prune={epochs: 2}"],
+    )
+    assert recipe.train.optimizer.learning_rate == 3e-4
+    assert recipe.train.mixed_precision == "off"
+    assert recipe.prune is not None and recipe.prune.epochs == 2
+
+
+def test_override_takes_a_section_away() -> None:
+    assert load_recipe("digits", ["prune=null"]).candidate_ids() == (
+        "float32",
+        "float16",
+        "dynamic_range",
+        "int8",
+    )
+
+
+def test_override_comes_after_the_tiny_variant() -> None:
+    assert load_recipe("digits", ["train.epochs=7"], tiny=True).train.epochs == 7
+
+
+def test_paths_in_a_recipe_are_relative_to_its_file_and_in_an_override_to_the_working_folder(
+    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "photos").mkdir(parents=True)
+    (elsewhere / "weights.h5").touch()
+    monkeypatch.chdir(elsewhere)
+    text = "name: mine\ndata: {folder: pictures}\ntrain: {backbone: vgg16}\n"
+    path = write(tmp_path, text)
+    assert load_recipe(path).data.folder == str(pictures)
+    changed = load_recipe(path, ["data.folder=photos", "train.weights=weights.h5"])
+    assert changed.data.folder == str(elsewhere / "photos")
+    assert changed.train.weights == str(elsewhere / "weights.h5")
+    assert load_recipe(path, ["data={folder: photos}"]).data.folder == str(elsewhere / "photos")
+
+
+def test_words_and_addresses_are_no_paths(pictures: Path) -> None:
+    base = [f"data.folder={pictures}"]
+    assert load_recipe("vgg16", base).train.weights == "imagenet"
+    remote = load_recipe("vgg16", [*base, "train.weights=gs://bucket/weights.h5"])
+    assert remote.train.weights == "gs://bucket/weights.h5"
+
+
+def test_another_source_takes_the_place_of_the_one_before(pictures: Path) -> None:
+    data = load_recipe("digits", [f"data.folder={pictures}"]).data
+    assert (data.folder, data.sample) == (str(pictures), None)
+
+
+def test_schema_describes_every_section() -> None:
+    schema = recipe_schema()
+    values = parse_yaml((SHIPPED / "digits.yaml").read_text())
+    assert set(values) <= set(schema["properties"])
+    assert "sparsity" in json.dumps(schema)
+
+
+def test_locations_bear_no_identity(pictures: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    pictures.rename(moved)
+    pictures.mkdir()
+    here = load_recipe("folder", [f"data.folder={pictures}"]).stage_configs()
+    there = load_recipe("folder", [f"data.folder={moved}"]).stage_configs()
+    assert [here[name].identity() for name in here if name != "report"] == [
+        there[name].identity() for name in there if name != "report"
+    ]
+
+
+# --- what is refused ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("trian.epochs=3", ["trian", "did you mean train?"]),
+        ("train.optimizer.learning_rat=1", ["train.optimizer.learning_rat", "learning_rate?"]),
+        ("prune.spars=0.5", ["prune.spars", "there are", "final_sparsity"]),
+        ("train.epochs=three", ["train.epochs", "integer", "three"]),
+        ("train.epochs=2.5", ["train.epochs", "integer", "2.5"]),
+        ("prune.final_sparsity=1.5", ["prune.final_sparsity", "less than 1", "1.5"]),
+        ("train.optimizer.name=adma", ["train.optimizer.name", "adam", "sgd", "adma"]),
+        ("quantize.schemes=[float32, int4]", ["quantize.schemes.1", "int8", "int4"]),
+        ("quantize.calibration_examples=0", ["calibration_examples", "10", "0"]),
+        ("data.image_size=9", ["data.image_size", "9", "mobilenet_v2", "32"]),
+        ("data.channels=1", ["data.channels", "1", "mobilenet_v2", "3"]),
+        ("data.splits.test=0.9", ["data.splits", "sum to 1", "1.75"]),
+        ("train.weights=nowhere.h5", ["train.weights", "nowhere.h5", "no file"]),
+        ("data.folder=nowhere", ["data.folder", "nowhere", "no folder"]),
+        ("data.folder=''", ["data.folder", "no folder"]),
+        ("data.sample=null", ["data", "exactly one of folder, list, sample"]),
+        ("train.unfreeze={epochs: 2}", ["train.unfreeze", "pretrained weights"]),
+        ("train.dropout=.inf", ["infinite"]),
+        ("name=Mine!", ["name", "pattern", "Mine!"]),
+        ("prune.begin=0.9", ["prune", "begin 0.9", "end 0.5"]),
+        ("train.epochs", ["--set train.epochs", "section.key=value"]),
+        (".epochs=3", ["--set .epochs=3", "section.key=value"]),
+        ("train.epochs=[1", ["--set train.epochs=[1", "YAML"]),
+    ],
+)
+def test_refusal_names_the_key_the_value_and_what_is_allowed(
+    override: str, words: list[str], tmp_path: Path
+) -> None:
+    text = (
+        "name: mine\ndata: {sample: digits, image_size: 96}\n"
+        "train: {backbone: mobilenet_v2}\nprune: {epochs: 1}\n"
+    )
+    with pytest.raises(UserError) as refused:
+        load_recipe(write(tmp_path, text), [override])
+    for word in words:
+        assert word in str(refused.value)
+
+
+def test_all_refused_values_are_named_at_once(tmp_path: Path) -> None:
+    text = MINIMAL + "train: {backbone: small_cnn, epochs: 0, dropout: 2}\nfoo: 1\n"
+    with pytest.raises(UserError) as refused:
+        load_recipe(write(tmp_path, text))
+    for key in ("train.epochs", "train.dropout", "foo"):
+        assert f"  {key}: " in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: mine\ndata: {folder: [}\n", "line 2, column 17"),
+        ("name: mine\nname: yours\n", "line 2, column 1: name was given on line 1 already"),
+        ("a: {b: 1, b: 2}", "b was given on line 1 already"),
+        ("- name", "expected a mapping of sections"),
+        ("", "expected a mapping of sections"),
+        ("1: 2", "the key 1 is no name"),
+        ("a: !!python/object/apply:os.getcwd []", "line 1, column 4"),
+    ],
+)
+def test_bad_yaml_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(UserError, match=re.escape(message)) as refused:
+        load_recipe(path)
+    assert str(refused.value).startswith(path)
+
+
+def test_binary_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="UTF-8"):
+        load_recipe(str(path))
+
+
+def test_unknown_recipe_is_refused_with_the_shipped_ones() -> None:
+    with pytest.raises(UserError, match=r"digts.*digits, folder, vgg16"):
+        load_recipe("digts")
+
+
+def test_recipe_without_a_tiny_variant_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no tiny variant"):
+        load_recipe(write(tmp_path, MINIMAL + TRAIN), tiny=True)
+
+
+# --- budgets that the data can't prove ----------------------------------------------
+
+
+def test_too_few_pictures_for_the_budget_are_refused_with_the_number_needed(
+    pictures: Path,
+) -> None:
+    recipe = load_recipe("folder", [f"data.folder={pictures}"])
+    with pytest.raises(UserError) as refused:
+        check_sufficiency(recipe)
+    message = str(refused.value)
+    for word in ("0.03", str(recipe.required_test_examples()), "20 records", "data.splits.test"):
+        assert word in message
+
+
+def test_too_short_a_list_is_refused_but_not_one_that_assigns_splits(tmp_path: Path) -> None:
+    csv = tmp_path / "list.csv"
+    csv.write_text("path,label\n" + "a.png,a\n" * 50)
+    with pytest.raises(UserError, match="51 records"):
+        check_sufficiency(load_recipe("folder", [f"data.list={csv}"]))
+    csv.write_text("path,label,split\n" + "a.png,a,test\n" * 50)
+    check_sufficiency(load_recipe("folder", [f"data.list={csv}"]))
+
+
+def test_a_sample_too_small_for_the_margin_is_refused() -> None:
+    check_sufficiency(load_recipe("digits"))
+    with pytest.raises(UserError, match="digits holds 1797 records"):
+        check_sufficiency(load_recipe("digits", ["budgets.accuracy_drop=0.002"]))
+
+
+def test_without_a_budget_any_number_is_enough(pictures: Path) -> None:
+    check_sufficiency(
+        load_recipe("folder", [f"data.folder={pictures}", "budgets.accuracy_drop=null"])
+    )
+
+
+def test_linked_folders_are_counted_once(pictures: Path) -> None:
+    (pictures / "cat" / "loop").symlink_to(pictures, target_is_directory=True)
+    with pytest.raises(UserError, match="20 records"):
+        check_sufficiency(load_recipe("folder", [f"data.folder={pictures}"]))
