@@ -1,0 +1,203 @@
+"""What can be wrong with a data set before a model is trained on it.
+
+Each check is a function of manifests (and ids) that yields what it noticed, in words;
+`check_dataset` runs those that the configuration does not ignore.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from components.common.documents import SPLITS, DatasetManifest, Finding, Split
+from components.common.wording import listing, percent
+from components.validate.config import Action, ValidateConfig
+
+_SHOWN = 5  # Classes or ids named in one message.
+
+
+def check_dataset(
+    manifest: DatasetManifest,
+    config: ValidateConfig,
+    *,
+    blessed: DatasetManifest | None,
+    read_ids: Callable[[Split], Iterable[str]],
+) -> tuple[Finding, ...]:
+    """Runs all checks.
+
+    Args:
+      manifest: the data set.
+      config: what to look for, and how severe it is.
+      blessed: the data set of the blessed model, if there is one.
+      read_ids: returns the ids of a split's examples; not called where duplicates are
+        ignored, since it reads all shards.
+
+    Returns:
+      The findings, those that stop the run first.
+    """
+    findings = [
+        *_find("test_examples", "stop", lambda: find_small_test(manifest, config)),
+        *_find("missing_class", config.missing_class, lambda: find_missing_classes(manifest)),
+        *_find(
+            "too_few_examples",
+            config.too_few_examples,
+            lambda: find_small_classes(manifest, at_least=config.min_examples_per_class),
+        ),
+        *_find(
+            "duplicates_across_splits",
+            config.duplicates_across_splits,
+            lambda: find_duplicates({split: read_ids(split) for split in SPLITS}),
+        ),
+    ]
+    if blessed is not None:
+        findings += [
+            *_find(
+                "changed_classes",
+                config.changed_classes,
+                lambda: find_changed_classes(manifest, blessed),
+            ),
+            *_find(
+                "label_shift",
+                config.label_shift,
+                lambda: find_label_shift(manifest, blessed, at_most=config.max_label_shift),
+            ),
+            *_find(
+                "pixel_shift",
+                config.pixel_shift,
+                lambda: find_pixel_shift(manifest, blessed, at_most=config.max_pixel_shift),
+            ),
+        ]
+    return tuple(sorted(findings, key=lambda finding: finding.severity != "stop"))
+
+
+def explain_stop(findings: Sequence[Finding]) -> str | None:
+    """Returns what to tell where findings stop the run, None where none does."""
+    stopping = [finding for finding in findings if finding.severity == "stop"]
+    if not stopping:
+        return None
+    lines = "".join(f"\n  {finding.check}: {finding.message}" for finding in stopping)
+    return f"the data set is refused, before anything is trained on it:{lines}"
+
+
+def find_small_test(manifest: DatasetManifest, config: ValidateConfig) -> Iterator[str]:
+    """Yields a message where the test split is too small for the budgets to be proven."""
+    examples, needed = manifest.splits["test"].examples, config.min_test_examples
+    if examples < needed:
+        yield (
+            f"the test split has {examples} examples, and at least {needed} are needed: with "
+            "fewer, no model could be shown to keep within budgets.accuracy_drop, however good "
+            "it is. Give more pictures, a greater share in data.splits.test, or a wider budget"
+        )
+
+
+def find_missing_classes(manifest: DatasetManifest) -> Iterator[str]:
+    """Yields a message for each split in which classes have no example."""
+    for split in SPLITS:
+        counts = _counts(manifest, split)
+        if missing := [name for name, count in counts.items() if count == 0]:
+            yield (
+                f"the {split} split has no example of {_shown(missing)}; give more pictures of "
+                "them, or a greater share to the split"
+            )
+
+
+def find_small_classes(manifest: DatasetManifest, *, at_least: int) -> Iterator[str]:
+    """Yields a message where classes have few training examples."""
+    small = {
+        name: count for name, count in _counts(manifest, "train").items() if 0 < count < at_least
+    }
+    if small:
+        named = [f"{name} ({count})" for name, count in small.items()]
+        yield (
+            f"fewer than {at_least} training examples of {_shown(named)}; give more pictures, "
+            "or lower validate.min_examples_per_class"
+        )
+
+
+def find_duplicates(ids: Mapping[Split, Iterable[str]]) -> Iterator[str]:
+    """Yields a message where an example stands in more than one split."""
+    found = {split: set(split_ids) for split, split_ids in ids.items()}
+    splits = list(found)
+    for index, first in enumerate(splits):
+        for second in splits[index + 1 :]:
+            if shared := sorted(found[first] & found[second]):
+                yield (
+                    f"{len(shared)} examples stand in both {first} and {second}, so that "
+                    f"{second} would flatter the model: {_shown(shared)}"
+                )
+
+
+def find_changed_classes(manifest: DatasetManifest, blessed: DatasetManifest) -> Iterator[str]:
+    """Yields a message where the classes are not those of the blessed model."""
+    new = sorted(set(manifest.class_names) - set(blessed.class_names))
+    gone = sorted(set(blessed.class_names) - set(manifest.class_names))
+    changes = [
+        f"{what} {_shown(names)}" for what, names in (("new:", new), ("gone:", gone)) if names
+    ]
+    if changes:
+        yield f"the classes differ from the blessed model's ({'; '.join(changes)})"
+
+
+def find_label_shift(
+    manifest: DatasetManifest, blessed: DatasetManifest, *, at_most: float
+) -> Iterator[str]:
+    """Yields a message where the shares of the classes are far from the blessed model's."""
+    now, before = label_shares(manifest), label_shares(blessed)
+    names = sorted({*now, *before})
+    distance = total_variation(
+        [now.get(name, 0.0) for name in names], [before.get(name, 0.0) for name in names]
+    )
+    if distance > at_most:
+        moved = max(names, key=lambda name: abs(now.get(name, 0.0) - before.get(name, 0.0)))
+        yield (
+            f"{percent(distance)} of the labels would have to change to give the class shares of "
+            f"the blessed model's data set (allowed: {percent(at_most)}); most moved {moved}, from "
+            f"{percent(before.get(moved, 0.0))} to {percent(now.get(moved, 0.0))}"
+        )
+
+
+def find_pixel_shift(
+    manifest: DatasetManifest, blessed: DatasetManifest, *, at_most: float
+) -> Iterator[str]:
+    """Yields a message where the intensities are distributed unlike the blessed model's."""
+    now, before = manifest.statistics, blessed.statistics
+    distance = total_variation(now.histogram, before.histogram)
+    if distance > at_most:
+        yield (
+            f"{percent(distance)} of the pixels would have to change to give the intensities of "
+            f"the blessed model's data set (allowed: {percent(at_most)}); the mean moved from "
+            f"{_mean(before.mean):.1f} to {_mean(now.mean):.1f}, of 255"
+        )
+
+
+def label_shares(manifest: DatasetManifest) -> dict[str, float]:
+    """Returns each class's share of all examples."""
+    counts: Counter[str] = Counter()
+    for split in manifest.splits:
+        counts.update(_counts(manifest, split))
+    total = max(1, counts.total())
+    return {name: count / total for name, count in counts.items()}
+
+
+def total_variation(first: Sequence[float], second: Sequence[float]) -> float:
+    """Returns half the sum of differences of two distributions over the same values: in [0, 1]."""
+    return sum(abs(a - b) for a, b in zip(first, second, strict=True)) / 2
+
+
+def _find(check: str, action: Action, find: Callable[[], Iterable[str]]) -> Iterator[Finding]:
+    if action == "ignore":
+        return
+    for message in find():
+        yield Finding(check=check, severity=action, message=message)
+
+
+def _counts(manifest: DatasetManifest, split: Split) -> dict[str, int]:
+    per_class = manifest.splits[split].examples_per_class
+    return dict(zip(manifest.class_names, per_class, strict=True))
+
+
+def _shown(names: Sequence[str]) -> str:
+    further = len(names) - _SHOWN
+    return listing([*names[:_SHOWN], *([f"{further} more"] if further > 0 else [])])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,63 @@
+"""The shell of validate: reads the manifest and the blessed model's, stops or lets pass."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from components.common.documents import DatasetManifest, Validation
+from components.common.errors import UserError
+from components.common.registry import Registry
+from components.common.run_context import RunContext
+from components.common.stage import Stage, Task, execute
+from components.validate.checks import check_dataset, explain_stop
+from components.validate.config import ValidateConfig
+
+
+def run(*, dataset: Path, config: str, context: str, validation: Path) -> None:
+    """Runs validate as a task; the arguments are the component's."""
+    execute(
+        STAGE,
+        config=ValidateConfig.from_json(config),
+        context=context,
+        inputs={"dataset": dataset},
+        output=validation,
+    )
+
+
+def _compute(task: Task[ValidateConfig]) -> None:
+    from components.common.examples import read_examples
+
+    manifest = DatasetManifest.read(task.inputs["dataset"])
+    storage = task.context.data()
+    findings = check_dataset(
+        manifest,
+        task.config,
+        blessed=_blessed_manifest(task.context, task.config.model_name),
+        read_ids=lambda split: (example.id for example in read_examples(manifest, split, storage)),
+    )
+    for finding in findings:
+        print(f"{finding.severity}: {finding.check}: {finding.message}", flush=True)
+    if message := explain_stop(findings):
+        raise UserError(message)
+    Validation(findings=findings).write(task.output)
+
+
+def _blessed_manifest(context: RunContext, model_name: str) -> DatasetManifest | None:
+    """Returns the manifest that the blessed model was made from, if there is one to be had."""
+    registry = Registry(context.models(), model_name)
+    pointer, _ = registry.blessed()
+    if pointer is None:
+        return None
+    try:
+        data = registry.read(pointer.version, DatasetManifest.file_name)
+        return DatasetManifest.model_validate_json(data)
+    except (FileNotFoundError, ValidationError) as error:
+        print(
+            f"{registry.uri(pointer.version, DatasetManifest.file_name)}: can't be read, so the "
+            f"data set is not compared with the blessed model's ({type(error).__name__})",
+            flush=True,
+        )
+        return None
+
+
+STAGE = Stage[ValidateConfig](name="validate", compute=_compute, reuse=False)
