@@ -126,8 +126,14 @@ class Registry:
 
         Returns:
           The release that stands: another run's, where that published this model first.
+
+        Raises:
+          ValueError: the file is not the one that the release describes.
+          UserError: the version stands, but what it says of itself is damaged.
         """
         version = release.version
+        if hashlib.sha256(model).hexdigest() != release.model.sha256:
+            raise ValueError(f"{version}: the model is not the one that the release describes")
         archive = _pack({**documents, Release.file_name: release.to_json().encode() + b"\n"})
         try:
             settled = _unpack(self._create(self._name(version, _ARCHIVE), archive))

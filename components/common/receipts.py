@@ -1,0 +1,39 @@
+"""What a run's tasks left in its folder, gathered."""
+
+from collections.abc import Iterable, Iterator
+
+from components.common.documents import Receipt, Record, TaskResult
+from components.common.run_context import RunContext
+
+
+def collect_receipt(context: RunContext) -> Receipt:
+    """Returns the results of all tasks that have ended so far."""
+    storage = context.data()
+    blobs = storage.list(f"{context.run_folder()}/tasks/")
+    tasks = tuple(
+        TaskResult.model_validate_json(storage.read(blob.name))
+        for blob in sorted(blobs, key=lambda blob: (blob.updated, blob.name))
+        if blob.name.endswith(".json")
+    )
+    return Receipt(run_id=context.run_id, tasks=tasks, seconds=sum(task.seconds for task in tasks))
+
+
+def find_ancestors(tasks: Iterable[TaskResult], digests: Iterable[str]) -> tuple[Record, ...]:
+    """Returns the records that outputs came from, each after those it was made of.
+
+    Args:
+      tasks: of the run.
+      digests: of the outputs to trace.
+    """
+    makers = {task.record.output_digest: task.record for task in tasks if task.record is not None}
+    found: dict[str, Record] = {}
+
+    def trace(digests: Iterable[str]) -> Iterator[Record]:
+        for digest in digests:
+            record = makers.get(digest)
+            if record is not None and record.key not in found:
+                found[record.key] = record
+                yield from trace(sorted(record.inputs.values()))
+                yield record
+
+    return tuple(trace(sorted(digests)))

@@ -1,0 +1,156 @@
+"""The model card: what whoever uses the model must know, in Markdown and as HTML."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from components.common.documents import (
+    SPLITS,
+    Ancestry,
+    Benchmark,
+    Candidate,
+    CandidateVerdict,
+    DatasetManifest,
+    Decision,
+    Evaluation,
+    Release,
+    TFLiteModel,
+)
+from components.common.wording import milliseconds, percent, points, size
+
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CardFacts:
+    """All that the card is made of."""
+
+    release: Release
+    description: str
+    candidate: Candidate
+    evaluation: Evaluation
+    benchmark: Benchmark
+    manifest: DatasetManifest
+    decision: Decision
+    budgets: Mapping[str, Any]
+    """Of the recipe, as the gate was given them."""
+    ancestry: Ancestry
+
+
+def render_markdown(facts: CardFacts) -> str:
+    return _render("README.md.j2", facts, escape=False)
+
+
+def render_html(facts: CardFacts) -> str:
+    """Returns one page that needs no other file and no network."""
+    return _render("model_card.html.j2", facts, escape=True)
+
+
+def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=escape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        cell=_cell, milliseconds=milliseconds, percent=percent, points=points, size=size
+    )
+    return environment.get_template(template).render(
+        facts=facts,
+        release=facts.release,
+        model=facts.release.model,
+        verdict=_winner(facts.decision),
+        properties=_properties(facts),
+        metrics=_metrics(facts.release),
+        example=example_code(facts.release.model),
+        classes=[
+            (metrics, facts.manifest.splits["train"].examples_per_class[label])
+            for label, metrics in enumerate(facts.evaluation.per_class)
+        ],
+        splits=[(split, facts.manifest.splits[split]) for split in SPLITS],
+        budgets={name: value for name, value in facts.budgets.items() if value is not None},
+    )
+
+
+def example_code(model: TFLiteModel) -> str:
+    """Returns a few lines of Python that classify a picture with the released files."""
+    _, height, width, channels = model.input.shape
+    mode = "L" if channels == 1 else "RGB"
+    scale = ""
+    if model.output.scale:
+        scale = (
+            f"\nprobabilities = {model.output.scale!r} * "
+            f"(probabilities.astype(np.int32) - {model.output.zero_point})"
+        )
+    return f"""\
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from PIL import Image
+
+interpreter = Interpreter(model_path="model.tflite")
+classify = interpreter.get_signature_runner("serving_default")
+labels = open("labels.txt", encoding="utf-8").read().splitlines()
+
+picture = Image.open("picture.png").convert("{mode}").resize(({width}, {height}))
+pixels = np.asarray(picture, np.{model.input.dtype}).reshape(1, {height}, {width}, {channels})
+probabilities = classify(image=pixels)["probabilities"][0]{scale}
+best = probabilities.argmax()
+print(labels[best], probabilities[best])"""
+
+
+def _properties(facts: CardFacts) -> list[tuple[str, str]]:
+    """Returns the card's head: name and text."""
+    release, model = facts.release, facts.release.model
+    accuracy = release.metrics["accuracy"]
+    shape = " × ".join(str(length) for length in model.input.shape)
+    rows = [
+        ("Version", release.version),
+        ("Scheme", f"{facts.candidate.scheme}, from the {facts.candidate.source} model"),
+        ("Classes", str(len(release.class_names))),
+        ("Input", f"{model.input.dtype}, {shape}: raw pixels in [0, 255]"),
+        ("Output", f"{model.output.dtype}, one probability a class"),
+        ("Size", f"{size(model.size_bytes)}; {size(model.zipped_bytes)} zipped"),
+        (
+            "Accuracy",
+            f"{percent(accuracy.value)} (95 % interval {percent(accuracy.low)} to "
+            f"{percent(accuracy.high)}, {facts.evaluation.examples} test examples)",
+        ),
+    ]
+    if release.latency_ms is not None:
+        machine = facts.benchmark.machine
+        rows.append(
+            (
+                "Latency",
+                f"{milliseconds(release.latency_ms)} (p50, one thread) on {machine.cpu_model}, "
+                f"{machine.cores} cores",
+            )
+        )
+    rows += [("Created", release.created), ("Run", release.run_id), ("SHA-256", model.sha256)]
+    return rows
+
+
+def _metrics(release: Release) -> list[tuple[str, str, str]]:
+    """Returns name, value and 95 % interval of each metric."""
+    rows = []
+    for name, estimate in release.metrics.items():
+        text = "{:.3f}".format if name == "log_loss" else percent
+        interval = f"{text(estimate.low)} to {text(estimate.high)}"
+        rows.append((name.replace("_", " "), text(estimate.value), interval))
+    return rows
+
+
+def _winner(decision: Decision) -> CandidateVerdict:
+    return next(
+        verdict for verdict in decision.candidates if verdict.candidate_id == decision.winner
+    )
+
+
+def _cell(text: str) -> str:
+    """Returns a text that stays within its cell of a Markdown table."""
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")

@@ -1,0 +1,112 @@
+"""A release: the winner's model and all that is known of it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from components.common.digests import tree_digest
+from components.common.documents import (
+    Ancestry,
+    Benchmark,
+    Candidate,
+    DatasetManifest,
+    Decision,
+    Document,
+    Evaluation,
+    Receipt,
+    Release,
+)
+from components.common.receipts import collect_receipt, find_ancestors
+from components.common.registry import MODEL_FILE, version_of
+from components.common.stage import Task
+from components.publish.config import PublishConfig
+from components.publish.model_card import CardFacts, render_html, render_markdown
+
+D = TypeVar("D", Candidate, Evaluation)
+
+REPORT_FILE = "report.html"
+
+
+def gather_release(
+    task: Task[PublishConfig], decision: Decision
+) -> tuple[Release, bytes, dict[str, bytes]]:
+    """Returns the release, the winner's model and the version's other files by name."""
+    assert decision.winner is not None
+    folder, candidate = _find(Candidate, task.inputs["candidates"], decision.winner)
+    _, evaluation = _find(Evaluation, task.inputs["evaluations"], decision.winner)
+    benchmark = Benchmark.read(task.inputs["benchmark"])
+    manifest = DatasetManifest.read(task.inputs["dataset"])
+    receipt = collect_receipt(task.context)
+    release = _describe(task, candidate, evaluation, benchmark, manifest)
+    facts = CardFacts(
+        release=release,
+        description=task.config.description,
+        candidate=candidate,
+        evaluation=evaluation,
+        benchmark=benchmark,
+        manifest=manifest,
+        decision=decision,
+        budgets=_budgets(receipt),
+        ancestry=Ancestry(records=find_ancestors(receipt.tasks, [tree_digest(folder)])),
+    )
+    documents: list[Document] = [
+        decision,
+        receipt,
+        manifest,
+        candidate,
+        evaluation,
+        benchmark,
+        facts.ancestry,
+    ]
+    files = {document.file_name: document.to_json().encode() + b"\n" for document in documents}
+    files["labels.txt"] = "".join(f"{name}\n" for name in manifest.class_names).encode()
+    files["README.md"] = render_markdown(facts).encode()
+    files["model_card.html"] = render_html(facts).encode()
+    files[REPORT_FILE] = task.inputs["page"].read_bytes()
+    return release, (folder / MODEL_FILE).read_bytes(), files
+
+
+def _find(document: type[D], folders: Sequence[Path], candidate_id: str) -> tuple[Path, D]:
+    for folder in folders:
+        found = document.read(folder)
+        if found.candidate_id == candidate_id:
+            return folder, found
+    raise ValueError(f"the winner {candidate_id} is not among the inputs")
+
+
+def _budgets(receipt: Receipt) -> Mapping[str, Any]:
+    """Returns what the gate was given, by its record in this run."""
+    for task in receipt.tasks:
+        if task.task == "gate" and task.record is not None:
+            return task.record.config
+    return {}
+
+
+def _describe(
+    task: Task[PublishConfig],
+    candidate: Candidate,
+    evaluation: Evaluation,
+    benchmark: Benchmark,
+    manifest: DatasetManifest,
+) -> Release:
+    assert candidate.model is not None, f"the winner {candidate.candidate_id} has no model"
+    latencies = [
+        latency.p50_ms
+        for measured in benchmark.candidates
+        for latency in measured.latencies
+        if measured.candidate_id == candidate.candidate_id and latency.threads == 1
+    ]
+    return Release(
+        model_name=task.config.model_name,
+        version=version_of(candidate.model.sha256),
+        candidate_id=candidate.candidate_id,
+        model=candidate.model,
+        class_names=candidate.class_names,
+        metrics=evaluation.metrics,
+        latency_ms=latencies[0] if latencies else None,
+        dataset_fingerprint=manifest.source_fingerprint,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        run_id=task.context.run_id,
+        lineage=task.lineage,
+    )
