@@ -1,9 +1,11 @@
 """quantize: a bundle's Keras model becomes a candidate, or the reason why it cannot."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.common.digests import file_digest
 from components.common.documents import Candidate, DatasetManifest, ModelBundle, TFLiteModel
 from components.common.stage import Stage, Task, execute
 from components.quantize.config import CandidateConfig, QuantizeConfig
@@ -11,6 +13,8 @@ from components.quantize.config import CandidateConfig, QuantizeConfig
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from components.quantize.metadata import ModelCard
 
 MODEL_FILE = "model.tflite"
 
@@ -71,16 +75,48 @@ def _make_model(task: Task[CandidateConfig], bundle: ModelBundle) -> TFLiteModel
     from components.common.litert import Classifier
     from components.common.tflite import inspect_model
     from components.quantize.conversion import convert_model
+    from components.quantize.metadata import attach_metadata
 
     pictures = _calibration_pictures(task) if task.config.calibration_examples else None
+    task.events.progress(0, 2, "steps", "loading the model")
     keras_model = load_bundle_model(task.inputs["bundle"])
-    task.events.progress(0, 1, "models", f"converting to {task.config.scheme}")
+    task.events.progress(1, 2, "steps", f"converting to {task.config.scheme}")
     data = convert_model(keras_model, bundle.input, task.config.scheme, pictures)
+    data = attach_metadata(data, _card(task, bundle, pictures))
     path = task.output / MODEL_FILE
     path.write_bytes(data)
     spec = bundle.input
     Classifier(path).classify(np.zeros((spec.height, spec.width, spec.channels), np.uint8))
     return inspect_model(data)
+
+
+def _card(
+    task: Task[CandidateConfig], bundle: ModelBundle, pictures: "npt.NDArray[np.uint8] | None"
+) -> "ModelCard":
+    """Describes the model by content alone, so that code that changed nothing changes nothing.
+
+    The keys of the computations, which code enters, are in the candidate's own lineage.
+    """
+    from components.quantize.metadata import ModelCard
+
+    id_, spec = task.config.candidate_id, bundle.input
+    lineage: dict[str, object] = {
+        "backbone": bundle.backbone,
+        "candidate": id_,
+        "keras_sha256": file_digest(task.inputs["bundle"] / "model.keras"),
+    }
+    if pictures is not None:
+        lineage["calibration_examples"] = len(pictures)
+        lineage["calibration_sha256"] = hashlib.sha256(pictures.tobytes()).hexdigest()
+    return ModelCard(
+        name=f"{bundle.backbone} {id_}",
+        description=f"Classifies pictures into {len(bundle.class_names)} classes.",
+        class_names=bundle.class_names,
+        height=spec.height,
+        width=spec.width,
+        channels=spec.channels,
+        lineage=lineage,
+    )
 
 
 def _calibration_pictures(task: Task[CandidateConfig]) -> "npt.NDArray[np.uint8]":

@@ -1,0 +1,199 @@
+"""TFLite Metadata: what a `.tflite` says of itself to whoever loads it.
+
+The model's flatbuffer gets a further buffer, `TFLITE_METADATA`: another flatbuffer, of
+the schema `metadata_schema.fbs` of tflite-support. The files that it refers to, labels
+and lineage, follow the model as a zip of fixed dates. MediaPipe and ML Kit read both.
+
+LiteRT's Python package has the model's schema, but not that of the metadata, so its few
+tables are written here by the numbers of their fields.
+"""
+
+import dataclasses
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from components.common.digests import canonical_json
+from components.common.litert import INPUT, OUTPUT
+
+LABELS_FILE = "labels.txt"
+LINEAGE_FILE = "lineage.json"
+
+_NAME = "TFLITE_METADATA"
+_IDENTIFIER = b"M001"
+_PARSER_VERSION = "1.0.0"  # The first one knows every field used here.
+_DATE = (1980, 1, 1, 0, 0, 0)
+_BUFFER_ALIGNMENT = 16  # The model's schema forces it: kernels read weights in place.
+
+# Enumerations and union members of metadata_schema.fbs.
+_UNKNOWN_FILE, _TENSOR_AXIS_LABELS = 0, 2
+_FEATURE_PROPERTIES, _IMAGE_PROPERTIES = 1, 2
+_NORMALIZATION_OPTIONS = 1
+_COLOR_SPACES = {3: 1, 1: 2}  # By channels: RGB, GRAYSCALE.
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """What the metadata tells.
+
+    Attributes:
+      name: of the model.
+      description: a sentence.
+      class_names: in the order of the output.
+      height: of the input, in pixels.
+      width: of the input, in pixels.
+      channels: 1 or 3.
+      lineage: what the model was made from: digests and settings, as JSON values.
+    """
+
+    name: str
+    description: str
+    class_names: Sequence[str]
+    height: int
+    width: int
+    channels: int
+    lineage: Mapping[str, Any]
+
+
+def attach_metadata(data: bytes, card: ModelCard) -> bytes:
+    """Returns a `.tflite` file with metadata, labels and lineage: deterministic bytes.
+
+    Args:
+      data: a `.tflite` file with one input and one output, without metadata.
+      card: what to tell.
+    """
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(_encode_metadata(card), np.uint8)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = _NAME, len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or ()), entry]
+    builder = _AlignedBuilder(len(data) + 4096)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    files = {
+        LABELS_FILE: "".join(f"{name}\n" for name in card.class_names),
+        LINEAGE_FILE: canonical_json(card.lineage) + "\n",
+    }
+    return _append_zip(bytes(builder.Output()), files)
+
+
+class _AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]
+    """Keeps the alignment that the schema forces, which generated Python code forgets."""
+
+    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:  # noqa: N802, N803
+        aligned = max(alignment, _BUFFER_ALIGNMENT) if elemSize == 1 else alignment
+        return int(super().StartVector(elemSize, numElems, aligned))
+
+
+def _append_zip(data: bytes, files: Mapping[str, str]) -> bytes:
+    file = io.BytesIO(data)
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
+        for name, text in files.items():
+            archive.writestr(zipfile.ZipInfo(name, _DATE), text.encode())
+    return file.getvalue()
+
+
+def _encode_metadata(card: ModelCard) -> bytes:
+    builder = flatbuffers.Builder(1024)
+    subgraph = _table(
+        builder,
+        10,
+        offsets={
+            2: _tables(builder, [_image_tensor(builder, card)]),
+            3: _tables(builder, [_probability_tensor(builder)]),
+        },
+    )
+    lineage = _file(builder, LINEAGE_FILE, "What the model was made from.", _UNKNOWN_FILE)
+    root = _table(
+        builder,
+        8,
+        offsets={
+            0: builder.CreateString(card.name),
+            1: builder.CreateString(card.description),
+            3: _tables(builder, [subgraph]),
+            6: _tables(builder, [lineage]),
+            7: builder.CreateString(_PARSER_VERSION),
+        },
+    )
+    builder.Finish(root, _IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _image_tensor(builder: flatbuffers.Builder, card: ModelCard) -> int:
+    size = _table(builder, 2, numbers={0: card.width, 1: card.height})
+    image = _table(builder, 2, offsets={1: size}, enums={0: _COLOR_SPACES[card.channels]})
+    # Pixels go in as they are: what the network expects is computed inside the model.
+    normalization = _table(builder, 2, offsets={0: _floats(builder, 0.0), 1: _floats(builder, 1.0)})
+    unit = _table(builder, 2, offsets={1: normalization}, enums={0: _NORMALIZATION_OPTIONS})
+    return _table(
+        builder,
+        7,
+        offsets={
+            0: builder.CreateString(INPUT),
+            1: builder.CreateString("The picture: raw pixels in [0, 255]."),
+            3: _table(builder, 3, offsets={1: image}, enums={0: _IMAGE_PROPERTIES}),
+            4: _tables(builder, [unit]),
+            5: _stats(builder, low=0.0, high=255.0),
+        },
+    )
+
+
+def _probability_tensor(builder: flatbuffers.Builder) -> int:
+    labels = _file(builder, LABELS_FILE, "One class a line.", _TENSOR_AXIS_LABELS)
+    feature = _table(builder, 0)
+    return _table(
+        builder,
+        7,
+        offsets={
+            0: builder.CreateString(OUTPUT),
+            1: builder.CreateString("The probability of each class."),
+            3: _table(builder, 3, offsets={1: feature}, enums={0: _FEATURE_PROPERTIES}),
+            5: _stats(builder, low=0.0, high=1.0),
+            6: _tables(builder, [labels]),
+        },
+    )
+
+
+def _file(builder: flatbuffers.Builder, name: str, description: str, kind: int) -> int:
+    offsets = {0: builder.CreateString(name), 1: builder.CreateString(description)}
+    return _table(builder, 5, offsets=offsets, enums={2: kind})
+
+
+def _stats(builder: flatbuffers.Builder, *, low: float, high: float) -> int:
+    return _table(builder, 2, offsets={0: _floats(builder, high), 1: _floats(builder, low)})
+
+
+def _floats(builder: flatbuffers.Builder, value: float) -> int:
+    return int(builder.CreateNumpyVector(np.array([value], np.float32)))
+
+
+def _tables(builder: flatbuffers.Builder, tables: Sequence[int]) -> int:
+    builder.StartVector(4, len(tables), 4)
+    for table in reversed(tables):
+        builder.PrependUOffsetTRelative(table)
+    return int(builder.EndVector())
+
+
+def _table(
+    builder: flatbuffers.Builder,
+    fields: int,
+    *,
+    offsets: Mapping[int, int] | None = None,
+    enums: Mapping[int, int] | None = None,
+    numbers: Mapping[int, int] | None = None,
+) -> int:
+    """Writes a table of so many fields: field number -> offset, byte or unsigned number."""
+    builder.StartObject(fields)
+    for field, offset in (offsets or {}).items():
+        builder.PrependUOffsetTRelativeSlot(field, offset, 0)
+    for field, number in (numbers or {}).items():
+        builder.PrependUint32Slot(field, number, 0)
+    for field, value in (enums or {}).items():
+        builder.PrependInt8Slot(field, value, 0)
+    return int(builder.EndObject())
