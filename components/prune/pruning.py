@@ -22,7 +22,6 @@ from components.common.keras import keras
 from components.common.training import HEAD, Clock, Data, Phase, best_epoch, run_phase
 from components.prune.config import PruneConfig
 
-
 _FEWEST_UPDATES = 10
 """A short training gets them closer together than asked for: one leap to the final
 sparsity is what destroys a model."""
