@@ -107,7 +107,7 @@ def execute(
     """
     run = RunContext.model_validate_json(context)
     name = f"{stage.name}[{instance}]" if instance else stage.name
-    events = _connect(name)
+    events = connect(name)
     started = time.monotonic()
     events.emit("started")
     try:
@@ -242,7 +242,7 @@ def _keep_result(run: RunContext, result: TaskResult) -> None:
     run.data().write(name, result.to_json().encode())
 
 
-def _connect(name: str) -> Events:
+def connect(name: str) -> Events:
     """Joins the local runner, if there is one: events, the task's own log, its life."""
     folder = os.environ.get(EVENTS_DIRECTORY)
     if folder is None:

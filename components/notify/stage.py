@@ -1,0 +1,65 @@
+"""notify: writes how the run ended, and tells whoever is to know.
+
+It is the exit handler: it can depend on no task, so it reads the run's folder.
+"""
+
+import os
+import time
+
+from components.common.documents import Document, Outcome
+from components.common.receipts import collect_receipt
+from components.common.run_context import RunContext
+from components.common.stage import connect
+from components.notify.config import NotifyConfig
+from components.notify.outcomes import describe_outcome
+
+
+def run(*, state: str, failed_task: str, error: str, config: str, context: str) -> None:
+    """Writes outcome.json and receipt.json into the run's folder, then posts the outcome.
+
+    Args:
+      state: how the tasks before ended, as KFP says: SUCCEEDED, FAILED, CANCELLED.
+      failed_task: the task that KFP blames, or empty.
+      error: KFP's message, or empty.
+      config: canonical JSON of NotifyConfig.
+      context: canonical JSON of RunContext.
+    """
+    events = connect("notify")
+    events.emit("started")
+    started = time.monotonic()
+    run_context = RunContext.model_validate_json(context)
+    receipt = collect_receipt(run_context)
+    outcome = describe_outcome(
+        run_context, receipt, state=state, failed_task=failed_task, error=error
+    )
+    _keep(run_context, receipt)
+    _keep(run_context, outcome)
+    print(outcome.message, flush=True)
+    _post(outcome, NotifyConfig.from_json(config), run_context)
+    events.emit("finished", status="computed", seconds=round(time.monotonic() - started, 3))
+
+
+def _keep(context: RunContext, document: Document) -> None:
+    name = f"{context.run_folder()}/{document.file_name}"
+    context.data().write(name, document.to_json().encode() + b"\n")
+
+
+def _post(outcome: Outcome, config: NotifyConfig, context: RunContext) -> None:
+    """Posts the outcome; that nobody could be told is no reason for the run to fail."""
+    from components.notify.webhook import WebhookError, post_json
+
+    if config.webhook_variable is None:
+        return
+    address = os.environ.get(config.webhook_variable, "").strip()
+    if not address:
+        print(
+            f"notify.webhook_variable: the environment has no {config.webhook_variable} here, "
+            "so nobody was told",
+            flush=True,
+        )
+        return
+    text = f"litesmith {context.recipe_name} (run {outcome.run_id}): {outcome.message}"
+    try:
+        post_json(address, {"text": text, "outcome": outcome.model_dump(mode="json")})
+    except WebhookError as problem:
+        print(f"The webhook in {config.webhook_variable} was not told: {problem}", flush=True)
