@@ -271,7 +271,7 @@ class KubeflowTarget(BaseTarget):
     """Where runs live."""
     auth: Auth = NoAuth(kind="none")
     ca_file: str | None = None
-    """Certificates to trust beside the public ones; TLS is always verified."""
+    """Certificates to trust in place of the public ones; TLS is always verified."""
     volumes: tuple[Volume, ...] = ()
     image_pull_secrets: tuple[KubernetesName, ...] = ()
     run_as_user: Annotated[int, Field(ge=1)] | None = None

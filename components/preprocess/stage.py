@@ -38,7 +38,7 @@ class _Preprocessing:
     ) -> Mapping[str, str]:
         if config.sample is not None:
             return {"source": identify_sample(config.sample)}
-        self._inventory = _take_inventory(_list_source(config), events)
+        self._inventory = _take_inventory(_list_source(config, run), events)
         return {"source": self._inventory.fingerprint}
 
     def compute(self, task: Task[PreprocessConfig]) -> Mapping[str, float]:
@@ -50,11 +50,11 @@ class _Preprocessing:
         return write_dataset(task, inventory)
 
 
-def _list_source(config: PreprocessConfig) -> Listing:
+def _list_source(config: PreprocessConfig, run: RunContext) -> Listing:
     if config.folder is not None:
-        return list_folder(config.folder)
+        return list_folder(run.located(config.folder))
     assert config.list is not None  # The configuration has exactly one source.
-    return list_file(config.list)
+    return list_file(run.located(config.list))
 
 
 def _list_sample(config: PreprocessConfig, run: RunContext) -> Listing:
