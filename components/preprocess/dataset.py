@@ -65,8 +65,11 @@ def _write_shards(
     )
     if missing:
         # Beam takes three seconds to import, which a run without a new picture need not spend.
+        from apache_beam.options.pipeline_options import PipelineOptions
+
         from components.preprocess.transforms import WriteShard, run_pipeline
 
+        flags = list(task.context.beam_options)
         writer = WriteShard(
             source_root=inventory.listing.root,
             data_root=task.context.data_root,
@@ -75,7 +78,7 @@ def _write_shards(
             compression=config.compression,
         )
         with _progress(task.events, storage, missing):
-            run_pipeline(missing, writer)
+            run_pipeline(missing, writer, options=PipelineOptions(flags) if flags else None)
         records = {**records, **find_whole_shards(storage, [shard.path for shard in missing])}
     return records, missing
 
