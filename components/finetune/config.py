@@ -1,9 +1,9 @@
 """What finetune is told, and what is known of each backbone without loading it."""
 
 import dataclasses
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.common.config import StageConfig
 from components.common.training_config import Augment, Optimizer, Positive, Section
@@ -21,12 +21,14 @@ class BackboneLimits:
     channels: tuple[int, ...]
     imagenet: bool
     """Whether `weights: imagenet` exists for it."""
+    widens: bool = False
+    """Whether it takes a width multiplier."""
 
 
 BACKBONE_LIMITS: dict[BackboneName, BackboneLimits] = {
-    "small_cnn": BackboneLimits(8, (1, 3), imagenet=False),
+    "small_cnn": BackboneLimits(8, (1, 3), imagenet=False, widens=True),
     "efficientnet_lite0": BackboneLimits(32, (3,), imagenet=True),
-    "mobilenet_v2": BackboneLimits(32, (3,), imagenet=True),
+    "mobilenet_v2": BackboneLimits(32, (3,), imagenet=True, widens=True),
     "resnet50_v2": BackboneLimits(32, (3,), imagenet=True),
     "inception_v3": BackboneLimits(75, (3,), imagenet=True),
     "vgg16": BackboneLimits(32, (3,), imagenet=True),
@@ -67,3 +69,9 @@ class FinetuneConfig(StageConfig):
     mixed_precision: Literal["auto", "off"] = "off"
     """auto: where the device has it."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+    @model_validator(mode="after")
+    def _width_is_taken(self) -> Self:
+        if self.width != 1 and not BACKBONE_LIMITS[self.backbone].widens:
+            raise ValueError(f"width {self.width:g}: the backbone {self.backbone} has but one, 1")
+        return self

@@ -32,14 +32,20 @@ from components.common.training import (
     inference,
     run_phase,
 )
-from components.finetune.backbones import Backbone
+from components.finetune.backbones import build_backbone
 from components.finetune.config import FinetuneConfig, Unfreeze
 
 _HEAD_LAYERS = ("pool", "dropout", HEAD, "probabilities")
 
 
-def build_model(backbone: Backbone, config: FinetuneConfig, spec: InputSpec, classes: int) -> Any:
+def build_model(config: FinetuneConfig, spec: InputSpec, classes: int, *, weights: str) -> Any:
     """Returns a classifier on a backbone.
+
+    Args:
+      config: names the backbone.
+      spec: the size of the pictures.
+      classes: how many there are.
+      weights: `none`, `imagenet` or the path of a local file.
 
     Returns:
       A flat functional model: float32 [n, height, width, channels], prepared as `spec`
@@ -47,7 +53,8 @@ def build_model(backbone: Backbone, config: FinetuneConfig, spec: InputSpec, cla
     """
     layers = keras.layers
     pixels = layers.Input((spec.height, spec.width, spec.channels), name="pixels")
-    features = layers.GlobalAveragePooling2D(name="pool")(backbone.build(pixels, config.width))
+    features = build_backbone(config, pixels, weights)
+    features = layers.GlobalAveragePooling2D(name="pool")(features)
     features = layers.Dropout(config.dropout, seed=config.seed, name="dropout")(features)
     logits = layers.Dense(classes, name=HEAD, dtype="float32")(features)
     probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)

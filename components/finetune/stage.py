@@ -9,6 +9,7 @@ from components.common.events import Events
 from components.common.run_context import RunContext
 from components.common.stage import Stage, Task, execute
 from components.finetune.config import FinetuneConfig
+from components.finetune.weights import identify_weights, local_weights
 
 
 def run(*, dataset: Path, config: str, context: str, bundle: Path) -> None:
@@ -30,12 +31,12 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
 
     config = task.config
     manifest = DatasetManifest.read(task.inputs["dataset"])
-    backbone = BACKBONES[config.backbone]
-    spec = backbone.input_spec(manifest.image)
+    spec = BACKBONES[config.backbone].input_spec(manifest.image)
     make_deterministic(config.seed)
-    model = build_model(backbone, config, spec, len(manifest.class_names))
     with tempfile.TemporaryDirectory() as folder:
         storage, scratch = task.context.data(), Path(folder)
+        weights = str(local_weights(config, scratch) or config.weights)
+        model = build_model(config, spec, len(manifest.class_names), weights=weights)
         history, clock = fine_tune(
             model,
             config,
@@ -61,7 +62,7 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
 
 
 def _identify(config: FinetuneConfig, context: RunContext, events: Events) -> Mapping[str, str]:
-    return {"weights": config.weights}
+    return {"weights": identify_weights(config)}
 
 
 STAGE = Stage[FinetuneConfig](name="finetune", compute=_compute, identify=_identify)

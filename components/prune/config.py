@@ -1,5 +1,6 @@
 """What prune is told."""
 
+import re
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -31,12 +32,19 @@ class PruneConfig(StageConfig):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
     @model_validator(mode="after")
-    def _in_order(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.initial_sparsity > self.final_sparsity:
             raise ValueError(
                 f"initial_sparsity {self.initial_sparsity:g} is above "
                 f"final_sparsity {self.final_sparsity:g}"
             )
+        for pattern in self.keep_dense:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(
+                    f"keep_dense: {pattern!r} is no regular expression: {error}"
+                ) from error
         if self.begin >= self.end:
             raise ValueError(f"begin {self.begin:g} must lie before end {self.end:g}")
         return self
