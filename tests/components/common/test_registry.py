@@ -1,0 +1,209 @@
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+
+from components.common.errors import UserError
+from components.common.registry import MODEL_FILE, LostRaceError, Registry, model_names
+from components.common.storage import ABSENT, LocalStorage
+from tests.releases import make_release, publish_and_bless
+
+DOCUMENTS = ("documents.zip", MODEL_FILE, "release.json", "run.txt")
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(LocalStorage(str(tmp_path)), "shapes")
+
+
+def test_an_empty_registry_has_nothing(registry):
+    assert registry.blessed() == (None, ABSENT)
+    assert registry.releases() == ()
+    with pytest.raises(UserError, match="no such version.*none yet"):
+        registry.release("0" * 12)
+    with pytest.raises(UserError, match="nothing is blessed yet"):
+        registry.roll_back()
+
+
+def test_a_published_version_is_whole_and_the_pointer_names_it(registry, tmp_path):
+    release = publish_and_bless(registry, b"model one")
+    pointer, generation = registry.blessed()
+    assert generation != ABSENT
+    assert (pointer.version, pointer.counter, pointer.history) == (release.version, 1, ())
+    assert registry.releases() == (release,)
+    assert registry.read_model(release.version) == b"model one"
+    folder = tmp_path / "shapes" / "versions" / release.version
+    assert sorted(path.name for path in folder.iterdir()) == sorted(DOCUMENTS)
+    assert model_names(LocalStorage(str(tmp_path))) == ("shapes",)
+
+
+def test_the_same_model_again_adopts_the_version_that_stands(registry):
+    first = publish_and_bless(registry, b"model", run_id="first")
+    again = registry.publish(make_release(b"model", run_id="second"), b"model", {"run.txt": b"2"})
+    assert again == first
+    assert registry.read(first.version, "run.txt") == b"first"
+
+
+def test_a_model_that_is_not_the_described_one_is_refused(registry):
+    with pytest.raises(ValueError, match="not the one"):
+        registry.publish(make_release(b"model"), b"another", {})
+
+
+def test_publishing_again_repairs_a_damaged_file(registry, tmp_path):
+    release = publish_and_bless(registry, b"model")
+    path = tmp_path / "shapes" / "versions" / release.version / MODEL_FILE
+    path.write_bytes(b"mod3l")
+    with pytest.raises(UserError, match="damaged"):
+        registry.read_model(release.version)
+    registry.publish(release, b"model", {})
+    assert registry.read_model(release.version) == b"model"
+
+
+def test_a_pointer_that_moved_since_is_not_moved(registry):
+    publish_and_bless(registry, b"one")
+    _, generation = registry.blessed()
+    second = publish_and_bless(registry, b"two")
+    late = registry.publish(make_release(b"three"), b"three", {})
+    with pytest.raises(LostRaceError):
+        registry.bless(late, run_id="late", generation=generation)
+    with pytest.raises(LostRaceError):
+        registry.bless(late, run_id="late", generation=ABSENT)
+    assert registry.blessed()[0].version == second.version
+
+
+def test_rolling_back_goes_further_back_each_time(registry):
+    versions = [publish_and_bless(registry, data).version for data in (b"1", b"2", b"3")]
+    assert registry.roll_back().version == versions[1]
+    pointer = registry.roll_back()
+    assert (pointer.version, pointer.counter, pointer.run_id) == (versions[0], 5, "")
+    with pytest.raises(UserError, match="first version"):
+        registry.roll_back()
+
+
+def test_rolling_back_to_a_version_can_itself_be_undone(registry):
+    versions = [publish_and_bless(registry, data).version for data in (b"1", b"2", b"3")]
+    assert registry.roll_back(versions[0]).version == versions[0]
+    assert registry.roll_back().version == versions[2]
+
+
+@pytest.mark.parametrize("version", ["0" * 12, "..", "../../secret", ""])
+def test_rolling_back_to_an_unknown_version_is_refused(registry, version):
+    release = publish_and_bless(registry, b"1")
+    with pytest.raises(UserError, match="no such version|first version"):
+        registry.roll_back(version)
+    assert registry.blessed()[0].version == release.version
+
+
+def test_rolling_back_to_a_damaged_or_the_blessed_version_is_refused(registry, tmp_path):
+    versions = [publish_and_bless(registry, data).version for data in (b"1", b"2")]
+    (tmp_path / "shapes" / "versions" / versions[0] / MODEL_FILE).unlink()
+    with pytest.raises(UserError, match="missing or damaged"):
+        registry.roll_back()
+    with pytest.raises(UserError, match="blessed version of shapes already"):
+        registry.roll_back(versions[1])
+
+
+class DyingStorage(LocalStorage):
+    """Ends its process, as a kill would, in the place of one of its writes."""
+
+    def __init__(self, root: str, *, dies_at: int) -> None:
+        super().__init__(root)
+        self.writes = 0
+        self.dies_at = dies_at
+
+    def write(self, name: str, data: bytes, *, if_generation: int | None = None) -> int:
+        self.writes += 1
+        if self.writes == self.dies_at:
+            os._exit(9)
+        return super().write(name, data, if_generation=if_generation)
+
+
+def publish_in_child(root: str, data: bytes, *, dies_at: int, run_id: str) -> bool:
+    """Publishes in a process that dies at its n-th write; returns whether it lived on."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            storage = DyingStorage(root, dies_at=dies_at)
+            publish_and_bless(Registry(storage, "shapes"), data, run_id=run_id)
+            status = 0
+        finally:
+            os._exit(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status in (0, 9)
+    return status == 0
+
+
+def test_a_publisher_killed_at_any_write_leaves_the_old_model_blessed(registry, tmp_path):
+    old = publish_and_bless(registry, b"old", run_id="old")
+    pointer = registry.blessed()
+    deaths = 0
+    while not publish_in_child(
+        str(tmp_path), f"new {deaths}".encode(), dies_at=deaths + 1, run_id="killed"
+    ):
+        deaths += 1
+        assert registry.blessed() == pointer
+        assert registry.read_model(old.version) == b"old"
+        for release in registry.releases():
+            registry.read_model(release.version)
+            assert registry.read(release.version, "run.txt")
+    # The archive, the model, its document, release.json and the pointer.
+    assert deaths == 5
+
+
+@pytest.mark.parametrize("dies_at", range(1, 6))
+def test_the_next_publisher_completes_what_a_killed_one_left(registry, tmp_path, dies_at):
+    assert not publish_in_child(str(tmp_path), b"new", dies_at=dies_at, run_id="killed")
+    release = publish_and_bless(registry, b"new", run_id="next")
+    author = "next" if dies_at == 1 else "killed"
+    assert release.run_id == author
+    assert registry.release(release.version) == release
+    assert registry.read(release.version, "run.txt") == author.encode()
+    assert registry.read_model(release.version) == b"new"
+    assert registry.blessed()[0].version == release.version
+
+
+def race(root: str, number: int, barrier, results) -> None:
+    registry = Registry(LocalStorage(root), "shapes")
+    _, generation = registry.blessed()
+    # Every other publisher has the same model, as two runs over the same data would.
+    data = b"shared" if number % 2 else f"own {number}".encode()
+    run_id = f"run{number}"
+    barrier.wait()
+    release = registry.publish(
+        make_release(data, run_id=run_id), data, {"run.txt": run_id.encode()}
+    )
+    try:
+        pointer = registry.bless(release, run_id=run_id, generation=generation)
+    except LostRaceError:
+        results.put((number, None))
+    else:
+        results.put((number, pointer.counter))
+
+
+def test_of_twenty_publishers_at_once_exactly_one_wins_each_generation(registry, tmp_path):
+    forks = multiprocessing.get_context("fork")
+    for round_ in range(1, 4):
+        barrier, results = forks.Barrier(20), forks.Queue()
+        processes = [
+            forks.Process(target=race, args=(str(tmp_path), number, barrier, results))
+            for number in range(20)
+        ]
+        for process in processes:
+            process.start()
+        outcomes = [results.get(timeout=60) for _ in processes]
+        for process in processes:
+            process.join()
+        winners = [(number, counter) for number, counter in outcomes if counter is not None]
+        assert len(winners) == 1 and winners[0][1] == round_
+        pointer, _ = registry.blessed()
+        assert (pointer.counter, pointer.run_id) == (round_, f"run{winners[0][0]}")
+        assert len(pointer.history) == round_ - 1
+    releases = registry.releases()
+    assert len(releases) == 11
+    for release in releases:
+        registry.read_model(release.version)
+        assert registry.read(release.version, "run.txt") == release.run_id.encode()
+    leftovers = [path for path in tmp_path.rglob(".litesmith-*") if path.name != ".litesmith-lock"]
+    assert leftovers == []
