@@ -12,7 +12,7 @@ from components.report.candidates import Budgets, CandidateRow
 from components.report.svg import Scale, element, line, padded, polyline, text
 from components.report.training import Training
 
-_CHARACTER = 7.0  # Mean width of a label's character, in pixels.
+_CHARACTER = 7.6  # Mean width of a label's character, in pixels.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,7 @@ def candidates_chart(
         width,
         height,
         "Accuracy over zipped size of every candidate",
-        *_axes(x, y, x_format=formats.size, y_format=_percent_tick, x_most=width // 90),
+        *_axes(x, y, x_format=_size_tick, y_format=_percent_tick, x_most=width // 90),
         text("zipped size", x.end, height - 8, class_="axis-name", text_anchor="end"),
         *_budget_lines(x, y, floor, budgets),
         *_candidate_marks(shown, x, y),
@@ -84,7 +84,7 @@ def _accuracy_floor(rows: Sequence[CandidateRow], budgets: Budgets) -> list[tupl
     floors = [(value, "least accuracy") for value in _given(budgets.min_accuracy)]
     baseline = next((row.accuracy for row in rows if row.baseline), None)
     if budgets.accuracy_drop is not None and baseline is not None:
-        points = formats.significant(budgets.accuracy_drop * 100, 2)
+        points = formats.plain_points(budgets.accuracy_drop)
         name = f"float32 less the margin of {points} points"
         floors.append((baseline.value - budgets.accuracy_drop, name))
     return floors
@@ -131,7 +131,14 @@ def _candidate_marks(rows: Sequence[CandidateRow], x: Scale, y: Scale) -> Iterat
     for mark in sorted(places, key=lambda mark: mark.row.standing != "winner"):
         box = _free_box(mark, taken, Scale(0, 1, x.start, x.end), y)
         taken.append(box)
-        yield text(mark.row.id, box.left, box.top + 12, class_=f"label {mark.row.standing}")
+        leftwards = box.left < mark.x
+        yield text(
+            mark.row.id,
+            box.left + box.width if leftwards else box.left,
+            box.top + 12,
+            text_anchor="end" if leftwards else "start",
+            class_=f"label {mark.row.standing}",
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,7 +241,7 @@ def learning_rate_curve(training: Training) -> Markup:
         value_format=_rate,
         tick_format=_rate,
         zero=True,
-        height=130,
+        height=140,
     )
 
 
@@ -247,7 +254,7 @@ def sparsity_curve(training: Training) -> Markup:
         value_format=formats.percent,
         tick_format=_percent_tick,
         zero=True,
-        height=130,
+        height=140,
     )
 
 
@@ -266,7 +273,7 @@ def _curves(
     value_format: Callable[[float], str],
     tick_format: Callable[[float], str] | None = None,
     zero: bool = False,
-    height: int = 220,
+    height: int = 230,
 ) -> Markup:
     """Draws curves over epochs, with phases as bands and the best epoch marked."""
     width = 480
@@ -274,9 +281,9 @@ def _curves(
     if not values:
         return Markup("")
     epochs = [epoch.epoch for epoch in training.epochs]
-    x = Scale(min(epochs) - 0.5, max(epochs) + 0.5, 52, width - 108)
+    x = Scale(min(epochs) - 0.5, max(epochs) + 0.5, 52, width - 124)
     low, high = padded(values, 0.06)
-    y = Scale(0.0 if zero and min(values) >= 0 else low, high, height - 30, 30)
+    y = Scale(0.0 if zero and min(values) >= 0 else low, high, height - 30, 38)
     return _drawing(
         width,
         height,
@@ -357,7 +364,7 @@ def pixel_histogram(shares: Sequence[float]) -> Markup:
             y=y(share),
             width=x(step) - x(0) - 1,
             height=y.start - y(share),
-            class_="bar",
+            class_="column",
         )
         for bin_, share in enumerate(shares)
     ]
@@ -397,7 +404,12 @@ def _axes(
 
 
 def _percent_tick(share: float) -> str:
-    return f"{round(share * 100, 2):g}%"
+    return f"{round(share * 100, 2):g}{formats.SPACE}%"
+
+
+def _size_tick(size_bytes: float) -> str:
+    number, unit = formats.size(size_bytes).split(formats.SPACE)
+    return f"{float(number.replace(',', '')):g}{formats.SPACE}{unit}"
 
 
 def _whole(value: float) -> str:

@@ -59,6 +59,8 @@ class ClassesSection:
     rows: tuple[GroupRow, ...]
     """The worst classes first."""
     hidden_rows: int
+    untested: int
+    """Classes without a test example."""
     slices: tuple[GroupRow, ...]
 
 
@@ -69,7 +71,8 @@ def classes_section(run: Run) -> ClassesSection | None:
     if focus is None or evaluation is None:
         return None
     baseline = run.evaluation(BASELINE_ID) if focus != BASELINE_ID else None
-    rows = sorted(_class_rows(evaluation, baseline), key=lambda row: row.after.value)
+    tested = [row for row in _class_rows(evaluation, baseline) if row.examples]
+    rows = sorted(tested, key=lambda row: row.after.value)
     names = tuple(metrics.class_name for metrics in evaluation.per_class)
     pairs = _confused_pairs(evaluation, names)
     return ClassesSection(
@@ -82,6 +85,7 @@ def classes_section(run: Run) -> ClassesSection | None:
         errors=sum(pair.examples for pair in pairs),
         rows=tuple(rows[:ROWS]),
         hidden_rows=max(0, len(rows) - ROWS),
+        untested=len(names) - len(rows),
         slices=tuple(_slice_rows(evaluation, baseline))[:ROWS],
     )
 

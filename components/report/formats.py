@@ -7,8 +7,8 @@ SPACE = "\N{NO-BREAK SPACE}"
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Returns 0.978 as `97.8%`."""
-    return f"{share * 100:.{digits}f}%".replace("-", MINUS)
+    """Returns 0.978 as `97.8 %`."""
+    return f"{share * 100:.{digits}f}{SPACE}%".replace("-", MINUS)
 
 
 def points(share: float) -> str:
@@ -17,6 +17,17 @@ def points(share: float) -> str:
     digits = 2 if abs(value) < 1 and value != round(value, 1) else 1
     text = f"{value:+.{digits}f}" if value else "0.0"
     return text.replace("-", MINUS)
+
+
+def plain_points(share: float) -> str:
+    """Returns a margin in percentage points, without a sign: 0.02 as `2`."""
+    return f"{share * 100:.3g}"
+
+
+def growth(change: float) -> str:
+    """Returns a relative change: -0.72 as `−72 %`, and `±0 %` for nothing to speak of."""
+    whole = round(change * 100)
+    return (f"{whole:+d}" if whole else "±0").replace("-", MINUS) + f"{SPACE}%"
 
 
 def count(number: int) -> str:

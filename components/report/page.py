@@ -101,8 +101,10 @@ def render(page: Page) -> str:
 
 _FILTERS = (
     formats.count,
+    formats.growth,
     formats.milliseconds,
     formats.percent,
+    formats.plain_points,
     formats.points,
     formats.seconds,
     formats.short,

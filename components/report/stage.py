@@ -13,11 +13,9 @@ from components.common.documents import (
     Decision,
     Evaluation,
     ModelBundle,
-    Receipt,
-    TaskResult,
     Validation,
 )
-from components.common.run_context import RunContext
+from components.common.receipts import collect_receipt
 from components.common.stage import Stage, Task, execute
 from components.report.config import ReportConfig
 
@@ -94,18 +92,8 @@ def _read_run(task: Task[ReportConfig]) -> "Run":
         evaluations={evaluation.candidate_id: evaluation for evaluation in evaluations},
         benchmark=Benchmark.read(inputs["benchmark"]),
         decision=Decision.read(inputs["decision"]),
-        receipt=_collect_receipt(task.context),
+        receipt=collect_receipt(task.context),
     )
-
-
-def _collect_receipt(context: RunContext) -> Receipt:
-    storage = context.data()
-    results = [
-        TaskResult.model_validate_json(storage.read(blob.name))
-        for blob in storage.list(f"{context.run_folder()}/tasks/")
-    ]
-    seconds = sum(result.seconds for result in results)
-    return Receipt(run_id=context.run_id, tasks=tuple(results), seconds=seconds)
 
 
 def _read_rejects(dataset: Path) -> "tuple[Reject, ...]":

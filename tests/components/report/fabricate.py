@@ -168,8 +168,13 @@ def _manifest(
     size: int,
     rejects: Sequence[tuple[str, str, str]],
 ) -> DatasetManifest:
-    written = write_dataset(context, output, channels=channels, size=size, examples={
-        "train": 96, "validation": 48, "test": TEST_EXAMPLES})
+    written = write_dataset(
+        context,
+        output,
+        channels=channels,
+        size=size,
+        examples={"train": 96, "validation": 48, "test": TEST_EXAMPLES},
+    )
     reasons = [reason for _, reason, _ in rejects]
     splits = {
         split: written.splits[split].model_copy(
@@ -363,9 +368,7 @@ def _decision(
     )
 
 
-def _verdict(
-    id_: str, evaluation: Evaluation, best: float, winner: str | None
-) -> CandidateVerdict:
+def _verdict(id_: str, evaluation: Evaluation, best: float, winner: str | None) -> CandidateVerdict:
     if evaluation.failure is not None:
         return CandidateVerdict(
             candidate_id=id_, accepted=False, reasons=(evaluation.failure,), comparisons=()
