@@ -182,7 +182,7 @@ class Registry:
             )
         if version == standing.version:
             raise UserError(f"{version}: is the blessed version of {self.model_name} already")
-        target = self.release(version or standing.history[-1])
+        target = self.release(standing.history[-1] if version is None else version)
         self.read_model(target.version)
         # Going back forgets the version left, so that going back again goes further back.
         before = standing.history

@@ -90,7 +90,7 @@ def test_rolling_back_to_a_version_can_itself_be_undone(registry):
 @pytest.mark.parametrize("version", ["0" * 12, "..", "../../secret", ""])
 def test_rolling_back_to_an_unknown_version_is_refused(registry, version):
     release = publish_and_bless(registry, b"1")
-    with pytest.raises(UserError, match="no such version|first version"):
+    with pytest.raises(UserError, match="no such version"):
         registry.roll_back(version)
     assert registry.blessed()[0].version == release.version
 
