@@ -345,7 +345,7 @@ def load_target(name_or_path: str) -> Target:
         target = _ADAPTER.validate_json(json.dumps(values))
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
-        lines = "\n".join(_explain(problem) for problem in problems)
+        lines = "\n".join(explain_problem(problem) for problem in problems)
         raise UserError(f"{path}: the target is refused\n{lines}") from error
     except ValueError as error:
         raise UserError(f"{path}: not valid YAML: {error}") from error
@@ -392,13 +392,14 @@ def _below(location: str, prefix: str) -> str | None:
     return "" if rest == PurePosixPath(".") else str(rest)
 
 
-def _explain(problem: Mapping[str, Any]) -> str:
+def explain_problem(problem: Mapping[str, Any]) -> str:
+    """Returns a line on one of pydantic's findings: the key path, what it may be, the value."""
     location = problem["loc"]
     if location[:1] in (("kubeflow",), ("vertex",)):
         location = location[1:]  # Which of the union's members it was, not a key.
     key = ".".join(str(part) for part in location)
     if problem["type"] == "extra_forbidden":
-        return f"  {key}: there is no such key; see `litesmith target schema`"
+        return f"  {key}: there is no such key"
     if problem["type"] == "missing":
         return f"  {key}: is required"
     message = problem["msg"].removeprefix("Value error, ").replace("Input should", "must")

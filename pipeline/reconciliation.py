@@ -1,0 +1,237 @@
+"""Recurring runs on a cluster, brought to agree with a file of schedules.
+
+KFP can't change a recurring run, and its names are not unique. So each one that is made
+here says in its description whose it is, and holds the digest of everything that it was
+made from. Whatever of this file's owner has another digest, or no place in the file any
+more, goes; nothing else is touched. Applying is a loop over plan and deed until the plan
+is empty: what another applier did meanwhile, or one that was stopped half-way left, is in
+the next plan. Of several equal ones the oldest stays, whoever looks.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import kfp_server_api as kfp_api
+
+from components.common.errors import UserError
+from pipeline.cluster import Cluster, once, reference
+from pipeline.connection import MissingError
+from pipeline.schedules import Schedule, Wanted, seconds
+
+Action = Literal["create", "replace", "enable", "disable", "delete", "keep"]
+
+_ROUNDS = 5  # Of plan and deed; two are enough where nobody else applies.
+_MARK = re.compile(
+    r"litesmith-schedule owner=(?P<owner>\S+) name=(?P<name>\S+) digest=(?P<digest>\w+) "
+    r"pipeline=(?P<pipeline>\S+)"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Existing:
+    """A recurring run on the cluster that this file's owner made."""
+
+    id: str
+    name: str
+    digest: str
+    enabled: bool
+    created: datetime
+    facts: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """What has to be done about one schedule."""
+
+    action: Action
+    name: str
+    reason: str
+    wanted: Wanted | None = None
+    stays: Existing | None = None
+    goes: tuple[Existing, ...] = ()
+
+
+def read_existing(cluster: Cluster, owner: str) -> list[Existing]:
+    """Returns what an owner has on a cluster."""
+    operation = cluster.api.client.recurring_runs.recurring_run_service_list_recurring_runs
+    runs = cluster.api.pages(operation, "recurring_runs", namespace=cluster.api.namespace)
+    return [existing for run in runs if (existing := _existing(run, owner)) is not None]
+
+
+def plan(wanted: Sequence[Wanted], existing: Iterable[Existing]) -> list[Change]:
+    """Returns what has to be done, schedule by schedule, `keep` where nothing has."""
+    by_name: dict[str, list[Existing]] = {}
+    for one in sorted(existing, key=lambda one: (one.created, one.id)):
+        by_name.setdefault(one.name, []).append(one)
+    changes = [_change(want, by_name.pop(want.name, [])) for want in wanted]
+    for name, gone in by_name.items():
+        changes.append(Change("delete", name, "is not in the file any more", goes=tuple(gone)))
+    return changes
+
+
+def apply(
+    cluster: Cluster, owner: str, wanted: Sequence[Wanted], report: Callable[[Change], None]
+) -> list[Change]:
+    """Brings a cluster to agree with what is wanted there.
+
+    Args:
+      cluster: where.
+      owner: whose recurring runs may be touched.
+      wanted: all that the owner wants there.
+      report: called with each change once it is done.
+
+    Returns:
+      What was done.
+
+    Raises:
+      UserError: the cluster refuses, or never comes to agree.
+    """
+    done: list[Change] = []
+    for _ in range(_ROUNDS):
+        changes = [
+            change
+            for change in plan(wanted, read_existing(cluster, owner))
+            if change.action != "keep"
+        ]
+        if not changes:
+            return done
+        for change in changes:
+            _carry_out(cluster, owner, change)
+            report(change)
+            done.append(change)
+    raise UserError(
+        f"{cluster.api.host}: the schedules still differ after {_ROUNDS} rounds; does somebody "
+        f"else apply another file with the owner {owner!r}?"
+    )
+
+
+def _change(want: Wanted, there: Sequence[Existing]) -> Change:
+    fitting = [one for one in there if one.digest == want.digest()]
+    if not there:
+        return Change("create", want.name, "is not on the cluster", wanted=want)
+    if not fitting:
+        reason = f"differs in {', '.join(_differences(want, there[-1])) or 'its digest'}"
+        return Change("replace", want.name, reason, wanted=want, goes=tuple(there))
+    stays = fitting[0]
+    rest = tuple(one for one in there if one is not stays)
+    if stays.enabled != want.schedule.enabled:
+        action: Action = "enable" if want.schedule.enabled else "disable"
+        return Change(action, want.name, f"enabled: {want.schedule.enabled}", want, stays, rest)
+    if rest:
+        return Change("delete", want.name, f"{len(rest)} older or double ones", want, stays, rest)
+    return Change("keep", want.name, "as it is", want, stays)
+
+
+def _differences(want: Wanted, one: Existing) -> list[str]:
+    facts = want.facts()
+    return sorted(name for name in facts if facts[name] != one.facts.get(name))
+
+
+def _carry_out(cluster: Cluster, owner: str, change: Change) -> None:
+    """Makes a change; at no moment do an old and a new one fire side by side."""
+    service = cluster.api.client.recurring_runs
+    for one in change.goes:
+        _unless_gone(cluster, service.recurring_run_service_disable_recurring_run, one)
+    if change.action in ("create", "replace"):
+        assert change.wanted is not None
+        try:
+            _create(cluster, owner, change.wanted)
+        except BaseException:
+            for one in (one for one in change.goes if one.enabled):
+                _unless_gone(cluster, service.recurring_run_service_enable_recurring_run, one)
+            raise
+    if change.stays is not None and change.action == "enable":
+        _unless_gone(cluster, service.recurring_run_service_enable_recurring_run, change.stays)
+    if change.stays is not None and change.action == "disable":
+        _unless_gone(cluster, service.recurring_run_service_disable_recurring_run, change.stays)
+    for one in change.goes:
+        _unless_gone(cluster, service.recurring_run_service_delete_recurring_run, one)
+
+
+def _unless_gone(cluster: Cluster, operation: Callable[..., Any], one: Existing) -> None:
+    try:
+        cluster.api.call(operation, recurring_run_id=one.id)
+    except MissingError:
+        pass  # Somebody else who applies was quicker.
+
+
+def _create(cluster: Cluster, owner: str, want: Wanted) -> None:
+    version = cluster.ensure_version(want.dag)
+    body = kfp_api.V2beta1RecurringRun(
+        display_name=want.name,
+        description=_describe(owner, want),
+        experiment_id=cluster.ensure_experiment(want.recipe.name),
+        pipeline_version_reference=reference(version),
+        runtime_config=kfp_api.V2beta1RuntimeConfig(
+            parameters=want.parameters(), pipeline_root=want.target.pipeline_root
+        ),
+        service_account=want.target.service_account,
+        max_concurrency=str(want.schedule.max_concurrency),
+        no_catchup=not want.schedule.catch_up,
+        trigger=_trigger(want.schedule),
+        mode=kfp_api.RecurringRunMode.ENABLE
+        if want.schedule.enabled
+        else kfp_api.RecurringRunMode.DISABLE,
+    )
+    digest = want.digest()
+
+    def find() -> Existing | None:
+        there = read_existing(cluster, owner)
+        fitting = (one for one in there if (one.name, one.digest) == (want.name, digest))
+        return next(fitting, None)
+
+    service = cluster.api.client.recurring_runs
+    once(
+        find,
+        lambda: cluster.api.call(
+            service.recurring_run_service_create_recurring_run, recurring_run=body
+        ),
+    )
+
+
+def _describe(owner: str, want: Wanted) -> str:
+    return (
+        "Made by `litesmith schedule apply`; change it in the file of schedules.\n"
+        f"litesmith-schedule owner={owner} name={want.name} digest={want.digest()} "
+        f"pipeline={want.dag.version_name}"
+    )
+
+
+def _trigger(schedule: Schedule) -> Any:
+    times = {"start_time": schedule.start, "end_time": schedule.end}
+    if schedule.cron is not None:
+        cron = kfp_api.V2beta1CronSchedule(cron=schedule.utc_cron(), **times)
+        return kfp_api.V2beta1Trigger(cron_schedule=cron)
+    interval = kfp_api.V2beta1PeriodicSchedule(interval_second=str(schedule.interval_s), **times)
+    return kfp_api.V2beta1Trigger(periodic_schedule=interval)
+
+
+def _existing(run: Any, owner: str) -> Existing | None:
+    mark = _MARK.search(run.description or "")
+    if mark is None or mark["owner"] != owner:
+        return None
+    cron, interval = run.trigger.cron_schedule, run.trigger.periodic_schedule
+    times = cron or interval
+    facts = {
+        "pipeline": mark["pipeline"],
+        "cron": cron.cron if cron else None,
+        "interval_s": int(interval.interval_second) if interval else None,
+        "start": seconds(times.start_time),
+        "end": seconds(times.end_time),
+        "max_concurrency": int(run.max_concurrency),
+        "catch_up": not run.no_catchup,
+        "service_account": run.service_account,
+        "pipeline_root": run.runtime_config.pipeline_root,
+        **(run.runtime_config.parameters or {}),
+    }
+    return Existing(
+        id=run.recurring_run_id,
+        name=mark["name"],
+        digest=mark["digest"],
+        enabled=run.mode == kfp_api.RecurringRunMode.ENABLE,
+        created=run.created_at,
+        facts=facts,
+    )

@@ -1,0 +1,223 @@
+"""Schedules: recurring runs declared in a file, typed and validated."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
+
+from components.common.digests import canonical_json, text_digest
+from components.common.errors import UserError
+from pipeline.compile import WORKFLOW_ID, CompiledDag, compile_dag, run_parameters
+from pipeline.cron import Cron, occurrences, parse_cron, to_utc
+from pipeline.recipe import Recipe, load_recipe
+from pipeline.recipe_yaml import parse_yaml
+from pipeline.target import KubeflowTarget, Part, explain_problem, load_target
+
+_WINDOW = ("{window_start}", "{window_end}")
+
+
+class Schedule(Part):
+    """One recurring run."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+    recipe: str
+    """A shipped recipe's name, or a file, relative to this one."""
+    set: tuple[str, ...] = ()
+    """Overrides, as `--set` takes them."""
+    tiny: bool = False
+    target: str | None = None
+    """Where it runs, if not on the file's target."""
+    cron: str | None = None
+    """Five fields: minute, hour, day of the month, month, weekday."""
+    time_zone: str = "UTC"
+    daylight_saving: Literal["refuse", "ignore"] = "refuse"
+    """Of a time zone that has it: ignore keeps standard time the whole year."""
+    interval_s: Annotated[int, Field(ge=60)] | None = None
+    """Seconds between two runs, in place of cron."""
+    max_concurrency: Annotated[int, Field(ge=1, le=10)] = 1
+    """How many of its runs may go on at once; a run that is due waits for a place."""
+    catch_up: bool = False
+    """Whether every missed run is made up for, or only the latest."""
+    start: AwareDatetime | None = None
+    end: AwareDatetime | None = None
+    enabled: bool = True
+    window_days: Annotated[int, Field(ge=1)] | None = None
+    """How many whole days of data a run sees, up to the day before it (UTC). The recipe's
+    location says where, with `{window_start}` and `{window_end}`."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.cron is None) == (self.interval_s is None):
+            raise ValueError("give either cron or interval_s")
+        if self.cron is None and self.time_zone != "UTC":
+            raise ValueError("time_zone: belongs to cron; an interval has none")
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise ValueError(f"end: {self.end} does not lie after start {self.start}")
+        if self.catch_up and self.window_days is not None:
+            raise ValueError(
+                "catch_up: a run that is made up for would see the newest window, not its own; "
+                "use `litesmith schedule backfill`, which gives each its own"
+            )
+        return self
+
+    def utc_cron(self) -> str:
+        """Returns KFP's form of the cron expression."""
+        return self._utc_cron().to_kfp()
+
+    def moments(self, first: datetime, last: datetime) -> Iterator[datetime]:
+        """Yields when it fires from first to last; an interval counts from its start."""
+        if self.cron is not None:
+            yield from occurrences(self._utc_cron(), first, last)
+            return
+        assert self.interval_s is not None  # One of the two is given.
+        moment, step = self.start or first, timedelta(seconds=self.interval_s)
+        while moment <= last:
+            if moment >= first:
+                yield moment
+            moment += step
+
+    def _utc_cron(self) -> Cron:
+        assert self.cron is not None  # One of cron and interval_s is given.
+        standard_time = self.daylight_saving == "ignore"
+        return to_utc(parse_cron(self.cron), self.time_zone, standard_time=standard_time)
+
+
+class ScheduleFile(Part):
+    """What schedules.yaml holds."""
+
+    owner: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]*$")]
+    """Marks what this file owns on a cluster: another file's must differ."""
+    target: str
+    """Where schedules run; looked over even when none is left."""
+    schedules: tuple[Schedule, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [schedule.name for schedule in self.schedules]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"schedules: the name {name} is given twice")
+        return self
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """A schedule with everything that its recurring run is made from."""
+
+    schedule: Schedule
+    recipe: Recipe
+    target: KubeflowTarget
+    dag: CompiledDag
+
+    @property
+    def name(self) -> str:
+        return self.schedule.name
+
+    def parameters(self, run_id: str = WORKFLOW_ID, window_end: str = "") -> dict[str, Any]:
+        window = {"window_days": self.schedule.window_days or 0, "window_end": window_end}
+        return run_parameters(self.recipe, self.target.context(run_id, self.recipe, **window))
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what its digest is taken of: all but whether it is enabled."""
+        schedule = self.schedule
+        return {
+            "pipeline": self.dag.version_name,
+            "recipe": self.recipe.name,
+            "cron": schedule.utc_cron() if schedule.cron is not None else None,
+            "interval_s": schedule.interval_s,
+            "start": seconds(schedule.start),
+            "end": seconds(schedule.end),
+            "max_concurrency": schedule.max_concurrency,
+            "catch_up": schedule.catch_up,
+            "service_account": self.target.service_account,
+            "pipeline_root": self.target.pipeline_root,
+            **self.parameters(),
+        }
+
+    def digest(self) -> str:
+        return text_digest(canonical_json(self.facts()))[:16]
+
+
+def load_schedules(path: Path) -> ScheduleFile:
+    """Reads and validates a file of schedules.
+
+    Raises:
+      UserError: the file is missing, or a key or value is refused; names each.
+    """
+    try:
+        return ScheduleFile.model_validate_json(json.dumps(parse_yaml(path.read_text("utf-8"))))
+    except OSError as error:
+        raise UserError(f"{path}: can't be read ({error.strerror})") from error
+    except ValidationError as error:
+        lines = "\n".join(explain_problem(p) for p in error.errors(include_url=False))
+        raise UserError(f"{path}: the schedules are refused\n{lines}") from error
+    except ValueError as error:
+        raise UserError(f"{path}: not valid YAML: {error}") from error
+
+
+def resolve(file: ScheduleFile, folder: Path) -> dict[str, tuple[KubeflowTarget, list[Wanted]]]:
+    """Loads the recipes and targets that a file names, and compiles what they need.
+
+    Args:
+      file: the schedules.
+      folder: where the file lies; relative names start there.
+
+    Returns:
+      Target's name -> the target, and what is wanted there; the file's own target is always
+      among them.
+
+    Raises:
+      UserError: names the schedule, and what is wrong with it.
+    """
+    targets = {file.target: _kubeflow(file.target, folder)}
+    resolved: dict[str, tuple[KubeflowTarget, list[Wanted]]] = {
+        file.target: (targets[file.target], [])
+    }
+    for schedule in file.schedules:
+        name = schedule.target or file.target
+        try:
+            if name not in resolved:
+                resolved[name] = (_kubeflow(name, folder), [])
+            target, wanted = resolved[name]
+            wanted.append(_want(schedule, target, folder))
+        except UserError as error:
+            raise UserError(f"schedule {schedule.name}: {error}") from error
+    return resolved
+
+
+def _kubeflow(name: str, folder: Path) -> KubeflowTarget:
+    beside = folder / name
+    named = folder / "targets" / f"{name}.yaml"
+    found = next((str(path) for path in (beside, named) if path.is_file()), name)
+    target = load_target(found)
+    if not isinstance(target, KubeflowTarget):
+        raise UserError(f"{name}: schedules are kept by Kubeflow Pipelines, not by {target.kind}")
+    return target
+
+
+def _want(schedule: Schedule, target: KubeflowTarget, folder: Path) -> Wanted:
+    beside = folder / schedule.recipe
+    name = str(beside) if beside.is_file() else schedule.recipe
+    recipe = load_recipe(name, schedule.set, tiny=schedule.tiny, locations_exist=False)
+    sees_window = any(
+        mark in (location or "")
+        for location in (recipe.data.folder, recipe.data.list)
+        for mark in _WINDOW
+    )
+    if sees_window != (schedule.window_days is not None):
+        raise UserError(
+            "window_days and the recipe's location go together: data.folder or data.list holds "
+            "{window_start} or {window_end}, such as gs://BUCKET/labels-{window_end}.csv"
+        )
+    dag = compile_dag(prunes=recipe.prune is not None, target=target)
+    wanted = Wanted(schedule, target.located(recipe), target, dag)
+    wanted.facts()  # Refuses a cron that KFP can't keep.
+    return wanted
+
+
+def seconds(moment: datetime | None) -> int | None:
+    return int(moment.timestamp()) if moment is not None else None
