@@ -11,7 +11,7 @@ from components.common.inference import predict_examples
 from components.common.litert import LiteRTError
 from components.common.predictions import Predictions
 from components.common.registry import MODEL_FILE, Registry
-from components.gate.decisions import Blessed
+from components.gate.case import Blessed
 from components.gate.entrants import Entrant, align_correct
 
 

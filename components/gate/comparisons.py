@@ -1,7 +1,7 @@
 """Paired comparisons of accuracy: whole test split, classes, slices."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -91,7 +91,7 @@ def compare_with(
 
 def find_losses(
     candidate: Correct,
-    references: tuple[Reference, ...],
+    references: Sequence[Reference],
     split: TestSplit,
     *,
     class_drop: float | None,

@@ -54,6 +54,7 @@ def _compute(task: Task[GateConfig]) -> Mapping[str, float]:
     from components.common.documents import DatasetManifest, Decision
     from components.common.registry import Registry
     from components.gate.blessed import find_blessed, judge_blessed
+    from components.gate.case import Case
     from components.gate.decisions import decide
     from components.gate.entrants import TestSplit, read_entrants
 
@@ -74,7 +75,8 @@ def _compute(task: Task[GateConfig]) -> Mapping[str, float]:
         split = TestSplit(
             class_names=manifest.class_names, labels=order.labels, slices=order.slices
         )
-    decision = decide(entrants, split, task.config, blessed=blessed, lineage=task.lineage)
+    case = Case(entrants=entrants, split=split, budgets=task.config, blessed=blessed)
+    decision = decide(case, lineage=task.lineage)
     decision.write(task.output)
     task.context.data().write(
         f"{task.context.run_folder()}/{Decision.file_name}", decision.to_json().encode() + b"\n"

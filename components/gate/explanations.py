@@ -1,0 +1,133 @@
+"""The decision in plain sentences: what was found, and what can be done about it."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from components.common.documents import Comparison
+from components.common.statistics import examples_for_power
+from components.common.wording import milliseconds, percent, points, size
+from components.gate.config import GateConfig
+from components.gate.entrants import Entrant
+
+
+def explain_small_split(
+    examples: int, required: int, *, rivals: int, margin: float, provable: float
+) -> str:
+    """Says why nothing can be proven on a test split, and what could be."""
+    together = f"for {rivals} candidates at once " if rivals > 1 else ""
+    return (
+        f"The test split has {examples} examples, but to prove a drop below {points(margin)} "
+        f"{together}takes at least {required}, even where no prediction differs: label more "
+        "pictures, give the test split a greater share, request fewer schemes, or state an "
+        f"accuracy_drop of {(math.floor(1000 * provable) + 1) / 1000:g} or more."
+    )
+
+
+def explain_failure(comparison: Comparison, *, discordance: float = 0.0) -> str:
+    """Says what a comparison showed that was not passed, and what would help.
+
+    Args:
+      comparison: of the whole split, or of a class or slice.
+      discordance: share of examples on which exactly one of the two is right.
+    """
+    confidence = f"{percent(1 - comparison.alpha)} confidence"
+    if comparison.lower_bound is not None:
+        return (
+            f"It is worse than {comparison.reference}: it loses {points(comparison.drop)} over "
+            f"{comparison.examples} examples, more than {points(comparison.lower_bound)} with "
+            f"{confidence}, where {points(comparison.margin)} are allowed."
+        )
+    return (
+        f"Against {comparison.reference} it {_observed(comparison)} over {comparison.examples} "
+        f"test examples, but it may lose {points(comparison.upper_bound)} ({confidence}), and "
+        f"that must lie below {points(comparison.margin)}. {_remedy(comparison, discordance)}"
+    )
+
+
+def _observed(comparison: Comparison) -> str:
+    if comparison.drop == 0:
+        return "is as accurate"
+    verb = "loses" if comparison.drop > 0 else "gains"
+    return f"{verb} {points(abs(comparison.drop))}"
+
+
+def _remedy(comparison: Comparison, discordance: float) -> str:
+    if comparison.drop >= comparison.margin:
+        return "The loss that was seen is over the budget: train longer, or compress less."
+    needed = examples_for_power(
+        discordance=discordance,
+        drop=max(comparison.drop, 0.0),
+        margin=comparison.margin,
+        alpha=comparison.alpha,
+    )
+    return (
+        "What was seen is within the budget: if it is the truth, about "
+        f"{needed:,} test examples prove it four times in five."
+    )
+
+
+def describe_objective(entrant: Entrant, budgets: GateConfig) -> str:
+    """Returns what a candidate has of the objective, in words."""
+    if budgets.objective == "latency_ms":
+        assert entrant.latency_ms is not None
+        return f"{milliseconds(entrant.latency_ms)} an inference"
+    if budgets.objective == "zipped_bytes":
+        return f"{size(entrant.measured_model.zipped_bytes)} zipped"
+    return size(entrant.measured_model.size_bytes)
+
+
+def superlative(budgets: GateConfig) -> str:
+    return "fastest" if budgets.objective == "latency_ms" else "smallest"
+
+
+def explain_victory(
+    winner: Entrant, accepted: int, comparisons: Sequence[Comparison], budgets: GateConfig
+) -> Iterator[str]:
+    """Yields why a candidate won, among so many that were accepted."""
+    objective = describe_objective(winner, budgets)
+    if accepted == 1:
+        yield f"It alone meets every budget: {objective}."
+    else:
+        yield f"It is the {superlative(budgets)} of {accepted} that meet every budget: {objective}."
+    for comparison in comparisons:
+        yield (
+            f"Against {comparison.reference} it {_observed(comparison)} over "
+            f"{comparison.examples} test examples, and is proven to lose less than "
+            f"{points(comparison.upper_bound)} ({percent(1 - comparison.alpha)} confidence) where "
+            f"{points(comparison.margin)} are allowed."
+        )
+
+
+def explain_domination(dominator: Entrant) -> str:
+    return (
+        f"It meets every budget, but is neither smaller nor faster than {dominator.candidate_id}, "
+        "which is as accurate or more: dropped."
+    )
+
+
+def explain_defeat(loser: Entrant, winner: Entrant, budgets: GateConfig) -> str:
+    comparative = "faster" if budgets.objective == "latency_ms" else "smaller"
+    return (
+        f"It meets every budget, but {winner.candidate_id} is {comparative}: "
+        f"{describe_objective(winner, budgets)} against {describe_objective(loser, budgets)}."
+    )
+
+
+def explain_power(
+    power: float,
+    *,
+    subject: Entrant,
+    discordance: float,
+    examples: int,
+    rivals: int,
+    budgets: GateConfig,
+) -> str:
+    """Says what the power is the chance of, and what it was computed from."""
+    assert budgets.accuracy_drop is not None
+    shared = f" shared by {rivals} candidates" if rivals > 1 else ""
+    return (
+        f"A candidate that is exactly as accurate as float32, but differs from it on "
+        f"{percent(discordance)} of the examples, as {subject.candidate_id} does, has a chance of "
+        f"{percent(power)} to be accepted: {examples} test examples, a margin of "
+        f"{points(budgets.accuracy_drop)}, {percent(budgets.confidence)} confidence{shared}."
+    )
