@@ -72,6 +72,10 @@ class Store:
                 continue
             return record
 
+    def read_file(self, record: Record, name: str) -> bytes:
+        """Returns one file of an entry, unverified: to be shown, not to compute with."""
+        return self._storage.read(f"{_files(record)}/{name}")
+
     def _keep_files(self, record: Record, output: Path) -> None:
         """Makes the entry's files those of the output, whatever was there."""
         folder = _files(record)

@@ -19,13 +19,15 @@ def describe_outcome(
     Args:
       context: of the run.
       receipt: what its tasks left.
-      state: KFP's: SUCCEEDED, FAILED, CANCELLED.
+      state: KFP's: SUCCEEDED, FAILED, CANCELLED; on a cluster what its metadata store has,
+        COMPLETE, or still RUNNING where that lags behind the tasks.
       failed_task: the task that KFP blames, which may be a group of tasks; or empty.
       error: KFP's message; the task's own is more to the point, where it left one.
     """
-    if state == "SUCCEEDED":
-        return _describe_success(context)
     failed = [task for task in receipt.tasks if task.status == "failed"]
+    published = _read(Published, context.data(), context.run_folder()) is not None
+    if state in ("SUCCEEDED", "COMPLETE") or (state == "RUNNING" and published):
+        return _describe_success(context)
     name = failed[0].task if failed else failed_task
     reason = failed[0].message if failed else error
     message = f"{name or 'the run'} failed: {reason or 'it left no message; see its log'}"
