@@ -33,6 +33,10 @@ class PreconditionError(Exception):
     """The object changed since its generation was read: somebody else wrote first."""
 
 
+class StorageError(Exception):
+    """The storage could not be reached, or did not keep its promises, for all retries."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Blob:
     """An object as a listing shows it: `name` relative to the root."""
@@ -102,8 +106,14 @@ def open_storage(root: str) -> Storage:
     scheme, separator, _ = root.partition("://")
     if not separator:
         return LocalStorage(root)
+    if scheme == "gs":
+        # Google's client takes a second to import, which a local run need not pay.
+        from components.common.cloud_storage import CloudStorage
+
+        return CloudStorage(root)
     raise UserError(
-        f"{root}: there is no storage for {scheme}:// addresses; give a local or mounted folder"
+        f"{root}: there is no storage for {scheme}:// addresses; give gs://bucket/prefix, or a "
+        "local or mounted folder"
     )
 
 
@@ -155,7 +165,7 @@ class LocalStorage:
 
     def write(self, name: str, data: bytes, *, if_generation: int | None = None) -> int:
         path = self._path(name)
-        with _beside(path) as partial:
+        with beside(path) as partial:
             partial.write_bytes(data)
             with contextlib.ExitStack() as turn:
                 if if_generation is not None:
@@ -174,7 +184,7 @@ class LocalStorage:
 
     def list(self, prefix: str) -> Iterator[Blob]:
         folder, _, beginning = prefix.rpartition("/")
-        for path in _files_below(self._path(folder) if folder else Path(self.root), beginning):
+        for path in files_below(self._path(folder) if folder else Path(self.root), beginning):
             with contextlib.suppress(FileNotFoundError):  # Removed since it was seen.
                 stat = path.stat()
                 name = path.relative_to(self.root).as_posix()
@@ -186,7 +196,7 @@ class LocalStorage:
     def download(self, name: str, path: Path) -> None:
         source = self._path(name)
         with _found(name):
-            if source.is_dir() and not any(_files_below(source)):
+            if source.is_dir() and not any(files_below(source)):
                 raise IsADirectoryError(name)  # A bucket has no empty folders.
             _copy(source, path)
 
@@ -239,7 +249,7 @@ def _generation(stat: os.stat_result, data: bytes) -> int:
     return (stat.st_mtime_ns << 32) | int(google_crc32c.value(data))
 
 
-def _files_below(folder: Path, beginning: str = "") -> Iterator[Path]:
+def files_below(folder: Path, beginning: str = "") -> Iterator[Path]:
     """Yields the files at any depth of a folder, in the order of their names.
 
     Links to files are followed. Links to folders are not: they may loop.
@@ -264,7 +274,7 @@ def _files_below(folder: Path, beginning: str = "") -> Iterator[Path]:
     # A folder sorts as its contents do: `a.txt` comes before `a/b`.
     for name in sorted(folders + files):
         if name.endswith("/"):
-            yield from _files_below(folder / name)
+            yield from files_below(folder / name)
         else:
             yield folder / name
 
@@ -272,16 +282,16 @@ def _files_below(folder: Path, beginning: str = "") -> Iterator[Path]:
 def _copy(source: Path, target: Path) -> None:
     """Copies a file, or every file below a folder: bytes alone, each whole or not at all."""
     if source.is_dir():
-        for file in _files_below(source):
+        for file in files_below(source):
             _copy(file, target / file.relative_to(source))
         return
-    with _beside(target) as partial:
+    with beside(target) as partial:
         shutil.copyfile(source, partial)
         os.replace(partial, target)
 
 
 @contextlib.contextmanager
-def _beside(path: Path) -> Iterator[Path]:
+def beside(path: Path) -> Iterator[Path]:
     """Yields a fresh hidden file beside a path, gone afterwards unless it was renamed."""
     partial = path.with_name(f"{_OWN}{uuid.uuid4().hex}")
     with _permitted():
