@@ -194,12 +194,11 @@ class CloudStorage:
                 blob.upload_from_filename(str(content), **options)
             else:
                 blob.upload_from_string(content, "application/octet-stream", **options)
-        except _NOT_WRITTEN:
-            return None
-        except api.BadRequest as error:
-            if "CRC32C" not in error.message:
-                raise
-            return None
+        except api.GoogleAPICallError as error:
+            damaged = error.code == 400 and "CRC32C" in error.message
+            if damaged or error.code in (404, 410, 412):
+                return None
+            raise
         return int(blob.generation) if _checksum(blob) == checksum else None
 
     def _upload_one(self, name: str, path: Path) -> None:
@@ -331,7 +330,6 @@ class CloudStorage:
             ) from error
 
 
-_NOT_WRITTEN = (api.PreconditionFailed, api.NotFound, api.Gone)
 _UNAVAILABLE = (api.GoogleAPIError, auth.GoogleAuthError, RequestException)
 
 
