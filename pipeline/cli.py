@@ -14,9 +14,26 @@ from rich.console import Console
 from rich.text import Text
 
 from components.common.errors import UserError
+from pipeline.cluster_cli import (
+    cluster_app,
+    cluster_runs_app,
+    list_cluster_runs,
+    schedule_app,
+    show_cluster_run,
+    target_app,
+)
 from pipeline.exit_codes import MEANINGS, ExitCode
+from pipeline.options import (
+    DEFAULT_DATA_ROOT,
+    DataRootOption,
+    OptionalTargetOption,
+    RecipeArgument,
+    RegistryOption,
+    SetOption,
+    TinyOption,
+    registry_folder,
+)
 
-DEFAULT_DATA_ROOT = Path("litesmith-data")
 _PLAIN_WIDTH = 120  # Of lines where there is no terminal to ask.
 
 _EXIT_CODES = "\n\n".join(f"{code.value:>3}: {meaning}" for code, meaning in MEANINGS.items())
@@ -30,37 +47,15 @@ app = typer.Typer(
     add_completion=False,
 )
 recipe_app = typer.Typer(help="Look at recipes: what a run computes.", no_args_is_help=True)
-runs_app = typer.Typer(help="Look at the runs on this machine.", no_args_is_help=True)
+runs_app = typer.Typer(help="Look at runs, here or on a cluster.", no_args_is_help=True)
 cache_app = typer.Typer(help="The store of finished work.", no_args_is_help=True)
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(runs_app, name="runs")
 app.add_typer(cache_app, name="cache")
-
-RecipeArgument = Annotated[
-    str,
-    typer.Argument(metavar="RECIPE", help="A shipped recipe (digits, folder, vgg16) or a file."),
-]
-SetOption = Annotated[
-    list[str],
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Change a value, such as train.epochs=3. Paths are relative to the working folder.",
-    ),
-]
-TinyOption = Annotated[bool, typer.Option("--tiny", help="Take the recipe's small variant.")]
-DataRootOption = Annotated[
-    Path,
-    typer.Option("--data-root", metavar="DIR", help="Holds shards, finished work and runs."),
-]
-RegistryOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--registry",
-        metavar="DIR",
-        help="Holds the published models. [default: DATA_ROOT/registry]",
-    ),
-]
+app.add_typer(cluster_app)
+runs_app.add_typer(cluster_runs_app)
+app.add_typer(schedule_app, name="schedule")
+app.add_typer(target_app, name="target")
 
 
 def main() -> None:
@@ -92,7 +87,7 @@ def run(
     code = run_locally(
         loaded,
         data_root=data_root.expanduser().resolve(),
-        registry=str(_registry(registry, data_root)),
+        registry=str(registry_folder(registry, data_root)),
         command=sys.argv,
         console=_console(),
     )
@@ -135,8 +130,13 @@ def recipe_schema() -> None:
 
 
 @runs_app.command("list")
-def runs_list(data_root: DataRootOption = DEFAULT_DATA_ROOT) -> None:
+def runs_list(
+    data_root: DataRootOption = DEFAULT_DATA_ROOT, target: OptionalTargetOption = None
+) -> None:
     """List the runs, the latest first."""
+    if target is not None:
+        list_cluster_runs(target)
+        return
     from pipeline.runs import list_runs
     from pipeline.tables import runs_table
 
@@ -153,8 +153,12 @@ def runs_show(
         str, typer.Argument(metavar="[RUN]", help="A run's id, or how it begins; else the latest.")
     ] = "",
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    target: OptionalTargetOption = None,
 ) -> None:
     """Show a run: its tasks, its outcome, and where its files lie."""
+    if target is not None:
+        show_cluster_run(target, run_id)
+        return
     from pipeline.runs import find_run
     from pipeline.tables import show_run
 
@@ -193,7 +197,7 @@ def cache_prune(
     from pipeline.tables import describe_pruned
 
     root = _data_root(data_root)
-    models = open_storage(str(_registry(registry, data_root)))
+    models = open_storage(str(registry_folder(registry, data_root)))
     pruned = prune(open_storage(str(root)), models, root, keep_runs=keep_runs, dry_run=dry_run)
     print(describe_pruned(pruned, dry_run=dry_run))
 
@@ -203,10 +207,6 @@ def _data_root(data_root: Path) -> Path:
     if not root.is_dir():
         raise UserError(f"--data-root {data_root}: there is no such folder")
     return root
-
-
-def _registry(registry: Path | None, data_root: Path) -> Path:
-    return (registry or data_root / "registry").expanduser().resolve()
 
 
 def _console() -> Console:

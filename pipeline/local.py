@@ -82,7 +82,7 @@ def run_locally(
     """
     run = create_run(recipe, data_root=data_root, registry=registry, command=command)
     progress = RunProgress(recipe, run.events)
-    with data_root_in_use(data_root), run.lock(), _stoppable():
+    with data_root_in_use(data_root), run.lock(), stoppable():
         try:
             returncode = _run_worker(run, progress, console)
             failure = _find_failure(run, progress) if returncode else None
@@ -146,7 +146,7 @@ def _end_group(worker: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
+def stoppable() -> Iterator[None]:
     """Turns the first SIGINT or SIGTERM into Stopped, and passes over any that follow."""
     numbers = [
         number

@@ -1,0 +1,466 @@
+"""The commands that reach a cluster: compile, submit, ci, runs, schedule.
+
+Every command imports what it needs when it is called: kfp takes a second and a half.
+"""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from components.common.errors import UserError
+from pipeline.exit_codes import ExitCode
+from pipeline.options import (
+    DEFAULT_DATA_ROOT,
+    DataRootOption,
+    OptionalTargetOption,
+    RecipeArgument,
+    SetOption,
+    TargetOption,
+    TinyOption,
+    registry_folder,
+)
+
+if TYPE_CHECKING:
+    from pipeline.ci import CiSummary
+    from pipeline.cluster import Cluster
+    from pipeline.recipe import Recipe
+    from pipeline.reconciliation import Change
+    from pipeline.target import KubeflowTarget, Target
+
+cluster_app = typer.Typer()
+cluster_runs_app = typer.Typer()
+schedule_app = typer.Typer(help="Recurring runs, declared in a file.", no_args_is_help=True)
+target_app = typer.Typer(help="Look at targets: where a run is computed.", no_args_is_help=True)
+
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's id, or the one that KFP gave it.")
+]
+FileOption = Annotated[
+    Path, typer.Option("--file", "-f", metavar="FILE", help="The file of schedules.")
+]
+_DEFAULT_FILE = Path("schedules.yaml")
+_PLAIN_WIDTH = 120  # Of lines where there is no terminal to ask.
+_DAY = ["%Y-%m-%d"]
+
+
+@cluster_app.command("compile")
+def compile_(
+    recipe: RecipeArgument,
+    target: TargetOption,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write there, not to the terminal."),
+    ] = None,
+    overrides: SetOption = [],  # noqa: B006 (typer copies it)
+    tiny: TinyOption = False,
+) -> None:
+    """Write the pipeline of a recipe as KFP's YAML, for a target."""
+    loaded, where = _prepare(recipe, overrides, tiny, target)
+    with _cluster_extra():
+        from pipeline.compile import compile_dag
+    text = compile_dag(prunes=loaded.prune is not None, target=where).yaml
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{output}: can't be written ({error.strerror})") from error
+
+
+@cluster_app.command()
+def submit(
+    recipe: RecipeArgument,
+    target: TargetOption,
+    overrides: SetOption = [],  # noqa: B006
+    tiny: TinyOption = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Follow the run; the exit status is its verdict's.")
+    ] = False,
+) -> None:
+    """Run a recipe's pipeline on a cluster."""
+    loaded, where = _prepare(recipe, overrides, tiny, target)
+    from pipeline.target import KubeflowTarget
+
+    if not isinstance(where, KubeflowTarget):
+        raise typer.Exit(_submit_to_vertex(loaded, where, wait=wait))
+    with _connected(where) as cluster:
+        from pipeline.cluster import new_run_id
+
+        run = cluster.submit(loaded, where.context(new_run_id(), loaded))
+        print(f"{run.name} started: {run.link}")
+        if wait:
+            raise typer.Exit(_wait(cluster, run.kfp_id, run.name, target))
+
+
+@cluster_app.command()
+def ci(
+    recipe: RecipeArgument,
+    target: OptionalTargetOption = None,
+    local: Annotated[bool, typer.Option("--local", help="Run on this machine.")] = False,
+    overrides: SetOption = [],  # noqa: B006
+    tiny: TinyOption = False,
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.")
+    ] = None,
+    json_: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write a summary as JSON.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="Write the table.")
+    ] = None,
+) -> None:
+    """Run a recipe for a CI job: wait, report, and pass or fail by the verdict.
+
+    On GitHub Actions the table also goes to the job's summary page.
+    """
+    if (target is None) is not local:
+        raise UserError("give either --target TARGET or --local")
+    from pipeline.ci import Outputs, summarize_refusal, to_markdown
+
+    page = os.environ.get("GITHUB_STEP_SUMMARY")
+    outputs = Outputs(
+        junit=junit, json=json_, markdown=markdown, step_summary=Path(page) if page else None
+    )
+    try:
+        if target is None:
+            summary = _ci_locally(recipe, overrides, tiny, data_root)
+        else:
+            summary = _ci_on_cluster(recipe, overrides, tiny, target)
+    except UserError as error:
+        outputs.write(summarize_refusal(recipe, str(error)))
+        raise
+    outputs.write(summary)
+    print(to_markdown(summary), end="")
+    raise typer.Exit(summary.exit_code)
+
+
+@cluster_runs_app.command("logs")
+def runs_logs(
+    run_id: RunArgument,
+    target: TargetOption,
+    stage: Annotated[
+        str | None, typer.Argument(metavar="[STAGE]", help="Such as finetune; else all.")
+    ] = None,
+) -> None:
+    """Print what the tasks of a run on a cluster have printed."""
+    where = _kubeflow(target)
+    with _connected(where) as cluster:
+        run = cluster.find(run_id)
+    from pipeline.pods import read_logs
+
+    for log in read_logs(where, run.kfp_id, stage, os.environ):
+        print(f"=== {log.stage} ({log.pod}, {log.phase.lower()})")
+        print(log.text)
+
+
+@cluster_runs_app.command("cancel")
+def runs_cancel(run_id: RunArgument, target: TargetOption) -> None:
+    """End a run on a cluster."""
+    with _connected(_kubeflow(target)) as cluster:
+        run = cluster.find(run_id)
+        cluster.cancel(run)
+    print(f"{run.name}: is being cancelled; finished stages are kept in the store")
+
+
+def list_cluster_runs(target: str, *, limit: int = 20) -> None:
+    """Prints a cluster's latest runs."""
+    import itertools
+
+    with _connected(_kubeflow(target)) as cluster:
+        from pipeline.cluster_view import runs_table
+
+        runs = list(itertools.islice(cluster.runs(), limit))
+        if not runs:
+            print(f"no run on {cluster.api.host} yet; start one with `litesmith submit`")
+            return
+        _console().print(runs_table(runs))
+
+
+def show_cluster_run(target: str, run_id: str) -> None:
+    """Prints a run of a cluster: its tasks, and how it ended."""
+    with _connected(_kubeflow(target)) as cluster:
+        from pipeline.cluster import read_end
+        from pipeline.cluster_view import show_end, show_run
+
+        latest = None if run_id else next(cluster.runs(), None)
+        run = cluster.get(latest.kfp_id) if latest is not None else cluster.find(run_id)
+        show_run(_console(), run)
+        if run.is_over:
+            show_end(_console(), run, read_end(run))
+
+
+@schedule_app.command("plan")
+def schedule_plan(file: FileOption = _DEFAULT_FILE) -> None:
+    """Show what `apply` would change on the clusters."""
+    for where, wanted, owner in _schedules(file):
+        with _connected(where) as cluster:
+            from pipeline.reconciliation import plan, read_existing
+
+            print(f"{cluster.api.host}, namespace {where.namespace}:")
+            for change in plan(wanted, read_existing(cluster, owner)):
+                _print_change(change)
+
+
+@schedule_app.command("apply")
+def schedule_apply(file: FileOption = _DEFAULT_FILE) -> None:
+    """Make the clusters' recurring runs those of the file; touches no others."""
+    for where, wanted, owner in _schedules(file):
+        with _connected(where) as cluster:
+            from pipeline.reconciliation import apply
+
+            print(f"{cluster.api.host}, namespace {where.namespace}:")
+            if not apply(cluster, owner, wanted, _print_change):
+                print("  nothing to do")
+
+
+@schedule_app.command("backfill")
+def schedule_backfill(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The schedule.")],
+    first: Annotated[datetime, typer.Option("--from", formats=_DAY, help="The first day.")],
+    last: Annotated[datetime, typer.Option("--to", formats=_DAY, help="The last day.")],
+    file: FileOption = _DEFAULT_FILE,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", min=1, max=100, help="Runs at once.")
+    ] = 1,
+) -> None:
+    """Run a schedule for past days, with the data of each; what is done is passed over."""
+    from pipeline.backfill import backfill
+
+    if last < first:
+        raise UserError(f"--to {last:%Y-%m-%d}: lies before --from {first:%Y-%m-%d}")
+    for where, wanted, _ in _schedules(file):
+        for want in wanted:
+            if want.name != name:
+                continue
+            with _connected(where) as cluster, _interruptible(f"`schedule backfill {name}`"):
+                filled = backfill(
+                    cluster,
+                    want,
+                    first.date(),
+                    last.date(),
+                    concurrency=concurrency,
+                    report=lambda one: print(
+                        f"{one.moment:%Y-%m-%d %H:%M} {one.run.state.lower()}"
+                        f"{' before' if one.was_there else ''}: {one.run.link}",
+                        flush=True,
+                    ),
+                )
+            failed = sum(one.run.state != "SUCCEEDED" for one in filled)
+            raise typer.Exit(ExitCode.STAGE_FAILED if failed else ExitCode.OK)
+    raise UserError(f"{name}: {file} has no such schedule")
+
+
+@target_app.command("validate")
+def target_validate(target: TargetOption) -> None:
+    """Check a target's file."""
+    from pipeline.target import load_target
+
+    print(f"{target}: fine; {load_target(target).kind}")
+
+
+@target_app.command("schema")
+def target_schema() -> None:
+    """Print the JSON Schema of target files, for an editor to check them by."""
+    from pipeline.target import target_schema as schema
+
+    print(json.dumps(schema(), indent=2))
+
+
+# --- what commands share ------------------------------------------------------------
+
+
+def _prepare(name: str, overrides: list[str], tiny: bool, target: str) -> tuple["Recipe", "Target"]:
+    """Loads a recipe and a target, and refuses what can't go together."""
+    from pipeline.recipe import load_recipe
+    from pipeline.sufficiency import check_sufficiency
+    from pipeline.target import load_target
+
+    recipe, where = (
+        load_recipe(name, overrides, tiny=tiny, locations_exist=False),
+        load_target(target),
+    )
+    places = [place for place in (recipe.data.folder, recipe.data.list) if place is not None]
+    if all(Path(place).exists() for place in places):
+        check_sufficiency(recipe)
+    variable, machine = recipe.notify.webhook_variable, where.machine_of("notify")
+    if variable is not None and variable not in {*machine.secrets, *machine.environment}:
+        raise UserError(
+            f"notify.webhook_variable: the target gives notify no {variable}; add "
+            f"`stages: {{notify: {{secrets: {{{variable}: {{name: SECRET, key: KEY}}}}}}}}`"
+        )
+    return where.located(recipe), where
+
+
+def _kubeflow(target: str) -> "KubeflowTarget":
+    from pipeline.target import KubeflowTarget, load_target
+
+    where = load_target(target)
+    if not isinstance(where, KubeflowTarget):
+        raise UserError(
+            f"{target}: of Vertex AI's runs the Google Cloud console tells: "
+            f"https://console.cloud.google.com/vertex-ai/pipelines?project={where.project}"
+        )
+    return where
+
+
+@contextlib.contextmanager
+def _cluster_extra() -> Iterator[None]:
+    """Says which extra to install where a library of it is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"this needs {error.name}, which is not installed: pip install 'litesmith[cluster]'"
+        ) from error
+
+
+@contextlib.contextmanager
+def _connected(target: "KubeflowTarget") -> Iterator["Cluster"]:
+    with _cluster_extra():
+        from pipeline.cluster import Cluster
+        from pipeline.connection import connect
+    with connect(target, os.environ) as api:
+        if (warning := api.version_warning()) is not None:
+            print(f"warning: {warning}", file=sys.stderr)
+        yield Cluster(api, target)
+
+
+@contextlib.contextmanager
+def _interruptible(again: str) -> Iterator[None]:
+    """Ends the process with the documented status when it is told to stop."""
+    from pipeline.local import Stopped, stoppable
+
+    try:
+        with stoppable():
+            yield
+    except Stopped as stopped:
+        print(f"\nstopped waiting; what was started goes on. Again: {again}", file=sys.stderr)
+        raise typer.Exit(stopped.code) from None
+
+
+def _wait(cluster: "Cluster", kfp_id: str, name: str, target: str) -> ExitCode:
+    from pipeline.cluster import read_end
+    from pipeline.cluster_view import open_cluster_view, show_end
+
+    with (
+        _interruptible(f"`litesmith runs show {name} --target {target}`, or `runs cancel`"),
+        open_cluster_view(_console()) as show,
+    ):
+        run = cluster.follow(kfp_id, show)
+    end = read_end(run)
+    show_end(_console(), run, end)
+    return end.code
+
+
+def _submit_to_vertex(recipe: "Recipe", target: "Target", *, wait: bool) -> ExitCode:
+    with _cluster_extra():
+        from pipeline.cluster import new_run_id, read_end
+        from pipeline.vertex import submit_to_vertex
+    from pipeline.cluster_view import show_end
+    from pipeline.target import VertexTarget
+
+    assert isinstance(target, VertexTarget)  # There are two kinds of targets.
+    job = submit_to_vertex(recipe, target.context(new_run_id(), recipe), target)
+    run = job.look()
+    print(f"{run.name} started: {run.link}")
+    if not wait:
+        return ExitCode.OK
+    run = job.wait()
+    end = read_end(run)
+    show_end(_console(), run, end)
+    return end.code
+
+
+def _ci_locally(name: str, overrides: list[str], tiny: bool, data_root: Path) -> "CiSummary":
+    from pipeline.ci import summarize
+    from pipeline.local import run_locally
+    from pipeline.recipe import load_recipe
+    from pipeline.runs import find_run
+    from pipeline.sufficiency import check_sufficiency
+
+    recipe, root = load_recipe(name, overrides, tiny=tiny), data_root.expanduser().resolve()
+    check_sufficiency(recipe)
+    code = run_locally(
+        recipe,
+        data_root=root,
+        registry=str(registry_folder(None, data_root)),
+        command=sys.argv,
+        console=_console(),
+    )
+    run = find_run(root, "")
+    outcome = run.outcome()
+    return summarize(
+        recipe.name,
+        run.describe().context,
+        code=code,
+        message=outcome.message if outcome else "the run left no outcome; see its log",
+        verdict=outcome.verdict if outcome else None,
+    )
+
+
+def _ci_on_cluster(name: str, overrides: list[str], tiny: bool, target: str) -> "CiSummary":
+    from pipeline.target import KubeflowTarget
+
+    recipe, where = _prepare(name, overrides, tiny, target)
+    if not isinstance(where, KubeflowTarget):
+        raise UserError(f"{target}: ci speaks to Kubeflow Pipelines; use `submit --wait` on Vertex")
+    with _connected(where) as cluster:
+        from pipeline.ci import summarize
+        from pipeline.cluster import new_run_id, read_end
+        from pipeline.cluster_view import open_cluster_view
+        from pipeline.local import Stopped, stoppable
+
+        context = where.context(new_run_id(), recipe)
+        run = cluster.submit(recipe, context)
+        print(f"{run.name} started: {run.link}", flush=True)
+        try:
+            with stoppable(), open_cluster_view(_console()) as show:
+                run = cluster.follow(run.kfp_id, show)
+        except Stopped as stopped:
+            # A CI system that ends a job wants its work ended, not running on unseen.
+            with contextlib.suppress(UserError):  # It may be over by now.
+                cluster.cancel(run)
+            return summarize(
+                recipe.name,
+                context,
+                code=stopped.code,
+                message="the job was stopped, and its run cancelled",
+                verdict=None,
+                link=run.link,
+            )
+    end = read_end(run)
+    return summarize(
+        recipe.name,
+        context,
+        code=end.code,
+        message=end.message,
+        verdict=end.outcome.verdict if end.outcome else None,
+        link=run.link,
+    )
+
+
+def _schedules(file: Path) -> Iterator[tuple["KubeflowTarget", list, str]]:  # type: ignore[type-arg]
+    with _cluster_extra():
+        from pipeline.schedules import load_schedules, resolve
+    declared = load_schedules(file)
+    for where, wanted in resolve(declared, file.resolve().parent).values():
+        yield where, wanted, declared.owner
+
+
+def _print_change(change: "Change") -> None:
+    print(f"  {change.action:<8} {change.name}: {change.reason}", flush=True)
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=_PLAIN_WIDTH)

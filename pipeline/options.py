@@ -1,0 +1,49 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_DATA_ROOT = Path("litesmith-data")
+
+RecipeArgument = Annotated[
+    str,
+    typer.Argument(metavar="RECIPE", help="A shipped recipe (digits, folder, vgg16) or a file."),
+]
+SetOption = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a value, such as train.epochs=3. Paths are relative to the working folder.",
+    ),
+]
+TinyOption = Annotated[bool, typer.Option("--tiny", help="Take the recipe's small variant.")]
+DataRootOption = Annotated[
+    Path,
+    typer.Option("--data-root", metavar="DIR", help="Holds shards, finished work and runs."),
+]
+RegistryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--registry",
+        metavar="DIR",
+        help="Holds the published models. [default: DATA_ROOT/registry]",
+    ),
+]
+TargetOption = Annotated[
+    str,
+    typer.Option("--target", metavar="TARGET", help="A target's file, or its name in targets/."),
+]
+OptionalTargetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--target", metavar="TARGET", help="A cluster in place of this machine: a target's file."
+    ),
+]
+
+
+def registry_folder(registry: Path | None, data_root: Path) -> Path:
+    """Returns where models are published, if nothing else is said: below the data root."""
+    return (registry or data_root / "registry").expanduser().resolve()
