@@ -27,7 +27,7 @@ def normalize(pictures: Any) -> Any:
     return (pictures.astype(np.float32) - OFFSET) * np.float32(SCALE)
 
 
-def train_model(pictures: Any, labels: Any, *, epochs: int = 12) -> Any:
+def train_model(pictures: Any, labels: Any, *, epochs: int = 2, learning_rate: float = 1e-3) -> Any:
     """Trains a conv net with zero-padded convolutions, which a shifted offset would break."""
     from components.common.keras import keras
 
@@ -41,7 +41,7 @@ def train_model(pictures: Any, labels: Any, *, epochs: int = 12) -> Any:
         features = keras.layers.MaxPooling2D()(features)
     features = keras.layers.Flatten()(features)
     model = keras.Model(image, keras.layers.Dense(len(CLASS_NAMES), "softmax")(features))
-    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    model.compile(keras.optimizers.Adam(learning_rate), "sparse_categorical_crossentropy")
     model.fit(normalize(pictures), labels, batch_size=32, epochs=epochs, verbose=0)
     return model
 

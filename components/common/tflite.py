@@ -62,12 +62,18 @@ def deflated_bytes(data: bytes) -> int:
     return len(compressor.compress(data)) + len(compressor.flush())
 
 
-def float_tensors(data: bytes) -> tuple[str, ...]:
-    """Returns the names of tensors that hold or compute in floating point."""
-    graph = _model(data).Subgraphs(0)
+def float_operators(data: bytes) -> tuple[str, ...]:
+    """Returns the names, each once, of the operators that compute in floating point."""
+    model = _model(data)
+    graph = model.Subgraphs(0)
     floating = {schema.TensorType.FLOAT16, schema.TensorType.FLOAT32, schema.TensorType.FLOAT64}
-    tensors = [graph.Tensors(index) for index in range(graph.TensorsLength())]
-    return tuple(tensor.Name().decode() for tensor in tensors if tensor.Type() in floating)
+    found = set()
+    for index, name in enumerate(_operators(model)):
+        operator = graph.Operators(index)
+        results = [operator.Outputs(number) for number in range(operator.OutputsLength())]
+        if any(graph.Tensors(tensor).Type() in floating for tensor in results):
+            found.add(name)
+    return tuple(sorted(found))
 
 
 def _model(data: bytes) -> schema.Model:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common.documents import Candidate, DatasetManifest, Evaluation
+from components.common.errors import UserError
 from components.common.machine import usable_cores
 from components.common.stage import Stage, Task, execute
 from components.evaluate.config import EvaluateConfig
@@ -79,6 +80,11 @@ def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
     if candidate.failure is not None:
         _write_failure(task, candidate.candidate_id, candidate.failure)
         return {}
+    if manifest.splits["test"].examples == 0:
+        raise UserError(
+            "the data set's test split is empty, so no model can be evaluated; give it a share "
+            "of the examples (data.splits.test)"
+        )
     started = time.monotonic()
     try:
         predictions = predict_examples(

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.common.documents import InputSpec, Scheme, TFLiteModel
+from components.common.documents import InputSpec, Scheme
 from components.common.keras import keras, tf
 from components.common.litert import INPUT, OUTPUT, SIGNATURE
-from components.common.tflite import float_tensors, inspect_model
+from components.common.tflite import float_operators, inspect_model
 from components.quantize.calibration import representative_dataset
 
 
@@ -63,12 +63,7 @@ def convert_model(
         tf.saved_model.save(exported, folder, signatures={SIGNATURE: exported.serve})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         _configure(converter, scheme, pictures)
-        try:
-            data = bytes(converter.convert())
-        except (tf.lite.python.convert_phase.ConverterError, RuntimeError, ValueError) as error:
-            raise ConversionError(
-                f"TFLite's converter refused the model: {_gist(error)}"
-            ) from error
+        data = _convert(converter)
     if scheme == "int8":
         _check_integer(data)
     return data
@@ -109,24 +104,34 @@ def _configure(
         converter.inference_output_type = tf.uint8
 
 
+def _convert(converter: tf.lite.TFLiteConverter) -> bytes:
+    # Here, because TensorFlow must be imported through components.common.keras.
+    from tensorflow.lite.python.convert_phase import ConverterError
+
+    try:
+        return bytes(converter.convert())
+    except ConverterError as error:
+        messages = dict.fromkeys(
+            found.error_message.strip().partition("\n")[0] for found in error.errors
+        )
+        raise ConversionError(
+            f"TFLite's converter refused the model: {'; '.join(messages) or error}"
+        ) from error
+    except (RuntimeError, ValueError) as error:
+        raise ConversionError(f"TFLite's converter failed: {error}") from error
+
+
 def _check_integer(data: bytes) -> None:
     """Checks that an int8 model computes in integers and takes a device's pixels as they are."""
-    model: TFLiteModel = inspect_model(data)
-    if floating := float_tensors(data):
+    # A DEQUANTIZE alone feeds an operator that follows, or the output.
+    if floating := [name for name in float_operators(data) if name != "DEQUANTIZE"]:
         raise ConversionError(
-            f"the model is not full-integer: {len(floating)} tensors stayed in floating point, "
-            f"the first of them {floating[0]}"
+            f"the model is not full-integer: TFLite has no int8 kernel for {', '.join(floating)}"
         )
+    model = inspect_model(data)
     found = (model.input.dtype, model.input.scale, model.input.zero_point)
     if found != ("uint8", 1.0, 0):
         raise ConversionError(
             "the quantized input must take pixels as they are (uint8, scale 1, zero point 0), "
             f"but came out as {found[0]}, scale {found[1]:g}, zero point {found[2]}"
         )
-
-
-def _gist(error: Exception) -> str:
-    """Returns the sentences of a converter's message that say something to a person."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if "error:" in line or "not yet supported" in line] or lines
-    return " ".join(telling[:2])[:400]

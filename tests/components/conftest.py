@@ -11,6 +11,8 @@ from components.quantize.config import QuantizeConfig
 from tests.bundles import read_split, train_model, write_bundle, zero_smallest
 from tests.synthetic import run_context, write_dataset
 
+CALIBRATION_EXAMPLES = 60
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainedModel:
@@ -46,7 +48,7 @@ def candidates(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) 
     from components.quantize import stage
 
     folder = tmp_path_factory.mktemp("candidates")
-    config = QuantizeConfig(calibration_examples=60)
+    config = QuantizeConfig(calibration_examples=CALIBRATION_EXAMPLES)
     ids = config.candidate_ids(pruned=True)
     for id_ in ids:
         stage.run(

@@ -1,0 +1,173 @@
+"""The quantize stage, on a data set that lacks black and white."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.common.bundles import save_model
+from components.common.digests import file_digest
+from components.common.documents import Candidate, Record
+from components.common.keras import keras, tf
+from components.common.litert import Classifier
+from components.common.predictions import read_bundle_predictions
+from components.quantize import stage
+from components.quantize.config import QuantizeConfig
+from tests.bundles import read_split
+from tests.components.conftest import CALIBRATION_EXAMPLES, TrainedModel
+from tests.synthetic import run_context
+
+CONFIG = QuantizeConfig(calibration_examples=CALIBRATION_EXAMPLES)
+
+
+def quantize(trained: TrainedModel, id_: str, output: Path, **changes: Path) -> Candidate:
+    """Runs the stage with a store of its own and returns the candidate."""
+    context = trained.context.model_copy(update={"run_id": output.name})
+    arguments = {"dataset": trained.dataset, "dense": trained.dense, "pruned": trained.pruned}
+    stage.run(
+        **arguments | changes,
+        candidate_id=id_,
+        config=CONFIG.to_json(),
+        context=context.to_json(),
+        candidate=output,
+    )
+    return Candidate.read(output)
+
+
+@pytest.mark.parametrize(
+    "id_", ["float32", "float16", "dynamic_range", "int8", "pruned-float32", "pruned-int8"]
+)
+def test_raw_bytes_are_predicted_as_keras_predicts(
+    id_: str, trained: TrainedModel, candidates: dict[str, Path]
+) -> None:
+    pictures, _, ids = read_split(trained.context, trained.manifest, "test")
+    source = trained.pruned if id_.startswith("pruned") else trained.dense
+    keras_predictions = read_bundle_predictions(source, "test")
+    np.testing.assert_array_equal(ids, keras_predictions.ids)
+    assert pictures.min() >= 60
+    assert pictures.max() <= 187
+    classifier = Classifier(candidates[id_] / "model.tflite")
+    own = np.stack([classifier.classify(picture) for picture in pictures])
+    same = own.argmax(axis=1) == keras_predictions.probabilities.argmax(axis=1)
+    assert same.mean() >= 0.99
+
+
+@pytest.mark.parametrize("id_", ["pruned-float32", "pruned-int8"])
+def test_sparsity_in_the_file_is_what_was_pruned(
+    id_: str, trained: TrainedModel, candidates: dict[str, Path]
+) -> None:
+    model = Candidate.read(candidates[id_]).model
+    assert model is not None
+    counted = {tensor.elements: tensor.zeros for tensor in model.sparsity}
+    pruned = [layer for layer in trained.bundle("pruned").sparsity if layer.pruned]
+    assert len(pruned) == 2
+    for layer in pruned:
+        assert counted[layer.parameters] == layer.zeros == layer.parameters // 2
+
+
+def test_compression_shows_in_the_sizes(candidates: dict[str, Path]) -> None:
+    models = {id_: Candidate.read(folder).model for id_, folder in candidates.items()}
+    sizes = {id_: model.size_bytes for id_, model in models.items() if model}
+    zipped = {id_: model.zipped_bytes for id_, model in models.items() if model}
+    assert sizes["float32"] > sizes["float16"] > sizes["int8"]
+    assert abs(sizes["pruned-int8"] - sizes["int8"]) < 64, "zeros are stored like any value"
+    assert zipped["pruned-int8"] < 0.9 * zipped["int8"]
+    for id_, folder in candidates.items():
+        path = folder / "model.tflite"
+        assert models[id_].sha256 == file_digest(path)
+        assert sizes[id_] == path.stat().st_size
+
+
+def test_int8_takes_pixels_as_they_are_and_gives_quantized_probabilities(
+    candidates: dict[str, Path],
+) -> None:
+    model = Candidate.read(candidates["int8"]).model
+    assert model is not None
+    assert (model.input.dtype, model.input.scale, model.input.zero_point) == ("uint8", 1.0, 0)
+    assert (model.output.dtype, model.output.scale, model.output.zero_point) == (
+        "uint8", 1 / 256, 0,
+    )  # fmt: skip
+
+
+def test_a_model_that_int8_cannot_express_is_a_failed_candidate(
+    trained: TrainedModel, tmp_path: Path
+) -> None:
+    bundle = shutil.copytree(trained.dense, tmp_path / "sine")
+    image = keras.Input((16, 16, 1))
+    features = keras.layers.Flatten()(tf.math.sin(keras.layers.Conv2D(2, 3)(image)))
+    save_model(keras.Model(image, keras.layers.Dense(3, activation="softmax")(features)), bundle)
+    candidate = quantize(trained, "int8", tmp_path / "int8", dense=bundle)
+    assert candidate.model is None
+    assert candidate.failure == ("the model is not full-integer: TFLite has no int8 kernel for SIN")
+    assert [path.name for path in (tmp_path / "int8").iterdir()] == ["candidate.json"]
+
+
+def test_only_int8_depends_on_the_data_set_and_each_on_its_own_bundle(
+    candidates: dict[str, Path], trained: TrainedModel
+) -> None:
+    lineages = {id_: Candidate.read(folder).lineage for id_, folder in candidates.items()}
+    assert set(lineages["float16"].inputs) == {"bundle"}
+    assert set(lineages["int8"].inputs) == {"bundle", "dataset"}
+    assert lineages["int8"].inputs["bundle"] == lineages["float32"].inputs["bundle"]
+    assert lineages["int8"].inputs["bundle"] != lineages["pruned-int8"].inputs["bundle"]
+
+
+def test_another_scheme_in_the_recipe_leaves_a_candidate_in_the_store(
+    trained: TrainedModel, candidates: dict[str, Path], tmp_path: Path
+) -> None:
+    config = QuantizeConfig(schemes=("float16",), calibration_examples=CALIBRATION_EXAMPLES)
+    stage.run(
+        dataset=tmp_path / "never read",
+        dense=trained.dense,
+        pruned=None,
+        candidate_id="float16",
+        config=config.to_json(),
+        context=trained.context.to_json(),
+        candidate=tmp_path / "float16",
+    )
+    task = trained.context.data().read("runs/test/tasks/quantize[float16].json")
+    assert json.loads(task)["status"] == "cached"
+    assert file_digest(tmp_path / "float16/model.tflite") == file_digest(
+        candidates["float16"] / "model.tflite"
+    )
+
+
+def test_another_process_writes_the_same_bytes(
+    trained: TrainedModel, candidates: dict[str, Path], tmp_path: Path
+) -> None:
+    context = run_context(tmp_path)
+    shutil.copytree(Path(trained.context.data_root, "shards"), tmp_path / "data/shards")
+    call = {
+        "dataset": str(trained.dataset),
+        "dense": str(trained.dense),
+        "pruned": str(trained.pruned),
+        "config": CONFIG.to_json(),
+        "context": context.to_json(),
+    }
+    program = (
+        "import json, sys; from pathlib import Path; from components.quantize import stage\n"
+        "call = json.loads(sys.argv[1])\n"
+        "paths = {name: Path(call[name]) for name in ('dataset', 'dense', 'pruned')}\n"
+        "for id_ in ('int8', 'float16'):\n"
+        "    stage.run(**call | paths, candidate_id=id_, candidate=Path(sys.argv[2], id_))\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program, json.dumps(call), str(tmp_path)],
+        env=os.environ | {"PYTHONHASHSEED": "7"},
+        check=True,
+        capture_output=True,
+    )
+    for id_ in ("int8", "float16"):
+        for name in ("model.tflite", "candidate.json"):
+            assert (tmp_path / id_ / name).read_bytes() == (candidates[id_] / name).read_bytes()
+
+
+def test_the_record_names_the_libraries_that_made_the_model(trained: TrainedModel) -> None:
+    store = Path(trained.context.data_root, "store/quantize")
+    records = [Record.read(entry) for entry in store.iterdir()]
+    assert {"tensorflow", "tf-keras", "ai-edge-litert"} <= set(records[0].libraries)
