@@ -1,0 +1,144 @@
+"""Candidates, evaluations and benchmarks as artifacts, made up without any model."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components.common.documents import (
+    Benchmark,
+    Candidate,
+    CandidateBenchmark,
+    ClassMetrics,
+    DatasetManifest,
+    Evaluation,
+    Latency,
+    Machine,
+    Scheme,
+    Source,
+    Split,
+)
+from components.common.examples import read_examples
+from components.common.metrics import confusion_matrix, predicted_classes, share_estimate
+from components.common.predictions import (
+    Predictions,
+    make_predictions,
+    write_evaluation_predictions,
+)
+from components.common.run_context import RunContext
+from tests.releases import describe_model
+from tests.synthetic import CLASS_NAMES, LINEAGE, write_dataset
+
+
+def write_candidate(folder: Path, candidate_id: str, data: bytes) -> Candidate:
+    source: Source = "pruned" if candidate_id.startswith("pruned-") else "dense"
+    scheme: Scheme = candidate_id.removeprefix("pruned-")  # type: ignore[assignment]
+    candidate = Candidate(
+        candidate_id=candidate_id,
+        source=source,
+        scheme=scheme,
+        class_names=CLASS_NAMES,
+        model=describe_model(data),
+        failure=None,
+        lineage=LINEAGE,
+    )
+    candidate.write(folder)
+    (folder / "model.tflite").write_bytes(data)
+    return candidate
+
+
+def predict_test_split(
+    context: RunContext, manifest: DatasetManifest, correct: Any, *, seed: int = 0
+) -> Predictions:
+    """Returns predictions that are right where `correct` (bool [n]) says, in an order of their own.
+
+    The order of `correct` is that of the shards.
+    """
+    examples = list(read_examples(manifest, "test", context.data()))
+    assert len(examples) == len(correct)
+    labels = np.array([example.label for example in examples])
+    predicted = np.where(correct, labels, (labels + 1) % len(CLASS_NAMES))
+    probabilities = np.full((len(labels), len(CLASS_NAMES)), 0.1)
+    probabilities[np.arange(len(labels)), predicted] = 0.8
+    order = np.random.default_rng(seed).permutation(len(labels))
+    return make_predictions(
+        [examples[at].id for at in order],
+        labels[order],
+        probabilities[order],
+        [examples[at].slice for at in order],
+    )
+
+
+def write_evaluation(folder: Path, candidate_id: str, predictions: Predictions) -> Evaluation:
+    labels, predicted = predictions.labels, predicted_classes(predictions.probabilities)
+    confusion = confusion_matrix(labels, predicted, len(CLASS_NAMES))
+    classes = [
+        ClassMetrics(
+            class_name=name,
+            examples=int(confusion[label].sum()),
+            recall=share_estimate(int(confusion[label, label]), int(confusion[label].sum())),
+            precision=float(confusion[label, label] / max(1, confusion[:, label].sum())),
+            f1=0.5,
+        )
+        for label, name in enumerate(CLASS_NAMES)
+    ]
+    evaluation = Evaluation(
+        candidate_id=candidate_id,
+        failure=None,
+        examples=len(predictions),
+        metrics={"accuracy": share_estimate(int((labels == predicted).sum()), len(predictions))},
+        per_class=tuple(classes),
+        per_slice=(),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        keras=None,
+        lineage=LINEAGE,
+    )
+    evaluation.write(folder)
+    write_evaluation_predictions(folder, predictions)
+    return evaluation
+
+
+def write_benchmark(folder: Path, p50_ms: Mapping[str, float]) -> Benchmark:
+    benchmark = Benchmark(
+        machine=Machine(cpu_model="A machine", cores=2),
+        candidates=tuple(
+            CandidateBenchmark(
+                candidate_id=candidate_id,
+                latencies=tuple(
+                    Latency(threads=threads, p50_ms=p50 / threads, p90_ms=p50, p99_ms=p50, runs=20)
+                    for threads in (1, 2)
+                ),
+                peak_memory_bytes=1_000_000,
+            )
+            for candidate_id, p50 in p50_ms.items()
+        ),
+        lineage=LINEAGE,
+    )
+    benchmark.write(folder)
+    return benchmark
+
+
+def write_measured_run(
+    folder: Path, context: RunContext, models: Mapping[str, bytes], *, examples: int = 400
+) -> dict[str, Any]:
+    """Writes what the gate reads: candidates that agree on all test examples.
+
+    Returns:
+      The inputs by name. Evaluations are in another order than the candidates, and each
+      lists the examples in an order of its own: lists are joined by id.
+    """
+    counts: dict[Split, int] = {"train": 6, "validation": 3, "test": examples}
+    manifest = write_dataset(context, folder / "dataset", examples=counts)
+    correct = np.arange(examples) >= examples // 20
+    for seed, (id_, data) in enumerate(models.items()):
+        write_candidate(folder / id_, id_, data)
+        predictions = predict_test_split(context, manifest, correct, seed=seed)
+        write_evaluation(folder / f"{id_}-evaluation", id_, predictions)
+    write_benchmark(folder / "benchmark", dict.fromkeys(models, 1.0))
+    return {
+        "candidates": tuple(folder / id_ for id_ in models),
+        "evaluations": tuple(folder / f"{id_}-evaluation" for id_ in reversed(models)),
+        "benchmark": folder / "benchmark",
+        "dataset": folder / "dataset",
+    }

@@ -1,0 +1,77 @@
+import dataclasses
+
+import pytest
+
+from components.gate.entrants import Entrant
+from components.gate.gains import step_gains
+from tests.components.gate.cases import correct_with, float32, make_entrant
+
+GOOD = correct_with(lost=12, gained=2)
+
+
+def test_each_scheme_is_held_against_float32_of_its_source_and_pruning_against_dense():
+    ids = ("int8", "pruned-float32", "pruned-int8", "pruned-dynamic_range")
+    gains = step_gains([float32(), *(make_entrant(id_, GOOD) for id_ in ids)])
+    assert [(gain.step, gain.before, gain.after) for gain in gains] == [
+        ("int8", "float32", "int8"),
+        ("int8", "pruned-float32", "pruned-int8"),
+        ("dynamic_range", "pruned-float32", "pruned-dynamic_range"),
+        ("pruning", "float32", "pruned-float32"),
+        ("pruning", "int8", "pruned-int8"),
+    ]
+
+
+def test_a_step_that_pays_says_what_it_bought():
+    after = make_entrant("int8", GOOD, size_bytes=1000, zipped_bytes=800, latency_ms=0.9)
+    (gain,) = step_gains([float32(size_bytes=4000), after])
+    assert gain.paid
+    assert (gain.size_ratio, gain.zipped_ratio, gain.latency_ratio) == (0.25, 0.2, 0.9)
+    assert gain.accuracy_change == pytest.approx(-0.01)
+    assert gain.message == (
+        "int8 pays: int8 against float32 is 4.0 times smaller raw, 5.0 times smaller zipped and "
+        "10 % faster, and its accuracy changes by -1 point."
+    )
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "zipped_bytes", "latency_ms", "paid"),
+    [
+        (1000, 1000, 1.0, False),
+        (990, 990, 0.97, False),
+        (1000, 980, 1.0, True),
+        (980, 1000, 1.0, True),
+        (1000, 1000, 0.95, True),
+        (1200, 1200, 1.3, False),
+    ],
+)
+def test_a_step_pays_by_two_percent_of_size_or_five_of_latency(
+    size_bytes, zipped_bytes, latency_ms, paid
+):
+    before = make_entrant("int8", GOOD, size_bytes=1000)
+    after = make_entrant(
+        "pruned-int8",
+        GOOD,
+        size_bytes=size_bytes,
+        zipped_bytes=zipped_bytes,
+        latency_ms=latency_ms,
+    )
+    (gain,) = step_gains([before, after])
+    assert gain.paid is paid
+    assert ("bought nothing" in gain.message) is not paid
+
+
+def test_a_step_that_bought_nothing_says_so_and_what_it_cost():
+    before = make_entrant("int8", GOOD, size_bytes=1000)
+    after = make_entrant("pruned-int8", GOOD, size_bytes=1000, latency_ms=1.6)
+    (gain,) = step_gains([before, after])
+    assert gain.message == (
+        "pruning bought nothing: pruned-int8 against int8 is no smaller raw, no smaller zipped "
+        "and 1.6 times slower, and its accuracy changes by 0 points. "
+        "The recipe could do without it."
+    )
+
+
+def test_steps_of_candidates_that_failed_or_were_not_timed_are_left_out():
+    failed = Entrant(candidate_id="int8", source="dense", scheme="int8", failure="It fell over.")
+    untimed = dataclasses.replace(make_entrant("float16", GOOD), latency_ms=None)
+    assert step_gains([float32(), failed, untimed]) == ()

@@ -1,0 +1,183 @@
+"""The gate as its component runs it: artifacts in, a decision out."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.common.documents import Decision, Evaluation, TaskResult
+from components.common.predictions import read_evaluation_predictions
+from components.common.registry import Registry
+from components.common.run_context import RunContext
+from components.gate import stage
+from components.gate.comparisons import count_pairs
+from components.gate.config import GateConfig
+from components.gate.entrants import align_correct
+from tests.artifacts import write_benchmark, write_evaluation, write_measured_run
+from tests.releases import make_release, publish_and_bless
+from tests.synthetic import run_context
+
+EXAMPLES = 400
+MODELS = {"float32": b"float32" * 400, "int8": b"int8" * 100}
+CONFIG = GateConfig(accuracy_drop=0.02, model_name="shapes")
+
+
+@dataclasses.dataclass
+class Run:
+    """The artifacts that the gate reads, and where it works."""
+
+    folder: Path
+    context: RunContext
+    inputs: dict[str, Any]
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.context.models(), "shapes")
+
+    def decide(self, config: GateConfig = CONFIG, **inputs: Any) -> Decision:
+        stage.run(
+            **{**self.inputs, **inputs},
+            config=config.to_json(),
+            context=self.context.to_json(),
+            decision=self.folder / "decision",
+        )
+        return Decision.read(self.folder / "decision")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    context = run_context(tmp_path)
+    inputs = write_measured_run(tmp_path, context, MODELS, examples=EXAMPLES)
+    return Run(tmp_path, context, inputs)
+
+
+def test_examples_and_candidates_are_joined_by_id(run):
+    """Each evaluation lists the examples in an order of its own, and they agree on all."""
+    decision = run.decide()
+    assert (decision.verdict, decision.winner) == ("blessed", "int8")
+    (comparison,) = decision.candidates[1].comparisons
+    assert (comparison.drop, comparison.examples) == (0, EXAMPLES)
+    swapped = run.decide(candidates=run.inputs["candidates"][::-1])
+    assert swapped == decision
+
+
+def test_the_decision_lies_in_the_run_folder_as_well(run):
+    decision = run.decide()
+    data = run.context.data().read("runs/test/decision.json")
+    assert Decision.model_validate_json(data) == decision
+    assert decision.lineage.inputs.keys() == run.inputs.keys()
+
+
+def test_evaluations_of_other_examples_are_refused(run):
+    predictions = read_evaluation_predictions(run.folder / "int8-evaluation")
+    ids = predictions.ids.copy()
+    ids[0] = b"elsewhere"
+    write_evaluation(
+        run.folder / "int8-evaluation", "int8", dataclasses.replace(predictions, ids=ids)
+    )
+    with pytest.raises(ValueError, match="not of one test split"):
+        run.decide()
+    data = run.context.data().read("runs/test/tasks/gate.json")
+    assert TaskResult.model_validate_json(data).status == "failed"
+
+
+def test_an_evaluation_too_few_is_refused(run):
+    with pytest.raises(ValueError, match=r"candidates .* but evaluations"):
+        run.decide(evaluations=run.inputs["evaluations"][:1])
+
+
+def test_the_decision_follows_the_pointer_and_never_comes_from_the_store(run):
+    assert run.decide().verdict == "blessed"
+    publish_and_bless(run.registry, MODELS["int8"])
+    _, generation = run.registry.blessed()
+    decision = run.decide()
+    assert decision.verdict == "already_blessed"
+    assert decision.blessed_before.generation == generation
+    publish_and_bless(run.registry, MODELS["float32"])
+    assert run.decide().verdict == "blessed"
+
+
+def test_other_classes_than_the_blessed_model_knows_are_noted(run):
+    release = make_release(b"champion").model_copy(update={"class_names": ("cat", "dog")})
+    run.registry.publish(release, b"champion", {})
+    run.registry.bless(release, run_id="before", generation=0)
+    decision = run.decide()
+    assert decision.verdict == "blessed"
+    (note,) = decision.notes
+    assert "it knows the classes cat, dog, the data set now has bar, cross, disc" in note
+
+
+def test_pictures_that_the_blessed_model_does_not_take_are_noted(run):
+    release = make_release(b"champion")
+    spec = release.model.input.model_copy(update={"shape": (1, 32, 32, 3)})
+    model = release.model.model_copy(update={"input": spec})
+    release = release.model_copy(update={"model": model})
+    run.registry.publish(release, b"champion", {})
+    run.registry.bless(release, run_id="before", generation=0)
+    (note,) = run.decide().notes
+    assert "takes pictures of shape (32, 32, 3), the data set now has (16, 16, 1)" in note
+
+
+def test_a_blessed_model_that_litert_cannot_load_is_noted(run):
+    publish_and_bless(run.registry, b"no model at all")
+    decision = run.decide()
+    assert decision.verdict == "blessed"
+    (note,) = decision.notes
+    assert "LiteRT cannot load the model" in note
+
+
+def test_the_blessed_model_runs_on_this_runs_test_split(trained, candidates, tmp_path):
+    """Its comparisons are those of its own evaluation, had it been a candidate."""
+    from components.evaluate import stage as evaluate
+    from components.evaluate.config import EvaluateConfig
+
+    folders = {}
+    for id_ in ("float32", "int8", "pruned-int8"):
+        folders[id_] = tmp_path / id_
+        evaluate.run(
+            dataset=trained.dataset,
+            dense=trained.dense,
+            pruned=trained.pruned,
+            candidate=candidates[id_],
+            candidate_id=id_,
+            config=EvaluateConfig(bootstrap_resamples=100).to_json(),
+            context=trained.context.to_json(),
+            evaluation=folders[id_],
+            metrics=_Log(),
+            confusion=_Log(),
+        )
+    write_benchmark(tmp_path / "benchmark", {"float32": 1.0, "int8": 0.5})
+    context = run_context(tmp_path).model_copy(update={"data_root": trained.context.data_root})
+    registry = Registry(context.models(), "shapes")
+    publish_and_bless(registry, (candidates["pruned-int8"] / "model.tflite").read_bytes())
+    stage.run(
+        candidates=(candidates["float32"], candidates["int8"]),
+        evaluations=(folders["float32"], folders["int8"]),
+        benchmark=tmp_path / "benchmark",
+        dataset=trained.dataset,
+        config=GateConfig(accuracy_drop=0.2, model_name="shapes").to_json(),
+        context=context.to_json(),
+        decision=tmp_path / "decision",
+    )
+    decision = Decision.read(tmp_path / "decision")
+    assert decision.notes == ()
+    order = read_evaluation_predictions(folders["float32"])
+    correct = {
+        id_: align_correct(read_evaluation_predictions(folder), order)
+        for id_, folder in folders.items()
+    }
+    accuracy = Evaluation.read(folders["pruned-int8"]).metrics["accuracy"].value
+    assert correct["pruned-int8"].mean() == pytest.approx(accuracy)
+    for verdict in decision.candidates:
+        comparison = verdict.comparisons[-1]
+        expected = count_pairs(correct["pruned-int8"], correct[verdict.candidate_id])
+        assert comparison.reference == f"blessed {registry.blessed()[0].version}"
+        assert comparison.drop == pytest.approx(expected.drop)
+
+
+class _Log:
+    """Takes what a stage logs to KFP."""
+
+    def log_metric(self, name: str, value: float) -> None: ...
+    def log_confusion_matrix(self, names: list[str], matrix: list[list[int]]) -> None: ...
