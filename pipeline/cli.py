@@ -7,7 +7,7 @@ at once. Nothing here imports TensorFlow, Beam or kfp.
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -34,6 +34,14 @@ from pipeline.options import (
     registry_folder,
 )
 
+if TYPE_CHECKING:
+    from components.common.registry import Registry
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="Which model, where the registry has several."),
+]
+VersionArgument = Annotated[str, typer.Argument(metavar="VERSION")]
 _PLAIN_WIDTH = 120  # Of lines where there is no terminal to ask.
 
 _EXIT_CODES = "\n\n".join(f"{code.value:>3}: {meaning}" for code, meaning in MEANINGS.items())
@@ -49,9 +57,11 @@ app = typer.Typer(
 recipe_app = typer.Typer(help="Look at recipes: what a run computes.", no_args_is_help=True)
 runs_app = typer.Typer(help="Look at runs, here or on a cluster.", no_args_is_help=True)
 cache_app = typer.Typer(help="The store of finished work.", no_args_is_help=True)
+models_app = typer.Typer(help="The released models.", no_args_is_help=True)
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(runs_app, name="runs")
 app.add_typer(cache_app, name="cache")
+app.add_typer(models_app, name="models")
 app.add_typer(cluster_app)
 runs_app.add_typer(cluster_runs_app)
 app.add_typer(schedule_app, name="schedule")
@@ -200,6 +210,78 @@ def cache_prune(
     models = open_storage(str(registry_folder(registry, data_root)))
     pruned = prune(open_storage(str(root)), models, root, keep_runs=keep_runs, dry_run=dry_run)
     print(describe_pruned(pruned, dry_run=dry_run))
+
+
+@models_app.command("list")
+def models_list(
+    model: ModelOption = None,
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    registry: RegistryOption = None,
+) -> None:
+    """List the versions of every model, the oldest first."""
+    from components.common.storage import open_storage
+    from pipeline.models import list_versions, open_model, versions_table
+
+    models = open_storage(str(registry_folder(registry, data_root)))
+    if model is not None:
+        open_model(models, model)
+    versions = list_versions(models, model)
+    if not versions:
+        print(f"no model is published in {models.root} yet; make one with `litesmith run digits`")
+        return
+    _console().print(versions_table(versions))
+
+
+@models_app.command("show")
+def models_show(
+    version: Annotated[
+        str | None, typer.Argument(metavar="[VERSION]", help="The blessed one, if none is named.")
+    ] = None,
+    model: ModelOption = None,
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    registry: RegistryOption = None,
+) -> None:
+    """Show a version: its figures, its classes, what it was made from."""
+    from pipeline.models import details_view, show_version
+
+    _console().print(details_view(show_version(_model(model, registry, data_root), version)))
+
+
+@models_app.command("diff")
+def models_diff(
+    before: VersionArgument,
+    after: VersionArgument,
+    model: ModelOption = None,
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    registry: RegistryOption = None,
+) -> None:
+    """Compare two versions: figures, data, configuration."""
+    from pipeline.models import diff_versions, diff_view
+
+    _console().print(diff_view(diff_versions(_model(model, registry, data_root), before, after)))
+
+
+@models_app.command("rollback")
+def models_rollback(
+    version: Annotated[
+        str | None,
+        typer.Argument(metavar="[VERSION]", help="The one blessed before, if none is named."),
+    ] = None,
+    model: ModelOption = None,
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    registry: RegistryOption = None,
+) -> None:
+    """Bless a version again."""
+    from pipeline.models import roll_back, rollback_view
+
+    _console().print(rollback_view(roll_back(_model(model, registry, data_root), version)))
+
+
+def _model(model: str | None, registry: Path | None, data_root: Path) -> "Registry":
+    from components.common.storage import open_storage
+    from pipeline.models import open_model
+
+    return open_model(open_storage(str(registry_folder(registry, data_root))), model)
 
 
 def _data_root(data_root: Path) -> Path:

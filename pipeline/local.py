@@ -28,6 +28,7 @@ from components.common.stage import DRIVER_PID, EVENTS_DIRECTORY
 from pipeline.exit_codes import ExitCode
 from pipeline.progress import RunProgress
 from pipeline.recipe import Recipe
+from pipeline.results import summarize
 from pipeline.runs import RunFolder, create_run, data_root_in_use
 from pipeline.view import open_view, show_paths, show_summary
 
@@ -171,22 +172,18 @@ def stoppable() -> Iterator[None]:
 
 def _finish(run: RunFolder, failure: Failure | None, console: Console) -> ExitCode:
     """Keeps what is worth keeping of a run that ended by itself, and shows how it ended."""
-    summary = run.summarize()
-    report = run.find_report()
-    if report is not None and not run.report.exists():
-        shutil.copyfile(report, run.report)
-    if summary is not None:
-        summary.write(run.path)
-    # What can be used again is in the store; the rest was just copied.
+    # What can be used again is in the store, the rest in the run's folder and the registry.
     shutil.rmtree(run.artifacts, ignore_errors=True)
+    summary = summarize(run.describe().context)
     if failure is None and summary is None:
-        message = "every task succeeded, but there is no decision"
+        message = "every task succeeded, but nothing was decided"
         failure = _failure(ExitCode.UNEXPECTED, None, message, run.kfp_log)
     if failure is not None:
         _record_failure(run, failure)
         _show_failure(console, failure, run)
         return failure.code
     assert summary is not None
+    summary.write(run.path)
     show_summary(console, summary, run)
     return ExitCode.NOT_BLESSED if summary.verdict == "not_blessed" else ExitCode.OK
 

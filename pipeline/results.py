@@ -17,6 +17,7 @@ from components.common.documents import (
     Estimate,
     Evaluation,
     Part,
+    Published,
     Release,
     TaskResult,
 )
@@ -25,7 +26,7 @@ from components.common.receipts import collect_receipt
 from components.common.registry import Registry
 from components.common.run_context import RunContext
 from components.common.store import Store
-from pipeline.runs import CandidateSummary
+from pipeline.runs import CandidateSummary, RunSummary
 
 D = TypeVar("D", bound=Document)
 
@@ -71,6 +72,23 @@ def read_results(context: RunContext) -> RunResults:
         candidates=tuple(_candidates(context, decision, tasks)),
         blessed=_blessed(context, decision),
         tasks=tasks,
+    )
+
+
+def summarize(context: RunContext) -> RunSummary | None:
+    """Returns what a run came to; None where it ended before it decided and published."""
+    results = read_results(context)
+    try:
+        data = context.data().read(f"{context.run_folder()}/{Published.file_name}")
+    except FileNotFoundError:
+        return None
+    published = Published.model_validate_json(data)
+    return RunSummary(
+        verdict=published.verdict,
+        message=published.message,
+        winner=results.decision.winner if results.decision else None,
+        candidates=results.candidates,
+        model=published.uri,
     )
 
 

@@ -23,15 +23,10 @@ from typing import ClassVar, Literal, TypeVar
 from pydantic import ValidationError
 
 from components.common.documents import (
-    Benchmark,
-    Candidate,
-    Decision,
     Document,
     Estimate,
-    Evaluation,
     Outcome,
     Part,
-    Published,
     TaskResult,
     Verdict,
 )
@@ -148,52 +143,6 @@ class RunFolder:
         with (self.path / RunDescription.file_name).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield
-
-    def summarize(self) -> RunSummary | None:
-        """Builds the summary from the run's artifacts; None before the gate decided."""
-        decision = next(self._documents(Decision), None)
-        if decision is None:
-            return None
-        models = {item.candidate_id: item for item in self._documents(Candidate)}
-        accuracies = {
-            item.candidate_id: item.metrics.get("accuracy") for item in self._documents(Evaluation)
-        }
-        latencies = {
-            item.candidate_id: next((t.p50_ms for t in item.latencies if t.threads == 1), None)
-            for benchmark in self._documents(Benchmark)
-            for item in benchmark.candidates
-        }
-        rows = []
-        for judged in decision.candidates:
-            id_ = judged.candidate_id
-            model = models[id_].model if id_ in models else None
-            rows.append(
-                CandidateSummary(
-                    candidate_id=id_,
-                    accuracy=accuracies.get(id_),
-                    size_bytes=model.size_bytes if model else None,
-                    zipped_bytes=model.zipped_bytes if model else None,
-                    latency_ms=latencies.get(id_),
-                    accepted=judged.accepted,
-                    reason=" ".join(judged.reasons),
-                )
-            )
-        published = next(self._documents(Published), None)
-        return RunSummary(
-            verdict=decision.verdict,
-            message=decision.summary,
-            winner=decision.winner,
-            candidates=tuple(rows),
-            model=published.uri if published else None,
-        )
-
-    def find_report(self) -> Path | None:
-        """Returns the page that the report task wrote, among the run's artifacts."""
-        return next((page for page in self.artifacts.rglob("page") if page.is_file()), None)
-
-    def _documents(self, kind: type[D]) -> Iterator[D]:
-        for path in self.artifacts.rglob(kind.file_name):
-            yield kind.read(path.parent)
 
 
 def create_run(
