@@ -22,7 +22,7 @@ import google_crc32c
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from components.common.documents import DatasetManifest, Split
-from components.common.errors import UserError
+from components.common.shards import damaged_shard, stage_shards
 from components.common.storage import Storage
 
 
@@ -98,19 +98,14 @@ def read_examples(manifest: DatasetManifest, split: Split, storage: Storage) -> 
     Raises:
       UserError: a shard is missing or damaged.
     """
-    for shard in manifest.splits[split].shards:
-        path = storage.local_path(shard.path)
+    shards = manifest.splits[split].shards
+    for shard, path in zip(shards, stage_shards(storage, shards), strict=True):
         try:
-            if path is None:
-                raise NotImplementedError("reading shards from a bucket")
             with _opened(path, manifest.compression) as file:
                 for record in read_records(file, name=shard.path):
                     yield decode_example(record)
-        except (FileNotFoundError, ValueError, EOFError, gzip.BadGzipFile) as error:
-            raise UserError(
-                f"{storage.uri(shard.path)}: the shard is missing or damaged ({error}); "
-                "run again, and preprocess will write it anew"
-            ) from error
+        except (ValueError, EOFError, gzip.BadGzipFile) as error:
+            raise damaged_shard(storage, shard, str(error)) from error
 
 
 def _opened(path: Path, compression: str) -> IO[bytes]:

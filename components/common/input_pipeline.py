@@ -19,6 +19,7 @@ from components.common.augmentation import augment_pictures, changes_pictures
 from components.common.documents import DatasetManifest, ImageSpec, InputSpec, Split
 from components.common.errors import UserError
 from components.common.keras import tf
+from components.common.shards import copy_shards
 from components.common.storage import Storage
 from components.common.training_config import Augment
 
@@ -185,26 +186,15 @@ def stage_shards(
     """Returns local paths of a split's shards, copying those that lie elsewhere.
 
     Raises:
-      UserError: the split is empty, or a shard is missing.
+      UserError: the split is empty, or a shard is missing or is not what it should be.
     """
     if manifest.splits[split].examples == 0:
         raise UserError(
             f"the {split} split is empty; give more pictures, or a greater share to it in "
             "data.splits"
         )
-    paths = []
-    for shard in manifest.splits[split].shards:
-        path = storage.local_path(shard.path)
-        try:
-            if path is None:
-                path = scratch / shard.path
-                storage.download(shard.path, path)
-            if not path.is_file():
-                raise FileNotFoundError(path)
-        except FileNotFoundError as error:
-            raise _damaged(split, storage, f"{shard.path} does not exist") from error
-        paths.append(str(path))
-    return tuple(paths)
+    paths = copy_shards(storage, manifest.splits[split].shards, scratch)
+    return tuple(str(path) for path in paths)
 
 
 def prepare_pictures(spec: InputSpec, augment: Augment | None = None) -> Prepare:
