@@ -56,6 +56,7 @@ class KfpServer:
     Attributes:
       token: the bearer token to ask for, None for none.
       namespaces: for a multi-user server, those that the caller may use.
+      autopilot: what a run goes through each time that it is asked for.
       requests: `METHOD /path` of every request that was answered.
     """
 
@@ -63,6 +64,7 @@ class KfpServer:
     namespaces: frozenset[str] | None = None
     version: str = "2.17.0"
     clock: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    autopilot: tuple[str, ...] = ()
     requests: list[str] = dataclasses.field(default_factory=list)
     host: str = ""
 
@@ -304,7 +306,11 @@ class KfpServer:
         return _page(request, "runs", allowed)
 
     def _get_run(self, request: "Request", run_id: str) -> Json:
-        return _found(self.runs, run_id)
+        run = _found(self.runs, run_id)
+        if run["state"] == "PENDING":
+            for state in self.autopilot:
+                self.move(run_id, state)
+        return run
 
     def _terminate_run(self, request: "Request", run_id: str) -> Json:
         run = _found(self.runs, run_id)

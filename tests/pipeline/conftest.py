@@ -1,0 +1,45 @@
+"""What tests against a cluster share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.target import KubeflowTarget
+from tests.pipeline.kfp_server import KfpServer
+
+
+@pytest.fixture
+def server() -> Iterator[KfpServer]:
+    with KfpServer().serving() as server:
+        yield server
+
+
+def make_target(folder: Path, host: str = "http://127.0.0.1:1", **changes: Any) -> KubeflowTarget:
+    """Returns a target whose volume is a folder of this machine."""
+    values = {
+        "kind": "kubeflow",
+        "host": host,
+        "namespace": "vision",
+        "images": {"beam": "beam:1", "train": "train:1", "lite": "lite:1"},
+        "data_root": f"{folder}/data",
+        "registry": f"{folder}/registry",
+        "volumes": ({"claim": "data", "path": str(folder)},),
+        **changes,
+    }
+    return KubeflowTarget.model_validate({k: v for k, v in values.items() if v is not None})
+
+
+@pytest.fixture
+def target(tmp_path: Path, server: KfpServer) -> KubeflowTarget:
+    return make_target(tmp_path, server.host)
+
+
+@pytest.fixture
+def cluster(target: KubeflowTarget) -> Iterator[Any]:
+    from pipeline.cluster import Cluster
+    from pipeline.connection import connect
+
+    with connect(target, {}) as api:
+        yield Cluster(api, target)
