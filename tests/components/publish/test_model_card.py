@@ -1,0 +1,161 @@
+"""The model card: its example must run, and its texts must stay within their places."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.common.documents import (
+    Ancestry,
+    Benchmark,
+    Candidate,
+    CandidateVerdict,
+    DatasetManifest,
+    Decision,
+    Evaluation,
+    Release,
+)
+from components.common.litert import Classifier
+from components.common.pictures import decode_picture
+from components.publish.model_card import (
+    CardFacts,
+    example_code,
+    render_html,
+    render_markdown,
+)
+from tests.artifacts import write_measured_run
+from tests.releases import make_release
+from tests.synthetic import CLASS_NAMES, LINEAGE, draw_picture, encode_png, run_context
+
+HOSTILE = ("<script>alert(1)</script>", "a|b\nc", "disc")
+
+
+def make_facts(folder: Path, **changes: Any) -> CardFacts:
+    write_measured_run(folder, run_context(folder), {"int8": b"int8" * 100}, examples=60)
+    verdict = CandidateVerdict(
+        candidate_id="int8", accepted=True, reasons=("It is the smallest.",), comparisons=()
+    )
+    decision = Decision(
+        verdict="blessed",
+        summary="int8 is blessed.",
+        winner="int8",
+        candidates=(verdict,),
+        steps=(),
+        power=0.9,
+        power_note="A chance of 90 %.",
+        required_test_examples=50,
+        notes=("A note.",),
+        blessed_before=None,
+        lineage=LINEAGE,
+    )
+    facts: dict[str, Any] = {
+        "release": make_release(b"int8" * 100),
+        "description": "Three shapes.",
+        "candidate": Candidate.read(folder / "int8"),
+        "evaluation": Evaluation.read(folder / "int8-evaluation"),
+        "benchmark": Benchmark.read(folder / "benchmark"),
+        "manifest": DatasetManifest.read(folder / "dataset"),
+        "decision": decision,
+        "budgets": {"accuracy_drop": 0.02, "size_bytes": None},
+        "ancestry": Ancestry(records=()),
+    }
+    return CardFacts(**{**facts, **changes})
+
+
+def rename_classes(facts: CardFacts) -> CardFacts:
+    classes = [
+        metrics.model_copy(update={"class_name": name})
+        for metrics, name in zip(facts.evaluation.per_class, HOSTILE, strict=True)
+    ]
+    evaluation = facts.evaluation.model_copy(update={"per_class": tuple(classes)})
+    return CardFacts(**{**vars(facts), "evaluation": evaluation})
+
+
+class Page(HTMLParser):
+    """Gathers what a page would load, and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_both_cards_say_the_same(tmp_path):
+    facts = make_facts(tmp_path)
+    page, markdown = Page(render_html(facts)), render_markdown(facts)
+    for text in (
+        "Three shapes.",
+        "int8 is blessed.",
+        "It is the smallest.",
+        "A note.",
+        "A chance of 90 %.",
+        "raw pixels in [0, 255]",
+        "90.0 % (95 % interval 85.0 % to 94.0 %, 60 test examples)",
+        "0.5 ms (p50, one thread) on A machine, 2 cores",
+        *CLASS_NAMES,
+    ):
+        assert text in page.text and text in markdown
+    assert "size_bytes" not in page.text, "a budget that is not stated is left out"
+
+
+def test_the_page_loads_nothing(tmp_path):
+    page = Page(render_html(make_facts(tmp_path)))
+    assert page.addresses == []
+    assert not {"script", "link", "img", "iframe"} & set(page.tags)
+
+
+def test_class_names_cannot_break_out_of_their_cells(tmp_path):
+    facts = rename_classes(make_facts(tmp_path))
+    page = Page(render_html(facts))
+    assert "script" not in page.tags and HOSTILE[0] in page.text
+    rows = [line for line in render_markdown(facts).splitlines() if line.startswith("| a")]
+    (row,) = [row for row in rows if "b c" in row]
+    assert row.startswith(r"| a\|b c |")
+
+
+def test_markdown_tables_are_whole(tmp_path):
+    """Every row of a table has as many cells as its head."""
+    lines = render_markdown(make_facts(tmp_path)).splitlines()
+    for number, line in enumerate(lines):
+        if set(line) == {"|", "-"}:
+            columns = line.count("|")
+            assert lines[number - 1].count("|") == columns
+            row = number + 1
+            while row < len(lines) and lines[row].startswith("|"):
+                assert lines[row].count("|") == columns
+                row += 1
+
+
+@pytest.mark.parametrize("id_", ["float32", "int8"])
+def test_the_example_classifies_a_picture(candidates, tmp_path, id_):
+    """It is taken from the card as a reader would, and run where the files lie."""
+    candidate = Candidate.read(candidates[id_])
+    release: Release = make_release(b"").model_copy(update={"model": candidate.model})
+    card = render_markdown(make_facts(tmp_path, release=release, candidate=candidate))
+    code = re.search(r"```python\n(.*?)```", card, re.DOTALL)[1]
+    assert code.strip() == example_code(candidate.model)
+    picture = encode_png(draw_picture(2, 5, low=60, high=187))
+    (tmp_path / "picture.png").write_bytes(picture)
+    model = candidates[id_] / "model.tflite"
+    (tmp_path / "model.tflite").write_bytes(model.read_bytes())
+    (tmp_path / "labels.txt").write_text("".join(f"{name}\n" for name in CLASS_NAMES))
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    label, probability = result.stdout.split()
+    expected = Classifier(model).classify(decode_picture(picture, channels=1))
+    assert label == CLASS_NAMES[expected.argmax()]
+    assert float(probability) == pytest.approx(float(expected.max()), abs=1e-5)
