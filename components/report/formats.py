@@ -69,7 +69,8 @@ def significant(value: float, digits: int = 3) -> str:
     """Returns a number with so many significant digits, never with an exponent."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else str(value)
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # After rounding: 0.9996 is 1.00.
+    decimals = max(0, digits - 1 - exponent)
     return f"{value:,.{decimals}f}".replace("-", MINUS)
 
 

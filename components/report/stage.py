@@ -13,6 +13,7 @@ from components.common.documents import (
     Decision,
     Evaluation,
     ModelBundle,
+    Receipt,
     Validation,
 )
 from components.common.receipts import collect_receipt
@@ -92,8 +93,16 @@ def _read_run(task: Task[ReportConfig]) -> "Run":
         evaluations={evaluation.candidate_id: evaluation for evaluation in evaluations},
         benchmark=Benchmark.read(inputs["benchmark"]),
         decision=Decision.read(inputs["decision"]),
-        receipt=collect_receipt(task.context),
+        receipt=_collect_receipt(task),
     )
+
+
+def _collect_receipt(task: Task[ReportConfig]) -> Receipt:
+    """Returns the tasks before this one; an earlier attempt at it is not among them."""
+    receipt = collect_receipt(task.context)
+    before = tuple(result for result in receipt.tasks if result.task != task.name)
+    seconds = sum(result.seconds for result in before)
+    return receipt.model_copy(update={"tasks": before, "seconds": seconds})
 
 
 def _read_rejects(dataset: Path) -> "tuple[Reject, ...]":

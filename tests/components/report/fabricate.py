@@ -238,7 +238,7 @@ def _candidate(id_: str, class_names: Sequence[str], failure: str | None) -> Can
 
 
 def _predictions(number: int, classes: int) -> Predictions:
-    """Answers of a model that errs on some 2 % of the examples, more the later it comes."""
+    """Returns answers that are wrong for some 2 % of the examples, more for later models."""
     random = np.random.default_rng(number)
     labels = np.arange(TEST_EXAMPLES) % classes
     said = labels.copy()
@@ -324,7 +324,7 @@ def _benchmark(ids: Sequence[str]) -> Benchmark:
 def _decision(
     evaluations: Mapping[str, Evaluation], winner: str | None, verdict: Verdict, pruned: bool
 ) -> Decision:
-    best = evaluations[BASELINE_ID].metrics
+    best = evaluations[BASELINE_ID].metrics.get("accuracy")
     return Decision(
         verdict=verdict,
         summary=(
@@ -334,7 +334,7 @@ def _decision(
         ),
         winner=winner,
         candidates=tuple(
-            _verdict(id_, evaluation, best["accuracy"].value, winner)
+            _verdict(id_, evaluation, best.value if best else 0.0, winner)
             for id_, evaluation in evaluations.items()
         ),
         steps=(

@@ -1,0 +1,318 @@
+"""The page as a reader meets it: rendered from made-up documents and parsed again."""
+
+import base64
+import dataclasses
+import html.parser
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from components.common.documents import BASELINE_ID, Finding
+from components.report import formats, stage
+from components.report.config import ReportConfig
+from tests.components.report.fabricate import TEST_EXAMPLES, Fabricated, fabricate
+
+_VOID = {"meta", "img", "br", "i"}
+
+
+class Parsed(html.parser.HTMLParser):
+    """The page's text, section by section, table rows and addresses."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.source = text
+        self.sections: dict[str, list[str]] = {"": []}
+        self.rows: list[list[str]] = []
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+        self.tags: list[str] = []
+        self._section = ""
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self._open, f"left open: {self._open}"
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attributes:
+            if name in ("src", "href", "srcset", "data", "action", "poster", "xlink:href"):
+                self.addresses.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+                self._section = value or ""
+                self.sections[self._section] = []
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th") and self.rows:
+            self.rows[-1].append("")
+        if tag not in ("meta", "img", "br"):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open and self._open[-1] == tag, f"{tag} closes {self._open[-3:]}"
+        self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if "style" in self._open:
+            return
+        self.sections[self._section].append(data)
+        if "tr" in self._open and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+    def text(self, section: str | None = None) -> str:
+        parts = [
+            part
+            for name, found in self.sections.items()
+            if section is None or name == section
+            for part in found
+        ]
+        return " ".join(" ".join(parts).split())
+
+    def row(self, first: str) -> str:
+        """Returns the text of the first table row whose first cell reads so."""
+        found = next(row for row in self.rows if row and row[0].strip() == first)
+        return " ".join(" ".join(found).split())
+
+
+def render(run: Fabricated, folder: Path) -> Parsed:
+    page = folder / "page.html"
+    stage.run(
+        **run.artifacts,
+        config=run.config.to_json(),
+        context=run.context.to_json(),
+        page=page,
+    )
+    return Parsed(page.read_text(encoding="utf-8"))
+
+
+def spaced(text: str) -> str:
+    return text.replace(formats.SPACE, " ")
+
+
+@pytest.fixture(scope="module")
+def blessed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Fabricated, Parsed]:
+    folder = tmp_path_factory.mktemp("blessed")
+    run = fabricate(
+        folder,
+        class_names=[str(digit) for digit in range(10)],
+        rejects=[("a/1.jpg", "truncated", "ends early"), ("a/2.txt", "not_an_image", "")],
+        findings=[Finding(check="label_shift", severity="warn", message="Shares differ by 0.14.")],
+    )
+    return run, render(run, folder)
+
+
+def test_page_leads_with_the_verdict_and_the_winner(blessed: tuple[Fabricated, Parsed]) -> None:
+    run, page = blessed
+    top = page.text("")
+    accuracy = run.evaluations["int8"].metrics["accuracy"]
+    assert "int8 is blessed" in top
+    assert run.decision.summary in top
+    assert spaced(formats.percent(accuracy.value)) in top
+    assert spaced(formats.percent(accuracy.low)) in top
+    assert "102 kB 3.6× smaller than float32" in top
+    assert "0.123 ms" in top
+
+
+def test_every_candidates_row_shows_its_documents_figures(
+    blessed: tuple[Fabricated, Parsed],
+) -> None:
+    run, page = blessed
+    for id_, evaluation in run.evaluations.items():
+        row = page.row(id_)
+        model = run.candidates[id_].model
+        assert model is not None
+        measured = next(c for c in run.benchmark.candidates if c.candidate_id == id_)
+        latency = next(entry for entry in measured.latencies if entry.threads == 1)
+        verdict = next(c for c in run.decision.candidates if c.candidate_id == id_)
+        expected = [
+            formats.percent(evaluation.metrics["accuracy"].value),
+            formats.size(model.size_bytes),
+            formats.size(model.zipped_bytes),
+            formats.significant(latency.p50_ms),
+            formats.significant(latency.p90_ms),
+            formats.significant(latency.p99_ms),
+            formats.size(measured.peak_memory_bytes),
+            *(formats.points(c.drop) for c in verdict.comparisons),
+            *(f"at most {formats.points(c.upper_bound)} of 2" for c in verdict.comparisons),
+        ]
+        for figure in expected:
+            assert spaced(figure) in row, (id_, figure, row)
+        assert verdict.reasons[0] in page.text("candidates")
+
+
+def test_steps_that_bought_nothing_are_said_aloud(blessed: tuple[Fabricated, Parsed]) -> None:
+    run, page = blessed
+    text = page.text("steps")
+    assert all(step.message in text for step in run.decision.steps)
+    assert text.count("bought nothing") == 2  # The badge and the sentence, once each.
+
+
+def test_classes_table_compares_float_with_the_winner(blessed: tuple[Fabricated, Parsed]) -> None:
+    run, page = blessed
+    before = {m.class_name: m.recall.value for m in run.evaluations[BASELINE_ID].per_class}
+    rows = [row for row in page.rows if len(row) == 8 and row[0].strip() in before]
+    assert {row[0].strip() for row in rows} == set(before)
+    for metrics in run.evaluations["int8"].per_class:
+        row = next(row for row in rows if row[0].strip() == metrics.class_name)
+        assert row[1] == str(metrics.examples)
+        assert row[2] == formats.percent(before[metrics.class_name])
+        assert row[3].startswith(formats.percent(metrics.recall.value))
+        assert row[4] == formats.points(metrics.recall.value - before[metrics.class_name])
+
+
+def test_confusion_matrix_is_the_winners(blessed: tuple[Fabricated, Parsed]) -> None:
+    run, page = blessed
+    matrix = [[int(cell) for cell in row[1:]] for row in page.rows if len(row) == 11][1:]
+    assert matrix == [list(row) for row in run.evaluations["int8"].confusion]
+
+
+def test_mistakes_are_those_that_float_alone_gets_right(
+    blessed: tuple[Fabricated, Parsed],
+) -> None:
+    run, page = blessed
+    before, after = run.predictions[BASELINE_ID], run.predictions["int8"]
+    right = before.probabilities.argmax(1) == before.labels
+    wrong = after.probabilities.argmax(1) != after.labels
+    lost = int((right & wrong).sum())
+    assert f"{lost} test pictures that float32 gets right are wrong in int8" in page.text(
+        "mistakes"
+    )
+    assert page.source.count('alt="a picture of') == lost
+
+
+def test_pictures_are_embedded_and_decodable(blessed: tuple[Fabricated, Parsed]) -> None:
+    _, page = blessed
+    pictures = [address for address in page.addresses if address.startswith("data:image/png")]
+    assert len(pictures) > 12  # Three classes have four thumbnails each.
+    for address in pictures:
+        with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as picture:
+            assert picture.size == (16, 16)
+
+
+def test_data_section_shows_splits_rejects_and_findings(
+    blessed: tuple[Fabricated, Parsed],
+) -> None:
+    _, page = blessed
+    text = page.text("data")
+    assert "596 records in the source, 2 of them rejected" in text
+    assert "test 450 2" in page.row("test")
+    assert "truncated 1 a/1.jpg ends early" in page.row("truncated")
+    assert "Shares differ by 0.14." in text
+
+
+def test_sparsity_is_joined_with_what_was_counted(blessed: tuple[Fabricated, Parsed]) -> None:
+    _, page = blessed
+    assert page.row("block_2") == "block_2 18,432 50.0 % 50.0 %"
+    assert page.row("stem (kept dense)").endswith("0.0 % 0.0 %")
+
+
+def test_run_section_lists_every_task_with_time_and_memory(
+    blessed: tuple[Fabricated, Parsed],
+) -> None:
+    run, page = blessed
+    for task in run.tasks:
+        assert task.record is not None
+        row = page.row(task.task)
+        assert spaced(formats.seconds(task.seconds)) in row
+        assert spaced(formats.size(task.record.peak_memory_bytes)) in row
+    assert "examples per s 1,034" in page.row("preprocess")
+    assert "numpy 2.2.0" in page.text("lineage")
+    assert run.config.recipe.splitlines()[2].strip() in page.text("lineage")
+
+
+def test_page_fetches_nothing_and_runs_nothing(blessed: tuple[Fabricated, Parsed]) -> None:
+    _, page = blessed
+    assert {address.partition(":")[0] for address in page.addresses if address[0] != "#"} == {
+        "data"
+    }
+    assert not {"script", "link", "iframe", "object", "embed"} & set(page.tags)
+    assert "url(" not in page.source and "@import" not in page.source
+
+
+def test_anchors_lead_somewhere(blessed: tuple[Fabricated, Parsed]) -> None:
+    _, page = blessed
+    targets = {address[1:] for address in page.addresses if address.startswith("#")}
+    assert targets == set(page.ids)
+
+
+def test_the_same_documents_give_the_same_page(tmp_path: Path) -> None:
+    run = fabricate(tmp_path)
+    assert render(run, tmp_path).source == render(run, tmp_path).source
+
+
+def test_page_is_copied_to_the_runs_folder(tmp_path: Path) -> None:
+    run = fabricate(tmp_path)
+    page = render(run, tmp_path)
+    copy = run.context.data().read(f"{run.context.run_folder()}/report.html")
+    assert copy.decode() == page.source
+
+
+def test_names_with_markup_are_shown_as_text(tmp_path: Path) -> None:
+    names = ["<script>alert(1)</script>", 'a" onload="x', "R&D 'x'"]
+    run = fabricate(
+        tmp_path, class_names=names, rejects=[("<i>.jpg", "not_an_image", "<b>bad</b>")]
+    )
+    run = dataclasses.replace(run, config=ReportConfig(recipe="description: <u>x</u>\n"))
+    page = render(run, tmp_path)
+    assert "script" not in page.tags and "u" not in page.tags
+    assert all(name in page.text() for name in names)
+    assert "<i>.jpg" in page.text("data") and "<b>bad</b>" in page.text("data")
+    assert "onload=" not in page.source.replace("onload=&#34;", "")
+
+
+def test_nothing_blessed_shows_why_and_looks_into_float32(tmp_path: Path) -> None:
+    run = fabricate(
+        tmp_path,
+        winner=None,
+        verdict="not_blessed",
+        unmade={"dynamic_range": "The converter refused the model."},
+        unrun={"pruned-int8": "LiteRT could not load it."},
+    )
+    page = render(run, tmp_path)
+    assert "Nothing is blessed" in page.text("")
+    assert "Where float32 errs" in page.text("classes")
+    assert "The converter refused the model." in page.text("candidates")
+    assert page.text("candidates").count("LiteRT could not load it.") == 1
+    assert "– – –" in page.row("dynamic_range")
+
+
+def test_single_candidate_without_pruning(tmp_path: Path) -> None:
+    page = render(fabricate(tmp_path, ids=("float32",), winner="float32"), tmp_path)
+    assert "sparsity" not in page.ids and "mistakes" not in page.ids
+    assert "the reference" in page.row("float32")
+
+
+def test_float32_that_failed_still_gives_a_page(tmp_path: Path) -> None:
+    run = fabricate(
+        tmp_path,
+        ids=("float32", "int8"),
+        winner=None,
+        verdict="not_blessed",
+        unmade={"float32": "Out of memory.", "int8": "Out of memory."},
+    )
+    page = render(run, tmp_path)
+    assert "classes" not in page.ids and "mistakes" not in page.ids
+    assert "Out of memory." in page.text("candidates")
+
+
+def test_page_stays_small_with_a_thousand_classes(tmp_path: Path) -> None:
+    run = fabricate(
+        tmp_path,
+        ids=("float32", "int8"),
+        class_names=[f"class number {number}" for number in range(1000)],
+        rejects=[(f"x/{number}.jpg" + "y" * 500, "truncated", "z" * 2000) for number in range(500)],
+        config=ReportConfig(thumbnails_per_class=20, mistakes=100),
+    )
+    page = render(run, tmp_path)
+    assert len(page.source) < 500_000
+    assert not any(len(row) > 50 for row in page.rows)
+    assert f"{1000 - TEST_EXAMPLES} classes have no test picture" in page.text("classes")
+
+
+def test_cached_tasks_show_when_they_were_computed(tmp_path: Path) -> None:
+    run = fabricate(tmp_path, cached=True, verdict="already_blessed")
+    page = render(run, tmp_path)
+    assert "int8 is already blessed" in page.text("")
+    assert "0.2 s cached 3.5 s" in page.row("preprocess")

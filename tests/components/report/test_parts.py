@@ -1,0 +1,167 @@
+"""The report's parts on their own: figures in words, drawings, pictures, joins."""
+
+import base64
+import io
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.common.documents import Estimate, ImageSpec, Latency
+from components.common.examples import Example
+from components.common.predictions import make_predictions
+from components.report import formats
+from components.report.candidates import Budgets, CandidateRow, read_budgets
+from components.report.charts import candidates_chart, pixel_histogram
+from components.report.mistakes import find_mistakes
+from components.report.svg import Scale, element
+from components.report.thumbnails import pick_pictures, pick_thumbnails, picture_address
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (formats.percent(0.9774), "97.7 %"),
+        (formats.points(0.0123), "+1.2"),
+        (formats.points(-0.0044), "−0.44"),
+        (formats.points(0.0), "0.0"),
+        (formats.plain_points(0.02), "2"),
+        (formats.growth(-0.72), "−72 %"),
+        (formats.growth(0.001), "±0 %"),
+        (formats.size(999), "999 B"),
+        (formats.size(999_600), "1.00 MB"),
+        (formats.size(13_471_636), "13.5 MB"),
+        (formats.milliseconds(0.0213), "0.0213 ms"),
+        (formats.seconds(0.313), "0.31 s"),
+        (formats.seconds(59.9), "1 min 0 s"),
+        (formats.seconds(7260), "2 h 1 min"),
+        (formats.times(3.44), "3.4×"),
+        (formats.significant(0), "0"),
+        (formats.significant(1034.2), "1,034"),
+    ],
+)
+def test_figures_read_well(shown: str, expected: str) -> None:
+    assert shown.replace(formats.SPACE, " ") == expected
+
+
+def test_elements_escape_text_and_attributes() -> None:
+    drawn = element("text", "<b>&", class_='a"b', stroke_width=1.25)
+    assert drawn == '<text class="a&#34;b" stroke-width="1.2">&lt;b&gt;&amp;</text>'
+
+
+@pytest.mark.parametrize("logarithmic", [False, True])
+@pytest.mark.parametrize(("low", "high"), [(1, 3), (0.91, 0.98), (11_000, 900_000), (5, 5.0001)])
+def test_ticks_lie_within_the_scale(low: float, high: float, logarithmic: bool) -> None:
+    ticks = Scale(low, high, 0, 100, logarithmic).ticks(6)
+    assert len(ticks) <= 7
+    assert all(low - 1e-9 <= tick <= high + 1e-9 for tick in ticks)
+    if not logarithmic:
+        assert len(ticks) >= 3
+
+
+def test_logarithmic_scale_keeps_ratios() -> None:
+    scale = Scale(10, 1000, 0, 100, logarithmic=True)
+    assert [scale(10), scale(100), scale(1000)] == pytest.approx([0, 50, 100])
+
+
+def row(id_: str, accuracy: float, zipped: int | None, latency_ms: float) -> CandidateRow:
+    return CandidateRow(
+        id=id_,
+        baseline=id_ == "float32",
+        standing="winner" if id_ == "int8" else "accepted",
+        failure=None,
+        accuracy=Estimate(value=accuracy, low=accuracy - 0.01, high=accuracy + 0.01),
+        metrics={},
+        drop=None,
+        comparisons=(),
+        reasons=(),
+        size_bytes=zipped,
+        zipped_bytes=zipped,
+        latency=Latency(threads=1, p50_ms=latency_ms, p90_ms=1, p99_ms=1, runs=20),
+        more_latencies=(),
+        memory_bytes=None,
+        keras=None,
+    )
+
+
+def test_candidates_chart_places_marks_by_size_accuracy_and_latency() -> None:
+    rows = [
+        row("float32", 0.97, 40_000, 0.4),
+        row("int8", 0.96, 10_000, 0.1),
+        row("lost", 0.9, None, 0.1),
+    ]
+    budgets = Budgets(accuracy_drop=0.02, zipped_bytes=20_000)
+    svg = ElementTree.fromstring(candidates_chart(rows, budgets, width=600, height=300))
+    large, small = svg.findall("circle")
+    assert float(small.attrib["cx"]) < float(large.attrib["cx"])
+    assert float(small.attrib["cy"]) > float(large.attrib["cy"])
+    assert float(large.attrib["r"]) == pytest.approx(2 * float(small.attrib["r"]), abs=0.1)
+    assert small.attrib["class"] == "mark winner"
+    labels = [text.text for text in svg.findall("text")]
+    assert "float32 less the margin of 2 points" in labels
+    assert "lost" not in labels
+
+
+def test_candidates_chart_keeps_labels_apart() -> None:
+    rows = [row(f"candidate-{n}", 0.97, 10_000, 0.1) for n in range(4)]
+    svg = ElementTree.fromstring(candidates_chart(rows, Budgets(), width=600, height=300))
+    heights = sorted(
+        (text.attrib["text-anchor"], float(text.attrib["y"]))
+        for text in svg.findall("text")
+        if text.attrib["class"].startswith("label")
+    )
+    assert len(heights) == 4
+    for (side, y), (next_side, next_y) in zip(heights, heights[1:], strict=False):
+        assert side != next_side or next_y - y > 12
+
+
+def test_histogram_of_nothing_is_drawn_empty() -> None:
+    svg = ElementTree.fromstring(pixel_histogram([0.0] * 32))
+    assert {rect.attrib["height"] for rect in svg.findall("rect")} == {"0"}
+
+
+def test_budgets_come_from_the_recipe() -> None:
+    recipe = "name: x\nbudgets: {accuracy_drop: 0.02, min_accuracy: null, objective: size_bytes}"
+    assert read_budgets(recipe) == Budgets(accuracy_drop=0.02)
+    assert read_budgets("") == Budgets()
+
+
+def test_mistakes_are_joined_by_id_and_the_surest_come_first() -> None:
+    before = make_predictions(["a", "b", "c", "d"], [0, 0, 0, 0], np.array([[0.9, 0.1]] * 4))
+    answers = np.array([[0.4, 0.6], [0.8, 0.2], [0.2, 0.8], [0.3, 0.7]])
+    after = make_predictions(["d", "c", "b", "a"], [0, 0, 0, 0], answers)
+    found = find_mistakes(before, after, candidate_id="int8", limit=2)
+    assert (found.lost, found.gained) == (3, 0)
+    assert [mistake.id for mistake in found.shown] == ["b", "a"]
+    assert found.shown[0].after.label == 1
+    assert found.shown[0].after.probability == pytest.approx(0.8)
+
+
+def test_thumbnails_stop_reading_when_there_are_enough() -> None:
+    read = []
+
+    def examples() -> Iterator[Example]:
+        for number in range(1000):
+            read.append(number)
+            yield Example(str(number), b"%d" % number, number % 3)
+
+    picked = pick_thumbnails(examples(), class_count=3, per_class=2)
+    assert picked == {0: [b"0", b"3"], 1: [b"1", b"4"], 2: [b"2", b"5"]}
+    assert len(read) == 7
+
+
+def test_pictures_are_found_by_id() -> None:
+    examples = [Example(name, name.encode(), 0) for name in "abc"]
+    assert pick_pictures(examples, frozenset("bx")) == {"b": b"b"}
+
+
+@pytest.mark.parametrize(("side", "expected"), [(64, (40, 20)), (40, (40, 20)), (20, (20, 10))])
+def test_only_large_pictures_are_shrunk(side: int, expected: tuple[int, int]) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 20), "red").save(buffer, "PNG")
+    image = ImageSpec(height=20, width=40, channels=3, encoding="png")
+    address = picture_address(buffer.getvalue(), image, side=side)
+    with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as picture:
+        assert picture.size == expected
