@@ -21,6 +21,7 @@ from components.preprocess.manifest import (
 )
 from components.preprocess.pictures import PictureSpec
 from components.preprocess.shards import ShardTask, make_task
+from components.preprocess.writer import ShardWriter
 
 _POLL_S = 0.5
 
@@ -56,7 +57,7 @@ def _write_shards(
     task: Task[PreprocessConfig], inventory: Inventory, tasks: Sequence[ShardTask]
 ) -> tuple[Mapping[str, ShardRecord], Sequence[ShardTask]]:
     """Makes the shards that are not there yet; returns all records, and which were made."""
-    config, storage = task.config, task.context.data()
+    storage = task.context.data()
     paths = [shard.path for shard in tasks]
     records = find_whole_shards(storage, paths)
     missing = sorted(
@@ -65,20 +66,17 @@ def _write_shards(
     )
     if missing:
         # Beam takes three seconds to import, which a run without a new picture need not spend.
-        from apache_beam.options.pipeline_options import PipelineOptions
+        from components.preprocess.transforms import run_pipeline
 
-        from components.preprocess.transforms import WriteShard, run_pipeline
-
-        flags = list(task.context.beam_options)
-        writer = WriteShard(
+        writer = ShardWriter(
             source_root=inventory.listing.root,
             data_root=task.context.data_root,
             classes=len(inventory.listing.class_names),
-            spec=_picture_spec(config),
-            compression=config.compression,
+            spec=_picture_spec(task.config),
+            compression=task.config.compression,
         )
         with _progress(task.events, storage, missing):
-            run_pipeline(missing, writer, options=PipelineOptions(flags) if flags else None)
+            run_pipeline(missing, writer, options=task.context.beam_options)
         records = {**records, **find_whole_shards(storage, [shard.path for shard in missing])}
     return records, missing
 

@@ -3,137 +3,121 @@
 The engine only deals out work items. A worker decodes, resizes and encodes all members
 of a shard and writes it under its final name, then the record beside it. So a repeated
 or killed work item does no harm, and no examples travel between workers.
+
+On this machine one Beam worker hands its bundle to a pool of plain processes. Beam's own
+worker processes would each import Beam first, three seconds of a core, and would divide
+the shards among themselves beforehand, however long each takes.
 """
 
-import contextlib
-import gzip
 import os
-import shlex
-import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import IO, cast
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from components.common.storage import LocalStorage, open_storage
-from components.preprocess.ledger import ShardRecord, write_record
-from components.preprocess.pictures import PictureSpec
-from components.preprocess.shards import ShardTask, write_examples
-
-SOURCE_BYTES_PER_WORKER = 32 << 20
-"""A worker process takes as long to start as some 2,000 photographs to prepare."""
+from components.preprocess.ledger import ShardRecord
+from components.preprocess.shards import ShardTask
+from components.preprocess.writer import ShardWriter
 
 
 class WriteShard(beam.DoFn):  # type: ignore[misc]
     """Makes one shard of one task.
 
     Args:
-      source_root: the folder that the members' paths are relative to.
-      data_root: where shards go.
-      classes: how many classes there are.
-      spec: what to make of each picture.
-      compression: gzip or none.
+      writer: how.
+      processes: how many shards a worker makes at once.
     """
 
-    def __init__(
-        self,
-        *,
-        source_root: str,
-        data_root: str,
-        classes: int,
-        spec: PictureSpec,
-        compression: str,
-    ):
-        self._source_root = source_root
-        self._data_root = data_root
-        self._classes = classes
-        self._spec = spec
-        self._compression = compression
+    def __init__(self, writer: ShardWriter, *, processes: int):
+        self._writer = writer
+        self._processes = processes
+        self._pool: ProcessPoolExecutor | None = None
+        self._pending: list[Future[ShardRecord]] = []
+        self._shards = Metrics.counter("preprocess", "shards")
         self._examples = Metrics.counter("preprocess", "examples")
         self._rejects = Metrics.counter("preprocess", "rejects")
         self._bytes = Metrics.counter("preprocess", "shard_bytes")
 
-    def process(self, task: ShardTask) -> Iterator[str]:
-        record = self.write(task)
+    def setup(self) -> None:
+        if self._processes > 1:
+            self._pool = ProcessPoolExecutor(
+                self._processes, initializer=_end_without, initargs=(os.getpid(),)
+            )
+
+    def process(self, task: ShardTask) -> None:
+        if self._pool is None:
+            self._count(self._writer.write(task))
+        else:
+            self._pending.append(self._pool.submit(self._writer.write, task))
+
+    def finish_bundle(self) -> None:
+        try:
+            while self._pending:
+                self._count(self._pending.pop(0).result())
+        except BaseException:
+            self.teardown()
+            raise
+
+    def teardown(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def _count(self, record: ShardRecord) -> None:
+        self._shards.inc()
         self._examples.inc(sum(record.examples_per_class))
         self._rejects.inc(len(record.rejects))
         self._bytes.inc(record.size_bytes)
-        yield task.path
-
-    def write(self, task: ShardTask) -> ShardRecord:
-        """Writes a shard, and its record after it."""
-        source, target = open_storage(self._source_root), open_storage(self._data_root)
-        with tempfile.TemporaryDirectory(prefix="litesmith-shard-") as folder:
-            path = Path(folder, "shard")
-            with _created(path, self._compression) as file:
-                content = write_examples(
-                    file, task.members, read=source.read, classes=self._classes, spec=self._spec
-                )
-            size_bytes, crc32c = LocalStorage(folder).checksum(path.name)
-            target.upload(path, task.path)
-        record = ShardRecord(**content.model_dump(), size_bytes=size_bytes, crc32c=crc32c)
-        write_record(target, task.path, record)
-        return record
 
 
 class WriteShards(beam.PTransform):  # type: ignore[misc]
-    """Makes every shard; yields their paths."""
+    """Makes the shard of every task."""
 
-    def __init__(self, writer: WriteShard):
+    def __init__(self, writer: ShardWriter, *, processes: int):
         super().__init__()
         self._writer = writer
+        self._processes = processes
 
     def expand(self, tasks: beam.PCollection) -> beam.PCollection:
-        return tasks | "WriteShard" >> beam.ParDo(self._writer)
+        return tasks | "WriteShard" >> beam.ParDo(
+            WriteShard(self._writer, processes=self._processes)
+        )
 
 
 def run_pipeline(
-    tasks: Sequence[ShardTask], writer: WriteShard, *, options: PipelineOptions | None = None
+    tasks: Sequence[ShardTask], writer: ShardWriter, *, options: Sequence[str] = ()
 ) -> None:
     """Makes the shards of all tasks.
 
     Args:
-      tasks: largest first, where they differ: work items are dealt out in this order.
+      tasks: those that take longest first; they are begun in this order.
       writer: makes one shard.
-      options: name a Beam runner; None runs on this machine's cores.
+      options: Beam's own, such as `--runner=FlinkRunner`; none for this machine's cores.
     """
+    local = not options
     # Named, never left to choose: Beam's default local runner would download a binary.
-    runner = None
-    if options is None:
-        workers = _local_workers(tasks)
-        options = PipelineOptions(flags=[], direct_num_workers=workers)
-        runner = FnApiRunner(default_environment=_worker_environment(workers))
-    with beam.Pipeline(runner=runner, options=options) as pipeline:
-        _ = pipeline | "CreateTasks" >> beam.Create(tasks) | "WriteShards" >> WriteShards(writer)
+    runner = FnApiRunner() if local else None
+    processes = min(len(tasks), len(os.sched_getaffinity(0))) if local else 1
+    with beam.Pipeline(runner=runner, options=PipelineOptions(flags=list(options))) as pipeline:
+        _ = (
+            pipeline
+            # A shuffle in order to spread the tasks; on one machine there is nobody to spread to.
+            | "CreateTasks" >> beam.Create(tasks, reshuffle=not local)
+            | "WriteShards" >> WriteShards(writer, processes=processes)
+        )
 
 
-def _local_workers(tasks: Sequence[ShardTask]) -> int:
-    """Returns how many processes pay: one is this process itself."""
-    source_bytes = sum(task.source_bytes for task in tasks)
-    useful = min(len(tasks), source_bytes // SOURCE_BYTES_PER_WORKER)
-    return max(1, min(useful, len(os.sched_getaffinity(0))))
+def _end_without(parent: int) -> None:
+    """Ends this process when the one that it works for is gone, killed perhaps."""
 
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
 
-def _worker_environment(workers: int) -> SubprocessSDKEnvironment | None:
-    if workers == 1:
-        return None
-    # -P: a `components.py` in the working folder must not stand in for litesmith's.
-    command = f"{shlex.quote(sys.executable)} -P -m apache_beam.runners.worker.sdk_worker_main"
-    return SubprocessSDKEnvironment.from_command_string(command)
-
-
-@contextlib.contextmanager
-def _created(path: Path, compression: str) -> Iterator[IO[bytes]]:
-    with path.open("wb") as file:
-        if compression == "gzip":
-            # Neither name nor date, so that the same records are the same bytes.
-            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as zipped:
-                yield cast(IO[bytes], zipped)
-        else:
-            yield file
+    threading.Thread(target=watch, daemon=True).start()
