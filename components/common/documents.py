@@ -25,7 +25,12 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 class Part(BaseModel):
     """A piece of a document."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        defer_build=True,  # Every task imports all documents, and uses a few.
+    )
 
 
 class Document(Part):
