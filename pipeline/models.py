@@ -27,7 +27,7 @@ from components.common.documents import (
 from components.common.errors import UserError
 from components.common.registry import Registry, model_names
 from components.common.storage import Storage
-from components.common.wording import milliseconds, percent, points, size
+from components.common.wording import milliseconds, percent, size
 
 D = TypeVar("D", bound=Document)
 
@@ -342,7 +342,7 @@ def _ratio(before: int, after: int) -> str:
 
 def _interval(estimate: Estimate) -> str:
     half = max(estimate.high - estimate.value, estimate.value - estimate.low)
-    return f"{percent(estimate.value)} ± {points(half).split()[0]}"
+    return f"{percent(estimate.value)} ± {100 * half:.1f}"
 
 
 def _latency(latency_ms: float | None) -> str:

@@ -52,15 +52,12 @@ def _step_gain(step: str, before: Entrant, after: Entrant) -> StepGain:
             _effect(latency_ratio, "faster", "slower", FASTER),
         ]
     )
-    ids = f"{after.candidate_id} against {before.candidate_id}"
-    cost = f"its accuracy changes by {points(change)}"
-    if paid:
-        message = f"{step} pays: {ids} is {effects}, and {cost}."
-    else:
-        message = (
-            f"{step} bought nothing: {ids} is {effects}, and {cost}. "
-            "The recipe could do without it."
-        )
+    message = (
+        f"{step} {'pays' if paid else 'bought nothing'}: {after.candidate_id} is {effects} than "
+        f"{before.candidate_id}; accuracy {_accuracy(change)}."
+    )
+    if not paid:
+        message += " The recipe could do without it."
     return StepGain(
         step=step,
         before=before.candidate_id,
@@ -72,6 +69,12 @@ def _step_gain(step: str, before: Entrant, after: Entrant) -> StepGain:
         paid=paid,
         message=message,
     )
+
+
+def _accuracy(change: float) -> str:
+    if change == 0:
+        return "is the same"
+    return f"{'rises' if change > 0 else 'falls'} by {points(abs(change))}"
 
 
 def _effect(ratio: float, less: str, more: str, threshold: float) -> str:

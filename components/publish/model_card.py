@@ -74,7 +74,11 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
             for label, metrics in enumerate(facts.evaluation.per_class)
         ],
         splits=[(split, facts.manifest.splits[split]) for split in SPLITS],
-        budgets={name: value for name, value in facts.budgets.items() if value is not None},
+        budgets={
+            name: value
+            for name, value in facts.budgets.items()
+            if value is not None and name != "model_name"
+        },
     )
 
 

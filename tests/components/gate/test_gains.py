@@ -28,8 +28,8 @@ def test_a_step_that_pays_says_what_it_bought():
     assert (gain.size_ratio, gain.zipped_ratio, gain.latency_ratio) == (0.25, 0.2, 0.9)
     assert gain.accuracy_change == pytest.approx(-0.01)
     assert gain.message == (
-        "int8 pays: int8 against float32 is 4.0 times smaller raw, 5.0 times smaller zipped and "
-        "10 % faster, and its accuracy changes by -1 point."
+        "int8 pays: int8 is 4.0 times smaller raw, 5.0 times smaller zipped and 10 % faster than "
+        "float32; accuracy falls by 1 point."
     )
 
 
@@ -65,9 +65,8 @@ def test_a_step_that_bought_nothing_says_so_and_what_it_cost():
     after = make_entrant("pruned-int8", GOOD, size_bytes=1000, latency_ms=1.6)
     (gain,) = step_gains([before, after])
     assert gain.message == (
-        "pruning bought nothing: pruned-int8 against int8 is no smaller raw, no smaller zipped "
-        "and 1.6 times slower, and its accuracy changes by 0 points. "
-        "The recipe could do without it."
+        "pruning bought nothing: pruned-int8 is no smaller raw, no smaller zipped and 1.6 times "
+        "slower than int8; accuracy is the same. The recipe could do without it."
     )
 
 
