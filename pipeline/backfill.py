@@ -104,7 +104,7 @@ def _attempt(
         window_days=want.schedule.window_days,
         window_end=str(moment.date() - timedelta(days=1)),
     )
-    return cluster.submit(want.recipe, context), False
+    return cluster.submit(want.recipe, context, want.dag), False
 
 
 def _midnight(day: date) -> datetime:

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from components.common.documents import Outcome, TaskResult
 from components.common.errors import UserError
 from components.common.run_context import RunContext
-from pipeline.compile import WORKFLOW_ID, CompiledDag, compile_dag, run_parameters
+from pipeline.compile import WORKFLOW_ID, CompiledDag, run_parameters
 from pipeline.connection import Api, ConflictError, MissingError, UnansweredError
 from pipeline.exit_codes import ExitCode
 from pipeline.recipe import Recipe
@@ -81,19 +81,18 @@ class Cluster:
 
     # --- submitting -----------------------------------------------------------------
 
-    def submit(self, recipe: Recipe, context: RunContext) -> ClusterRun:
+    def submit(self, recipe: Recipe, context: RunContext, dag: CompiledDag) -> ClusterRun:
         """Starts a run, having uploaded its DAG if it is new.
 
         Args:
           recipe: with locations as the tasks find them.
           context: names the run; a run of that id that is there already is taken for it.
+          dag: of the recipe's shape, compiled for this target.
 
         Raises:
           UserError: the server refused; says why and what to do.
         """
-        version = self.ensure_version(
-            compile_dag(prunes=recipe.prune is not None, target=self.target)
-        )
+        version = self.ensure_version(dag)
         experiment_id = self.ensure_experiment(recipe.name)
         body = kfp_api.V2beta1Run(
             display_name=context.run_id,

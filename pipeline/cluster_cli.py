@@ -94,8 +94,10 @@ def submit(
         raise typer.Exit(_submit_to_vertex(loaded, where, wait=wait))
     with _connected(where) as cluster:
         from pipeline.cluster import new_run_id
+        from pipeline.compile import compile_dag
 
-        run = cluster.submit(loaded, where.context(new_run_id(), loaded))
+        dag = compile_dag(prunes=loaded.prune is not None, target=where)
+        run = cluster.submit(loaded, where.context(new_run_id(), loaded), dag)
         print(f"{run.name} started: {run.link}")
         if wait:
             raise typer.Exit(_wait(cluster, run.kfp_id, run.name, target))
@@ -418,10 +420,12 @@ def _ci_on_cluster(name: str, overrides: list[str], tiny: bool, target: str) -> 
         from pipeline.ci import summarize
         from pipeline.cluster import new_run_id, read_end
         from pipeline.cluster_view import open_cluster_view
+        from pipeline.compile import compile_dag
         from pipeline.local import Stopped, stoppable
 
         context = where.context(new_run_id(), recipe)
-        run = cluster.submit(recipe, context)
+        dag = compile_dag(prunes=recipe.prune is not None, target=where)
+        run = cluster.submit(recipe, context, dag)
         print(f"{run.name} started: {run.link}", flush=True)
         try:
             with stoppable(), open_cluster_view(_console()) as show:

@@ -31,6 +31,8 @@ from pipeline.target import (
 
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10, 60
 _FORWARD_TIMEOUT_S = 30
+BACKOFF_S = 0.2
+"""Before a read is repeated; twice as long each time."""
 _BUSY = (429, 502, 503, 504)
 _PAGE_SIZE = 100
 
@@ -164,8 +166,8 @@ class _PatientRest(RESTClientObject):  # type: ignore[misc]
     def __init__(self, configuration: kfp_server_api.Configuration) -> None:
         configuration.retries = urllib3.Retry(
             total=4,
-            backoff_factor=0.2,
-            backoff_jitter=0.1,
+            backoff_factor=BACKOFF_S,
+            backoff_jitter=BACKOFF_S / 2,
             status_forcelist=_BUSY,
             allowed_methods={"GET"},
             raise_on_status=False,

@@ -67,13 +67,14 @@ def submit_to_vertex(recipe: Recipe, context: RunContext, target: VertexTarget) 
       UserError: the optional library is missing, or Google refuses.
     """
     try:
-        from google.api_core.exceptions import GoogleAPICallError
-        from google.auth.exceptions import GoogleAuthError
         from google.cloud import aiplatform
     except ImportError as error:
         raise UserError(
             "submitting to Vertex AI needs google-cloud-aiplatform: pip install 'litesmith[vertex]'"
         ) from error
+    from google.api_core.exceptions import GoogleAPICallError
+    from google.auth.exceptions import GoogleAuthError
+
     dag = compile_dag(prunes=recipe.prune is not None, target=target)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "pipeline.yaml")

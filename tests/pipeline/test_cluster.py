@@ -1,0 +1,449 @@
+"""Submitting to Kubeflow Pipelines: kfp's own client against a server with its schema."""
+
+import contextlib
+import socket
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import kfp
+import kfp_server_api
+import pytest
+from typer.testing import CliRunner
+
+from components.common.documents import Outcome, Receipt, TaskResult
+from components.common.errors import UserError
+from components.notify.outcomes import describe_outcome
+from pipeline.cli import app
+from pipeline.cluster import Cluster, ClusterRun, new_run_id, read_end
+from pipeline.compile import WORKFLOW_ID, compile_dag
+from pipeline.connection import UnansweredError, connect
+from pipeline.exit_codes import ExitCode
+from pipeline.recipe import load_recipe
+from pipeline.target import KubeflowTarget
+from tests.pipeline.conftest import make_target
+from tests.pipeline.kfp_server import KfpServer, Refusal, check_model
+
+RECIPE = load_recipe("digits", tiny=True)
+DAG = compile_dag(prunes=True, target=make_target(Path("/mnt/litesmith")))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shortens the waits between attempts; how often is tried stays as it is."""
+    monkeypatch.setattr("pipeline.cluster.WAITS_S", (0.0, 0.01, 0.01))
+    monkeypatch.setattr("pipeline.connection.BACKOFF_S", 0.001)
+
+
+def start(cluster: Cluster, run_id: str | None = None) -> ClusterRun:
+    context = cluster.target.context(run_id or new_run_id(), RECIPE)
+    return cluster.submit(RECIPE, context, DAG)
+
+
+# --- submitting -----------------------------------------------------------------------
+
+
+def test_a_run_starts_with_the_recipe_as_parameters(cluster: Cluster, server: KfpServer) -> None:
+    run = start(cluster, "run-1")
+    started = server.runs[run.kfp_id]
+    assert started["display_name"] == "run-1"
+    assert started["runtime_config"]["parameters"]["finetune_config"] == RECIPE.train.to_json()
+    assert server.experiments[started["experiment_id"]]["display_name"] == "digits"
+    assert run.link == f"{server.host}/#/runs/details/{run.kfp_id}"
+    assert run.context.run_id == "run-1"
+
+
+def test_an_unchanged_dag_is_uploaded_once(cluster: Cluster, server: KfpServer) -> None:
+    runs = [start(cluster) for _ in range(3)]
+    assert len({run.kfp_id for run in runs}) == 3
+    assert server.count("POST .*/upload_version") == 1
+    (version,) = server.versions.values()
+    assert version["display_name"] == DAG.version_name
+    assert len(server.experiments) == len(server.pipelines) == 1
+
+
+def test_another_dag_is_another_version_of_the_pipeline(
+    cluster: Cluster, server: KfpServer, tmp_path: Path
+) -> None:
+    start(cluster)
+    dag = compile_dag(prunes=True, target=make_target(tmp_path, machine={"cpu": "3"}))
+    cluster.submit(RECIPE, cluster.target.context("run-2", RECIPE), dag)
+    assert len(server.versions) == 2
+    assert len(server.pipelines) == 1
+
+
+def test_many_submit_at_once(target: KubeflowTarget, server: KfpServer) -> None:
+    def submit(_: int) -> str:
+        with connect(target, {}) as api:
+            return start(Cluster(api, target)).kfp_id
+
+    with ThreadPoolExecutor(8) as pool:
+        runs = set(pool.map(submit, range(8)))
+    assert len(runs) == len(server.runs) == 8
+    assert len(server.versions) == len(server.pipelines) == len(server.experiments) == 1
+
+
+WRITES = ("POST .*/pipelines$", "POST .*/upload_version", "POST .*/experiments", "POST .*/runs")
+
+
+@pytest.mark.parametrize("fault", ["reset", "lost", "503", "500"])
+@pytest.mark.parametrize("write", WRITES)
+def test_a_write_that_fails_is_done_once(
+    cluster: Cluster, server: KfpServer, write: str, fault: Any
+) -> None:
+    server.fail(write, fault, fault)
+    start(cluster, "run-1")
+    things = (server.pipelines, server.versions, server.experiments, server.runs)
+    assert [len(those) for those in things] == [1, 1, 1, 1]
+
+
+def test_a_server_that_stays_down_is_named(cluster: Cluster, server: KfpServer) -> None:
+    server.fail("POST .*/runs", *["503"] * 10)
+    with pytest.raises(UnansweredError, match=r"the server failed \(503"):
+        start(cluster)
+    assert not server.runs
+
+
+def test_reads_are_repeated(cluster: Cluster, server: KfpServer) -> None:
+    run = start(cluster)
+    server.fail(f"GET .*/runs/{run.kfp_id}", "503", "reset", "429")
+    assert cluster.get(run.kfp_id).state == "PENDING"
+
+
+def test_the_server_refuses_what_is_not_in_the_schema() -> None:
+    run = {"display_name": "r", "runtime_config": {"parameters": {}}}
+    check_model(run, "V2beta1Run", "body")
+    for wrong in ({**run, "pipeline": "p"}, {**run, "runtime_config": {"params": {}}}):
+        with pytest.raises(Refusal, match="unknown field"):
+            check_model(wrong, "V2beta1Run", "body")
+    with pytest.raises(Refusal, match="not one of"):
+        check_model({"mode": "ENABLED"}, "V2beta1RecurringRun", "body")
+
+
+def test_parameters_that_do_not_fit_are_refused(cluster: Cluster) -> None:
+    version = cluster.ensure_version(DAG)
+    with pytest.raises(UserError, match=r"refused the request \(400: parameters: missing="):
+        cluster.api.call(
+            cluster.api.client.runs.run_service_create_run,
+            run=kfp_server_api.V2beta1Run(
+                display_name="r",
+                experiment_id=cluster.ensure_experiment("e"),
+                pipeline_version_reference=kfp_server_api.V2beta1PipelineVersionReference(
+                    pipeline_id=version.pipeline_id,
+                    pipeline_version_id=version.pipeline_version_id,
+                ),
+            ),
+        )
+
+
+# --- who may, and how it is reached ---------------------------------------------------
+
+
+def test_a_token_lets_in(tmp_path: Path, server: KfpServer) -> None:
+    server.token = "secret"
+    target = make_target(tmp_path, server.host, auth={"kind": "token", "variable": "KFP_TOKEN"})
+    with connect(target, {"KFP_TOKEN": "secret"}) as api:
+        start(Cluster(api, target))
+    with pytest.raises(UserError, match=r"\(401: .*the token in KFP_TOKEN is wrong or has"):
+        with connect(target, {"KFP_TOKEN": "old"}):
+            pass
+    with pytest.raises(UserError, match="KFP_TOKEN: is not set"):
+        with connect(target, {}):
+            pass
+
+
+def test_a_pods_own_token_is_read_anew(tmp_path: Path, server: KfpServer) -> None:
+    server.token, file = "first", tmp_path / "token"
+    file.write_text("first\n")
+    auth = {"kind": "service_account", "file": str(file)}
+    target = make_target(tmp_path, server.host, auth=auth)
+    with connect(target, {}) as api:
+        start(Cluster(api, target))
+        server.token = "second"
+        file.write_text("second\n")
+        start(Cluster(api, target))
+        file.unlink()
+        with pytest.raises(UserError, match="can't be read .*mount the service account's token"):
+            start(Cluster(api, target))
+
+
+def test_no_token_says_how_to_give_one(target: KubeflowTarget, server: KfpServer) -> None:
+    server.token = "secret"
+    with pytest.raises(UserError, match="give the target a token: `auth:"):
+        with connect(target, {}):
+            pass
+
+
+def test_a_namespace_that_one_may_not_use(tmp_path: Path, server: KfpServer) -> None:
+    server.namespaces = frozenset({"vision"})
+    with connect(make_target(tmp_path, server.host), {}) as api:
+        start(Cluster(api, make_target(tmp_path, server.host)))
+    other = make_target(tmp_path, server.host, namespace="audio")
+    with connect(other, {}) as api:
+        with pytest.raises(UserError, match="in the namespace audio, or there is no such.*403"):
+            start(Cluster(api, other))
+
+
+def test_an_unreachable_host(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        host = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(UserError, match="can't be reached .*check the target's host"):
+            with connect(make_target(tmp_path, host), {}):
+                pass
+
+
+def test_a_certificate_that_is_not_trusted(tmp_path: Path, server: KfpServer) -> None:
+    target = make_target(tmp_path, server.host, ca_file=str(tmp_path / "ca.pem"))
+    with pytest.raises(UserError, match="ca_file: .* can't be read"):
+        with connect(target, {}):
+            pass
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with pytest.raises(UserError, match="holds no certificate"):
+        with connect(target, {}):
+            pass
+    plain = make_target(tmp_path, server.host.replace("http:", "https:"))
+    with pytest.raises(UserError, match="can't be reached|certificate is not trusted"):
+        with connect(plain, {}):
+            pass
+
+
+def test_another_server_than_kfp(tmp_path: Path, server: KfpServer) -> None:
+    target = make_target(tmp_path, f"{server.host}/elsewhere")
+    with pytest.raises(UserError, match="may be older than KFP 2.0"):
+        with connect(target, {}):
+            pass
+
+
+@pytest.mark.parametrize(("version", "warns"), [(kfp.__version__, False), ("2.4.1", True)])
+def test_version_skew_is_said(
+    target: KubeflowTarget, server: KfpServer, version: str, warns: bool
+) -> None:
+    server.version = version
+    with connect(target, {}) as api:
+        warning = api.version_warning()
+    assert (warning is not None) is warns
+    assert not warns or (warning is not None and "runs KFP 2.4.1" in warning)
+
+
+def test_a_port_is_forwarded(
+    tmp_path: Path, server: KfpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = server.host.removeprefix("http://")
+    give_kubectl(tmp_path, monkeypatch, f"echo 'Forwarding from {address} -> 8888'; exec sleep 60")
+    target = make_target(tmp_path, host=None, auth={"kind": "port_forward"})
+    with connect(target, {}) as api:
+        start(Cluster(api, target))
+    assert len(server.runs) == 1
+
+
+def test_a_forward_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    give_kubectl(tmp_path, monkeypatch, "echo 'error: no such service' >&2; exit 1")
+    target = make_target(tmp_path, host=None, auth={"kind": "port_forward"})
+    with pytest.raises(UserError, match="port-forward failed: error: no such service"):
+        with connect(target, {}):
+            pass
+
+
+def give_kubectl(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Puts a kubectl on the PATH that does what a script says."""
+    kubectl = folder / "bin" / "kubectl"
+    kubectl.parent.mkdir()
+    kubectl.write_text(f"#!/bin/sh\n{script}\n")
+    kubectl.chmod(kubectl.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(kubectl.parent), prepend=":")
+
+
+# --- runs -----------------------------------------------------------------------------
+
+
+def test_runs_are_listed_through_all_pages(cluster: Cluster, server: KfpServer) -> None:
+    template = server.runs[start(cluster).kfp_id]
+    for number in range(250):
+        id_, created = f"id-{number:03d}", f"2027-01-01T00:{number // 60:02d}:{number % 60:02d}Z"
+        server.runs[id_] = {**template, "run_id": id_, "created_at": created}
+    foreign = {"parameters": {"learning_rate": 0.1}}
+    server.runs["foreign"] = {**template, "run_id": "foreign", "runtime_config": foreign}
+    found = [run.kfp_id for run in cluster.runs()]
+    assert len(found) == 251
+    assert found[0] == "id-249"
+    assert "foreign" not in found
+    assert [run.kfp_id for run in cluster.runs(recipe="digits")] == found
+    assert not list(cluster.runs(recipe="unknown"))
+    with pytest.raises(UserError, match="is no run of litesmith"):
+        cluster.get("foreign")
+
+
+def test_a_run_is_found_by_either_id(cluster: Cluster) -> None:
+    run = start(cluster, "run-1")
+    assert cluster.find("run-1").kfp_id == cluster.find(run.kfp_id).kfp_id == run.kfp_id
+    with pytest.raises(UserError, match="run-2: there is no such run"):
+        cluster.find("run-2")
+
+
+def test_a_run_is_followed_to_its_end(cluster: Cluster, server: KfpServer) -> None:
+    run = start(cluster)
+    steps = iter(
+        [
+            lambda: server.move(run.kfp_id, "RUNNING", preprocess="RUNNING"),
+            lambda: server.fail("GET .*/runs/", *["503"] * 12),
+            lambda: server.move(run.kfp_id, "RUNNING", quantize="SUCCEEDED"),
+            lambda: server.move(run.kfp_id, "RUNNING", quantize="FAILED"),
+            lambda: server.move(run.kfp_id, "FAILED"),
+        ]
+    )
+    seen = []
+
+    def show(now: ClusterRun) -> None:
+        seen.append((now.state, *(f"{task.stage}: {task.describe()}" for task in now.tasks)))
+        next(steps)()
+
+    end = cluster.follow(run.kfp_id, show=lambda now: None if now.is_over else show(now), poll_s=0)
+    assert end.state == "FAILED"
+    assert seen[0] == ("PENDING",)
+    assert seen[1] == ("RUNNING", "preprocess: running")
+    assert seen[-1][-1] == "quantize: 1 failed, 1 succeeded"
+
+
+def test_a_run_is_cancelled_once(cluster: Cluster, server: KfpServer) -> None:
+    run = start(cluster)
+    cluster.cancel(run)
+    assert server.runs[run.kfp_id]["state"] == "CANCELING"
+    server.move(run.kfp_id, "CANCELED")
+    with pytest.raises(UserError, match=r"is over \(canceled\)"):
+        cluster.cancel(cluster.get(run.kfp_id))
+
+
+def test_the_server_moves_no_run_backwards(cluster: Cluster, server: KfpServer) -> None:
+    run = start(cluster)
+    server.move(run.kfp_id, "RUNNING")
+    server.move(run.kfp_id, "SUCCEEDED")
+    with pytest.raises(AssertionError):
+        server.move(run.kfp_id, "RUNNING")
+
+
+# --- verdicts -------------------------------------------------------------------------
+
+
+def finish(cluster: Cluster, server: KfpServer, state: str, outcome: Outcome | None) -> ClusterRun:
+    run = start(cluster, "run-1")
+    server.move(run.kfp_id, "RUNNING")
+    server.move(run.kfp_id, state, finetune=state)
+    if outcome is not None:
+        data = outcome.to_json().encode()
+        run.context.data().write(f"runs/run-1/{Outcome.file_name}", data)
+    return cluster.get(run.kfp_id)
+
+
+def outcome_of(state: Any, verdict: Any, failed_task: str | None = None) -> Outcome:
+    return Outcome(
+        run_id="run-1", state=state, verdict=verdict, message="so it is", failed_task=failed_task
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "code"),
+    [
+        ("SUCCEEDED", outcome_of("succeeded", "blessed"), ExitCode.OK),
+        ("SUCCEEDED", outcome_of("succeeded", "already_blessed"), ExitCode.OK),
+        ("SUCCEEDED", outcome_of("succeeded", "not_blessed"), ExitCode.NOT_BLESSED),
+        ("FAILED", outcome_of("failed", None, "finetune"), ExitCode.STAGE_FAILED),
+        # The verdict was written, and the run failed after it.
+        ("FAILED", outcome_of("succeeded", "blessed"), ExitCode.STAGE_FAILED),
+        ("SUCCEEDED", None, ExitCode.OK),
+        ("FAILED", None, ExitCode.STAGE_FAILED),
+    ],
+)
+def test_the_verdict_is_the_run_folders(
+    cluster: Cluster, server: KfpServer, state: str, outcome: Outcome | None, code: ExitCode
+) -> None:
+    end = read_end(finish(cluster, server, state, outcome))
+    assert end.code is code
+    if outcome is None:
+        assert "its verdict can't be read" in end.message
+
+
+def test_a_users_mistake_on_the_cluster_is_bad_input(cluster: Cluster, server: KfpServer) -> None:
+    run = finish(cluster, server, "FAILED", outcome_of("failed", None, "finetune"))
+    result = TaskResult(
+        task="finetune", status="failed", seconds=1.0, message="no weights", user_error=True
+    )
+    run.context.data().write("runs/run-1/tasks/finetune.json", result.to_json().encode())
+    end = read_end(run)
+    assert (end.code, end.message) == (ExitCode.BAD_INPUT, "no weights")
+
+
+@pytest.mark.parametrize(("state", "succeeded"), [("COMPLETE", True), ("FAILED", False)])
+def test_notify_understands_a_clusters_words(tmp_path: Path, state: str, succeeded: bool) -> None:
+    """KFP's exit handler is told the metadata store's state, which is not a run's."""
+    context = make_target(tmp_path).context("run-1", RECIPE)
+    receipt = Receipt(run_id="run-1", tasks=(), seconds=0.0)
+    outcome = describe_outcome(
+        context, receipt, state=state, failed_task="exit-handler-1", error=""
+    )
+    assert (outcome.state == "succeeded") is succeeded
+
+
+# --- the command line -----------------------------------------------------------------
+
+
+def write_target(folder: Path, server: KfpServer) -> str:
+    path = folder / "target.yaml"
+    path.write_text(make_target(folder, server.host).model_dump_json(exclude_none=True))
+    return str(path)
+
+
+def test_submit_and_wait_ends_with_the_verdict(tmp_path: Path, server: KfpServer) -> None:
+    server.autopilot = ("RUNNING", "SUCCEEDED")
+    target = write_target(tmp_path, server)
+    command = ["submit", "digits", "--tiny", "--target", target, "--wait"]
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert result.exit_code == ExitCode.OK, result.output
+    assert "run: succeeded" in result.output
+    assert f"{server.host}/#/runs/details/" in result.output
+
+
+def test_runs_of_the_cluster_are_shown(tmp_path: Path, server: KfpServer, cluster: Cluster) -> None:
+    target, runner = write_target(tmp_path, server), CliRunner()
+    run = start(cluster, "run-1")
+    listed = runner.invoke(app, ["runs", "list", "--target", target], catch_exceptions=False)
+    assert "run-1" in listed.output and run.kfp_id in listed.output
+    shown = runner.invoke(app, ["runs", "show", "--target", target], catch_exceptions=False)
+    assert "pending" in shown.output
+    ended = runner.invoke(app, ["runs", "cancel", "run-1", "--target", target])
+    assert ended.exit_code == 0
+    assert server.runs[run.kfp_id]["state"] == "CANCELING"
+
+
+def test_compile_writes_the_same_file_twice(tmp_path: Path, server: KfpServer) -> None:
+    target = write_target(tmp_path, server)
+    for name in ("a.yaml", "b.yaml"):
+        command = ["compile", "digits", "--target", target, "-o", str(tmp_path / name)]
+        assert CliRunner().invoke(app, command, catch_exceptions=False).exit_code == 0
+    assert (tmp_path / "a.yaml").read_text() == (tmp_path / "b.yaml").read_text()
+    assert not server.requests
+
+
+def test_a_webhook_needs_its_secret(tmp_path: Path, server: KfpServer) -> None:
+    target = write_target(tmp_path, server)
+    command = ["submit", "digits", "--target", target, "--set", "notify.webhook_variable=HOOK"]
+    result = CliRunner().invoke(app, command)
+    assert isinstance(result.exception, UserError)
+    assert "the target gives notify no HOOK" in str(result.exception)
+
+
+def test_vertex_needs_its_extra(tmp_path: Path) -> None:
+    with contextlib.suppress(ImportError):
+        import google.cloud.aiplatform  # noqa: F401
+
+        pytest.skip("the extra is installed")
+    example = Path(__file__).parents[2] / "docs" / "targets" / "vertex.yaml"
+    result = CliRunner().invoke(app, ["submit", "digits", "--target", str(example)])
+    assert "pip install 'litesmith[vertex]'" in str(result.exception)
+
+
+def test_a_scheduled_runs_context_names_it(cluster: Cluster, server: KfpServer) -> None:
+    context = cluster.target.context(WORKFLOW_ID, RECIPE)
+    run = cluster.submit(RECIPE, context, DAG)
+    assert run.context.run_id == run.kfp_id
