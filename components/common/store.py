@@ -39,6 +39,7 @@ class Store:
         Returns:
           The entry's record, or None where there is none, or it is damaged.
         """
+        shutil.rmtree(into, ignore_errors=True)
         record, _ = self._record(stage, key)
         if record is None or not self._fetch(record, into, verify):
             return None
@@ -95,8 +96,7 @@ class Store:
         return (record if (record.stage, record.key) == (stage, key) else None), generation
 
     def _fetch(self, record: Record, into: Path, verify: Verify) -> bool:
-        if into.exists():
-            shutil.rmtree(into)
+        shutil.rmtree(into, ignore_errors=True)
         into.mkdir(parents=True)
         try:
             self._storage.download(_files(record), into)

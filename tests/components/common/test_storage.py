@@ -244,11 +244,21 @@ with storage._locked(), beside(Path(storage.root, "folder/half")) as partial:
             with pytest.raises(UserError, match="is a file where a folder is needed"):
                 LocalStorage(str(root)).write("a", b"x")
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-    def test_says_what_to_do_where_writing_is_forbidden(self, tmp_path: Path) -> None:
-        tmp_path.chmod(0o500)
-        with pytest.raises(UserError, match="give this user the right"):
-            LocalStorage(str(tmp_path)).write("a", b"x")
+    def test_says_what_to_do_where_it_has_no_permission(self, tmp_path: Path) -> None:
+        storage = LocalStorage(str(tmp_path / "root"))
+        storage.write("a/b", b"x")
+        Path(storage.root).chmod(0)
+        before = os.geteuid()
+        if before == 0:
+            os.seteuid(65534)  # Root may do everything; this is nobody.
+        try:
+            with pytest.raises(UserError, match="give this user the right to read and write"):
+                storage.write("a/b", b"y")
+            with pytest.raises(UserError, match="give this user the right to read and write"):
+                storage.read("a/b")
+        finally:
+            os.seteuid(before)
+            Path(storage.root).chmod(0o700)
 
 
 class TestOpenStorage:

@@ -1,0 +1,121 @@
+"""Content digests, and the code digest: what it follows, and what leaves it alone."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.common.digests import canonical_json, code_digest, tree_digest
+
+ROOT = Path(__file__).parents[3]
+STAGES = sorted(path.parent.name for path in ROOT.glob("components/*/component.py"))
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A package of the same form as components, each module importing in another way."""
+    files = {
+        "house/__init__.py": "",
+        "house/common/__init__.py": "",
+        "house/common/absolute.py": "import numpy\nfrom house.common.deep import value\n",
+        "house/common/deep.py": "value = 1\n",
+        "house/common/lazy.py": "",
+        "house/common/relative.py": "",
+        "house/common/unused.py": "",
+        "house/stage/__init__.py": "",
+        "house/stage/core.py": "from ..common import relative\n",
+        "house/stage/main.py": (
+            "import house.common.absolute\n"
+            "from house.stage import core\n"
+            "def run():\n"
+            "    from house.common.lazy import thing\n"
+        ),
+        "numpy.py": "",
+        "house.py.orig": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def digest(root: Path, module: str = "house.stage.main") -> str:
+    return code_digest.__wrapped__(module, root)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "stage/main", "stage/core", "stage/__init__", "__init__", "common/__init__",
+        "common/absolute", "common/deep", "common/lazy", "common/relative",
+    ],
+)  # fmt: skip
+def test_code_digest_follows_every_way_to_import(package: Path, module: str) -> None:
+    before = digest(package)
+    with (package / "house" / f"{module}.py").open("a") as file:
+        file.write("other = 1\n")
+    assert digest(package) != before
+
+
+def test_code_digest_leaves_other_code_alone(package: Path) -> None:
+    before = digest(package)
+    (package / "house/common/unused.py").write_text("other = 1\n")
+    (package / "numpy.py").write_text("other = 1\n")
+    assert digest(package) == before
+
+
+def test_code_digest_does_not_depend_on_where_the_code_lies(package: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(package, copy)
+    assert digest(copy) == digest(package)
+
+
+@pytest.mark.parametrize("edited", [STAGES[::2], STAGES[1::2]])
+def test_editing_a_component_changes_its_own_digest_alone(
+    edited: list[str], tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "components", tmp_path / "components")
+    for stage in edited:
+        with (tmp_path / "components" / stage / "stage.py").open("a") as file:
+            file.write("# edited\n")
+    changed = [
+        name
+        for name in STAGES
+        if digest(tmp_path, f"components.{name}.stage") != code_digest(f"components.{name}.stage")
+    ]
+    assert changed == edited
+
+
+def test_code_digest_imports_nothing() -> None:
+    program = f"""
+import sys
+from components.common.digests import code_digest
+before = set(sys.modules)
+for stage in {STAGES}:
+    code_digest(f"components.{{stage}}.stage")
+loaded = {{name.split(".")[0] for name in set(sys.modules) - before}}
+assert loaded <= sys.stdlib_module_names, loaded
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+def test_tree_digest_sees_names_and_bytes_but_no_empty_folders(tmp_path: Path) -> None:
+    def tree(**files: str) -> str:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        (folder / "empty").mkdir(parents=True)
+        return tree_digest(folder)
+
+    digests = [tree(a="x", b="y"), tree(a="y", b="x"), tree(a="xy"), tree(a="x"), tree()]
+    assert len(set(digests)) == len(digests)
+    assert tree(b="y", a="x") == digests[0]
+
+
+def test_canonical_json_has_one_text_for_a_value() -> None:
+    assert canonical_json({"b": [1, 2.5, None], "a": "é"}) == '{"a":"é","b":[1,2.5,null]}'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical_json(float("nan"))
