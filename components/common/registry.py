@@ -15,6 +15,7 @@ The pointer moves by compare-and-swap alone: a mover states the generation that 
 decision was made against, and loses if somebody moved it since.
 """
 
+import contextlib
 import hashlib
 import io
 import re
@@ -230,10 +231,14 @@ class Registry:
         return data
 
     def _ensure(self, name: str, data: bytes) -> None:
-        """Writes an object unless these very bytes stand: it may be damaged or half done."""
-        standing, generation = self._storage.read_with_generation(name)
-        if generation == ABSENT or standing != data:
-            self._storage.write(name, data)
+        """Writes an object unless these very bytes stand; others may write them just now."""
+        while True:
+            standing, generation = self._storage.read_with_generation(name)
+            if generation != ABSENT and standing == data:
+                return
+            with contextlib.suppress(PreconditionError):
+                self._storage.write(name, data, if_generation=generation)
+                return
 
     def _pointer_name(self) -> str:
         return f"{self.model_name}/{BlessedPointer.file_name}"

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from components.common.documents import BlessedModel, DatasetManifest, Release
 from components.common.examples import Example
-from components.common.inference import predict_examples
-from components.common.litert import LiteRTError
 from components.common.predictions import Predictions
 from components.common.registry import MODEL_FILE, Registry
 from components.gate.case import Blessed
@@ -53,6 +51,10 @@ def judge_blessed(
     obstacle = _find_obstacle(registry.release(model.version), manifest)
     if obstacle or order is None:
         return Blessed(model=model, correct=None, obstacle=obstacle)
+    # LiteRT, which takes as long to load as all else here; seldom needed.
+    from components.common.inference import predict_examples
+    from components.common.litert import LiteRTError
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, MODEL_FILE)
         path.write_bytes(registry.read_model(model.version))

@@ -1,19 +1,30 @@
 import multiprocessing
 import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components.common.errors import UserError
 from components.common.registry import MODEL_FILE, LostRaceError, Registry, model_names
-from components.common.storage import ABSENT, LocalStorage
+from components.common.storage import ABSENT, LocalStorage, Storage
 from tests.releases import make_release, publish_and_bless
 
 DOCUMENTS = ("documents.zip", MODEL_FILE, "release.json", "run.txt")
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Registry:
+def registry(storage: Storage) -> Registry:
+    """Returns an empty registry, in a folder and in a bucket."""
+    return Registry(storage, "shapes")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Registry:
+    """Returns an empty registry in a folder that child processes can open."""
     return Registry(LocalStorage(str(tmp_path)), "shapes")
 
 
@@ -26,16 +37,17 @@ def test_an_empty_registry_has_nothing(registry):
         registry.roll_back()
 
 
-def test_a_published_version_is_whole_and_the_pointer_names_it(registry, tmp_path):
+def test_a_published_version_is_whole_and_the_pointer_names_it(registry, storage):
     release = publish_and_bless(registry, b"model one")
     pointer, generation = registry.blessed()
     assert generation != ABSENT
     assert (pointer.version, pointer.counter, pointer.history) == (release.version, 1, ())
     assert registry.releases() == (release,)
     assert registry.read_model(release.version) == b"model one"
-    folder = tmp_path / "shapes" / "versions" / release.version
-    assert sorted(path.name for path in folder.iterdir()) == sorted(DOCUMENTS)
-    assert model_names(LocalStorage(str(tmp_path))) == ("shapes",)
+    prefix = f"shapes/versions/{release.version}/"
+    names = [blob.name.removeprefix(prefix) for blob in storage.list(prefix)]
+    assert names == sorted(DOCUMENTS)
+    assert model_names(storage) == ("shapes",)
 
 
 def test_the_same_model_again_adopts_the_version_that_stands(registry):
@@ -50,10 +62,9 @@ def test_a_model_that_is_not_the_described_one_is_refused(registry):
         registry.publish(make_release(b"model"), b"another", {})
 
 
-def test_publishing_again_repairs_a_damaged_file(registry, tmp_path):
+def test_publishing_again_repairs_a_damaged_file(registry, storage):
     release = publish_and_bless(registry, b"model")
-    path = tmp_path / "shapes" / "versions" / release.version / MODEL_FILE
-    path.write_bytes(b"mod3l")
+    storage.write(f"shapes/versions/{release.version}/{MODEL_FILE}", b"mod3l")
     with pytest.raises(UserError, match="damaged"):
         registry.read_model(release.version)
     registry.publish(release, b"model", {})
@@ -95,9 +106,9 @@ def test_rolling_back_to_an_unknown_version_is_refused(registry, version):
     assert registry.blessed()[0].version == release.version
 
 
-def test_rolling_back_to_a_damaged_or_the_blessed_version_is_refused(registry, tmp_path):
+def test_rolling_back_to_a_damaged_or_the_blessed_version_is_refused(registry, storage):
     versions = [publish_and_bless(registry, data).version for data in (b"1", b"2")]
-    (tmp_path / "shapes" / "versions" / versions[0] / MODEL_FILE).unlink()
+    storage.delete(f"shapes/versions/{versions[0]}/{MODEL_FILE}")
     with pytest.raises(UserError, match="missing or damaged"):
         registry.roll_back()
     with pytest.raises(UserError, match="blessed version of shapes already"):
@@ -135,75 +146,88 @@ def publish_in_child(root: str, data: bytes, *, dies_at: int, run_id: str) -> bo
     return status == 0
 
 
-def test_a_publisher_killed_at_any_write_leaves_the_old_model_blessed(registry, tmp_path):
-    old = publish_and_bless(registry, b"old", run_id="old")
-    pointer = registry.blessed()
+def test_a_publisher_killed_at_any_write_leaves_the_old_model_blessed(folder, tmp_path):
+    old = publish_and_bless(folder, b"old", run_id="old")
+    pointer = folder.blessed()
     deaths = 0
     while not publish_in_child(
         str(tmp_path), f"new {deaths}".encode(), dies_at=deaths + 1, run_id="killed"
     ):
         deaths += 1
-        assert registry.blessed() == pointer
-        assert registry.read_model(old.version) == b"old"
-        for release in registry.releases():
-            registry.read_model(release.version)
-            assert registry.read(release.version, "run.txt")
+        assert folder.blessed() == pointer
+        assert folder.read_model(old.version) == b"old"
+        for release in folder.releases():
+            folder.read_model(release.version)
+            assert folder.read(release.version, "run.txt")
     # The archive, the model, its document, release.json and the pointer.
     assert deaths == 5
 
 
 @pytest.mark.parametrize("dies_at", range(1, 6))
-def test_the_next_publisher_completes_what_a_killed_one_left(registry, tmp_path, dies_at):
+def test_the_next_publisher_completes_what_a_killed_one_left(folder, tmp_path, dies_at):
     assert not publish_in_child(str(tmp_path), b"new", dies_at=dies_at, run_id="killed")
-    release = publish_and_bless(registry, b"new", run_id="next")
+    release = publish_and_bless(folder, b"new", run_id="next")
     author = "next" if dies_at == 1 else "killed"
     assert release.run_id == author
-    assert registry.release(release.version) == release
-    assert registry.read(release.version, "run.txt") == author.encode()
-    assert registry.read_model(release.version) == b"new"
-    assert registry.blessed()[0].version == release.version
+    assert folder.release(release.version) == release
+    assert folder.read(release.version, "run.txt") == author.encode()
+    assert folder.read_model(release.version) == b"new"
+    assert folder.blessed()[0].version == release.version
 
 
-def race(root: str, number: int, barrier, results) -> None:
-    registry = Registry(LocalStorage(root), "shapes")
+def compete(registry: Registry, number: int, start: Callable[[], object]) -> int | None:
+    """Publishes with others at once; returns the pointer's counter, or None for the losers."""
     _, generation = registry.blessed()
     # Every other publisher has the same model, as two runs over the same data would.
     data = b"shared" if number % 2 else f"own {number}".encode()
     run_id = f"run{number}"
-    barrier.wait()
-    release = registry.publish(
-        make_release(data, run_id=run_id), data, {"run.txt": run_id.encode()}
-    )
+    start()
+    documents = {"run.txt": run_id.encode()}
+    release = registry.publish(make_release(data, run_id=run_id), data, documents)
     try:
-        pointer = registry.bless(release, run_id=run_id, generation=generation)
+        return registry.bless(release, run_id=run_id, generation=generation).counter
     except LostRaceError:
-        results.put((number, None))
-    else:
-        results.put((number, pointer.counter))
+        return None
 
 
-def test_of_twenty_publishers_at_once_exactly_one_wins_each_generation(registry, tmp_path):
-    forks = multiprocessing.get_context("fork")
-    for round_ in range(1, 4):
-        barrier, results = forks.Barrier(20), forks.Queue()
-        processes = [
-            forks.Process(target=race, args=(str(tmp_path), number, barrier, results))
-            for number in range(20)
-        ]
-        for process in processes:
-            process.start()
-        outcomes = [results.get(timeout=60) for _ in processes]
-        for process in processes:
-            process.join()
-        winners = [(number, counter) for number, counter in outcomes if counter is not None]
-        assert len(winners) == 1 and winners[0][1] == round_
-        pointer, _ = registry.blessed()
-        assert (pointer.counter, pointer.run_id) == (round_, f"run{winners[0][0]}")
-        assert len(pointer.history) == round_ - 1
+def check_round(registry: Registry, round_: int, counters: dict[int, int | None]) -> None:
+    """Exactly one publisher moved the pointer, and every version is one run's alone."""
+    (winner,) = [number for number, counter in counters.items() if counter is not None]
+    pointer, _ = registry.blessed()
+    assert (pointer.counter, pointer.run_id) == (round_, f"run{winner}")
+    assert counters[winner] == round_ == len(pointer.history) + 1
     releases = registry.releases()
     assert len(releases) == 11
     for release in releases:
         registry.read_model(release.version)
         assert registry.read(release.version, "run.txt") == release.run_id.encode()
-    leftovers = [path for path in tmp_path.rglob(".litesmith-*") if path.name != ".litesmith-lock"]
-    assert leftovers == []
+
+
+def test_of_twenty_threads_at_once_exactly_one_wins_each_generation(registry):
+    for round_ in range(1, 4):
+        barrier = threading.Barrier(20)
+        with ThreadPoolExecutor(20) as pool:
+            futures = {n: pool.submit(compete, registry, n, barrier.wait) for n in range(20)}
+            counters = {number: future.result() for number, future in futures.items()}
+        check_round(registry, round_, counters)
+
+
+def compete_in_process(root: str, number: int, barrier: Any, results: Any) -> None:
+    registry = Registry(LocalStorage(root), "shapes")
+    results.put((number, compete(registry, number, barrier.wait)))
+
+
+def test_of_twenty_processes_at_once_exactly_one_wins_each_generation(folder, tmp_path):
+    forks = multiprocessing.get_context("fork")
+    for round_ in range(1, 4):
+        barrier, results = forks.Barrier(20), forks.Queue()
+        processes = [
+            forks.Process(target=compete_in_process, args=(str(tmp_path), n, barrier, results))
+            for n in range(20)
+        ]
+        for process in processes:
+            process.start()
+        counters = dict(results.get(timeout=60) for _ in processes)
+        for process in processes:
+            process.join()
+        check_round(folder, round_, counters)
