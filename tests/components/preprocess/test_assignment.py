@@ -1,0 +1,79 @@
+"""Splits and shards are stable under growth."""
+
+import hashlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.preprocess.assignment import (
+    MIN_TRAINING_SHARDS,
+    SHARD_SOURCE_BYTES,
+    assign_split,
+    count_shards,
+    plan_shards,
+)
+from components.preprocess.config import Splits
+from components.preprocess.inventory import SourceExample
+
+
+def example(index: int, *, split=None, group="", size_bytes=1000) -> SourceExample:
+    id_ = hashlib.sha256(f"{index}".encode()).hexdigest()
+    return SourceExample(id_, f"{index}.png", size_bytes, "a", split, group, "")
+
+
+def plan(examples, shards=None):
+    return plan_shards(examples, shares=Splits(), training_shards=shards)
+
+
+def places(plans) -> dict[str, str]:
+    return {member.id: shard.name for shard in plans for member in shard.members}
+
+
+def test_shares_are_met():
+    splits = [assign_split(f"id {index}", Splits()) for index in range(20_000)]
+    for split, share in (("train", 0.7), ("validation", 0.15), ("test", 0.15)):
+        assert splits.count(split) / len(splits) == pytest.approx(share, abs=0.01)
+
+
+def test_every_example_stands_in_one_shard_sorted_by_id():
+    plans = plan([example(index) for index in range(500)])
+    assert len(places(plans)) == sum(len(shard.members) for shard in plans) == 500
+    for shard in plans:
+        ids = [member.id for member in shard.members]
+        assert ids == sorted(ids)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sets(st.integers(0, 10_000), max_size=60), st.sets(st.integers(0, 10_000), max_size=60))
+def test_growth_moves_no_example(first, second):
+    before = places(plan([example(index) for index in sorted(first)]))
+    after = places(plan([example(index) for index in sorted(first | second)]))
+    assert before.items() <= after.items()
+
+
+def test_a_group_stays_together_and_a_stated_split_wins():
+    examples = [example(index, group=f"g{index % 7}") for index in range(200)]
+    splits: dict[str, set[str]] = {}
+    for shard in plan(examples):
+        for member in shard.members:
+            splits.setdefault(member.group, set()).add(shard.split)
+    assert all(len(found) == 1 for found in splits.values())
+    assert len(set.union(*splits.values())) > 1
+    stated = plan([example(index, group="g", split="test") for index in range(9)])
+    assert {shard.split for shard in stated if shard.members} == {"test"}
+
+
+def test_the_count_is_a_power_of_two_that_follows_the_bytes():
+    assert [count_shards(size) for size in (0, 1, SHARD_SOURCE_BYTES, SHARD_SOURCE_BYTES + 1)] == [
+        1, 1, 1, 2,
+    ]  # fmt: skip
+    assert count_shards(5 * SHARD_SOURCE_BYTES) == 8
+    names = {shard.name for shard in plan([example(0)])}
+    assert f"train-00003-of-{MIN_TRAINING_SHARDS:05d}" in names
+    assert "test-00000-of-00001" in names
+    big = [
+        example(index, split="train", size_bytes=SHARD_SOURCE_BYTES // 10) for index in range(90)
+    ]
+    assert sum(shard.split == "train" for shard in plan(big)) == 16
+    assert sum(shard.split == "train" for shard in plan(big, shards=3)) == 3

@@ -1,0 +1,97 @@
+"""One file per reason, and what is said when there are too many."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.components.preprocess.folders import (
+    encode,
+    last_result,
+    preprocess,
+    rejects,
+    shape_png,
+    write_folder,
+)
+from tests.synthetic import draw_picture
+
+EXPECTED = [
+    ("bar/bomb.png", "oversized"),
+    ("bar/both.png", "conflicting_label"),
+    ("bar/broken_link.png", "missing"),
+    ("bar/copy_of_000.png", "duplicate"),
+    ("bar/cut.jpg", "truncated"),
+    ("bar/empty.png", "empty"),
+    ("bar/film.tiff", "unsupported_format"),
+    ("bar/notes.txt", "not_an_image"),
+    ("bar/really_a_png.jpg", "wrong_extension"),
+    ("bar/scrambled.png", "unreadable"),
+    ("disc/both.png", "conflicting_label"),
+    ("stray.png", "unlabelled"),
+]
+
+
+def write_rejects(folder: Path) -> Path:
+    """Writes good pictures, and one file for each reason why a file is rejected."""
+    write_folder(folder)
+    bar = folder / "bar"
+    shutil.copy(bar / "000.png", bar / "copy_of_000.png")
+    (bar / "both.png").write_bytes(shape_png(0, 500))
+    shutil.copy(bar / "both.png", folder / "disc" / "both.png")
+    os.symlink("nowhere.png", bar / "broken_link.png")
+    photograph = encode(draw_picture(1, 1, size=64, channels=3), "JPEG")
+    (bar / "cut.jpg").write_bytes(photograph[: len(photograph) // 2])
+    (bar / "empty.png").touch()
+    (bar / "film.tiff").write_bytes(encode(Image.new("L", (16, 16)), "TIFF"))
+    (bar / "notes.txt").write_text("BMW, a car, is no bitmap")
+    (bar / "really_a_png.jpg").write_bytes(shape_png(0, 501))
+    (bar / "bomb.png").write_bytes(encode(Image.new("L", (400, 400))))
+    scrambled = bytearray(shape_png(0, 502))
+    scrambled[45:60] = bytes(15)
+    (bar / "scrambled.png").write_bytes(scrambled)
+    (folder / "stray.png").write_bytes(shape_png(2, 503))
+    return folder
+
+
+def test_every_reason_is_told(tmp_path):
+    source = write_rejects(tmp_path / "source")
+    manifest = preprocess(tmp_path, folder=str(source), max_pixels=50_000, max_reject_share=0.5)
+    assert rejects(tmp_path / "dataset") == EXPECTED
+    assert manifest.rejects == {
+        reason: [found for _, found in EXPECTED].count(reason) for _, reason in EXPECTED
+    }
+    assert manifest.records == 24 + len(EXPECTED)
+    assert sum(split.examples for split in manifest.splits.values()) == 24
+
+
+def test_a_list_tells_of_files_that_are_not_there(tmp_path):
+    write_folder(tmp_path, per_class=4)
+    rows = [f"{name}/{n:03d}.png,{name}\n" for name in ("bar", "disc") for n in range(5)]
+    (tmp_path / "list.csv").write_text("path,label\n" + "".join(rows))
+    preprocess(tmp_path, list=str(tmp_path / "list.csv"), max_reject_share=0.3)
+    assert rejects(tmp_path / "dataset") == [
+        ("bar/004.png", "missing"),
+        ("disc/004.png", "missing"),
+    ]
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3])
+def test_too_many_stop_the_run_with_counts_examples_and_the_file(tmp_path, share):
+    source = write_rejects(tmp_path / "source")
+    with pytest.raises(SystemExit) as caught:
+        preprocess(tmp_path, folder=str(source), max_pixels=50_000, max_reject_share=share)
+    assert caught.value.code == 2
+    message = last_result(tmp_path).message
+    assert "of 36 records are rejected (" in message
+    assert "2 conflicting_label" in message
+    assert f"data.max_reject_share allows {share:.1%}" in message
+    assert "bar/both.png: conflicting_label (the same content is labelled bar and disc)" in message
+    listed = (tmp_path / "data" / "runs" / "test" / "rejects.jsonl").read_text().splitlines()
+    assert message.endswith("runs/test/rejects.jsonl")
+    assert ("bar/empty.png", "empty") in [
+        (line["path"], line["reason"]) for line in map(json.loads, listed)
+    ]
+    assert not (tmp_path / "dataset").exists()

@@ -1,0 +1,118 @@
+"""A shard's content, through the plain writer and through Beam."""
+
+import gzip
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.common.examples import decode_example, read_records
+from components.common.pictures import decode_picture
+from components.common.storage import LocalStorage
+from components.preprocess.ledger import find_whole_shards
+from components.preprocess.manifest import describe_pixels
+from components.preprocess.pictures import PictureSpec
+from components.preprocess.shards import Member, ShardTask
+from components.preprocess.transforms import run_pipeline
+from components.preprocess.writer import ShardWriter
+from tests.components.preprocess.folders import files, shape_png
+
+SPEC = PictureSpec(8, 1, "crop", "#ffffff", "png", 95, 10_000)
+
+
+def write_source(folder: Path, count: int) -> list[Member]:
+    folder.mkdir()
+    members = []
+    for index in range(count):
+        data = shape_png(index % 3, index)
+        (folder / f"{index}.png").write_bytes(data)
+        id_ = hashlib.sha256(data).hexdigest()
+        members.append(Member(id_, f"{index}.png", index % 3, "odd" if index % 2 else ""))
+    return sorted(members, key=lambda member: member.id)
+
+
+def writer(folder: Path, *, data: str = "data", compression: str = "none") -> ShardWriter:
+    return ShardWriter(str(folder / "source"), str(folder / data), 3, SPEC, compression)
+
+
+def tasks(members: list[Member], shards: int = 3) -> list[ShardTask]:
+    return [
+        ShardTask(f"shards/k{n}/train-{n:05d}.tfrecord", "train", tuple(members[n::shards]), 100)
+        for n in range(shards)
+    ]
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_a_shard_holds_its_members_in_order(tmp_path, compression):
+    members = write_source(tmp_path / "source", 7)
+    (task,) = tasks(members, shards=1)
+    record = writer(tmp_path, compression=compression).write(task)
+    path = tmp_path / "data" / task.path
+    with gzip.open(path) if compression == "gzip" else path.open("rb") as file:
+        examples = [decode_example(serialized) for serialized in read_records(file)]
+    assert [(e.id, e.label, e.slice) for e in examples] == [
+        (m.id, m.label, m.slice) for m in members
+    ]
+    assert record.examples_per_class == (3, 2, 2)
+    assert (record.size_bytes, record.crc32c) == LocalStorage(tmp_path / "data").checksum(task.path)
+    pixels = np.stack([decode_picture(example.image, channels=1) for example in examples])
+    assert record.histogram == (tuple(np.bincount(pixels.ravel(), minlength=256).tolist()),)
+
+
+def test_statistics_are_those_of_the_pixels(tmp_path):
+    pixels = np.random.default_rng(5).integers(0, 256, (4, 999, 3))
+    histograms = [
+        [np.bincount(shard[:, channel], minlength=256).tolist() for channel in range(3)]
+        for shard in pixels
+    ]
+    found = describe_pixels(histograms)
+    np.testing.assert_allclose(found.mean, pixels.reshape(-1, 3).mean(0), rtol=1e-12)
+    np.testing.assert_allclose(found.std, pixels.reshape(-1, 3).std(0), rtol=1e-12)
+    shares = np.histogram(pixels, bins=32, range=(0, 256))[0] / pixels.size
+    np.testing.assert_allclose(found.histogram, shares, rtol=1e-12)
+    assert found == describe_pixels(histograms[::-1])
+
+
+def test_beam_writes_what_the_plain_function_writes(tmp_path):
+    members = write_source(tmp_path / "source", 20)
+    for task in tasks(members):
+        writer(tmp_path, data="plain").write(task)
+    run_pipeline(tasks(members), writer(tmp_path, data="beam"))
+    plain = files(tmp_path / "plain")
+    assert files(tmp_path / "beam") == plain
+    assert len(plain) == 6
+
+
+def test_beam_in_other_workers_writes_the_same(tmp_path):
+    members = write_source(tmp_path / "source", 20)
+    for task in tasks(members):
+        writer(tmp_path, data="plain").write(task)
+    options = ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]
+    options += ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]
+    run_pipeline(tasks(members), writer(tmp_path, data="beam"), options=options)
+    assert files(tmp_path / "beam") == files(tmp_path / "plain")
+
+
+def test_a_file_that_changes_meanwhile_stops_the_run(tmp_path):
+    members = write_source(tmp_path / "source", 6)
+    (tmp_path / "source" / "3.png").write_bytes(shape_png(0, 999))
+    with pytest.raises(RuntimeError, match=r"3\.png: changed while the run was reading it"):
+        run_pipeline(tasks(members), writer(tmp_path))
+
+
+def test_a_shard_counts_only_with_its_record_and_its_bytes(tmp_path):
+    members = write_source(tmp_path / "source", 9)
+    for task in tasks(members):
+        writer(tmp_path).write(task)
+    storage = LocalStorage(tmp_path / "data")
+    paths = [task.path for task in tasks(members)]
+    assert list(find_whole_shards(storage, paths)) == paths
+    shard = tmp_path / "data" / paths[0]
+    flipped = bytearray(shard.read_bytes())
+    flipped[50] ^= 1
+    shard.write_bytes(flipped)
+    (tmp_path / "data" / f"{paths[1]}.json").write_text("{")
+    assert list(find_whole_shards(storage, paths)) == paths[2:]
+    (tmp_path / "data" / paths[2]).unlink()
+    assert find_whole_shards(storage, paths) == {}

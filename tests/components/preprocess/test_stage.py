@@ -1,0 +1,158 @@
+"""The stage as a whole: what it writes, what it keeps, what it does again."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.common.documents import DatasetManifest
+from components.common.examples import read_examples
+from components.common.storage import LocalStorage
+from tests.components.preprocess.folders import (
+    files,
+    last_result,
+    preprocess,
+    shape_png,
+    write_folder,
+)
+
+
+def shard_times(work: Path) -> dict[str, int]:
+    """Returns when each shard was written, by path."""
+    shards = (work / "data" / "shards").rglob("*.tfrecord")
+    return {path.relative_to(work / "data").as_posix(): path.stat().st_mtime_ns for path in shards}
+
+
+def splits_of(work: Path, manifest: DatasetManifest) -> dict[str, str]:
+    storage = LocalStorage(str(work / "data"))
+    return {
+        example.id: split
+        for split in manifest.splits
+        for example in read_examples(manifest, split, storage)
+    }
+
+
+def shard_paths(manifest: DatasetManifest) -> Iterator[str]:
+    return (shard.path for split in manifest.splits.values() for shard in split.shards)
+
+
+def test_the_digits_become_shards(tmp_path):
+    manifest = preprocess(tmp_path, sample="digits")
+    assert manifest.class_names == tuple("0123456789")
+    assert manifest.records == 1797 and manifest.rejects == {}
+    counts = {split: found.examples for split, found in manifest.splits.items()}
+    assert counts == {"train": 1222, "validation": 312, "test": 263}
+    assert len(splits_of(tmp_path, manifest)) == 1797
+    preprocess(tmp_path, sample="digits")
+    assert last_result(tmp_path).status == "cached"
+
+
+def test_an_incremental_manifest_equals_a_fresh_one(tmp_path):
+    source = write_folder(tmp_path / "source")
+    before = preprocess(tmp_path, folder=str(source))
+    times = shard_times(tmp_path)
+    (source / "bar" / "new.png").write_bytes(shape_png(0, 700))
+    grown = preprocess(tmp_path, folder=str(source))
+    assert last_result(tmp_path).record.measurements["shards_written"] == 1
+    assert len(set(shard_paths(grown)) - set(shard_paths(before))) == 1
+    later = shard_times(tmp_path)
+    assert {path: later[path] for path in times} == times
+    fresh = preprocess(tmp_path / "fresh", folder=str(source))
+    assert grown == fresh
+    assert files(tmp_path / "dataset") == files(tmp_path / "fresh" / "dataset")
+    for path in shard_paths(grown):
+        elsewhere = tmp_path / "fresh" / "data" / path
+        assert (tmp_path / "data" / path).read_bytes() == elsewhere.read_bytes()
+
+
+def test_removing_what_was_added_brings_the_first_answer_back(tmp_path):
+    source = write_folder(tmp_path / "source")
+    before = preprocess(tmp_path, folder=str(source))
+    (source / "bar" / "new.png").write_bytes(shape_png(0, 700))
+    preprocess(tmp_path, folder=str(source))
+    (source / "bar" / "new.png").unlink()
+    assert preprocess(tmp_path, folder=str(source)) == before
+    assert last_result(tmp_path).status == "cached"
+
+
+def test_where_the_data_lies_changes_nothing(tmp_path):
+    source = write_folder(tmp_path / "source")
+    first = preprocess(tmp_path, folder=str(source))
+    shutil.move(source, tmp_path / "moved")
+    assert preprocess(tmp_path, folder=str(tmp_path / "moved")) == first
+    assert last_result(tmp_path).status == "cached"
+
+
+def test_one_changed_picture_or_value_makes_another_data_set(tmp_path):
+    source = write_folder(tmp_path / "source")
+    first = preprocess(tmp_path, folder=str(source))
+    other = preprocess(tmp_path, folder=str(source), image_size=12)
+    assert not set(shard_paths(first)) & set(shard_paths(other))
+    (source / "disc" / "003.png").write_bytes(shape_png(2, 800))
+    changed = preprocess(tmp_path, folder=str(source))
+    assert changed.source_fingerprint != first.source_fingerprint
+    assert last_result(tmp_path).status == "computed"
+
+
+def test_a_flipped_byte_is_found_and_that_shard_alone_written_again(tmp_path):
+    source = write_folder(tmp_path / "source")
+    manifest = preprocess(tmp_path, folder=str(source))
+    path = manifest.splits["train"].shards[1].path
+    shard = tmp_path / "data" / path
+    whole = shard.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 4
+    shard.write_bytes(flipped)
+    times = shard_times(tmp_path)
+    assert preprocess(tmp_path, folder=str(source)) == manifest
+    assert last_result(tmp_path).status == "computed"
+    assert shard.read_bytes() == whole
+    written = [name for name, time in shard_times(tmp_path).items() if times[name] != time]
+    assert written == [path]
+
+
+def test_the_number_of_workers_does_not_show(tmp_path, monkeypatch):
+    source = write_folder(tmp_path / "source")
+    outcomes = []
+    for cores in (1, 3):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, n=cores: set(range(n)))
+        preprocess(tmp_path / str(cores), folder=str(source), compression="gzip")
+        outcomes.append(
+            {
+                name: data
+                for name, data in files(tmp_path / str(cores)).items()
+                if name.startswith(("dataset/", "data/shards/"))
+            }
+        )
+    assert outcomes[0] == outcomes[1]
+
+
+def test_groups_slices_and_stated_splits_of_a_list_are_kept(tmp_path):
+    source = write_folder(tmp_path / "source")
+    rows = ["path,label,split,group,slice"]
+    for index in range(8):
+        rows.append(f"bar/{index:03d}.png,bar,test,,dark")
+        rows.append(f"disc/{index:03d}.png,disc,,all,")
+        rows.append(f"cross/{index:03d}.png,cross,train,,light")
+    (source / "list.csv").write_text("\n".join(rows))
+    manifest = preprocess(tmp_path, list=str(source / "list.csv"))
+    storage = LocalStorage(str(tmp_path / "data"))
+    found = {
+        (manifest.class_names[example.label], split, example.slice)
+        for split in manifest.splits
+        for example in read_examples(manifest, split, storage)
+    }
+    stated = {("bar", "test", "dark"), ("cross", "train", "light")}
+    assert stated < found and len(found) == 3
+    assert manifest.slices == ("dark", "light")
+
+
+def test_a_source_without_a_training_example_is_refused(tmp_path):
+    source = write_folder(tmp_path / "source", per_class=1)
+    rows = "".join(f"{name}/000.png,{name},test\n" for name in ("bar", "disc"))
+    (source / "list.csv").write_text("path,label,split\n" + rows)
+    with pytest.raises(SystemExit):
+        preprocess(tmp_path, list=str(source / "list.csv"))
+    assert "no example is left for the training split" in last_result(tmp_path).message
