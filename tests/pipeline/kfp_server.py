@@ -448,7 +448,7 @@ def check_model(value: Any, type_: str, where: str) -> None:
 def _checked_pipeline(data: bytes) -> Json:
     """Parses an uploaded pipeline, whose fields the protocol buffers must know."""
     try:
-        documents = list(yaml.safe_load_all(data))
+        documents = list(yaml.load_all(data, Loader=yaml.CSafeLoader))
         spec = json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineSpec())
         for document in documents[1:]:
             for executor in document["platforms"]["kubernetes"]["deploymentSpec"][
@@ -516,6 +516,7 @@ class _HttpServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # Else every answer waits 40 ms for an acknowledgement.
     server: _HttpServer
 
     def _serve(self) -> None:
