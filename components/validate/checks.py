@@ -120,7 +120,7 @@ def find_duplicates(ids: Mapping[Split, Iterable[str]]) -> Iterator[str]:
         for second in splits[index + 1 :]:
             if shared := sorted(found[first] & found[second]):
                 yield (
-                    f"{len(shared)} examples stand in both {first} and {second}, so that "
+                    f"{first} and {second} share {len(shared)} of their examples, so that "
                     f"{second} would flatter the model: {_shown(shared)}"
                 )
 

@@ -1,0 +1,167 @@
+"""Each check on manifests made to fail it, and on one that passes."""
+
+import pytest
+
+from components.common.documents import (
+    SPLITS,
+    DatasetManifest,
+    ImageSpec,
+    PixelStatistics,
+    SplitExamples,
+)
+from components.validate.checks import (
+    check_dataset,
+    explain_stop,
+    find_changed_classes,
+    find_duplicates,
+    find_label_shift,
+    find_missing_classes,
+    find_pixel_shift,
+    find_small_classes,
+    find_small_test,
+    total_variation,
+)
+from components.validate.config import ValidateConfig
+from tests.synthetic import LINEAGE
+
+EVEN = tuple([1 / 32] * 32)
+
+
+def manifest(
+    train=(70, 70, 70),
+    validation=(15, 15, 15),
+    test=(15, 15, 15),
+    *,
+    classes=("bar", "cross", "disc"),
+    histogram=EVEN,
+    mean=127.5,
+) -> DatasetManifest:
+    counts = dict(zip(SPLITS, (train, validation, test), strict=True))
+    return DatasetManifest(
+        task="image_classification",
+        class_names=classes,
+        image=ImageSpec(height=8, width=8, channels=1, encoding="png"),
+        compression="none",
+        splits={
+            split: SplitExamples(examples=sum(own), shards=(), examples_per_class=own)
+            for split, own in counts.items()
+        },
+        source_fingerprint="synthetic",
+        statistics=PixelStatistics(mean=(mean,), std=(70.0,), histogram=histogram),
+        rejects={},
+        records=sum(map(sum, counts.values())),
+        slices=(),
+        lineage=LINEAGE,
+    )
+
+
+def check(found: DatasetManifest, *, blessed=None, ids=None, **values):
+    ids = ids or {"train": ["a"], "validation": ["b"], "test": ["c"]}
+    config = ValidateConfig(**values)
+    return check_dataset(found, config, blessed=blessed, read_ids=ids.__getitem__)
+
+
+def test_a_sound_data_set_has_no_findings():
+    assert check(manifest(), blessed=manifest()) == ()
+
+
+def test_a_small_test_split_names_what_is_needed_and_what_is_there():
+    config = ValidateConfig(min_test_examples=270)
+    (message,) = find_small_test(manifest(), config)
+    assert "has 45 examples, and at least 270 are needed" in message
+    assert "data.splits.test" in message
+    assert list(find_small_test(manifest(test=(90, 90, 90)), config)) == []
+
+
+def test_a_missing_class_is_named_for_each_split():
+    found = manifest(validation=(0, 15, 15), test=(0, 0, 15))
+    first, second = find_missing_classes(found)
+    assert "the validation split has no example of bar" in first
+    assert "the test split has no example of bar and cross" in second
+
+
+def test_small_classes_are_named_with_their_counts():
+    found = manifest(train=(3, 70, 9))
+    (message,) = find_small_classes(found, at_least=10)
+    assert "fewer than 10 training examples of bar (3) and disc (9)" in message
+    assert list(find_small_classes(found, at_least=3)) == []
+
+
+def test_many_names_are_cut_short():
+    classes = tuple(f"c{index}" for index in range(8))
+    found = manifest((1,) * 8, (1,) * 8, (1,) * 8, classes=classes)
+    (message,) = find_small_classes(found, at_least=2)
+    assert "c0 (1), c1 (1), c2 (1), c3 (1), c4 (1) and 3 more" in message
+
+
+def test_duplicates_are_found_between_any_two_splits():
+    ids = {"train": ["a", "b", "c"], "validation": ["d", "c"], "test": ["b", "d"]}
+    first, second, third = find_duplicates(ids)
+    assert first.startswith("train and validation share 1 of their examples") and "c" in first
+    assert second.startswith("train and test share 1 of")
+    assert third.startswith("validation and test share 1 of")
+
+
+def test_changed_classes_are_told_apart():
+    now = manifest(classes=("bar", "cross", "ring"))
+    (message,) = find_changed_classes(now, manifest())
+    assert message.endswith("(new: ring; gone: disc)")
+
+
+def test_label_shift_is_the_total_variation_of_shares():
+    now = manifest((140, 70, 0), (30, 15, 0), (30, 15, 0))
+    (message,) = find_label_shift(now, manifest(), at_most=0.3)
+    assert message.startswith("33.3 % of the labels")
+    assert list(find_label_shift(now, manifest(), at_most=0.34)) == []
+    other_classes = manifest(classes=("x", "y", "z"))
+    (message,) = find_label_shift(other_classes, manifest(), at_most=0.99)
+    assert message.startswith("100.0 % of the labels")
+
+
+def test_pixel_shift_is_the_total_variation_of_histograms():
+    dark = (1.0, *[0.0] * 31)
+    (message,) = find_pixel_shift(manifest(histogram=dark, mean=2.0), manifest(), at_most=0.5)
+    assert message.startswith("96.9 % of the pixels") and "from 127.5 to 2.0" in message
+
+
+def test_total_variation():
+    assert total_variation([1.0, 0.0], [0.0, 1.0]) == 1.0
+    assert total_variation([0.5, 0.5], [0.25, 0.75]) == 0.25
+
+
+@pytest.mark.parametrize("action", ["ignore", "warn", "stop"])
+def test_a_finding_is_as_severe_as_configured(action):
+    found = manifest(train=(3, 70, 70))
+    findings = check(found, too_few_examples=action)
+    assert [finding.severity for finding in findings] == ([] if action == "ignore" else [action])
+    assert (explain_stop(findings) is not None) == (action == "stop")
+
+
+def test_shards_are_not_read_where_duplicates_are_ignored():
+    def read_ids(split):
+        raise AssertionError(f"read {split}")
+
+    config = ValidateConfig(duplicates_across_splits="ignore")
+    assert check_dataset(manifest(), config, blessed=None, read_ids=read_ids) == ()
+
+
+def test_all_stopping_findings_are_told_at_once():
+    findings = check(
+        manifest(train=(3, 70, 70), test=(0, 15, 15)),
+        ids={"train": ["a"], "validation": ["a"], "test": ["c"]},
+        blessed=manifest(histogram=(1.0, *[0.0] * 31)),
+        min_test_examples=100,
+    )
+    assert [(finding.check, finding.severity) for finding in findings] == [
+        ("test_examples", "stop"),
+        ("missing_class", "stop"),
+        ("duplicates_across_splits", "stop"),
+        ("too_few_examples", "warn"),
+        ("label_shift", "warn"),
+        ("pixel_shift", "warn"),
+    ]
+    message = explain_stop(findings)
+    assert message is not None
+    for check_ in ("test_examples", "missing_class", "duplicates_across_splits"):
+        assert f"\n  {check_}: " in message
+    assert "pixel_shift" not in message

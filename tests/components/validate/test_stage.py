@@ -1,0 +1,88 @@
+"""The stage on real shards and a real registry."""
+
+import pytest
+
+from components.common.documents import DatasetManifest, TaskResult, Validation
+from components.common.registry import Registry
+from components.validate import stage
+from components.validate.config import ValidateConfig
+from tests.releases import make_release
+from tests.synthetic import run_context, write_dataset
+
+
+@pytest.fixture
+def context(tmp_path):
+    return run_context(tmp_path)
+
+
+def validate(context, folder, **values):
+    config = ValidateConfig(model_name="shapes", **values)
+    stage.run(
+        dataset=folder / "dataset",
+        config=config.to_json(),
+        context=context.to_json(),
+        validation=folder / "validation",
+    )
+    return Validation.read(folder / "validation")
+
+
+def bless(context, manifest: DatasetManifest | None) -> None:
+    registry = Registry(context.models(), "shapes")
+    documents = {} if manifest is None else {"dataset.json": manifest.to_json().encode()}
+    release = registry.publish(make_release(b"model"), b"model", documents)
+    registry.bless(release, run_id="before", generation=registry.blessed()[1])
+
+
+def message(context) -> str:
+    name = f"{context.run_folder()}/tasks/validate.json"
+    return TaskResult.model_validate_json(context.data().read(name)).message
+
+
+def test_a_sound_data_set_passes(context, tmp_path):
+    write_dataset(context, tmp_path / "dataset")
+    assert validate(context, tmp_path, min_test_examples=60).findings == ()
+
+
+def test_a_test_split_too_small_for_the_budget_stops_the_run(context, tmp_path):
+    write_dataset(context, tmp_path / "dataset")
+    with pytest.raises(SystemExit) as caught:
+        validate(context, tmp_path, min_test_examples=270)
+    assert caught.value.code == 2
+    assert "60 examples, and at least 270 are needed" in message(context)
+    assert not (tmp_path / "validation").exists()
+
+
+def test_the_blessed_model_s_data_set_is_what_shifts_are_measured_from(context, tmp_path):
+    before = write_dataset(context, tmp_path / "before")
+    bless(context, before)
+    write_dataset(context, tmp_path / "dataset", low=120, high=140)
+    (finding,) = validate(context, tmp_path).findings
+    assert (finding.check, finding.severity) == ("pixel_shift", "warn")
+    with pytest.raises(SystemExit):
+        validate(context, tmp_path, pixel_shift="stop")
+    assert "pixel_shift" in message(context)
+
+
+def test_a_blessed_version_without_a_manifest_is_no_obstacle(context, tmp_path):
+    bless(context, None)
+    write_dataset(context, tmp_path / "dataset")
+    assert validate(context, tmp_path).findings == ()
+
+
+def test_duplicates_are_read_from_the_shards(context, tmp_path):
+    manifest = write_dataset(context, tmp_path / "dataset")
+    splits = manifest.splits
+    twice = manifest.model_copy(update={"splits": {**splits, "test": splits["validation"]}})
+    twice.write(tmp_path / "dataset")
+    with pytest.raises(SystemExit):
+        validate(context, tmp_path)
+    assert "validation and test share 48 of their examples" in message(context)
+
+
+def test_a_damaged_shard_is_named(context, tmp_path):
+    manifest = write_dataset(context, tmp_path / "dataset")
+    path = context.data().local_path(manifest.splits["test"].shards[0].path)
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(SystemExit):
+        validate(context, tmp_path)
+    assert "test-00000-of-00002.tfrecord: the shard is missing or damaged" in message(context)
