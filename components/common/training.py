@@ -193,12 +193,26 @@ def balanced_class_weights(examples_per_class: Sequence[int]) -> tuple[float, ..
 
 def inference(model: Any) -> Callable[[Any], npt.NDArray[np.float32]]:
     """Returns the model as a compiled function of one batch of prepared inputs."""
-
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def outputs(inputs: Any) -> Any:
-        return tf.cast(model(inputs, training=False), tf.float32)
-
+    outputs = tf.function(
+        lambda inputs: tf.cast(model(inputs, training=False), tf.float32),
+        input_signature=[_inputs_signature(model)],
+    )
     return lambda inputs: outputs(inputs).numpy()
+
+
+def native_precision() -> str:
+    """Returns Keras' policy for this machine's accelerators: bfloat16 where it is native.
+
+    It needs no loss scaling, other than float16. TPUs have it, and GPUs from compute
+    capability 8.0 on.
+    """
+    if tf.config.list_physical_devices("TPU"):
+        return "mixed_bfloat16"
+    gpus = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    if gpus and all(found.get("compute_capability", (0, 0)) >= (8, 0) for found in details):
+        return "mixed_bfloat16"
+    return "float32"
 
 
 class _Trainer:
@@ -212,10 +226,7 @@ class _Trainer:
         self._loss = keras.metrics.Mean()
         self._accuracy = keras.metrics.Mean()
         optimizer.build(model.trainable_variables)
-        signature = [
-            tf.TensorSpec([None, *model.inputs[0].shape[1:]], tf.float32),
-            tf.TensorSpec([None], tf.int64),
-        ]
+        signature = [_inputs_signature(model), tf.TensorSpec([None], tf.int64)]
         self._train_step = tf.function(self._update, input_signature=signature)
         self._judge_step = tf.function(self._observe, input_signature=signature)
 
@@ -270,6 +281,10 @@ class _Trainer:
 
     def _result(self) -> tuple[float, float]:
         return float(self._loss.result()), float(self._accuracy.result())
+
+
+def _inputs_signature(model: Any) -> Any:
+    return tf.TensorSpec([None, *model.inputs[0].shape[1:]], tf.float32)
 
 
 def _better(epoch: Epoch, best: Epoch) -> bool:

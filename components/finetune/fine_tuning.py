@@ -38,7 +38,14 @@ from components.finetune.config import FinetuneConfig, Unfreeze
 _HEAD_LAYERS = ("pool", "dropout", HEAD, "probabilities")
 
 
-def build_model(config: FinetuneConfig, spec: InputSpec, classes: int, *, weights: str) -> Any:
+def build_model(
+    config: FinetuneConfig,
+    spec: InputSpec,
+    classes: int,
+    *,
+    weights: str,
+    precision: str = "float32",
+) -> Any:
     """Returns a classifier on a backbone.
 
     Args:
@@ -46,11 +53,21 @@ def build_model(config: FinetuneConfig, spec: InputSpec, classes: int, *, weight
       spec: the size of the pictures.
       classes: how many there are.
       weights: `none`, `imagenet` or the path of a local file.
+      precision: Keras' policy for the layers, such as `mixed_bfloat16`.
 
     Returns:
       A flat functional model: float32 [n, height, width, channels], prepared as `spec`
       says, to probabilities float32 [n, classes].
     """
+    policy = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(precision)
+    try:
+        return _build(config, spec, classes, weights)
+    finally:
+        keras.mixed_precision.set_global_policy(policy)
+
+
+def _build(config: FinetuneConfig, spec: InputSpec, classes: int, weights: str) -> Any:
     layers = keras.layers
     pixels = layers.Input((spec.height, spec.width, spec.channels), name="pixels")
     features = build_backbone(config, pixels, weights)
@@ -59,6 +76,15 @@ def build_model(config: FinetuneConfig, spec: InputSpec, classes: int, *, weight
     logits = layers.Dense(classes, name=HEAD, dtype="float32")(features)
     probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
     return keras.Model(pixels, probabilities, name=config.backbone)
+
+
+def in_float32(trained: Any, config: FinetuneConfig, spec: InputSpec) -> Any:
+    """Returns the model with the same weights and no mixed precision, for inference."""
+    weights, classes = trained.get_weights(), trained.output_shape[-1]
+    keras.backend.clear_session()  # So that layers get the names they had.
+    model = build_model(config, spec, classes, weights="none")
+    model.set_weights(weights)
+    return model
 
 
 def fine_tune(

@@ -25,9 +25,9 @@ def run(*, dataset: Path, config: str, context: str, bundle: Path) -> None:
 def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     from components.common.bundles import save_model, save_predictions
     from components.common.input_pipeline import open_examples
-    from components.common.training import best_epoch, make_deterministic
+    from components.common.training import best_epoch, make_deterministic, native_precision
     from components.finetune.backbones import BACKBONES
-    from components.finetune.fine_tuning import build_model, fine_tune
+    from components.finetune.fine_tuning import build_model, fine_tune, in_float32
 
     config = task.config
     manifest = DatasetManifest.read(task.inputs["dataset"])
@@ -36,7 +36,10 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         storage, scratch = task.context.data(), Path(folder)
         weights = str(local_weights(config, scratch) or config.weights)
-        model = build_model(config, spec, len(manifest.class_names), weights=weights)
+        precision = native_precision() if config.mixed_precision == "auto" else "float32"
+        model = build_model(
+            config, spec, len(manifest.class_names), weights=weights, precision=precision
+        )
         history, clock = fine_tune(
             model,
             config,
@@ -46,6 +49,8 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
             validation=open_examples(manifest, "validation", storage, scratch=scratch),
             events=task.events,
         )
+        if precision != "float32":
+            model = in_float32(model, config, spec)
         save_predictions(model, task.output, manifest, storage, spec=spec, scratch=scratch)
     save_model(model, task.output)
     ModelBundle(
