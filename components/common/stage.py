@@ -9,6 +9,7 @@ it came to be, beside the output and in the run's folder.
 import contextlib
 import dataclasses
 import importlib.metadata
+import io
 import os
 import resource
 import shutil
@@ -157,43 +158,46 @@ def _answer(
         return stage.verify is None or stage.verify(stored, run)
 
     work = output.with_name(f"{output.name}.work")
-    if stage.reuse:
-        record = store.find(stage.name, key, work, verify)
-        if record is not None:
-            _deliver(work, output, stage.output_file)
-            return record, True
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    record = store.find(stage.name, key, work, verify) if stage.reuse else None
+    cached = record is not None
+    if record is None:
+        task = Task(
+            name=name,
+            config=config,
+            context=run,
+            inputs=inputs,
+            output=work,
+            lineage=Lineage(stage=stage.name, key=key, inputs=digests),
+            events=events,
+        )
+        record = _compute(stage, task, identity, code)
+        if stage.reuse:
+            record = store.put(record, work, verify)
+    _deliver(work, output, stage.output_file)
+    return record, cached
+
+
+def _compute(stage: Stage[C], task: Task[C], identity: Mapping[str, str], code: str) -> Record:
+    """Computes a task's output anew and returns its record."""
+    shutil.rmtree(task.output, ignore_errors=True)
+    task.output.mkdir(parents=True)
     started, clock = datetime.now(UTC), time.monotonic()
-    task = Task(
-        name=name,
-        config=config,
-        context=run,
-        inputs=inputs,
-        output=work,
-        lineage=Lineage(stage=stage.name, key=key, inputs=digests),
-        events=events,
-    )
     measurements = stage.compute(task) or {}
-    record = Record(
+    return Record(
         stage=stage.name,
-        key=key,
-        config=config.model_dump(mode="json"),
+        key=task.lineage.key,
+        config=task.config.model_dump(mode="json"),
         identity=identity,
-        inputs=digests,
+        inputs=task.lineage.inputs,
         code=code,
         image=os.environ.get(IMAGE, ""),
         libraries=_imported_libraries(),
-        output_digest=tree_digest(work),
+        output_digest=tree_digest(task.output),
         started=started.isoformat(timespec="seconds"),
         seconds=time.monotonic() - clock,
         peak_memory_bytes=_peak_memory_bytes(),
         measurements=measurements,
     )
-    if stage.reuse:
-        record = store.put(record, work, verify)
-    _deliver(work, output, stage.output_file)
-    return record, False
 
 
 def _input_digest(path: Path | Sequence[Path]) -> str:
@@ -253,6 +257,9 @@ def connect(name: str) -> Events:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A log is read while it is written, and after a task was killed.
+        sys.stdout.reconfigure(line_buffering=True)
     if driver := os.environ.get(DRIVER_PID):
         threading.Thread(target=_end_with, args=(int(driver),), daemon=True).start()
     return Events(name, Path(folder, "events.jsonl"))
