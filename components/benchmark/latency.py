@@ -4,9 +4,10 @@ All models are loaded in one process and take turns: a round runs each once, in 
 order, on the same picture. What else the machine does then hits all of them alike.
 """
 
+import contextlib
 import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,8 @@ def measure_latencies(
       threads: of each inference.
       runs: timed inferences of each model.
       warmup_runs: of each model, before the timed ones.
-      max_seconds: for all models together; reaching it ends the warm-up after one run of
-        each, and the timed runs after FEWEST_RUNS of each.
+      max_seconds: for all models together; a quarter of it ends the warm-up, the whole of
+        it the timed runs, once each model has had FEWEST_RUNS.
       on_round: told how many timed rounds are done.
       seed: of the order in which models take turns.
 
@@ -49,21 +50,19 @@ def measure_latencies(
     classifiers = {name: Classifier(path, threads=threads) for name, path in models.items()}
     samples: dict[str, list[int]] = {name: [] for name in models}
     random = np.random.default_rng(seed)
-    deadline = time.monotonic() + max_seconds
-    gc.collect()
-    gc.disable()
-    try:
-        for round_ in range(-warmup_runs, runs):
-            picture = pictures[round_ % len(pictures)]
-            for name in random.permutation(list(models)):
-                duration = _time_inference(classifiers[name], picture)
-                if round_ >= 0:
-                    samples[name].append(duration)
-            on_round(max(0, round_ + 1))
-            if round_ + 1 >= FEWEST_RUNS and time.monotonic() > deadline:
+    started = time.monotonic()
+    with _no_garbage_collection():
+        for done in range(warmup_runs):
+            _run_round(classifiers, pictures[done % len(pictures)], random)
+            if time.monotonic() - started > max_seconds / 4:
                 break
-    finally:
-        gc.enable()
+        for done in range(1, runs + 1):
+            durations = _run_round(classifiers, pictures[done % len(pictures)], random)
+            for name, duration in durations.items():
+                samples[name].append(duration)
+            on_round(done)
+            if done >= FEWEST_RUNS and time.monotonic() - started > max_seconds:
+                break
     return {name: summarize(durations, threads=threads) for name, durations in samples.items()}
 
 
@@ -79,8 +78,28 @@ def summarize(durations_ns: Sequence[int], *, threads: int) -> Latency:
     )
 
 
+def _run_round(
+    classifiers: Mapping[str, Classifier],
+    picture: npt.NDArray[np.uint8],
+    random: np.random.Generator,
+) -> dict[str, int]:
+    """Runs each model once, in a random order; returns the durations in nanoseconds."""
+    order = random.permutation(list(classifiers))
+    return {name: _time_inference(classifiers[name], picture) for name in order}
+
+
 def _time_inference(classifier: Classifier, picture: npt.NDArray[np.uint8]) -> int:
     classifier.load_picture(picture)
     started = time.perf_counter_ns()
     classifier.invoke()
     return time.perf_counter_ns() - started
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
