@@ -17,7 +17,7 @@ class Filled:
     moment: datetime
     run: ClusterRun
     was_there: bool
-    """Done by an earlier backfill."""
+    """Started by another backfill."""
 
 
 def backfill(
@@ -48,6 +48,27 @@ def backfill(
     Raises:
       UserError: the schedule sees no window, or never fires in these days.
     """
+    pending = _moments(want, first, last)
+    known = {run.name: run for run in cluster.runs(recipe=want.recipe.name)}
+    going: list[Filled] = []
+    filled: list[Filled] = []
+    while pending or going:
+        while pending and len(going) < concurrency:
+            going.append(_attempt(cluster, want, pending.pop(0), known))
+        over = [one for one in going if one.run.is_over]
+        for one in over:
+            report(one)
+        filled.extend(over)
+        going = [one for one in going if not one.run.is_over]
+        if not over:
+            time.sleep(poll_s)
+        going = [
+            dataclasses.replace(one, run=cluster.get_patiently(one.run.kfp_id)) for one in going
+        ]
+    return sorted(filled, key=lambda one: one.moment)
+
+
+def _moments(want: Wanted, first: date, last: date) -> list[datetime]:
     if want.schedule.window_days is None:
         raise UserError(
             f"{want.name}: has no window_days, so that every run of a backfill would see the "
@@ -57,37 +78,12 @@ def backfill(
     moments = list(want.schedule.moments(_midnight(first), until))
     if not moments:
         raise UserError(f"{want.name}: never fires from {first} to {last}; see its cron and start")
-    known = _attempts(cluster, want)
-    pending, filled = list(moments), list[Filled]()
-    going: dict[datetime, str] = {}
-    while pending or going:
-        while pending and len(going) < concurrency:
-            moment = pending.pop(0)
-            run, was_there = _attempt(cluster, want, moment, known)
-            if run.is_over:
-                filled.append(Filled(moment, run, was_there))
-                report(filled[-1])
-            else:
-                going[moment] = run.kfp_id
-        if going:
-            time.sleep(poll_s)
-        for moment, kfp_id in list(going.items()):
-            run = cluster.get(kfp_id)
-            if run.is_over:
-                del going[moment]
-                filled.append(Filled(moment, run, was_there=False))
-                report(filled[-1])
-    return sorted(filled, key=lambda one: one.moment)
-
-
-def _attempts(cluster: Cluster, want: Wanted) -> dict[str, ClusterRun]:
-    """Returns the recipe's runs by name."""
-    return {run.name: run for run in cluster.runs(recipe=want.recipe.name)}
+    return moments
 
 
 def _attempt(
     cluster: Cluster, want: Wanted, moment: datetime, known: Mapping[str, ClusterRun]
-) -> tuple[ClusterRun, bool]:
+) -> Filled:
     """Returns the moment's run, started unless there is one that has not failed."""
     attempt = 1
     while True:
@@ -96,7 +92,7 @@ def _attempt(
         if run is None:
             break
         if not run.is_over or run.state == "SUCCEEDED":
-            return run, True
+            return Filled(moment, run, was_there=True)
         attempt += 1
     context = want.target.context(
         run_id,
@@ -104,7 +100,8 @@ def _attempt(
         window_days=want.schedule.window_days,
         window_end=str(moment.date() - timedelta(days=1)),
     )
-    return cluster.submit(want.recipe, context, want.dag), False
+    run = cluster.submit(want.recipe, context, want.dag)
+    return Filled(moment, run, was_there=False)
 
 
 def _midnight(day: date) -> datetime:

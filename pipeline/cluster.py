@@ -218,19 +218,23 @@ class Cluster:
         Returns:
           The run, which is over.
         """
-        answered = time.monotonic()
+        while True:
+            run = self.get_patiently(kfp_id)
+            show(run)
+            if run.is_over:
+                return run
+            time.sleep(poll_s)
+
+    def get_patiently(self, kfp_id: str) -> ClusterRun:
+        """Returns a run by KFP's id, through a server that fails for a while."""
+        give_up = time.monotonic() + _PATIENCE_S
         while True:
             try:
-                run = self.get(kfp_id)
+                return self.get(kfp_id)
             except UnansweredError:
-                if time.monotonic() - answered > _PATIENCE_S:
+                if time.monotonic() > give_up:
                     raise
-            else:
-                answered = time.monotonic()
-                show(run)
-                if run.is_over:
-                    return run
-            time.sleep(poll_s)
+            time.sleep(WAITS_S[-1])
 
     def cancel(self, run: ClusterRun) -> None:
         """Ends a run that is not over.

@@ -126,7 +126,6 @@ class Wanted:
         schedule = self.schedule
         return {
             "pipeline": self.dag.version_name,
-            "recipe": self.recipe.name,
             "cron": schedule.utc_cron() if schedule.cron is not None else None,
             "interval_s": schedule.interval_s,
             "start": seconds(schedule.start),

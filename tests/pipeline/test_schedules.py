@@ -1,0 +1,407 @@
+"""Schedules: files, and clusters brought to agree with them whatever happens meanwhile."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from components.common.errors import UserError
+from pipeline.backfill import Filled, backfill
+from pipeline.cli import app
+from pipeline.cluster import Cluster
+from pipeline.compile import compile_dag
+from pipeline.connection import connect
+from pipeline.exit_codes import ExitCode
+from pipeline.recipe import load_recipe
+from pipeline.reconciliation import apply, plan, read_existing
+from pipeline.schedules import Schedule, Wanted, load_schedules, resolve
+from tests.pipeline.conftest import make_target
+from tests.pipeline.kfp_server import KfpServer
+
+RECIPE = load_recipe("digits", tiny=True)
+WINDOWED = load_recipe(
+    "folder", ["data.folder=gs://b/pictures-{window_end}"], locations_exist=False
+)
+TARGET = make_target(Path("/mnt/litesmith"))
+DAG = compile_dag(prunes=True, target=TARGET)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.cluster.WAITS_S", (0.0, 0.01, 0.01))
+    monkeypatch.setattr("pipeline.connection.BACKOFF_S", 0.001)
+
+
+def want(name: str = "nightly", **changes: Any) -> Wanted:
+    values = {"name": name, "recipe": "digits", **changes}
+    if "interval_s" not in values:
+        values.setdefault("cron", "30 3 * * *")
+    recipe = WINDOWED if "window_days" in values else RECIPE
+    return Wanted(Schedule.model_validate(values), recipe, TARGET, DAG)
+
+
+def settle(cluster: Cluster, *wanted: Wanted, owner: str = "us") -> list[str]:
+    """Applies, and returns what was done."""
+    done = apply(cluster, owner, wanted, lambda change: None)
+    return [f"{change.action} {change.name}" for change in done]
+
+
+def there(server: KfpServer) -> dict[str, str]:
+    """Returns the mode of each recurring run by name; fails where a name is there twice."""
+    names = [recurring["display_name"] for recurring in server.recurring_runs.values()]
+    assert len(names) == len(set(names))
+    return {r["display_name"]: r["mode"] for r in server.recurring_runs.values()}
+
+
+# --- the file -------------------------------------------------------------------------
+
+FILE = """
+owner: vision/retraining
+target: prod
+schedules:
+  - name: nightly
+    recipe: digits
+    tiny: true
+    set: [train.epochs=2]
+    cron: "30 3 * * 1-5"
+    time_zone: Asia/Tokyo
+    start: 2026-01-01T00:00:00Z
+  - name: often
+    recipe: digits
+    tiny: true
+    interval_s: 21600
+    max_concurrency: 2
+    catch_up: true
+    enabled: false
+"""
+
+
+def write_files(folder: Path, host: str = "http://127.0.0.1:1", text: str = FILE) -> Path:
+    (folder / "targets").mkdir(exist_ok=True)
+    target = make_target(folder, host).model_dump_json(exclude_none=True)
+    (folder / "targets" / "prod.yaml").write_text(target)
+    path = folder / "schedules.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_file_names_recipes_and_targets_beside_it(tmp_path: Path) -> None:
+    path = write_files(tmp_path)
+    ((target, wanted),) = resolve(load_schedules(path), tmp_path).values()
+    assert target.namespace == "vision"
+    assert [one.name for one in wanted] == ["nightly", "often"]
+    assert wanted[0].recipe.train.epochs == 2
+    assert wanted[0].schedule.utc_cron() == "0 30 18 * * 0,1,2,3,4"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "interval_s: 21600",
+            "interval_s: 21600\n    cron: '0 3 * * *'",
+            "either cron or interval",
+        ),
+        ("name: often", "name: nightly", "the name nightly is given twice"),
+        ("owner: vision/retraining", "owner: Vision!", "owner: "),
+        ("max_concurrency: 2", "max_concurrency: 11", "schedules.1.max_concurrency: must be"),
+        ("catch_up: true", "catchup: true", "schedules.1.catchup: there is no such key"),
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00", "schedules.0.start: "),
+        ("catch_up: true", "catch_up: true\n    window_days: 7", "use `litesmith schedule backf"),
+        ("Asia/Tokyo", "Europe/Berlin", "schedule nightly: time_zone: Europe/Berlin has daylight"),
+        ("recipe: digits", "recipe: numbers", "schedule nightly: numbers: there is no such recipe"),
+        ("catch_up: true", "window_days: 7", "window_days and the recipe's location go together"),
+        ("train.epochs=2", "train.epochs=many", "schedule nightly: "),
+        ("target: prod", "target: staging", "no such target file"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = write_files(tmp_path, text=FILE.replace(old, new, 1))
+    with pytest.raises(UserError) as error:
+        resolve(load_schedules(path), tmp_path)
+    assert message in str(error.value)
+
+
+# --- plan and apply -------------------------------------------------------------------
+
+
+def test_a_schedule_is_created_as_declared(cluster: Cluster, server: KfpServer) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    assert settle(cluster, want(start=start, max_concurrency=3)) == ["create nightly"]
+    (made,) = server.recurring_runs.values()
+    trigger = {"cron": "0 30 3 * * *", "start_time": "2026-01-01T00:00:00+00:00"}
+    assert made["trigger"] == {"cron_schedule": trigger}
+    assert (made["max_concurrency"], made["no_catchup"], made["mode"]) == ("3", True, "ENABLE")
+    version = server.versions[made["pipeline_version_reference"]["pipeline_version_id"]]
+    assert version["display_name"] == DAG.version_name
+
+
+def test_applying_again_does_nothing(cluster: Cluster, server: KfpServer) -> None:
+    wanted = [want(), want("often", interval_s=3600, catch_up=True, enabled=False)]
+    assert settle(cluster, *wanted) == ["create nightly", "create often"]
+    before = dict(server.recurring_runs)
+    assert settle(cluster, *wanted) == []
+    assert server.recurring_runs == before
+    assert there(server) == {"nightly": "ENABLE", "often": "DISABLE"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"cron": "0 4 * * *"}, "cron"),
+        ({"interval_s": 600, "cron": None}, "cron, interval_s"),
+        ({"max_concurrency": 2}, "max_concurrency"),
+        ({"catch_up": True}, "catch_up"),
+        ({"end": datetime(2030, 1, 1, tzinfo=UTC)}, "end"),
+    ],
+)
+def test_what_changed_is_replaced_and_named(
+    cluster: Cluster, server: KfpServer, changes: dict[str, Any], named: str
+) -> None:
+    settle(cluster, want())
+    (old,) = server.recurring_runs
+    (change,) = plan([want(**changes)], read_existing(cluster, "us"))
+    assert (change.action, change.reason) == ("replace", f"differs in {named}")
+    assert settle(cluster, want(**changes)) == ["replace nightly"]
+    assert old not in server.recurring_runs
+    assert there(server) == {"nightly": "ENABLE"}
+
+
+def test_a_recipes_change_replaces_and_is_named(cluster: Cluster) -> None:
+    settle(cluster, want())
+    other = dataclasses.replace(want(), recipe=load_recipe("digits"))
+    (change,) = plan([other], read_existing(cluster, "us"))
+    assert change.action == "replace"
+    assert "finetune_config" in change.reason
+
+
+def test_a_new_dag_replaces(cluster: Cluster, tmp_path: Path) -> None:
+    settle(cluster, want())
+    dag = compile_dag(prunes=True, target=make_target(tmp_path, machine={"cpu": "3"}))
+    (change,) = plan([dataclasses.replace(want(), dag=dag)], read_existing(cluster, "us"))
+    assert (change.action, change.reason) == ("replace", "differs in pipeline")
+
+
+def test_switching_off_and_on_keeps_the_recurring_run(cluster: Cluster, server: KfpServer) -> None:
+    settle(cluster, want())
+    before = set(server.recurring_runs)
+    assert settle(cluster, want(enabled=False)) == ["disable nightly"]
+    assert there(server) == {"nightly": "DISABLE"}
+    assert settle(cluster, want()) == ["enable nightly"]
+    assert there(server) == {"nightly": "ENABLE"}
+    assert set(server.recurring_runs) == before
+
+
+def test_only_what_is_owned_is_touched(cluster: Cluster, server: KfpServer) -> None:
+    settle(cluster, want(), want("weekly"))
+    settle(cluster, want("theirs"), owner="them")
+    (mine, *_) = server.recurring_runs.values()
+    by_hand = {**mine, "recurring_run_id": "by-hand", "display_name": "by hand"}
+    server.recurring_runs["by-hand"] = {**by_hand, "description": "made in the UI"}
+    assert settle(cluster, want()) == ["delete weekly"]
+    assert there(server).keys() == {"nightly", "theirs", "by hand"}
+    assert settle(cluster) == ["delete nightly"]
+    assert there(server).keys() == {"theirs", "by hand"}
+
+
+def test_existing_ones_are_read_through_all_pages(cluster: Cluster, server: KfpServer) -> None:
+    settle(cluster, want())
+    (mine,) = server.recurring_runs.values()
+    for number in range(230):
+        id_ = f"foreign-{number}"
+        foreign = {"recurring_run_id": id_, "display_name": id_, "description": ""}
+        server.recurring_runs[id_] = {**mine, **foreign, "created_at": "2020-01-01T00:00:00Z"}
+    assert settle(cluster, want()) == []
+
+
+def steps_of(server: KfpServer) -> int:
+    return server.count("^(POST|DELETE)")
+
+
+def interrupted_applies(server: KfpServer, cluster: Cluster) -> Iterator[int]:
+    """Applies a replacement and a removal that break off at each write in turn."""
+    for step in itertools.count(1):
+        server.recurring_runs.clear()
+        settle(cluster, want(), want("weekly"))
+        server.requests.clear()
+        # Every later write fails, too: as if the process had been killed there.
+        original = server.answer
+
+        def answer(request: Any, step: int = step, original: Any = original) -> Any:
+            if request.method != "GET" and steps_of(server) >= step - 1:
+                raise KilledError
+            return original(request)
+
+        server.answer = answer  # type: ignore[method-assign]
+        try:
+            done = settle(cluster, want(cron="0 4 * * *"))
+        except UserError:
+            done = None
+        finally:
+            server.answer = original  # type: ignore[method-assign]
+        if done is not None:
+            return
+        yield step
+
+
+class KilledError(Exception):
+    """The applier is gone: nothing that it asks for is done any more."""
+
+
+def test_an_apply_that_stops_half_way_is_mended_by_the_next(
+    cluster: Cluster, server: KfpServer
+) -> None:
+    stopped_at = []
+    for step in interrupted_applies(server, cluster):
+        stopped_at.append(step)
+        active = [r for r in server.recurring_runs.values() if r["mode"] == "ENABLE"]
+        names = [recurring["display_name"] for recurring in active]
+        assert len(names) == len(set(names)), "old and new fire side by side"
+        settle(cluster, want(cron="0 4 * * *"))
+        assert there(server) == {"nightly": "ENABLE"}
+        assert settle(cluster, want(cron="0 4 * * *")) == []
+    assert len(stopped_at) >= 4
+
+
+def test_a_refused_replacement_leaves_the_old_one_on(cluster: Cluster, server: KfpServer) -> None:
+    settle(cluster, want())
+    server.fail("POST .*/recurringruns$", *["503"] * 10)
+    with pytest.raises(UserError):
+        settle(cluster, want(cron="0 4 * * *"))
+    assert there(server) == {"nightly": "ENABLE"}
+
+
+@pytest.mark.parametrize("fault", ["reset", "lost", "503"])
+def test_a_creation_that_fails_is_done_once(
+    cluster: Cluster, server: KfpServer, fault: Any
+) -> None:
+    server.fail("POST .*/recurringruns$", fault)
+    assert settle(cluster, want()) == ["create nightly"]
+    assert there(server) == {"nightly": "ENABLE"}
+
+
+def test_many_apply_at_once(target: Any, server: KfpServer) -> None:
+    wanted = [want(), want("weekly", cron="0 3 * * 1"), want("off", enabled=False)]
+
+    def run(_: int) -> None:
+        with connect(target, {}) as api:
+            settle(Cluster(api, target), *wanted)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(run, range(6)))
+    with connect(target, {}) as api:
+        settle(Cluster(api, target), *wanted)
+    assert there(server) == {"nightly": "ENABLE", "weekly": "ENABLE", "off": "DISABLE"}
+
+
+def test_of_equal_ones_the_oldest_stays(cluster: Cluster, server: KfpServer) -> None:
+    settle(cluster, want())
+    (first,) = server.recurring_runs.values()
+    twin = {**first, "recurring_run_id": "twin", "created_at": "2030-01-01T00:00:00Z"}
+    server.recurring_runs["twin"] = twin
+    assert settle(cluster, want()) == ["delete nightly"]
+    assert list(server.recurring_runs) == [first["recurring_run_id"]]
+
+
+def test_a_scheduled_run_has_a_folder_of_its_own(cluster: Cluster, server: KfpServer) -> None:
+    settle(cluster, want(window_days=7))
+    (id_,) = server.recurring_runs
+    runs = [cluster.get(server.fire(id_)) for _ in range(2)]
+    assert [run.context.run_id for run in runs] == [run.kfp_id for run in runs]
+    assert runs[0].context.window_days == 7
+    assert "{window_end}" not in runs[0].context.located("{window_end}")
+
+
+# --- backfill -------------------------------------------------------------------------
+
+
+def fill(cluster: Cluster, one: Wanted, first: int, last: int, **options: Any) -> list[Filled]:
+    options = {"concurrency": 2, "report": lambda filled: None, "poll_s": 0, **options}
+    return backfill(cluster, one, date(2026, 3, first), date(2026, 3, last), **options)
+
+
+def test_each_day_sees_its_own_window(cluster: Cluster, server: KfpServer) -> None:
+    server.autopilot = ("RUNNING", "SUCCEEDED")
+    filled = fill(cluster, want(window_days=7), 2, 4)
+    windows = [one.run.context.located("{window_start}/{window_end}") for one in filled]
+    assert windows == ["2026-02-23/2026-03-01", "2026-02-24/2026-03-02", "2026-02-25/2026-03-03"]
+    assert [one.run.name for one in filled] == [f"nightly-2026030{day}-0330" for day in (2, 3, 4)]
+
+
+def test_what_is_done_is_passed_over(cluster: Cluster, server: KfpServer) -> None:
+    server.autopilot = ("RUNNING", "SUCCEEDED")
+    fill(cluster, want(window_days=1), 2, 3)
+    filled = fill(cluster, want(window_days=1), 1, 4)
+    assert [one.was_there for one in filled] == [False, True, True, False]
+    assert len(server.runs) == 4
+
+
+def test_what_failed_is_tried_again(cluster: Cluster, server: KfpServer) -> None:
+    server.autopilot = ("RUNNING", "FAILED")
+    assert [one.run.state for one in fill(cluster, want(window_days=1), 2, 2)] == ["FAILED"]
+    server.autopilot = ("RUNNING", "SUCCEEDED")
+    (again,) = fill(cluster, want(window_days=1), 2, 2)
+    assert (again.run.name, again.run.state) == ("nightly-20260302-0330-2", "SUCCEEDED")
+
+
+def test_no_more_run_at_once_than_may(cluster: Cluster, server: KfpServer) -> None:
+    most = 0
+
+    def look(_: float) -> None:
+        nonlocal most
+        going = [id_ for id_, run in server.runs.items() if run["state"] == "PENDING"]
+        most = max(most, len(going))
+        for id_ in going[:1]:
+            server.move(id_, "RUNNING")
+            server.move(id_, "SUCCEEDED")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.backfill.time.sleep", look)
+        filled = fill(cluster, want(window_days=1), 1, 9, concurrency=3)
+    assert len(filled) == len(server.runs) == 9
+    assert most == 3
+
+
+def test_a_backfill_needs_windows_and_moments(cluster: Cluster) -> None:
+    with pytest.raises(UserError, match="has no window_days"):
+        fill(cluster, want(), 1, 2)
+    with pytest.raises(UserError, match="never fires from 2026-03-02 to 2026-03-03"):
+        fill(cluster, want(window_days=1, cron="0 0 * * 6"), 2, 3)
+
+
+# --- the command line -----------------------------------------------------------------
+
+
+def test_plan_apply_and_backfill_by_hand(tmp_path: Path, server: KfpServer) -> None:
+    path, runner = write_files(tmp_path, server.host), CliRunner()
+    options = ["--file", str(path)]
+    planned = runner.invoke(app, ["schedule", "plan", *options], catch_exceptions=False)
+    assert "create   nightly: is not on the cluster" in planned.output
+    assert not server.recurring_runs and not server.versions
+    applied = runner.invoke(app, ["schedule", "apply", *options], catch_exceptions=False)
+    assert there(server) == {"nightly": "ENABLE", "often": "DISABLE"}, applied.output
+    again = runner.invoke(app, ["schedule", "apply", *options], catch_exceptions=False)
+    assert "nothing to do" in again.output
+    days = ["--from", "2026-03-01", "--to", "2026-03-02"]
+    refused = runner.invoke(app, ["schedule", "backfill", "never", *days, *options])
+    assert "has no such schedule" in str(refused.exception)
+
+
+def test_backfill_ends_with_a_status(
+    tmp_path: Path, server: KfpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.backfill.time.sleep", lambda seconds: None)
+    text = FILE.split("  - name: often")[0].replace("recipe: digits", "recipe: folder")
+    text = text.replace("train.epochs=2", "'data.folder=gs://b/{window_end}'")
+    path = write_files(tmp_path, server.host, text + "    window_days: 3\n")
+    command = ["schedule", "backfill", "nightly", "--from", "2026-03-02", "--to", "2026-03-03"]
+    for end, code in (("FAILED", ExitCode.STAGE_FAILED), ("SUCCEEDED", ExitCode.OK)):
+        server.autopilot = ("RUNNING", end)
+        result = CliRunner().invoke(app, [*command, "--file", str(path), "--concurrency", "2"])
+        assert result.exit_code == code, (result.output, result.exception)
