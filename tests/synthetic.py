@@ -16,7 +16,7 @@ from components.common.documents import (
     Split,
     SplitExamples,
 )
-from components.common.examples import Example, encode_example, write_records
+from components.common.records import Example, encode_example, write_records
 from components.common.run_context import RunContext
 from components.common.storage import LocalStorage
 

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from components.common.examples import Example, encode_example, write_record
+from components.common.records import Example, encode_example, write_record
 from tests.benchmarks.photographs import write_photographs
 
 SIZE, QUALITY = 224, 95

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.common.examples import decode_example, read_records
 from components.common.pictures import decode_picture
+from components.common.records import decode_example, read_records
 from components.common.storage import LocalStorage
 from components.preprocess.ledger import find_whole_shards
 from components.preprocess.manifest import describe_pixels
