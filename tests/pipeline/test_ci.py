@@ -1,0 +1,325 @@
+"""What a CI job is told of a run: status, JUnit XML, JSON and Markdown."""
+
+import json
+import shutil
+import threading
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from typer.testing import CliRunner
+
+from components.common.digests import tree_digest
+from components.common.documents import BlessedModel, Decision, Outcome, TaskResult
+from components.common.errors import UserError
+from components.common.registry import Registry
+from components.common.run_context import RunContext
+from components.common.store import Store
+from pipeline.ci import CiSummary, Outputs, summarize, summarize_refusal, to_junit, to_markdown
+from pipeline.cli import app
+from pipeline.exit_codes import ExitCode
+from pipeline.pods import read_logs
+from pipeline.results import read_results
+from tests.components.report.fabricate import Fabricated, fabricate
+from tests.pipeline.conftest import make_target
+from tests.pipeline.kfp_server import KfpServer
+from tests.releases import publish_and_bless
+
+
+def leave_run(folder: Path, *, blessed_before: bool = False, **options: Any) -> Fabricated:
+    """Leaves a run's folder and store entries, as its tasks do."""
+    run = fabricate(folder, **options)
+    store, decision = Store(run.context.data()), run.decision
+    if blessed_before:
+        registry = Registry(run.context.models(), run.context.recipe_name)
+        release = publish_and_bless(registry, b"the model before")
+        before = BlessedModel(
+            version=release.version,
+            model_sha256=release.model.sha256,
+            candidate_id=release.candidate_id,
+            generation=1,
+        )
+        decision = decision.model_copy(update={"blessed_before": before})
+    for task in run.tasks:
+        assert task.record is not None
+        artifact = folder / task.task.replace("quantize[", "candidate-").replace(
+            "evaluate[", "evaluation-"
+        ).rstrip("]")
+        if artifact.is_dir():
+            shutil.copytree(artifact, folder / "kept")
+            changes = {"key": f"{task.task}", "output_digest": tree_digest(artifact)}
+            record = task.record.model_copy(update=changes)
+            store.put(record, folder / "kept", lambda output: True)
+            shutil.rmtree(folder / "kept")
+            keep(run.context, f"tasks/{task.task}.json", task.model_copy(update={"record": record}))
+    keep(run.context, Decision.file_name, decision)
+    return run
+
+
+def keep(context: RunContext, name: str, document: Any) -> None:
+    context.data().write(f"{context.run_folder()}/{name}", document.to_json().encode())
+
+
+def summary_of(run: Fabricated, **changes: Any) -> CiSummary:
+    values = {"code": ExitCode.OK, "message": "int8 wins", "verdict": "blessed", **changes}
+    return summarize("shapes", run.context, **values)
+
+
+# --- what is read ---------------------------------------------------------------------
+
+
+def test_figures_are_read_from_the_store(tmp_path: Path) -> None:
+    run = leave_run(tmp_path)
+    results = read_results(run.context)
+    assert [row.candidate_id for row in results.candidates] == list(run.candidates)
+    for row in results.candidates:
+        model, evaluation = (
+            run.candidates[row.candidate_id].model,
+            run.evaluations[row.candidate_id],
+        )
+        assert model is not None
+        assert (row.size_bytes, row.zipped_bytes) == (model.size_bytes, model.zipped_bytes)
+        assert row.accuracy == evaluation.metrics["accuracy"]
+        assert row.latency_ms is not None
+    assert len(results.tasks) == len(run.tasks)
+
+
+def test_a_run_without_a_decision_has_tasks_alone(tmp_path: Path) -> None:
+    run = fabricate(tmp_path)
+    results = read_results(run.context)
+    assert (results.decision, results.candidates) == (None, ())
+    assert results.tasks
+
+
+def test_a_pruned_store_leaves_gaps(tmp_path: Path) -> None:
+    run = leave_run(tmp_path)
+    shutil.rmtree(Path(run.context.data_root, "store", "evaluate"))
+    rows = read_results(run.context).candidates
+    assert all(row.accuracy is None and row.size_bytes is not None for row in rows)
+
+
+# --- what is written ------------------------------------------------------------------
+
+
+def test_the_table_compares_with_the_blessed_model(tmp_path: Path) -> None:
+    run = leave_run(tmp_path, blessed_before=True)
+    markdown = to_markdown(summary_of(run, link="https://kfp/#/runs/1"))
+    table = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert markdown.startswith("## litesmith shapes: blessed\n")
+    assert len({line.count("|") for line in table}) == 1
+    assert sum("**winner**" in line for line in table) == 1
+    assert any(line.startswith("| blessed before: ") for line in table)
+    assert "](https://kfp/#/runs/1)" in markdown
+    assert len(table) == 2 + len(run.candidates) + 1
+
+
+def test_junit_has_a_case_for_each_task_and_the_verdict(tmp_path: Path) -> None:
+    run = leave_run(tmp_path)
+    suite = ElementTree.fromstring(to_junit(summary_of(run)))[0]
+    names = {case.get("name") for case in suite}
+    assert names == {task.task for task in run.tasks} | {"verdict"}
+    assert suite.get("tests") == str(len(run.tasks) + 1)
+    assert suite.get("failures") == "0"
+
+
+def test_a_failed_task_fails_in_junit(tmp_path: Path) -> None:
+    run = leave_run(tmp_path)
+    failed = TaskResult(task="gate", status="failed", seconds=1.0, message="it <broke>\n\x1b[0m")
+    keep(run.context, "tasks/gate.json", failed)
+    changes = {"code": ExitCode.STAGE_FAILED, "verdict": None, "message": "gate failed"}
+    summary = summary_of(run, **changes)
+    suite = ElementTree.fromstring(to_junit(summary))[0]
+    failures = {case.get("name"): case.findtext("failure") for case in suite if len(case)}
+    assert failures["gate"] == "it <broke>\n[0m"
+    assert failures["verdict"] == "gate failed"
+    assert suite.get("failures") == "2"
+    assert "- **gate** failed: it &lt;broke>" in to_markdown(summary)
+
+
+def test_not_blessed_fails_the_verdict_alone(tmp_path: Path) -> None:
+    run = leave_run(tmp_path, winner=None, verdict="not_blessed")
+    summary = summary_of(run, code=ExitCode.NOT_BLESSED, verdict="not_blessed")
+    assert "shapes: not blessed" in to_markdown(summary)
+    assert ElementTree.fromstring(to_junit(summary))[0].get("failures") == "1"
+
+
+def test_a_verdict_that_cannot_be_read_does_not_pass(tmp_path: Path) -> None:
+    summary = summary_of(leave_run(tmp_path), verdict=None)
+    assert summary.exit_code == ExitCode.BAD_INPUT
+    assert "give this job read access to" in summary.message
+
+
+def test_json_holds_the_figures(tmp_path: Path) -> None:
+    run = leave_run(tmp_path, blessed_before=True)
+    outputs = Outputs(json=tmp_path / "out" / "summary.json", junit=tmp_path / "out" / "junit.xml")
+    outputs.write(summary_of(run))
+    values = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (values["verdict"], values["winner"], values["exit_code"]) == ("blessed", "int8", 0)
+    assert values["blessed_before"]["version"]
+
+
+def test_the_step_summary_is_appended_to(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# before\n")
+    Outputs(step_summary=page).write(summarize_refusal("shapes", "no data"))
+    assert page.read_text().startswith("# before\n## litesmith shapes: bad input\n\nno data\n")
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file: can't be written"):
+        Outputs(junit=tmp_path / "file" / "junit.xml").write(summarize_refusal("r", "m"))
+
+
+# --- the command ----------------------------------------------------------------------
+
+
+def run_ci(folder: Path, server: KfpServer, *options: str) -> tuple[Any, Path]:
+    path = folder / "target.yaml"
+    path.write_text(make_target(folder, server.host).model_dump_json(exclude_none=True))
+    command = ["ci", "digits", "--tiny", "--target", str(path)]
+    command += ["--junit", str(folder / "junit.xml"), *options]
+    return CliRunner().invoke(app, command), folder / "junit.xml"
+
+
+def leave_outcome(server: KfpServer, verdict: Any) -> None:
+    """Lets each run that starts leave an outcome, as notify does."""
+    create = server.answer
+
+    def answer(request: Any) -> Any:
+        answered = create(request)
+        if request.method == "POST" and request.path.endswith("/runs"):
+            context = answered["runtime_config"]["parameters"]["context"]
+            run = RunContext.model_validate_json(context)
+            outcome = Outcome(
+                run_id=run.run_id,
+                state="succeeded",
+                verdict=verdict,
+                message="so it is",
+                failed_task=None,
+            )
+            keep(run, Outcome.file_name, outcome)
+        return answered
+
+    server.answer = answer  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code"), [("blessed", ExitCode.OK), ("not_blessed", ExitCode.NOT_BLESSED)]
+)
+def test_the_exit_status_is_the_verdicts(
+    tmp_path: Path, server: KfpServer, verdict: str, code: ExitCode
+) -> None:
+    server.autopilot = ("RUNNING", "SUCCEEDED")
+    leave_outcome(server, verdict)
+    result, junit = run_ci(tmp_path, server)
+    assert result.exit_code == code, result.output
+    failures = ElementTree.fromstring(junit.read_text())[0].get("failures")
+    assert failures == ("0" if code is ExitCode.OK else "1")
+    assert f"## litesmith digits: {verdict.replace('_', ' ')}" in result.output
+
+
+def test_a_failed_run_fails_the_job(tmp_path: Path, server: KfpServer) -> None:
+    server.autopilot = ("RUNNING", "FAILED")
+    result, _ = run_ci(tmp_path, server)
+    assert result.exit_code == ExitCode.STAGE_FAILED
+
+
+def test_what_is_refused_is_reported_too(tmp_path: Path, server: KfpServer) -> None:
+    result, junit = run_ci(tmp_path, server, "--set", "train.epochs=none")
+    assert isinstance(result.exception, UserError)
+    assert "train.epochs" in junit.read_text()
+    assert not server.runs
+
+
+def test_ci_runs_in_one_place() -> None:
+    result = CliRunner().invoke(app, ["ci", "digits"])
+    assert "either --target TARGET or --local" in str(result.exception)
+
+
+# --- logs -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kubernetes(tmp_path: Path) -> Iterator[Path]:
+    """Serves the pods of one run, and yields a kubeconfig for it."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Pods)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    host = f"http://127.0.0.1:{server.server_address[1]}"
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": host}}],
+        "users": [{"name": "u", "user": {}}],
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(config))
+    yield path
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class _Pods(BaseHTTPRequestHandler):
+    """Kubernetes' answers for pods: one of preprocess, two attempts of finetune."""
+
+    pods = (("b", "finetune", 2), ("a", "preprocess", 1), ("c", "finetune", 3))
+
+    def do_GET(self) -> None:  # noqa: N802 (http.server's spelling)
+        url = urlsplit(self.path)
+        if url.path.endswith("/log"):
+            self._send(f"log of {url.path.split('/')[-2]}".encode(), "text/plain")
+            return
+        selector = parse_qs(url.query)["labelSelector"][0].split(",")
+        wanted = dict(label.split("=") for label in selector)
+        stage = wanted.get("app.kubernetes.io/component")
+        items = [
+            {
+                "metadata": {
+                    "name": name,
+                    "labels": {"app.kubernetes.io/component": component},
+                    "creationTimestamp": f"2026-01-01T00:00:0{second}Z",
+                },
+                "status": {"phase": "Succeeded"},
+            }
+            for name, component, second in self.pods
+            if wanted["pipeline/runid"] == "run-id" and stage in (None, component)
+        ]
+        answer = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
+        self._send(json.dumps(answer).encode(), "application/json")
+
+    def _send(self, data: bytes, type_: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", type_)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Stays silent."""
+
+
+def test_logs_come_pod_by_pod(tmp_path: Path, kubernetes: Path) -> None:
+    target, environment = make_target(tmp_path), {"KUBECONFIG": str(kubernetes)}
+    logs = list(read_logs(target, "run-id", None, environment))
+    assert [(log.stage, log.text) for log in logs] == [
+        ("preprocess", "log of a"),
+        ("finetune", "log of b"),
+        ("finetune", "log of c"),
+    ]
+    assert [log.pod for log in read_logs(target, "run-id", "finetune", environment)] == ["b", "c"]
+
+
+def test_no_pods_and_no_kubeconfig_are_explained(tmp_path: Path, kubernetes: Path) -> None:
+    target = make_target(tmp_path)
+    with pytest.raises(UserError, match="vision: has no pods of this run and prune"):
+        list(read_logs(target, "run-id", "prune", {"KUBECONFIG": str(kubernetes)}))
+    with pytest.raises(UserError, match="there is no kubeconfig here .*kubectl logs -n vision"):
+        list(read_logs(target, "run-id", None, {"KUBECONFIG": str(tmp_path / "none")}))
