@@ -20,7 +20,7 @@ from components.preprocess.manifest import (
     rejects_to_jsonl,
 )
 from components.preprocess.pictures import PictureSpec
-from components.preprocess.shards import ShardTask, make_task
+from components.preprocess.tasks import ShardTask, make_task
 from components.preprocess.writer import ShardWriter
 
 _POLL_S = 0.5

@@ -11,8 +11,6 @@ from components.common.documents import Part, Shard
 from components.common.storage import Storage
 from components.preprocess.inventory import Reason
 
-INTENSITIES = 256
-
 
 class ShardReject(Part):
     """A member that turned out to be no usable picture."""
@@ -22,20 +20,15 @@ class ShardReject(Part):
     detail: str
 
 
-class ShardContent(Part):
-    """What was written into a shard."""
-
-    examples_per_class: tuple[int, ...]
-    rejects: tuple[ShardReject, ...]
-    histogram: tuple[tuple[int, ...], ...]
-    """Per channel, how many pixels have each of the 256 intensities; before encoding."""
-
-
-class ShardRecord(ShardContent):
+class ShardRecord(Part):
     """Stands beside a shard as `<shard>.json`, and is written after it."""
 
     size_bytes: int
     crc32c: int
+    examples_per_class: tuple[int, ...]
+    rejects: tuple[ShardReject, ...]
+    histogram: tuple[tuple[int, ...], ...]
+    """Per channel, how many pixels have each of the 256 intensities; before encoding."""
 
 
 def write_record(storage: Storage, path: str, record: ShardRecord) -> None:

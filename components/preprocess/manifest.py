@@ -19,8 +19,9 @@ from components.common.documents import (
 from components.common.errors import UserError
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory, Reject
-from components.preprocess.ledger import INTENSITIES, ShardRecord
-from components.preprocess.shards import ShardTask
+from components.preprocess.ledger import ShardRecord
+from components.preprocess.shards import INTENSITIES
+from components.preprocess.tasks import ShardTask
 
 BINS = 32
 _EXAMPLES_SHOWN = 5

@@ -1,8 +1,8 @@
 """A shard's content: its members decoded, resized, encoded and counted.
 
 This is what a worker does with one shard, whatever engine hands it out. A shard's path
-holds the digest of all that its bytes depend on, so that a shard is there or not, and
-never out of date.
+holds the digest of this module's code, and of what it imports: nothing else may decide
+about a shard's bytes, and nothing else belongs here.
 """
 
 import dataclasses
@@ -12,17 +12,15 @@ from typing import IO
 
 import numpy as np
 
-from components.common.digests import canonical_json, code_digest, text_digest
-from components.common.documents import Split
-from components.common.examples import Example, encode_example, write_record
-from components.preprocess.assignment import ShardPlan
-from components.preprocess.ledger import INTENSITIES, ShardContent, ShardReject
+from components.common.records import Example, encode_example, write_record
 from components.preprocess.pictures import (
     PictureError,
     PictureSpec,
     encode_picture,
     prepare_picture,
 )
+
+INTENSITIES = 256
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,40 +35,22 @@ class Member:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class ShardTask:
-    """One work item."""
+class MemberReject:
+    """A member that turned out to be no usable picture."""
 
-    path: str
-    """Of the shard, relative to the data root."""
-    split: Split
-    members: tuple[Member, ...]
-    source_bytes: int
+    id: str
+    reason: str
+    detail: str
 
 
-def make_task(
-    plan: ShardPlan, *, class_names: Sequence[str], spec: PictureSpec, compression: str
-) -> ShardTask:
-    """Turns a plan into a work item, with the path that its content gives it."""
-    labels = {name: index for index, name in enumerate(class_names)}
-    members = tuple(
-        Member(example.id, example.path, labels[example.label], example.slice)
-        for example in plan.members
-    )
-    material = {
-        "name": plan.name,
-        "members": [[member.id, member.label, member.slice] for member in members],
-        "classes": len(labels),
-        "spec": dataclasses.asdict(spec),
-        "compression": compression,
-        "code": code_digest(__name__),
-    }
-    suffix = ".tfrecord.gz" if compression == "gzip" else ".tfrecord"
-    return ShardTask(
-        path=f"shards/{text_digest(canonical_json(material))[:32]}/{plan.name}{suffix}",
-        split=plan.split,
-        members=members,
-        source_bytes=plan.source_bytes,
-    )
+@dataclasses.dataclass(frozen=True, slots=True)
+class ShardContent:
+    """What was written into a shard."""
+
+    examples_per_class: tuple[int, ...]
+    rejects: tuple[MemberReject, ...]
+    histogram: tuple[tuple[int, ...], ...]
+    """Per channel, how many pixels have each of the 256 intensities; before encoding."""
 
 
 def write_examples(
@@ -103,7 +83,7 @@ def write_examples(
         try:
             picture = prepare_picture(data, spec)
         except PictureError as error:
-            rejects.append(ShardReject(id=member.id, reason=error.reason, detail=str(error)))
+            rejects.append(MemberReject(member.id, error.reason, str(error)))
             continue
         histogram += np.reshape(picture.histogram(), histogram.shape)
         image = encode_picture(picture, spec)

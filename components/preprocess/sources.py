@@ -1,19 +1,23 @@
 """Where pictures come from: a folder with one sub-folder per class, or a list file.
 
-Both become a Listing: records with paths relative to one root, so that the same data in
-another place is the same listing. Nothing is read here but names and the list itself.
+Both lie on this machine or in a bucket, and become a Listing: records with paths relative
+to one root, so that the same data in another place is the same listing. Nothing is read
+here but names and the list itself.
 """
 
 import csv
 import dataclasses
+import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from components.common.documents import SPLITS, Split
 from components.common.errors import UserError
+from components.common.storage import open_storage
 from components.preprocess.formats import named_format
 
 COLUMNS = ("path", "label", "split", "group", "slice")
@@ -49,30 +53,26 @@ def list_folder(folder: str) -> Listing:
     Hidden files and folders are left out. Links are followed, but each folder is searched
     once per class.
 
+    Args:
+      folder: a path, or `gs://bucket/prefix`.
+
     Raises:
       UserError: the folder does not exist, has no sub-folders or a single one, holds no
         file, or a link leads back to a folder that contains it.
     """
-    if not os.path.isdir(folder):
-        raise UserError(f"{folder}: is not a folder; data.folder needs one sub-folder per class")
-    entries = _visible_entries(folder)
-    class_names = tuple(entry.name for entry in entries if entry.is_dir())
+    paths, empty_classes = _bucket_paths(folder) if is_remote(folder) else _local_paths(folder)
+    records = [
+        SourceRecord(path, path.split("/")[0] if "/" in path else None)
+        for path in paths
+        if "/" in path or named_format(path) is not None
+    ]
+    class_names = {record.label for record in records if record.label is not None} | empty_classes
     if not class_names:
         raise UserError(
             f"{folder}: has no sub-folders; put the pictures of each class into a sub-folder "
             "that is named like the class"
         )
-    records = [
-        SourceRecord(entry.name, None)
-        for entry in entries
-        if not entry.is_dir() and named_format(entry.name) is not None
-    ]
-    for name in class_names:
-        root = _folder_id(folder)
-        searched: set[_FolderId] = set()
-        for path in _search(os.path.join(folder, name), name, (root,), searched):
-            records.append(SourceRecord(_checked_name(path, folder), name))
-    return _listing(folder, records, class_names)
+    return _listing(folder, records, sorted(class_names))
 
 
 def list_file(path: str) -> Listing:
@@ -81,22 +81,39 @@ def list_file(path: str) -> Listing:
     Columns or keys: path (relative to the file's folder) and label; optionally split,
     group and slice.
 
+    Args:
+      path: of the list, or `gs://bucket/path`.
+
     Raises:
       UserError: the file is missing or of another kind, a column is missing or unknown, or
         a line holds no path, no label or an unknown split; names the line.
     """
     readers = {".csv": _read_csv, ".jsonl": _read_jsonl}
-    reader = readers.get(Path(path).suffix.lower())
+    reader = readers.get(PurePosixPath(path).suffix.lower())
     if reader is None:
         raise UserError(f"{path}: data.list must be a .csv or a .jsonl file")
-    if not os.path.isfile(path):
-        raise UserError(f"{path}: there is no such file; data.list names a .csv or .jsonl file")
-    folder = os.path.dirname(os.path.abspath(path))
+    root, _, name = (path if is_remote(path) else os.path.abspath(path)).rpartition("/")
     try:
-        records = [_record(row, folder, where=f"{path}, line {line}") for line, row in reader(path)]
+        text = open_source(root)(name).decode("utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise UserError(
+            f"{path}: there is no such file; data.list names a .csv or .jsonl file"
+        ) from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is not UTF-8 text: {error}") from error
-    return _listing(folder, records, sorted({cast(str, record.label) for record in records}), path)
+    records = [_record(row, root, where=f"{path}, line {line}") for line, row in reader(text, path)]
+    return _listing(root, records, sorted({record.label or "" for record in records}), path)
+
+
+def open_source(root: str) -> Callable[[str], bytes]:
+    """Returns what reads the files of a listing, by their paths relative to its root."""
+    if is_remote(root):
+        return open_storage(root).read
+    return lambda path: Path(root, path).read_bytes()
+
+
+def is_remote(location: str) -> bool:
+    return "://" in location
 
 
 _FolderId = tuple[int, int]
@@ -126,6 +143,30 @@ def _order(record: SourceRecord) -> tuple[str, ...]:
         record.group,
         record.slice,
     )
+
+
+def _bucket_paths(folder: str) -> tuple[list[str], set[str]]:
+    """Returns the paths of all objects below a prefix; a bucket has no empty folders."""
+    names = (blob.name for blob in open_storage(folder).list(""))
+    return [name for name in names if not any(part[:1] == "." for part in name.split("/"))], set()
+
+
+def _local_paths(folder: str) -> tuple[list[str], set[str]]:
+    """Returns the paths of all files below a folder, and the sub-folders that have none."""
+    if not os.path.isdir(folder):
+        raise UserError(f"{folder}: is not a folder; data.folder needs one sub-folder per class")
+    paths, empty = [], set()
+    for entry in _visible_entries(folder):
+        if not entry.is_dir():
+            paths.append(entry.name)
+            continue
+        found = list(_search(entry.path, entry.name, (_folder_id(folder),), set()))
+        paths.extend(found)
+        if not found:
+            empty.add(entry.name)
+    for path in (*paths, *empty):
+        _check_name(path, folder)
+    return paths, empty
 
 
 def _search(
@@ -161,46 +202,45 @@ def _folder_id(folder: str) -> _FolderId:
     return status.st_dev, status.st_ino
 
 
-def _checked_name(path: str, folder: str) -> str:
+def _check_name(path: str, folder: str) -> None:
     try:
         path.encode()
     except UnicodeEncodeError as error:
         raise UserError(
             f"{folder}: the name {os.fsencode(path)!r} is not UTF-8; rename the file"
         ) from error
-    return path
 
 
-def _read_csv(path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
-        _check_columns(reader.fieldnames or [], where=f"{path}, line 1")
+def _read_csv(text: str, path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        columns = reader.fieldnames or []
+        _check_columns(columns, where=f"{path}, line 1")
+        for row in reader:
+            if None in row or None in row.values():
+                raise UserError(
+                    f"{path}, line {reader.line_num}: expected {len(columns)} values, as in the "
+                    "header"
+                )
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.line_num}: not valid CSV: {error}") from error
+
+
+def _read_jsonl(text: str, path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    # Not splitlines, which would also part at characters that JSON allows within text.
+    for line, row_text in enumerate(text.split("\n"), start=1):
+        if not row_text.strip():
+            continue
+        where = f"{path}, line {line}"
         try:
-            for row in reader:
-                if None in row or None in row.values():
-                    raise UserError(
-                        f"{path}, line {reader.line_num}: expected {len(reader.fieldnames or ())} "
-                        "values, as in the header"
-                    )
-                yield reader.line_num, row
-        except csv.Error as error:
-            raise UserError(f"{path}, line {reader.line_num}: not valid CSV: {error}") from error
-
-
-def _read_jsonl(path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    with open(path, encoding="utf-8-sig") as file:
-        for line, text in enumerate(file, start=1):
-            if not text.strip():
-                continue
-            where = f"{path}, line {line}"
-            try:
-                row = json.loads(text)
-            except ValueError as error:
-                raise UserError(f"{where}: not valid JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise UserError(f'{where}: expected an object such as {{"path": …, "label": …}}')
-            _check_columns(row, where=where)
-            yield line, row
+            row = json.loads(row_text)
+        except ValueError as error:
+            raise UserError(f"{where}: not valid JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise UserError(f'{where}: expected an object such as {{"path": …, "label": …}}')
+        _check_columns(row, where=where)
+        yield line, row
 
 
 def _check_columns(columns: Iterable[str], *, where: str) -> None:
@@ -217,7 +257,7 @@ def _check_columns(columns: Iterable[str], *, where: str) -> None:
         )
 
 
-def _record(row: Mapping[str, Any], folder: str, *, where: str) -> SourceRecord:
+def _record(row: Mapping[str, Any], root: str, *, where: str) -> SourceRecord:
     values = {name: _text(row.get(name), name, where) for name in COLUMNS}
     for required in ("path", "label"):
         if not values[required]:
@@ -227,15 +267,24 @@ def _record(row: Mapping[str, Any], folder: str, *, where: str) -> SourceRecord:
             f"{where}: unknown split {values['split']!r}; allowed are {', '.join(SPLITS)}, "
             "or nothing to let a hash decide"
         )
-    # Absolute paths, too, become relative: where the data lies is no part of its identity.
-    path = os.path.relpath(os.path.join(folder, values["path"]), folder)
     return SourceRecord(
-        path=path.replace(os.sep, "/"),
+        path=_relative(values["path"], root, where),
         label=values["label"],
         split=cast("Split | None", values["split"] or None),
         group=values["group"],
         slice=values["slice"],
     )
+
+
+def _relative(path: str, root: str, where: str) -> str:
+    """Returns a path relative to the list, absolute ones too: where data lies is no identity."""
+    if not is_remote(root):
+        return os.path.relpath(os.path.join(root, path), root).replace(os.sep, "/")
+    below = path.removeprefix(f"{root}/")
+    relative = posixpath.normpath(below)
+    if is_remote(below) or relative.startswith(("/", "..")):
+        raise UserError(f"{where}: {path} does not lie below {root}, where the list is")
+    return relative
 
 
 def _text(value: Any, name: str, where: str) -> str:

@@ -21,7 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from components.preprocess.ledger import ShardRecord
-from components.preprocess.shards import ShardTask
+from components.preprocess.tasks import ShardTask
 from components.preprocess.writer import ShardWriter
 
 

@@ -4,14 +4,16 @@ import contextlib
 import dataclasses
 import gzip
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
 from components.common.storage import LocalStorage, open_storage
 from components.preprocess.ledger import ShardRecord, write_record
 from components.preprocess.pictures import PictureSpec
-from components.preprocess.shards import ShardTask, write_examples
+from components.preprocess.shards import write_examples
+from components.preprocess.sources import open_source
+from components.preprocess.tasks import ShardTask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,19 +37,15 @@ class ShardWriter:
                 content = write_examples(
                     file,
                     task.members,
-                    read=_reader(self.source_root),
+                    read=open_source(self.source_root),
                     classes=self.classes,
                     spec=self.spec,
                 )
             size_bytes, crc32c = LocalStorage(folder).checksum(path.name)
             target.upload(path, task.path)
-        record = ShardRecord(**content.model_dump(), size_bytes=size_bytes, crc32c=crc32c)
+        record = ShardRecord(size_bytes=size_bytes, crc32c=crc32c, **dataclasses.asdict(content))
         write_record(target, task.path, record)
         return record
-
-
-def _reader(root: str) -> Callable[[str], bytes]:
-    return lambda path: Path(root, path).read_bytes()
 
 
 @contextlib.contextmanager

@@ -13,7 +13,8 @@ from components.common.storage import LocalStorage
 from components.preprocess.ledger import find_whole_shards
 from components.preprocess.manifest import describe_pixels
 from components.preprocess.pictures import PictureSpec
-from components.preprocess.shards import Member, ShardTask
+from components.preprocess.shards import Member
+from components.preprocess.tasks import ShardTask
 from components.preprocess.transforms import run_pipeline
 from components.preprocess.writer import ShardWriter
 from tests.components.preprocess.folders import files, shape_png
