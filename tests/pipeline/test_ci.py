@@ -1,8 +1,14 @@
 """What a CI job is told of a run: status, JUnit XML, JSON and Markdown."""
 
 import json
+import os
+import shlex
 import shutil
+import signal
+import subprocess
+import sys
 import threading
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from components.common.digests import tree_digest
@@ -236,6 +243,26 @@ def test_what_is_refused_is_reported_too(tmp_path: Path, server: KfpServer) -> N
     assert not server.runs
 
 
+def test_a_job_that_is_stopped_cancels_its_run(tmp_path: Path, server: KfpServer) -> None:
+    path = tmp_path / "target.yaml"
+    path.write_text(make_target(tmp_path, server.host).model_dump_json(exclude_none=True))
+    command = [sys.executable, "-m", "pipeline.cli", "ci", "digits", "--target", str(path)]
+    job = subprocess.Popen(
+        [*command, "--junit", str(tmp_path / "junit.xml")],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "GITHUB_STEP_SUMMARY": str(tmp_path / "page.md")},
+        stdout=subprocess.DEVNULL,
+    )
+    while server.count("GET .*/runs/") == 0 and job.poll() is None:
+        time.sleep(0.05)
+    job.send_signal(signal.SIGTERM)
+    assert job.wait(60) == ExitCode.TERMINATED
+    (run,) = server.runs.values()
+    assert run["state"] == "CANCELING"
+    assert "run cancelled" in (tmp_path / "junit.xml").read_text()
+    assert "digits: terminated" in (tmp_path / "page.md").read_text()
+
+
 def test_ci_runs_in_one_place() -> None:
     result = CliRunner().invoke(app, ["ci", "digits"])
     assert "either --target TARGET or --local" in str(result.exception)
@@ -323,3 +350,33 @@ def test_no_pods_and_no_kubeconfig_are_explained(tmp_path: Path, kubernetes: Pat
         list(read_logs(target, "run-id", "prune", {"KUBECONFIG": str(kubernetes)}))
     with pytest.raises(UserError, match="there is no kubeconfig here .*kubectl logs -n vision"):
         list(read_logs(target, "run-id", None, {"KUBECONFIG": str(tmp_path / "none")}))
+
+
+# --- examples to copy -----------------------------------------------------------------
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def commands_of(value: Any) -> Iterator[str]:
+    """Yields every litesmith command in a workflow file."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from commands_of(item)
+    elif isinstance(value, str):
+        yield from (line for line in value.splitlines() if line.startswith("litesmith "))
+
+
+@pytest.mark.parametrize("name", ["github-actions.yml", "gitlab-ci.yml"])
+def test_the_commands_of_the_workflow_files_exist(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    workflow = yaml.safe_load((DOCS / "ci" / name).read_text())
+    commands = list(commands_of(workflow))
+    assert len(commands) == 3
+    for command in commands:
+        words = shlex.split(command.split("||")[0])[1:]
+        result = CliRunner().invoke(app, words)
+        # The command line was understood: what is missing is the user's own file.
+        assert isinstance(result.exception, UserError), (command, result.output)
+        assert words[1 if words[0] == "ci" else 3] in str(result.exception)

@@ -128,6 +128,12 @@ def test_mistakes_are_named(tmp_path: Path, old: str, new: str, message: str) ->
     assert message in str(error.value)
 
 
+def test_the_example_is_valid() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    ((_, wanted),) = resolve(load_schedules(docs / "schedules.yaml"), docs).values()
+    assert len(wanted) == 4
+
+
 # --- plan and apply -------------------------------------------------------------------
 
 
