@@ -16,9 +16,11 @@ FOLDER = Path(__file__).parent
 PROJECT = FOLDER.parent / "pyproject.toml"
 SETS = {
     "build": ["--group", f"{PROJECT}:build"],
+    **{extra: ["--extra", extra, str(PROJECT)] for extra in ("local", "dev", "lite")},
+    # With the weights that a package has, so that a task fetches nothing.
     **{
-        extra: ["--extra", extra, str(PROJECT)]
-        for extra in ("local", "dev", "train", "train-gpu", "train-tpu", "lite")
+        extra: ["--extra", extra, "--extra", "weights", str(PROJECT)]
+        for extra in ("train", "train-gpu", "train-tpu")
     },
     # With the samples, so that `submit digits` is a first try on any cluster.
     "beam": ["--extra", "beam", "--extra", "samples", str(PROJECT)],
