@@ -1,4 +1,4 @@
-# docker buildx bake -f images/bake.hcl --set '*.platform=linux/amd64'
+# REGISTRY=registry.example.com COMMIT=$(git rev-parse HEAD) docker buildx bake -f images/bake.hcl --push
 
 variable "REGISTRY" { default = "localhost" }
 variable "COMMIT" { default = "unknown" }
@@ -15,12 +15,12 @@ target "image" {
   dockerfile = "images/Dockerfile"
   target     = "runtime"
   args       = { DEPENDENCIES = dependencies, COMMIT = COMMIT, VERSION = VERSION, BASE = BASE }
-  tags       = ["${REGISTRY}/litesmith-${dependencies}:${COMMIT}"]
+  tags       = ["${REGISTRY}/litesmith/${dependencies}:${VERSION}"]
 }
 
 target "beam-worker" {
   dockerfile = "images/Dockerfile"
   target     = "beam-worker"
   args       = { DEPENDENCIES = "beam", COMMIT = COMMIT, VERSION = VERSION, BASE = BASE }
-  tags       = ["${REGISTRY}/litesmith-beam-worker:${COMMIT}"]
+  tags       = ["${REGISTRY}/litesmith/beam-worker:${VERSION}"]
 }
