@@ -16,10 +16,10 @@ demo: $(READY) ## Set up everything and take the digits through the whole pipeli
 	$(BIN)/litesmith run digits
 
 test: $(READY_DEV) ## Run the fast tests
-	$(BIN)/pytest -q -m "not dag and not slow and not benchmark_suite" -n 2
+	$(BIN)/pytest -q -m "not dag and not slow" -n 2
 
 test-slow: $(READY_DEV) ## Run what takes minutes: the real DAG, interruptions, longer training
-	$(BIN)/pytest -q -m "(dag or slow) and not benchmark_suite"
+	$(BIN)/pytest -q -m "dag or slow"
 
 check: $(READY_DEV) ## Format, lint, types, import rules, and whether the locks are current
 	$(BIN)/ruff format --check .
