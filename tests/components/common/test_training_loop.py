@@ -1,0 +1,255 @@
+"""The training loop: rates, optimizers, the best epoch, and the bundle's files."""
+
+import dataclasses
+import math
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.common.bundles import load_bundle_model, save_model
+from components.common.documents import Epoch
+from components.common.events import Events
+from components.common.input_pipeline import KeptExamples
+from components.common.keras import keras, tf
+from components.common.optimizers import WarmUpAndDecay, build_optimizer
+from components.common.training import (
+    HEAD,
+    Clock,
+    Data,
+    Phase,
+    balanced_class_weights,
+    best_epoch,
+    make_deterministic,
+    run_phase,
+)
+from components.common.training_config import Optimizer
+
+PHASE = Phase(
+    name="head",
+    epochs=4,
+    first_epoch=1,
+    optimizer=Optimizer(learning_rate=0.05),
+    batch_size=16,
+    class_weights=(1.0, 1.0),
+    seed=0,
+)
+
+
+def make_model(*, classes: int = 2) -> keras.Model:
+    features = keras.layers.Input((2,), name="features")
+    logits = keras.layers.Dense(classes, name=HEAD)(features)
+    return keras.Model(features, keras.layers.Softmax(name="probabilities")(logits), name="line")
+
+
+def make_examples(count: int, seed: int, *, flipped: float = 0.0) -> KeptExamples:
+    """Points of the plane, labelled by the side of a line; some labels may be wrong."""
+    random = np.random.default_rng(seed)
+    points = random.normal(size=(count, 2)).astype(np.float32)
+    labels = (points.sum(axis=1) > 0) ^ (random.uniform(size=count) < flipped)
+    return KeptExamples(
+        inputs=tf.constant(points),
+        labels=tf.constant(labels.astype(np.int64)),
+        ids=np.array([f"{index}".encode() for index in range(count)]),
+    )
+
+
+def make_data(**changes) -> Data:
+    data = Data(
+        train=make_examples(100, 1),
+        validation=make_examples(60, 2),
+        prepare_train=lambda inputs, seed: inputs,
+        prepare=lambda inputs, seed: inputs,
+    )
+    return dataclasses.replace(data, **changes)
+
+
+def train(phase: Phase = PHASE, data: Data | None = None, **options):
+    make_deterministic(phase.seed)
+    model = make_model()
+    clock = Clock(Events("test"), total_steps=7 * phase.epochs)
+    history = run_phase(model, phase, data or make_data(), clock, **options)
+    return model, history, clock
+
+
+def epoch(number: int, accuracy: float, loss: float) -> Epoch:
+    return Epoch(
+        phase="head",
+        epoch=number,
+        learning_rate=0.1,
+        loss=0.0,
+        accuracy=0.0,
+        validation_loss=loss,
+        validation_accuracy=accuracy,
+    )
+
+
+def test_the_rate_rises_linearly_and_falls_as_a_cosine():
+    schedule = WarmUpAndDecay(0.4, steps=20, warmup_steps=4, cosine=True)
+    rates = [float(schedule(step)) for step in range(21)]
+    assert rates[:4] == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    for step in range(4, 21):
+        assert rates[step] == pytest.approx(
+            0.2 * (1 + math.cos(math.pi * (step - 4) / 16)), abs=1e-7
+        )
+
+
+def test_a_constant_rate_stays_after_its_warm_up():
+    schedule = WarmUpAndDecay(0.4, steps=20, warmup_steps=2, cosine=False)
+    assert [float(schedule(step)) for step in (0, 1, 2, 19)] == pytest.approx([0.2, 0.4, 0.4, 0.4])
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_every_optimizer_learns(name):
+    rate = 0.5 if name == "sgd" else 0.3
+    optimizer = Optimizer(name=name, learning_rate=rate, weight_decay=1e-3, warmup_epochs=1)
+    _, history, _ = train(dataclasses.replace(PHASE, optimizer=optimizer))
+    assert history[-1].validation_accuracy >= 0.95
+    assert history[0].learning_rate == pytest.approx(rate, rel=0.01)
+    assert history[-1].learning_rate < rate / 10
+
+
+def test_adamw_decays_kernels_and_spares_biases():
+    optimizer = build_optimizer(
+        Optimizer(name="adamw", learning_rate=0.1, schedule="constant", weight_decay=0.5),
+        epochs=1,
+        steps_per_epoch=1,
+    )
+    kernel, bias = tf.Variable([1.0], name="kernel"), tf.Variable([1.0], name="bias")
+    optimizer.build([kernel, bias])
+    optimizer.apply_gradients([(tf.zeros([1]), kernel), (tf.zeros([1]), bias)])
+    assert kernel.numpy() == pytest.approx(1 - 0.1 * 0.5)
+    assert bias.numpy() == pytest.approx(1)
+
+
+def test_weight_decay_of_sgd_shrinks_kernels_alone():
+    """One example with label smoothing 1 on zero inputs: no gradient but the decay's."""
+    zeros = KeptExamples(
+        inputs=tf.zeros([1, 2]), labels=tf.constant([0], tf.int64), ids=np.array([b"0"])
+    )
+    optimizer = Optimizer(
+        name="sgd", learning_rate=0.1, schedule="constant", weight_decay=0.5, momentum=0.0
+    )
+    phase = dataclasses.replace(PHASE, epochs=1, optimizer=optimizer, batch_size=1)
+    make_deterministic(0)
+    model = make_model()
+    before = model.get_layer(HEAD).kernel.numpy()
+    run_phase(
+        model, phase, make_data(train=zeros, validation=zeros), Clock(Events("t"), total_steps=1)
+    )
+    np.testing.assert_allclose(model.get_layer(HEAD).kernel.numpy(), before * 0.95, rtol=1e-5)
+
+
+def test_training_twice_gives_the_same_weights_and_history():
+    (one, first, _), (other, second, _) = train(), train()
+    assert first == second
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_another_seed_gives_other_weights():
+    one, other = train()[0], train(dataclasses.replace(PHASE, seed=1))[0]
+    assert not np.array_equal(one.get_weights()[0], other.get_weights()[0])
+
+
+def test_the_model_ends_with_the_best_epochs_weights():
+    weights = []
+    phase = dataclasses.replace(
+        PHASE, epochs=6, optimizer=Optimizer(name="sgd", learning_rate=30.0, schedule="constant")
+    )
+    data = make_data(
+        train=make_examples(100, 1, flipped=0.4), validation=make_examples(60, 2, flipped=0.2)
+    )
+    make_deterministic(0)
+    model = make_model()
+
+    def remember() -> None:
+        weights.append(model.get_weights())
+
+    history = run_phase(
+        model, phase, data, Clock(Events("t"), total_steps=42), on_epoch_end=remember
+    )
+    best = best_epoch(history).epoch
+    assert best != 6, "the last epoch proves nothing"
+    for kept, expected in zip(model.get_weights(), weights[best - 1], strict=True):
+        np.testing.assert_array_equal(kept, expected)
+
+
+def test_an_epoch_that_is_not_eligible_is_never_the_best():
+    _, history, _ = train(dataclasses.replace(PHASE, eligible_from=4))
+    assert len(history) == 4
+    assert best_epoch(history, eligible_from=4).epoch == 4
+
+
+def test_the_best_epoch_is_by_accuracy_then_loss_then_the_earliest():
+    history = [epoch(1, 0.8, 0.1), epoch(2, 0.9, 0.4), epoch(3, 0.9, 0.3), epoch(4, 0.9, 0.3)]
+    assert best_epoch(history).epoch == 3
+    assert best_epoch(history, eligible_from=4).epoch == 4
+
+
+def test_training_stops_when_nothing_gets_better():
+    steady = Optimizer(name="sgd", learning_rate=1e-9, schedule="constant")
+    _, history, clock = train(
+        dataclasses.replace(PHASE, epochs=9, optimizer=steady, patience=2, batch_size=100)
+    )
+    assert len(history) < 9
+    assert history[-1].epoch - best_epoch(history).epoch == 2
+    assert clock.steps == len(history)
+
+
+def test_a_rare_class_counts_as_much_as_a_common_one():
+    assert balanced_class_weights([30, 10]) == pytest.approx((2 / 3, 2.0))
+    weights = balanced_class_weights([30, 10])
+    assert 30 * weights[0] == pytest.approx(10 * weights[1])
+
+
+def test_class_weights_move_the_decision():
+    noisy = make_data(train=make_examples(400, 5, flipped=0.3))
+    fast = Optimizer(learning_rate=0.3)
+    shares = []
+    for weights in ((1.0, 1.0), (0.1, 10.0)):
+        model, _, _ = train(
+            dataclasses.replace(PHASE, epochs=2, optimizer=fast, class_weights=weights), noisy
+        )
+        shares.append(np.mean(model(noisy.validation.inputs).numpy().argmax(1) == 1))
+    assert shares[1] > shares[0] + 0.2
+
+
+def test_label_smoothing_holds_confidence_back():
+    phase = dataclasses.replace(PHASE, optimizer=Optimizer(learning_rate=0.5))
+    plain, _, _ = train(phase)
+    smooth, _, _ = train(dataclasses.replace(phase, label_smoothing=0.4))
+    points = make_data().validation.inputs
+    assert smooth(points).numpy().max(1).mean() < plain(points).numpy().max(1).mean() - 0.05
+
+
+def test_the_clock_counts_what_was_trained():
+    _, _, clock = train()
+    measured = clock.measurements()
+    assert (clock.steps, clock.examples) == (28, 400)
+    assert measured["examples_per_s"] == pytest.approx(400 / measured["training_s"])
+    assert 0 <= measured["input_wait_share"] < 1
+
+
+def test_a_model_file_has_no_dates_in_it(tmp_path: Path):
+    model, _, _ = train()
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        save_model(model, tmp_path / name)
+    one = (tmp_path / "one" / "model.keras").read_bytes()
+    assert one == (tmp_path / "other" / "model.keras").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one" / "model.keras") as archive:
+        assert {info.date_time[0] for info in archive.infolist()} == {1980}
+        assert b"date_saved" not in archive.read("metadata.json")
+    loaded = load_bundle_model(tmp_path / "one")
+    points = make_data().validation.inputs
+    np.testing.assert_array_equal(loaded(points).numpy(), model(points).numpy())
+
+
+def test_code_in_a_model_file_is_not_run(tmp_path: Path):
+    pixels = keras.layers.Input((2,))
+    model = keras.Model(pixels, keras.layers.Lambda(lambda x: x * 2)(pixels))
+    save_model(model, tmp_path)
+    with pytest.raises(ValueError, match="safe_mode"):
+        load_bundle_model(tmp_path)
