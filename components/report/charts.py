@@ -233,12 +233,10 @@ def loss_curves(training: Training) -> Markup:
 
 
 def learning_rate_curve(training: Training) -> Markup:
-    curve = _column(training, "", "learning_rate", "plain")
     return _curves(
         training,
         "Learning rate",
-        curve,
-        value_format=_rate,
+        _column(training, "", "learning_rate", "plain"),
         tick_format=_rate,
         zero=True,
         height=140,
@@ -246,11 +244,10 @@ def learning_rate_curve(training: Training) -> Markup:
 
 
 def sparsity_curve(training: Training) -> Markup:
-    curve = _column(training, "", "sparsity", "plain")
     return _curves(
         training,
         "Sparsity",
-        curve,
+        _column(training, "", "sparsity", "plain"),
         value_format=formats.percent,
         tick_format=_percent_tick,
         zero=True,
@@ -270,12 +267,15 @@ def _curves(
     training: Training,
     title: str,
     *curves: Curve,
-    value_format: Callable[[float], str],
+    value_format: Callable[[float], str] | None = None,
     tick_format: Callable[[float], str] | None = None,
     zero: bool = False,
     height: int = 230,
 ) -> Markup:
-    """Draws curves over epochs, with phases as bands and the best epoch marked."""
+    """Draws curves over epochs, with phases as bands and the best epoch marked.
+
+    With a value_format, each curve's name and last value stand at its end.
+    """
     width = 480
     values = [value for curve in curves for value in curve.values if value is not None]
     if not values:
@@ -293,7 +293,7 @@ def _curves(
         *_axes(x, y, x_format=_whole, y_format=tick_format or formats.significant, y_most=4),
         *_best_epoch(training, x, y),
         *(_curve_line(curve, epochs, x, y) for curve in curves),
-        *_curve_labels(curves, x, y, value_format),
+        *(_curve_labels(curves, x, y, value_format) if value_format else ()),
     )
 
 

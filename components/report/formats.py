@@ -24,12 +24,6 @@ def plain_points(share: float) -> str:
     return f"{share * 100:.3g}"
 
 
-def growth(change: float) -> str:
-    """Returns a relative change: -0.72 as `−72 %`, and `±0 %` for nothing to speak of."""
-    whole = round(change * 100)
-    return (f"{whole:+d}" if whole else "±0").replace("-", MINUS) + f"{SPACE}%"
-
-
 def count(number: int) -> str:
     """Returns 13471 as `13,471`."""
     return f"{number:,}"
@@ -72,6 +66,11 @@ def significant(value: float, digits: int = 3) -> str:
     exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # After rounding: 0.9996 is 1.00.
     decimals = max(0, digits - 1 - exponent)
     return f"{value:,.{decimals}f}".replace("-", MINUS)
+
+
+def measured(value: float) -> str:
+    """Returns a figure of unknown kind: whole numbers whole, others to three digits."""
+    return count(int(value)) if value == int(value) else significant(value)
 
 
 def short(digest: str) -> str:

@@ -101,7 +101,7 @@ def render(page: Page) -> str:
 
 _FILTERS = (
     formats.count,
-    formats.growth,
+    formats.measured,
     formats.milliseconds,
     formats.percent,
     formats.plain_points,
