@@ -1,5 +1,6 @@
 """The evaluate stage on candidates that the quantize stage made."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from kfp import dsl
 
 from components.common.digests import file_digest
-from components.common.documents import Candidate, Evaluation
+from components.common.documents import Candidate, Evaluation, SplitExamples
 from components.common.examples import read_examples
 from components.common.inference import predict_examples
 from components.common.predictions import read_bundle_predictions, read_evaluation_predictions
@@ -167,3 +168,18 @@ assert not heavy, heavy
     for name in ("evaluation.json", "predictions.npz"):
         here, there = tmp_path / "here/evaluation" / name, tmp_path / "there" / name
         assert file_digest(here) == file_digest(there)
+
+
+def test_an_empty_test_split_is_the_users_to_mend(
+    trained: TrainedModel,
+    candidates: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    nothing = SplitExamples(examples=0, shards=(), examples_per_class=(0, 0, 0))
+    splits = dict(trained.manifest.splits) | {"test": nothing}
+    trained.manifest.model_copy(update={"splits": splits}).write(tmp_path / "dataset")
+    without = dataclasses.replace(trained, dataset=tmp_path / "dataset")
+    with pytest.raises(SystemExit, match="2"):
+        evaluate(without, candidates["float32"], tmp_path)
+    assert "data.splits.test" in capsys.readouterr().err
