@@ -76,3 +76,18 @@ def measured(value: float) -> str:
 def short(digest: str) -> str:
     """Returns the first 12 digits of a digest, as a registry version has."""
     return digest[:12]
+
+
+def percent_tick(share: float) -> str:
+    """Returns a share at an axis, no longer than it must be: 0.975 as `97.5 %`."""
+    return f"{round(share * 100, 2):g}{SPACE}%"
+
+
+def size_tick(size_bytes: float) -> str:
+    number, unit = size(size_bytes).split(SPACE)
+    return f"{float(number.replace(',', '')):g}{SPACE}{unit}"
+
+
+def rate_tick(rate: float) -> str:
+    """Returns a learning rate at an axis: `0.0003`, `3e−05`."""
+    return f"{rate:.2g}".replace("-", MINUS)

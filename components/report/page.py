@@ -10,6 +10,7 @@ from components.common.documents import Decision, Machine, StepGain
 from components.report import charts, formats
 from components.report.activity import ActivitySection, activity_section
 from components.report.candidates import Budgets, CandidateRow, candidate_rows, read_budgets
+from components.report.candidates_chart import candidates_chart
 from components.report.classes import ClassesSection, classes_section
 from components.report.dataset import DataSection, data_section
 from components.report.mistakes import Mistakes, ShownMistake, show_mistakes
@@ -96,7 +97,7 @@ def render(page: Page) -> str:
     for filter_ in _FILTERS:
         environment.filters[filter_.__name__] = filter_
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(page=page, charts=charts)
+    return template.render(page=page, charts=charts, candidates_chart=candidates_chart)
 
 
 _FILTERS = (

@@ -6,7 +6,7 @@ drawing serves the light and the dark scheme, and paper.
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from markupsafe import Markup, escape
 
@@ -103,3 +103,26 @@ def padded(values: Sequence[float], share: float) -> tuple[float, float]:
     low, high = min(values), max(values)
     margin = (high - low) * share or max(abs(high), 1.0) * share
     return low - margin, high + margin
+
+
+def drawing(width: int, height: int, title: str, *children: Markup) -> Markup:
+    """Returns a whole drawing, with a title for those who can't see it."""
+    return element("svg", *children, viewBox=f"0 0 {width} {height}", role="img", aria_label=title)
+
+
+def axes(
+    x: Scale,
+    y: Scale,
+    *,
+    x_ticks: Sequence[float],
+    y_ticks: Sequence[float],
+    x_format: Callable[[float], str],
+    y_format: Callable[[float], str],
+) -> Iterator[Markup]:
+    """Yields horizontal grid lines, the base line, and the numbers at both."""
+    for tick in y_ticks:
+        yield line(x.start, y(tick), x.end, y(tick), class_="grid")
+        yield text(y_format(tick), x.start - 8, y(tick) + 4, class_="tick", text_anchor="end")
+    yield line(x.start, y.start, x.end, y.start, class_="base")
+    for tick in x_ticks:
+        yield text(x_format(tick), x(tick), y.start + 17, class_="tick", text_anchor="middle")

@@ -14,7 +14,8 @@ from components.common.examples import Example
 from components.common.predictions import make_predictions
 from components.report import formats
 from components.report.candidates import Budgets, CandidateRow, read_budgets
-from components.report.charts import candidates_chart, pixel_histogram
+from components.report.candidates_chart import candidates_chart
+from components.report.charts import pixel_histogram
 from components.report.mistakes import find_mistakes
 from components.report.svg import Scale, element
 from components.report.thumbnails import pick_pictures, pick_thumbnails, picture_address
