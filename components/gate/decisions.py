@@ -6,7 +6,8 @@ worse than a class or slice may be; is its own accuracy enough. Only those that 
 first take part in the second, because each that takes part costs the others certainty.
 """
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 
 from components.common.documents import (
     BASELINE_ID,
@@ -38,8 +39,48 @@ from components.gate.selection import (
 from components.gate.trials import Trial, try_accuracy
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class _Selection:
+    """What became of the candidates.
+
+    Attributes:
+      contenders: those that meet the budgets of size and speed.
+      trial: how their accuracy compares.
+      objections: by candidate, why it is out; none for the accepted.
+      accepted: those that meet every budget.
+      finalists: the accepted that no other one makes pointless.
+      winner: the best of them by the objective.
+    """
+
+    contenders: Sequence[Entrant]
+    trial: Trial
+    objections: Mapping[str, Sequence[str]]
+    accepted: Sequence[Entrant]
+    finalists: Sequence[Entrant]
+    winner: Entrant | None
+
+
 def decide(case: Case, *, lineage: Lineage) -> Decision:
     """Decides; the verdicts are in the order of the candidates."""
+    selection = _select(case)
+    winner, blessed = selection.winner, case.blessed
+    power, power_note = _power(case, selection)
+    return Decision(
+        verdict=_verdict(case, winner),
+        summary=_summary(case, selection),
+        winner=winner.candidate_id if winner is not None else None,
+        candidates=tuple(_judge(case, selection, entrant) for entrant in case.entrants),
+        steps=step_gains(case.entrants),
+        power=power,
+        power_note=power_note,
+        required_test_examples=selection.trial.required,
+        notes=(blessed.obstacle,) if blessed is not None and blessed.obstacle else (),
+        blessed_before=blessed.model if blessed is not None else None,
+        lineage=lineage,
+    )
+
+
+def _select(case: Case) -> _Selection:
     budgets = case.budgets
     objections = {e.candidate_id: [*check_size_and_speed(e, budgets)] for e in case.entrants}
     contenders = [e for e in case.entrants if not objections[e.candidate_id]]
@@ -47,49 +88,35 @@ def decide(case: Case, *, lineage: Lineage) -> Decision:
     for entrant in contenders:
         objections[entrant.candidate_id] += trial.objections[entrant.candidate_id]
         objections[entrant.candidate_id] += check_accuracy(entrant, budgets)
-    accepted = [e for e in case.entrants if not objections[e.candidate_id]]
+    accepted = [e for e in contenders if not objections[e.candidate_id]]
     finalists = [e for e in accepted if find_dominator(e, accepted, budgets) is None]
-    winner = min(finalists, key=lambda e: rank(e, budgets), default=None)
-    verdict = _verdict(case, winner)
-    power, power_note = _power(case, contenders, winner)
-    return Decision(
-        verdict=verdict,
-        summary=_summary(case, verdict, winner, accepted, trial),
-        winner=winner.candidate_id if winner is not None else None,
-        candidates=tuple(
-            CandidateVerdict(
-                candidate_id=entrant.candidate_id,
-                accepted=entrant in finalists,
-                reasons=tuple(
-                    objections[entrant.candidate_id]
-                    or _compare_with_winner(case, entrant, winner, accepted, trial)
-                ),
-                comparisons=tuple(trial.comparisons.get(entrant.candidate_id, ())),
-            )
-            for entrant in case.entrants
-        ),
-        steps=step_gains(case.entrants),
-        power=power,
-        power_note=power_note,
-        required_test_examples=trial.required,
-        notes=(case.blessed.obstacle,) if case.blessed and case.blessed.obstacle else (),
-        blessed_before=case.blessed.model if case.blessed else None,
-        lineage=lineage,
+    return _Selection(
+        contenders=contenders,
+        trial=trial,
+        objections=objections,
+        accepted=accepted,
+        finalists=finalists,
+        winner=min(finalists, key=lambda e: rank(e, budgets), default=None),
     )
 
 
-def _compare_with_winner(
-    case: Case,
-    entrant: Entrant,
-    winner: Entrant | None,
-    accepted: Sequence[Entrant],
-    trial: Trial,
-) -> Iterator[str]:
+def _judge(case: Case, selection: _Selection, entrant: Entrant) -> CandidateVerdict:
+    id_ = entrant.candidate_id
+    return CandidateVerdict(
+        candidate_id=id_,
+        accepted=entrant in selection.finalists,
+        reasons=tuple(selection.objections[id_] or _weigh(case, selection, entrant)),
+        comparisons=tuple(selection.trial.comparisons.get(id_, ())),
+    )
+
+
+def _weigh(case: Case, selection: _Selection, entrant: Entrant) -> Iterator[str]:
     """Yields why an accepted candidate won or did not."""
+    winner, accepted = selection.winner, selection.accepted
     assert winner is not None, "there is a winner where there is an accepted candidate"
-    comparisons = trial.comparisons[entrant.candidate_id]
     dominator = find_dominator(entrant, accepted, case.budgets)
     if entrant is winner:
+        comparisons = selection.trial.comparisons[entrant.candidate_id]
         yield from explain_victory(entrant, len(accepted), comparisons, case.budgets)
     elif dominator is not None:
         yield explain_domination(dominator)
@@ -103,19 +130,18 @@ def _verdict(case: Case, winner: Entrant | None) -> Verdict:
     return "already_blessed" if case.is_blessed(winner) else "blessed"
 
 
-def _power(
-    case: Case, contenders: Sequence[Entrant], winner: Entrant | None
-) -> tuple[float | None, str]:
+def _power(case: Case, selection: _Selection) -> tuple[float | None, str]:
     """Returns the power of the test against float32, and what it was computed from.
 
     Of the winner, or else of the contender that comes first by the objective.
     """
-    rivals = [e for e in contenders if e.candidate_id != BASELINE_ID]
+    rivals = [e for e in selection.contenders if e.candidate_id != BASELINE_ID]
     margin, baseline, split = case.budgets.accuracy_drop, case.baseline, case.split
     if not rivals or margin is None or baseline is None or split is None:
         return None, ""
     first = min(rivals, key=lambda e: rank(e, case.budgets))
-    subject = winner if winner is not None and winner in rivals else first
+    subject = selection.winner if selection.winner in rivals else first
+    assert subject is not None
     discordance = count_pairs(baseline.outcomes, subject.outcomes).discordance
     power = acceptance_probability(
         examples=split.examples,
@@ -134,27 +160,23 @@ def _power(
     )
 
 
-def _summary(
-    case: Case,
-    verdict: Verdict,
-    winner: Entrant | None,
-    accepted: Sequence[Entrant],
-    trial: Trial,
-) -> str:
+def _summary(case: Case, selection: _Selection) -> str:
+    winner = selection.winner
     if winner is None:
         return "Nothing is blessed. " + (
-            trial.obstacle or f"None of {len(case.entrants)} candidates meets every budget."
+            selection.trial.obstacle
+            or f"None of {len(case.entrants)} candidates meets every budget."
         )
     accuracy = winner.measured_accuracy
     facts = (
         f"{describe_objective(winner, case.budgets)}, accuracy {percent(accuracy.value)} "
         f"({percent(accuracy.low)} to {percent(accuracy.high)})"
     )
-    if verdict == "already_blessed":
-        assert case.blessed is not None
+    if case.blessed is not None and case.is_blessed(winner):
         version = case.blessed.model.version
         return f"{winner.candidate_id} wins and is already blessed, as {version}: {facts}."
     return (
-        f"{winner.candidate_id} is blessed: the {superlative(case.budgets)} of {len(accepted)} "
-        f"that meet every budget, out of {len(case.entrants)} candidates; {facts}."
+        f"{winner.candidate_id} is blessed: the {superlative(case.budgets)} of "
+        f"{len(selection.accepted)} that meet every budget, out of {len(case.entrants)} "
+        f"candidates; {facts}."
     )

@@ -99,30 +99,35 @@ def read_entrants(
     if made.keys() != found.keys():
         raise ValueError(f"candidates {sorted(made)} but evaluations {sorted(found)}")
     latencies = _latencies(Benchmark.read(benchmark))
-    ids = sorted(made, key=lambda id_: (id_ != BASELINE_ID, id_))
     order: Predictions | None = None
     entrants = []
-    for id_ in ids:
+    for id_ in sorted(made, key=lambda id_: (id_ != BASELINE_ID, id_)):
         evaluation, folder = found[id_]
-        failure = made[id_].failure or evaluation.failure
         correct = None
-        if failure is None:
+        if made[id_].failure is None and evaluation.failure is None:
             predictions = read_evaluation_predictions(folder)
-            order = order or predictions
+            order = predictions if order is None else order
             correct = align_correct(predictions, order)
-        entrants.append(
-            Entrant(
-                candidate_id=id_,
-                source=made[id_].source,
-                scheme=made[id_].scheme,
-                failure=failure,
-                model=made[id_].model,
-                accuracy=evaluation.metrics.get("accuracy"),
-                latency_ms=latencies.get(id_),
-                correct=correct,
-            )
-        )
+        entrants.append(_enter(made[id_], evaluation, latencies.get(id_), correct))
     return tuple(entrants), order
+
+
+def _enter(
+    candidate: Candidate,
+    evaluation: Evaluation,
+    latency_ms: float | None,
+    correct: Correct | None,
+) -> Entrant:
+    return Entrant(
+        candidate_id=candidate.candidate_id,
+        source=candidate.source,
+        scheme=candidate.scheme,
+        failure=candidate.failure or evaluation.failure,
+        model=candidate.model,
+        accuracy=evaluation.metrics.get("accuracy"),
+        latency_ms=latency_ms,
+        correct=correct,
+    )
 
 
 def align_correct(predictions: Predictions, order: Predictions) -> Correct:

@@ -13,6 +13,7 @@ from components.gate.config import GateConfig
 if TYPE_CHECKING:
     from components.common.documents import DatasetManifest
     from components.common.examples import Example
+    from components.gate.case import Case
 
 
 def run(
@@ -51,11 +52,23 @@ def run(
 
 
 def _compute(task: Task[GateConfig]) -> Mapping[str, float]:
-    from components.common.documents import DatasetManifest, Decision
+    from components.common.documents import Decision
+    from components.gate.decisions import decide
+
+    decision = decide(_read_case(task), lineage=task.lineage)
+    decision.write(task.output)
+    task.context.data().write(
+        f"{task.context.run_folder()}/{Decision.file_name}", decision.to_json().encode() + b"\n"
+    )
+    print(decision.summary, flush=True)
+    return {}
+
+
+def _read_case(task: Task[GateConfig]) -> "Case":
+    from components.common.documents import DatasetManifest
     from components.common.registry import Registry
     from components.gate.blessed import find_blessed, judge_blessed
     from components.gate.case import Case
-    from components.gate.decisions import decide
     from components.gate.entrants import TestSplit, read_entrants
 
     manifest = DatasetManifest.read(task.inputs["dataset"])
@@ -75,14 +88,7 @@ def _compute(task: Task[GateConfig]) -> Mapping[str, float]:
         split = TestSplit(
             class_names=manifest.class_names, labels=order.labels, slices=order.slices
         )
-    case = Case(entrants=entrants, split=split, budgets=task.config, blessed=blessed)
-    decision = decide(case, lineage=task.lineage)
-    decision.write(task.output)
-    task.context.data().write(
-        f"{task.context.run_folder()}/{Decision.file_name}", decision.to_json().encode() + b"\n"
-    )
-    print(decision.summary, flush=True)
-    return {}
+    return Case(entrants=entrants, split=split, budgets=task.config, blessed=blessed)
 
 
 def _test_examples(task: Task[GateConfig], manifest: "DatasetManifest") -> "Iterator[Example]":
