@@ -1,0 +1,155 @@
+"""What is trained in which phase, and what a frozen layer keeps."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components.common.documents import Epoch
+from components.common.events import Events
+from components.common.input_pipeline import open_examples, prepare_pictures
+from components.common.keras import keras
+from components.common.training import Clock, Data, make_deterministic, run_phase
+from components.common.training_config import Augment
+from components.finetune import fine_tuning
+from components.finetune.backbones import BACKBONES
+from components.finetune.config import FinetuneConfig, Unfreeze
+from components.finetune.fine_tuning import (
+    backbone_layers,
+    build_model,
+    fine_tune,
+    freeze_backbone,
+    unfreeze_top,
+)
+from tests.synthetic import run_context, write_dataset
+
+
+@dataclasses.dataclass(frozen=True)
+class Pictures:
+    manifest: Any
+    splits: dict[str, Any]
+    weights: str
+    """A file of small_cnn's weights, so that there is something to freeze."""
+
+    @property
+    def config(self) -> FinetuneConfig:
+        return FinetuneConfig(
+            backbone="small_cnn",
+            width=0.25,
+            weights=self.weights,
+            epochs=2,
+            unfreeze=Unfreeze(epochs=2, learning_rate=1e-3),
+            optimizer={"learning_rate": 1e-2},
+        )
+
+    def spec(self):
+        return BACKBONES["small_cnn"].input_spec(self.manifest.image)
+
+    def build(self, config: FinetuneConfig) -> keras.Model:
+        make_deterministic(config.seed)
+        return build_model(config, self.spec(), 3, weights=config.weights)
+
+    def train(self, config: FinetuneConfig) -> tuple[keras.Model, tuple[Epoch, ...]]:
+        model = self.build(config)
+        history, _ = fine_tune(
+            model, config, self.spec(), self.manifest, **self.splits, events=Events("test")
+        )
+        return model, history
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Pictures:
+    folder = tmp_path_factory.mktemp("pictures")
+    context = run_context(folder)
+    examples = {"train": 48, "validation": 24, "test": 3}
+    manifest = write_dataset(context, folder / "manifest", examples=examples)
+    splits = {
+        split: open_examples(manifest, split, context.data(), scratch=folder)
+        for split in ("train", "validation")
+    }
+    untrained = Pictures(manifest, splits, "none")
+    config = untrained.config.model_copy(update={"unfreeze": None, "epochs": 5})
+    model, _ = untrained.train(config)
+    path = str(folder / "weights.h5")
+    keras.Model(model.input, model.get_layer("pool").input).save_weights(path)
+    return Pictures(manifest, splits, path)
+
+
+def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
+    return {weight.name: weight.numpy() for weight in model.weights}
+
+
+def changed(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> set[str]:
+    return {name for name in before if not np.array_equal(before[name], after[name])}
+
+
+def test_the_head_is_trained_first_and_then_all_but_the_norms(pictures):
+    start = weights_of(pictures.build(pictures.config))
+    head_only = pictures.config.model_copy(update={"unfreeze": None})
+    model, history = pictures.train(head_only)
+    assert changed(start, weights_of(model)) == {"head/kernel:0", "head/bias:0"}
+    assert [epoch.phase for epoch in history] == ["head", "head"]
+
+    model, history = pictures.train(pictures.config)
+    moved = changed(start, weights_of(model))
+    assert {"block1_conv/kernel:0", "block3_conv/kernel:0", "head/kernel:0"} <= moved
+    assert not any("norm" in name for name in moved)
+    assert [epoch.phase for epoch in history] == ["head"] * 2 + ["fine_tune"] * 2
+    assert [epoch.epoch for epoch in history] == [1, 2, 3, 4]
+
+
+def test_a_backbone_without_weights_is_trained_whole(pictures):
+    config = pictures.config.model_copy(update={"weights": "none", "unfreeze": None})
+    start = weights_of(pictures.build(config))
+    model, history = pictures.train(config)
+    assert changed(start, weights_of(model)) == set(start)
+    assert {epoch.phase for epoch in history} == {"fine_tune"}
+
+
+def test_features_computed_once_train_the_head_as_the_whole_model_would(pictures):
+    config = pictures.config.model_copy(update={"unfreeze": None})
+    quick, quick_history = pictures.train(config)
+    slow = pictures.build(config)
+    freeze_backbone(slow)
+    prepare = prepare_pictures(pictures.spec())
+    (phase,) = fine_tuning._phases(config, pictures.manifest)
+    history = run_phase(
+        slow,
+        phase,
+        Data(**pictures.splits, prepare_train=prepare, prepare=prepare),
+        Clock(Events("test"), total_steps=4),
+    )
+    for one, other in zip(quick_history, history, strict=True):
+        assert one.loss == pytest.approx(other.loss, rel=1e-4)
+    for one, other in zip(quick.get_weights(), slow.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_augmented_pictures_are_seen_anew_in_every_epoch(pictures):
+    config = pictures.config.model_copy(update={"unfreeze": None})
+    plain, _ = pictures.train(config)
+    augmented, _ = pictures.train(config.model_copy(update={"augment": Augment(shift=0.2)}))
+    assert changed(weights_of(plain), weights_of(augmented)) == {"head/kernel:0", "head/bias:0"}
+
+
+def test_the_top_share_of_the_layers_is_unfrozen(pictures):
+    model = pictures.build(pictures.config)
+    names = [layer.name for layer in backbone_layers(model)]
+    assert names == [f"block{n}_{part}" for n in (1, 2, 3) for part in ("conv", "norm")]
+    unfreeze_top(model, Unfreeze(epochs=1, layers=0.5))
+    trained = [layer.name for layer in backbone_layers(model) if layer.trainable]
+    assert trained == ["block3_conv"]
+    unfreeze_top(model, Unfreeze(epochs=1, layers=0.7))
+    trained = [layer.name for layer in backbone_layers(model) if layer.trainable]
+    assert trained == ["block2_conv", "block3_conv"]
+
+
+def test_a_second_phase_that_spoils_the_model_is_undone(pictures):
+    spoiled = pictures.config.model_copy(
+        update={"unfreeze": Unfreeze(epochs=1, learning_rate=100.0), "epochs": 4}
+    )
+    model, history = pictures.train(spoiled)
+    head_only, _ = pictures.train(spoiled.model_copy(update={"unfreeze": None}))
+    assert history[4].validation_accuracy < 0.6 < max(e.validation_accuracy for e in history[:4])
+    assert changed(weights_of(head_only), weights_of(model)) == set()
