@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import http.server
+import json
 import os
 import random
 import re
@@ -27,6 +28,7 @@ Fault = Literal[
     "truncate",  # does it, then ends the answer early
     "delay",  # answers late
     "corrupt",  # flips a byte of an object on its way out
+    "reject",  # finds that an upload does not have the checksum it came with
 ]
 FAULTS: tuple[Fault, ...] = (
     "refuse", "forget", "reset_request", "reset_response", "truncate", "delay", "corrupt"
@@ -43,6 +45,7 @@ class FaultyProxy:
       script: what happens to the next requests, whatever the share; None is no fault, a
         number an answer of that status, without doing anything.
       seen: fault -> how often it was done.
+      page_size: how many objects a listing's page has at most; Cloud Storage's is 1,000.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -50,6 +53,7 @@ class FaultyProxy:
         self.faults: tuple[Fault, ...] = FAULTS
         self.script: list[Fault | int | None] = []
         self.seen: Counter[Fault | int] = Counter()
+        self.page_size = 1_000
         self._random = random.Random(7)
         self._lock = threading.Lock()
         host, port = upstream.removeprefix("http://").split(":")
@@ -153,6 +157,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if isinstance(fault, int):
             self._answer(fault, {}, b"no", 2)
             return
+        if fault == "reject":
+            message = 'Provided CRC32C "AAAAAA==" doesn\'t match calculated CRC32C.'
+            data = json.dumps({"error": {"code": 400, "message": message}}).encode()
+            self._answer(400, {"Content-Type": "application/json"}, data, len(data))
+            return
         status, headers, data = self._forward(body)
         if fault == "forget":
             self._answer(503, {}, b"busy", 4)
@@ -170,7 +179,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         headers = {**self.headers, "Accept-Encoding": "identity"}
-        self._upstream.request(self.command, self.path, body, headers)
+        path = self.path
+        if self.command == "GET" and re.search(r"/b/[^/]+/o\?", path) and "maxResults" not in path:
+            path += f"&maxResults={self.proxy.page_size}"
+        self._upstream.request(self.command, path, body, headers)
         response = self._upstream.getresponse()
         data = response.read()
         kept = {

@@ -58,10 +58,10 @@ class CloudStorage:
     """
 
     def __init__(self, root: str, *, patience_s: float = _PATIENCE_S) -> None:
-        self._bucket_name, _, prefix = root.removeprefix("gs://").strip("/").partition("/")
-        if not self._bucket_name:
+        self._bucket_name, *folders = root.removeprefix("gs://").rstrip("/").split("/")
+        if not all((self._bucket_name, *folders)):
             raise UserError(f"{root}: expected gs://bucket or gs://bucket/prefix")
-        self._prefix = f"{check_name(prefix)}/" if prefix else ""
+        self._prefix = "".join(f"{folder}/" for folder in folders)
         self.root = f"gs://{self._bucket_name}/{self._prefix}".rstrip("/")
         self._patience_s = patience_s
 
@@ -75,22 +75,18 @@ class CloudStorage:
             return b"", ABSENT
 
     def write(self, name: str, data: bytes, *, if_generation: int | None = None) -> int:
-        mark = {_MARK: uuid.uuid4().hex}
-        checksum = len(data), int(google_crc32c.value(data))
-        generation = ABSENT if if_generation is None else if_generation
         with self._explained(writing=True):
-            for _ in range(_ATTEMPTS):
-                written = self._put(name, data, checksum, generation, mark)
-                if written is not None:
-                    return written
-                standing = self._standing(name)
-                mine = standing is not None and standing.metadata == mark
-                if mine and _checksum(standing) == checksum:
-                    return int(standing.generation)
-                if if_generation is not None and not mine:
-                    raise PreconditionError(name)
-                generation = ABSENT if standing is None else int(standing.generation)
-        raise self._given_up(name)
+            if if_generation is not None:
+                return self._write_if(name, data, if_generation)
+            try:
+                return self._write_if(name, data, ABSENT)
+            except PreconditionError:
+                seen = self._generation(name)
+            try:
+                return self._write_if(name, data, seen)
+            except PreconditionError:
+                # Another wrote meanwhile, as if right after us: that is what stands.
+                return self._generation(name)
 
     def exists(self, name: str) -> bool:
         with self._explained():
@@ -158,13 +154,29 @@ class CloudStorage:
                 blob = self._bucket.blob(self._full(name))
                 try:
                     data = blob.download_as_bytes(checksum="crc32c", **self._options)
-                except DataCorruption:
+                except _BROKEN:
                     continue
                 except api.NotFound as error:
                     self._require_bucket()
                     raise FileNotFoundError(self.uri(name)) from error
                 if google_crc32c.value(data) == _crc32c(blob):
                     return data, int(blob.generation)
+        raise self._given_up(name)
+
+    def _write_if(self, name: str, data: bytes, generation: int) -> int:
+        mark = {_MARK: uuid.uuid4().hex}
+        checksum = len(data), int(google_crc32c.value(data))
+        for _ in range(_ATTEMPTS):
+            written = self._put(name, data, checksum, generation, mark)
+            if written is not None:
+                return written
+            standing = self._standing(name)
+            if standing is not None and standing.metadata == mark:
+                if _checksum(standing) == checksum:
+                    return int(standing.generation)
+                generation = int(standing.generation)  # Ours, and damaged.
+            elif _generation(standing) != generation:
+                raise PreconditionError(name)
         raise self._given_up(name)
 
     def _put(
@@ -208,8 +220,7 @@ class CloudStorage:
             standing = self._standing(name)
             if standing is not None and _checksum(standing) == checksum:
                 return
-            generation = ABSENT if standing is None else int(standing.generation)
-            if self._put(name, path, checksum, generation) is not None:
+            if self._put(name, path, checksum, _generation(standing)) is not None:
                 return
         raise self._given_up(name)
 
@@ -258,7 +269,7 @@ class CloudStorage:
         for (name, file), outcome in zip(files.items(), outcomes, strict=True):
             if isinstance(outcome, api.NotFound):
                 raise FileNotFoundError(f"gs://{self._bucket_name}/{name}") from outcome
-            if isinstance(outcome, Exception) and not isinstance(outcome, DataCorruption):
+            if isinstance(outcome, Exception) and not isinstance(outcome, _BROKEN):
                 raise outcome
             if outcome is not None or file_checksum(file)[1] != _crc32c(blobs[name]):
                 damaged[name] = file
@@ -275,6 +286,9 @@ class CloudStorage:
         if blob is None:
             self._require_bucket()
         return blob
+
+    def _generation(self, name: str) -> int:
+        return _generation(self._standing(name))
 
     def _listed(self, prefix: str) -> Iterator[Any]:
         blobs = _client().list_blobs(
@@ -330,6 +344,8 @@ class CloudStorage:
             ) from error
 
 
+# The library retries neither damage nor an error's text that breaks off in a download.
+_BROKEN = (DataCorruption, RequestException)
 _UNAVAILABLE = (api.GoogleAPIError, auth.GoogleAuthError, RequestException)
 
 
@@ -347,6 +363,10 @@ os.register_at_fork(after_in_child=_client.cache_clear)
 def _find_bucket(name: str, patience_s: float) -> None:
     retry = DEFAULT_RETRY.with_timeout(patience_s)
     next(iter(_client().list_blobs(name, max_results=1, retry=retry, timeout=_TIMEOUT_S)), None)
+
+
+def _generation(blob: Any) -> int:
+    return ABSENT if blob is None else int(blob.generation)
 
 
 def _crc32c(blob: Any) -> int | None:
