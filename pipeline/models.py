@@ -195,12 +195,13 @@ def details_view(details: VersionDetails) -> RenderableType:
     }
     for name, text in rows.items():
         head.add_row(Text(name, style="bold"), Text(text))
-    classes = _table("class", "examples", "recall", "precision")
+    classes = _table("class", "examples", "recall", "95 % interval", "precision")
     for metrics in details.evaluation.per_class:
         classes.add_row(
             Text(metrics.class_name),
             str(metrics.examples),
-            _interval(metrics.recall),
+            percent(metrics.recall.value),
+            f"{percent(metrics.recall.low)} to {percent(metrics.recall.high)}",
             percent(metrics.precision),
         )
     lineage = _table("stage", "key", "code", "computed")
@@ -357,6 +358,15 @@ def _table(*headings: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.show_header = any(headings)
     for heading in headings:
-        right = heading in ("size", "zipped", "p50", "examples", "recall", "precision", "change")
+        right = heading in (
+            "size",
+            "zipped",
+            "p50",
+            "examples",
+            "recall",
+            "95 % interval",
+            "precision",
+            "change",
+        )
         table.add_column(heading, justify="right" if right else "left")
     return table
