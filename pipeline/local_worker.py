@@ -12,10 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kfp import local
-
 from components.common.stage import DRIVER_PID
-from pipeline.dag import build_dag
 from pipeline.runs import RunDescription, RunFolder
 
 _WATCH_S = 0.2
@@ -24,6 +21,11 @@ _WATCH_S = 0.2
 def main() -> None:
     driver = int(os.environ[DRIVER_PID])
     threading.Thread(target=_end_with, args=(driver,), daemon=True).start()
+    # Imported under watch: it takes two seconds.
+    from kfp import local
+
+    from pipeline.dag import build_dag
+
     run = RunFolder(Path(sys.argv[1]))
     description = run.describe()
     # kfp puts this path into a shell command unquoted, and into each argument in which it

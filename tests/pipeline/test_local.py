@@ -1,0 +1,421 @@
+"""The local runner's parts: progress from events, views, run folders, the store's pruning."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from components.common.digests import tree_digest
+from components.common.documents import (
+    Ancestry,
+    DatasetManifest,
+    Estimate,
+    Outcome,
+    Record,
+    Split,
+    TaskResult,
+)
+from components.common.errors import UserError
+from components.common.registry import Registry
+from components.common.storage import LocalStorage
+from components.common.store import Store
+from pipeline.cache import list_entries, prune
+from pipeline.exit_codes import ExitCode
+from pipeline.progress import RunProgress, expected_tasks
+from pipeline.recipe import load_recipe
+from pipeline.runs import (
+    CandidateSummary,
+    RunFolder,
+    RunSummary,
+    create_run,
+    data_root_alone,
+    data_root_in_use,
+    find_run,
+    list_runs,
+)
+from pipeline.view import format_bytes, format_seconds, open_view, show_summary
+from tests.pipeline.local_runs import LocalRun, copy_code
+from tests.releases import make_release
+from tests.synthetic import run_context, write_dataset
+
+RECIPE = load_recipe("digits", tiny=True)
+
+
+def make_run(data_root: Path) -> RunFolder:
+    return create_run(RECIPE, data_root=data_root, registry=str(data_root), command=["litesmith"])
+
+
+def tell(run: RunFolder, task: str, event: str, **fields: object) -> None:
+    with run.events.open("a") as file:
+        file.write(json.dumps({"time": 100.0, "task": task, "event": event, **fields}) + "\n")
+
+
+# --- progress -----------------------------------------------------------------------
+
+
+def test_tasks_stand_in_the_order_of_the_dag() -> None:
+    assert list(expected_tasks(RECIPE)) == [
+        "preprocess", "validate", "finetune", "prune",
+        "quantize[float32]", "evaluate[float32]", "quantize[int8]", "evaluate[int8]",
+        "quantize[pruned-int8]", "evaluate[pruned-int8]",
+        "benchmark", "gate", "report", "publish", "notify",
+    ]  # fmt: skip
+    assert "prune" not in expected_tasks(load_recipe("digits", ["prune=null"]))
+
+
+def test_events_become_progress_and_a_line_under_way_is_left_for_later(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    progress = RunProgress(RECIPE, run.events)
+    tell(run, "finetune", "started")
+    tell(run, "finetune", "progress", done=3, total=9, unit="steps", note="loss 0.5")
+    whole = json.dumps({"time": 103.0, "task": "finetune", "event": "finished"})
+    with run.events.open("a") as file:
+        file.write(whole[:20])
+    assert [event for _, event in progress.update()] == ["started", "progress"]
+    task = progress.tasks["finetune"]
+    assert (task.status, task.describe_progress()) == ("running", "3 of 9 steps, loss 0.5")
+    assert task.elapsed(now=107.0) == 7.0
+    with run.events.open("a") as file:
+        file.write(whole[20:-1] + ', "status": "cached", "seconds": 0.25}\n')
+    assert progress.update() == [(task, "finished")]
+    assert (task.status, task.elapsed(now=500.0)) == ("cached", 0.25)
+    assert progress.running() == []
+
+
+# --- views --------------------------------------------------------------------------
+
+
+def draw(run: RunFolder, *, terminal: bool) -> str:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=100, height=40)
+    progress = RunProgress(RECIPE, run.events)
+    with open_view(console, progress, title="digits") as view:
+        view.update(progress.update())
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_plain_view_has_a_line_for_each_start_and_end(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    tell(run, "preprocess", "started")
+    tell(run, "preprocess", "progress", done=1, total=9, unit="pictures", note="")
+    tell(run, "preprocess", "finished", status="cached", seconds=0.5)
+    tell(run, "finetune", "started")
+    tell(run, "finetune", "failed", message="no [memory]", user_error=False)
+    lines = [line[9:] for line in draw(run, terminal=False).splitlines()]
+    assert lines == [
+        "digits",
+        "preprocess: started",
+        "preprocess: cached in 0.5 s",
+        "finetune: started",
+        "finetune: failed after 0.0 s",
+    ]
+
+
+def test_live_view_shows_every_stage_and_candidate_once(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    tell(run, "preprocess", "started")
+    tell(run, "preprocess", "finished", status="computed", seconds=61)
+    tell(run, "quantize[int8]", "started")
+    tell(run, "quantize[int8]", "finished", status="computed", seconds=3)
+    tell(run, "evaluate[int8]", "started")
+    tell(run, "evaluate[int8]", "progress", done=3, total=9, unit="examples", note="")
+    tell(run, "finetune", "started")
+    tell(run, "finetune", "failed", message="no [memory]", user_error=False)
+    shown = draw(run, terminal=True)
+    for words in ("1 min 01 s", "evaluate int8", "3 of 9 examples", "no [memory]", "publish"):
+        assert words in shown
+    assert "quantize int8" not in shown
+    assert "quantize float32" in shown
+
+
+def test_summary_shows_each_candidate_and_the_verdict(tmp_path: Path) -> None:
+    accuracy = Estimate(value=0.9512, low=0.93, high=0.97)
+    rows = [
+        CandidateSummary(
+            candidate_id="int8", accuracy=accuracy, size_bytes=32_100, zipped_bytes=999,
+            latency_ms=0.01234, accepted=True, reason="It is the smallest.",
+        ),
+        CandidateSummary(
+            candidate_id="float16", accuracy=None, size_bytes=None, zipped_bytes=None,
+            latency_ms=None, accepted=False, reason="It could not be made.",
+        ),
+    ]  # fmt: skip
+    summary = RunSummary(
+        verdict="already_blessed", message="int8 wins.", winner="int8", candidates=tuple(rows),
+        model="/models/int8",
+    )  # fmt: skip
+    console = Console(file=io.StringIO(), width=120)
+    show_summary(console, summary, make_run(tmp_path))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    for words in ("0.951", "0.930 to 0.970", "32.1 kB", "999 B", "0.0123 ms", "winner: It is"):
+        assert words in shown
+    for words in ("no: It could not be made.", "already blessed: int8 wins.", "/models/int8"):
+        assert words in shown
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [(0, "0 B"), (999, "999 B"), (1_000, "1 kB"), (999_600, "1 MB"), (13_471_636, "13.5 MB")],
+)
+def test_sizes_are_in_powers_of_a_thousand(size: int, shown: str) -> None:
+    assert format_bytes(size) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.04, "0.0 s"), (59.9, "59.9 s"), (75, "1 min 15 s"), (3720, "1 h 02 min")],
+)
+def test_durations_are_in_the_unit_that_fits(seconds: float, shown: str) -> None:
+    assert format_seconds(seconds) == shown
+
+
+# --- run folders --------------------------------------------------------------------
+
+
+def test_state_of_a_run_is_told_by_its_lock_and_its_outcome(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    with run.lock():
+        assert run.state() == "running"
+    assert run.state() == "interrupted"  # Killed: nobody wrote an outcome.
+    Outcome(run_id=run.run_id, state="failed", verdict=None, message="", failed_task="prune").write(
+        run.path
+    )
+    assert run.state() == "failed"
+
+
+def test_lock_of_a_killed_process_is_free_again(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    code = (
+        "import sys, time; from pathlib import Path; from pipeline.runs import RunFolder\n"
+        f"with RunFolder(Path({str(run.path)!r})).lock(): print('held', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+    assert run.state() == "running"
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+    assert run.state() == "interrupted"
+
+
+def test_run_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path) for _ in range(2)]
+    assert {run.run_id for run in list_runs(tmp_path)} == {run.run_id for run in runs}
+    assert find_run(tmp_path, runs[0].run_id).path == runs[0].path
+    assert find_run(tmp_path, "").run_id == max(run.run_id for run in runs)
+    with pytest.raises(UserError, match="several runs"):
+        find_run(tmp_path, "2")
+    with pytest.raises(UserError, match="no run"):
+        find_run(tmp_path, "x")
+
+
+def test_description_holds_the_whole_recipe(tmp_path: Path) -> None:
+    description = make_run(tmp_path).describe()
+    assert description.parse_recipe() == RECIPE
+    assert description.versions["python"].startswith("3.")
+
+
+# --- the store's pruning ------------------------------------------------------------
+
+
+class Filled:
+    """A data root with made-up entries, runs and a registry."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "data"
+        self.storage = LocalStorage(str(self.root))
+        self.registry = LocalStorage(str(folder / "registry"))
+        self._folder = folder
+
+    def keep(self, stage: str, key: str, *, shard: str | None = None) -> Record:
+        output = self._folder / f"{stage}-{key}"
+        if shard is None:
+            output.mkdir()
+            (output / "file").write_text(key)
+        else:
+            self._write_dataset(output, shard)
+        record = Record(
+            stage=stage, key=key, config={}, identity={}, inputs={}, code="", image="",
+            libraries={}, output_digest=tree_digest(output), started="2026-01-02T03:04:05+00:00",
+            seconds=1.0, peak_memory_bytes=1, measurements={},
+        )  # fmt: skip
+        Store(self.storage).put(record, output, lambda _: True)
+        return record
+
+    def _write_dataset(self, output: Path, shard: str) -> None:
+        elsewhere = run_context(self._folder / "elsewhere")
+        few: dict[Split, int] = {"train": 3, "validation": 3, "test": 3}
+        manifest = write_dataset(elsewhere, output, examples=few)
+        text = manifest.to_json().replace("shards/synthetic/", f"shards/{shard}/")
+        DatasetManifest.model_validate_json(text).write(output)
+        self.storage.write(f"shards/{shard}/train-00000-of-00001.tfrecord", b"records")
+
+    def run(self, *records: Record) -> RunFolder:
+        run = make_run(self.root)
+        for record in records:
+            result = TaskResult(task=record.stage, status="cached", seconds=0.1, record=record)
+            name = f"runs/{run.run_id}/tasks/{record.stage}.json"
+            self.storage.write(name, result.to_json().encode())
+        return run
+
+    def bless(self, *records: Record) -> None:
+        models = Registry(self.registry, "shapes")
+        ancestry = Ancestry(records=records).to_json().encode()
+        release = models.publish(make_release(b"model"), b"model", {Ancestry.file_name: ancestry})
+        models.bless(release, run_id="run", generation=models.blessed()[1])
+
+    def prune(self, *, keep_runs: int, dry_run: bool = False) -> set[str]:
+        pruned = prune(self.storage, self.registry, self.root, keep_runs=keep_runs, dry_run=dry_run)
+        return {entry.key for entry in pruned.entries} | {item.name for item in pruned.shards}
+
+    def keys(self) -> set[str]:
+        return {entry.key for entry in list_entries(self.storage, self.root)}
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Filled:
+    filled = Filled(tmp_path)
+    records = {
+        key: filled.keep("preprocess", key, shard=f"shards-{key}")
+        for key in ("blessed", "recent", "old")
+    }
+    filled.keep("finetune", "orphan")
+    filled.bless(records["blessed"])
+    filled.run(records["old"])
+    recent = filled.run(records["recent"])
+    # Two runs within a second have ids in any order.
+    recent.path.rename(recent.path.with_name("9" + recent.run_id))
+    return filled
+
+
+def test_prune_keeps_what_blessed_models_and_the_latest_runs_refer_to(filled: Filled) -> None:
+    gone = {"old", "orphan", "shards/shards-old"}
+    assert filled.prune(keep_runs=1, dry_run=True) == gone
+    assert filled.keys() == {"blessed", "recent", "old", "orphan"}
+    assert filled.prune(keep_runs=1) == gone
+    assert filled.keys() == {"blessed", "recent"}
+    shards = {blob.name.split("/")[1] for blob in filled.storage.list("shards/")}
+    assert shards == {"shards-blessed", "shards-recent"}
+    assert filled.prune(keep_runs=0) == {"recent", "shards/shards-recent"}
+
+
+def test_entries_tell_size_age_and_last_use(filled: Filled) -> None:
+    entries = {entry.key: entry for entry in list_entries(filled.storage, filled.root)}
+    assert entries["recent"].used is not None and entries["orphan"].used is None
+    assert entries["orphan"].made == 1767323045.0
+    assert entries["orphan"].size_bytes > len("orphan")
+
+
+def test_what_a_killed_writer_left_is_pruned(filled: Filled) -> None:
+    filled.storage.write("store/prune/half/digest/file", b"half")
+    half = next(e for e in list_entries(filled.storage, filled.root) if e.key == "half")
+    assert half.made is None
+    assert "half" in filled.prune(keep_runs=2)
+    assert "half" not in filled.keys()
+
+
+def test_prune_waits_for_no_run_and_runs_share(filled: Filled) -> None:
+    with data_root_in_use(filled.root), data_root_in_use(filled.root):
+        with pytest.raises(UserError, match="a run is going on"):
+            filled.prune(keep_runs=0)
+    with data_root_alone(filled.root):
+        pass
+
+
+# --- runs that end early, in processes of their own ---------------------------------
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder that holds no picture, but files enough for the budget."""
+    for label in ("cat", "dog"):
+        folder = tmp_path / "pictures" / label
+        folder.mkdir(parents=True)
+        for number in range(5):
+            (folder / f"{number}.png").write_bytes(b"no picture")
+    return tmp_path / "pictures"
+
+
+def start(pictures: Path, data_root: Path, *, code: Path | None = None) -> LocalRun:
+    overrides = ["--set", f"data.folder={pictures}", "--set", "budgets.accuracy_drop=null"]
+    return LocalRun(
+        ["digits", "--tiny", *overrides],
+        data_root=data_root,
+        folder=pictures.parent,
+        environment={"PYTHONPATH": str(code)} if code else {},
+    )
+
+
+@pytest.mark.dag
+def test_refused_data_end_the_run_as_bad_input_with_the_message_alone(
+    pictures: Path, tmp_path: Path
+) -> None:
+    run = start(pictures, tmp_path / "data")
+    assert run.wait() == ExitCode.BAD_INPUT
+    assert "error:" in run.output() and "reject" in run.output()
+    assert "Traceback" not in run.output()
+    assert RunFolder(run.folder()).state() == "failed"
+
+
+@pytest.mark.dag
+@pytest.mark.parametrize(
+    ("file", "log"),
+    [("shards.py", "logs/preprocess.log"), ("stage.py", "logs/kfp.log")],
+    ids=["inside the shell", "before the shell"],
+)
+def test_failed_stage_is_shown_with_its_log_and_what_to_do(
+    file: str, log: str, pictures: Path, tmp_path: Path
+) -> None:
+    code = copy_code(tmp_path / "code")
+    with (code / "components" / "preprocess" / file).open("a") as source:
+        source.write("\nraise RuntimeError('broken [code]')\n")
+    run = start(pictures, tmp_path / "data", code=code)
+    assert run.wait() == ExitCode.STAGE_FAILED
+    shown = run.output()
+    for words in ("preprocess failed", "RuntimeError: broken [code]", log, "finished stages are"):
+        assert words in shown
+    assert RunFolder(run.folder()).state() == "failed"
+    assert not (run.folder() / "artifacts").exists()
+
+
+@pytest.mark.dag
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)],
+)
+def test_stopped_run_leaves_no_process(
+    pictures: Path, tmp_path: Path, number: signal.Signals, code: ExitCode
+) -> None:
+    run = start(pictures, tmp_path / "data")
+    folder = run.folder()
+    assert _comes(lambda: len(run.children()) >= 1)
+    run.process.send_signal(number)
+    assert run.wait(timeout=2) == code
+    assert run.gone_within(0.1)
+    assert RunFolder(folder).state() == "interrupted"
+
+
+@pytest.mark.dag
+def test_killed_driver_takes_every_process_with_it(pictures: Path, tmp_path: Path) -> None:
+    run = start(pictures, tmp_path / "data")
+    run.folder()
+    assert _comes(lambda: len(run.children()) >= 1)
+    os.kill(run.process.pid, signal.SIGKILL)
+    run.wait()
+    assert run.gone_within(2)
+
+
+def _comes(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
