@@ -1,0 +1,194 @@
+"""prune: as sparse as asked for where it should be, dense where it must be."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from components.common.bundles import load_bundle_model
+from components.common.digests import tree_digest
+from components.common.documents import ModelBundle
+from components.common.errors import UserError
+from components.common.keras import keras
+from components.common.predictions import read_bundle_predictions
+from components.common.run_context import RunContext
+from components.finetune import stage as finetune_stage
+from components.finetune.config import FinetuneConfig
+from components.prune import stage
+from components.prune.config import PruneConfig
+from components.prune.pruning import plan_schedule, prunable_layers
+from tests.synthetic import run_context, write_dataset
+
+CONFIG = PruneConfig(final_sparsity=0.7, epochs=5, optimizer={"learning_rate": 2e-3})
+
+
+@dataclasses.dataclass(frozen=True)
+class Dense:
+    context: RunContext
+    dataset: Path
+    bundle: Path
+
+    def prune(self, output: Path, config: PruneConfig = CONFIG) -> ModelBundle:
+        stage.run(
+            dataset=self.dataset,
+            bundle=self.bundle,
+            config=config.to_json(),
+            context=self.context.to_json(),
+            pruned=output,
+        )
+        return ModelBundle.read(output)
+
+
+@pytest.fixture(scope="module")
+def dense(tmp_path_factory: pytest.TempPathFactory) -> Dense:
+    folder = tmp_path_factory.mktemp("dense")
+    context = run_context(folder)
+    write_dataset(context, folder / "dataset")
+    config = FinetuneConfig(
+        backbone="small_cnn", width=0.25, epochs=5, optimizer={"learning_rate": 3e-3}
+    )
+    finetune_stage.run(
+        dataset=folder / "dataset",
+        config=config.to_json(),
+        context=context.to_json(),
+        bundle=folder / "bundle",
+    )
+    return Dense(context, folder / "dataset", folder / "bundle")
+
+
+@pytest.fixture(scope="module")
+def pruned(dense: Dense, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pruned") / "bundle"
+    dense.prune(folder)
+    return folder
+
+
+def accuracy(bundle: Path) -> float:
+    found = read_bundle_predictions(bundle, "test")
+    return float(np.mean(found.probabilities.argmax(1) == found.labels))
+
+
+def test_each_pruned_kernel_is_as_sparse_as_asked_for(pruned):
+    model = load_bundle_model(pruned)
+    document = ModelBundle.read(pruned)
+    assert {layer.layer: layer.pruned for layer in document.sparsity} == {
+        "block1_conv": False,
+        "block2_conv": True,
+        "block3_conv": True,
+        "head": False,
+    }
+    for layer in document.sparsity:
+        kernel = model.get_layer(layer.layer).kernel.numpy()
+        assert layer.parameters == kernel.size
+        assert layer.zeros == np.sum(kernel == 0)
+        if layer.pruned:
+            assert layer.zeros / layer.parameters == pytest.approx(0.7, abs=0.5 / kernel.size)
+        else:
+            assert layer.zeros == 0
+    assert document.target_sparsity == 0.7
+
+
+def test_the_pruned_model_is_the_dense_one_but_for_its_weights(dense, pruned):
+    before, after = load_bundle_model(dense.bundle), load_bundle_model(pruned)
+    assert [(layer.name, type(layer)) for layer in after.layers] == [
+        (layer.name, type(layer)) for layer in before.layers
+    ]
+    first, second = ModelBundle.read(dense.bundle), ModelBundle.read(pruned)
+    changing = {"history", "best_epoch", "sparsity", "target_sparsity", "lineage"}
+    assert first.model_dump(exclude=changing) == second.model_dump(exclude=changing)
+    for layer in before.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            for one, other in zip(
+                layer.get_weights(), after.get_layer(layer.name).get_weights(), strict=True
+            ):
+                np.testing.assert_array_equal(one, other)
+
+
+def test_the_best_epoch_is_one_after_the_final_sparsity_is_reached(pruned):
+    document = ModelBundle.read(pruned)
+    sparsities = [epoch.sparsity for epoch in document.history]
+    assert {epoch.phase for epoch in document.history} == {"prune"}
+    assert 0 < sparsities[0] < sparsities[1] < 0.69
+    assert sparsities[2:] == pytest.approx([0.7] * 3, abs=0.001)
+    assert document.best_epoch >= 3
+    best = document.history[document.best_epoch - 1].validation_accuracy
+    assert best == max(epoch.validation_accuracy for epoch in document.history[2:])
+
+
+def test_pruning_costs_little_accuracy(dense, pruned):
+    assert accuracy(dense.bundle) > 0.8
+    assert accuracy(pruned) > accuracy(dense.bundle) - 0.1
+
+
+def test_pruning_twice_gives_the_same_bytes(dense, pruned, tmp_path):
+    again = dataclasses.replace(dense, context=dense.context.model_copy(update={"run_id": "again"}))
+    store = Path(dense.context.data_root, "store")
+    store.rename(tmp_path / "put aside")
+    try:
+        again.prune(tmp_path / "bundle")
+    finally:
+        (tmp_path / "put aside").rename(tmp_path / "kept")
+    assert tree_digest(tmp_path / "bundle") == tree_digest(pruned)
+
+
+def every_kind_of_layer() -> keras.Model:
+    layers = keras.layers
+    pixels = layers.Input((8, 8, 3))
+    features = layers.Conv2D(4, 3, name="stem")(pixels)
+    features = layers.BatchNormalization(name="norm")(features)
+    features = layers.DepthwiseConv2D(3, name="depthwise")(features)
+    features = layers.SeparableConv2D(4, 1, name="separable")(features)
+    features = layers.Conv2D(8, 1, name="project")(features)
+    features = layers.Flatten(name="flat")(features)
+    features = layers.Dense(6, name="hidden")(features)
+    logits = layers.Dense(3, name="head")(features)
+    return keras.Model(pixels, layers.Softmax(name="probabilities")(logits))
+
+
+def test_rules_say_which_layers_stay_dense():
+    model = every_kind_of_layer()
+    assert prunable_layers(model, ()) == {"project", "hidden"}
+    assert prunable_layers(model, ("^proj",)) == {"hidden"}
+
+
+def test_a_pattern_that_names_nothing_is_refused():
+    with pytest.raises(UserError, match="top_conv matches no layer.*stem, depthwise"):
+        prunable_layers(every_kind_of_layer(), ("top_conv",))
+
+
+def test_leaving_nothing_to_prune_is_refused():
+    with pytest.raises(UserError, match="no layer is left to prune"):
+        prunable_layers(every_kind_of_layer(), (".*",))
+
+
+@pytest.mark.parametrize(
+    ("epochs", "begin", "end", "frequency"),
+    [(8, 0.0, 0.5, 20), (8, 0.1, 0.6, 7), (1, 0.0, 0.5, 20), (1, 0.9, 1.0, 50), (3, 0.0, 1.0, 1)],
+)
+@pytest.mark.parametrize("steps_per_epoch", [1, 3, 45])
+def test_the_last_update_falls_on_the_end_and_within_training(
+    epochs, begin, end, frequency, steps_per_epoch
+):
+    config = PruneConfig(epochs=epochs, begin=begin, end=end, frequency=frequency)
+    schedule = plan_schedule(config, steps_per_epoch=steps_per_epoch)
+    total = epochs * steps_per_epoch
+    assert 0 <= schedule.begin_step < schedule.end_step <= total
+    assert (schedule.end_step - schedule.begin_step) % schedule.frequency == 0
+    assert schedule.frequency <= frequency
+    assert 1 <= schedule.first_sparse_epoch <= epochs
+    assert (schedule.first_sparse_epoch - 1) * steps_per_epoch < schedule.end_step
+    assert schedule.first_sparse_epoch * steps_per_epoch >= schedule.end_step
+
+
+def test_the_shortest_training_still_reaches_the_final_sparsity(dense, tmp_path):
+    config = PruneConfig(final_sparsity=0.5, epochs=1, global_batch_size=96, end=1.0)
+    document = dense.prune(tmp_path / "bundle", config)
+    pruned = [layer for layer in document.sparsity if layer.pruned]
+    assert [layer.zeros / layer.parameters for layer in pruned] == pytest.approx([0.5, 0.5])
+
+
+def test_a_broken_pattern_is_refused_with_the_recipe():
+    with pytest.raises(ValidationError, match=r"keep_dense: '\(' is no regular expression"):
+        PruneConfig(keep_dense=("(",))
