@@ -15,6 +15,7 @@ from components.common.documents import (
     Evaluation,
     Latency,
     Machine,
+    Record,
     Scheme,
     Source,
     Split,
@@ -117,6 +118,32 @@ def write_benchmark(folder: Path, p50_ms: Mapping[str, float]) -> Benchmark:
     )
     benchmark.write(folder)
     return benchmark
+
+
+def make_record(
+    stage: str,
+    *,
+    config: Mapping[str, Any],
+    key: str = "key",
+    inputs: Mapping[str, str] | None = None,
+    output_digest: str = "output",
+    libraries: Mapping[str, str] | None = None,
+) -> Record:
+    return Record(
+        stage=stage,
+        key=key,
+        config=config,
+        identity={},
+        inputs=inputs or {},
+        code="c0de",
+        image="",
+        libraries=libraries or {},
+        output_digest=output_digest,
+        started="2026-01-02T03:04:05+00:00",
+        seconds=1.5,
+        peak_memory_bytes=1000,
+        measurements={},
+    )
 
 
 def write_measured_run(

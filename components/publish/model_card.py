@@ -68,7 +68,7 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
         verdict=_winner(facts.decision),
         properties=_properties(facts),
         metrics=_metrics(facts.release),
-        example=example_code(facts.release.model),
+        example=example_code(facts.release.model, _data_config(facts.ancestry)),
         classes=[
             (metrics, facts.manifest.splits["train"].examples_per_class[label])
             for label, metrics in enumerate(facts.evaluation.per_class)
@@ -82,10 +82,20 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
     )
 
 
-def example_code(model: TFLiteModel) -> str:
-    """Returns a few lines of Python that classify a picture with the released files."""
+def example_code(model: TFLiteModel, data_config: Mapping[str, Any]) -> str:
+    """Returns a few lines of Python that classify a picture with the released files.
+
+    Args:
+      model: the released model.
+      data_config: preprocess' configuration: pictures are made square as it says.
+    """
     _, height, width, channels = model.input.shape
     mode = "L" if channels == 1 else "RGB"
+    bilinear = f"({width}, {height}), Image.Resampling.BILINEAR"
+    fitted = {
+        "crop": f"ImageOps.fit(picture, {bilinear})",
+        "pad": f"ImageOps.pad(picture, {bilinear}, color={data_config.get('background')!r})",
+    }.get(data_config.get("fit", ""), f"picture.resize({bilinear})")
     scale = ""
     if model.output.scale:
         scale = (
@@ -95,17 +105,25 @@ def example_code(model: TFLiteModel) -> str:
     return f"""\
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from PIL import Image
+from PIL import Image, ImageOps
 
 interpreter = Interpreter(model_path="model.tflite")
 classify = interpreter.get_signature_runner("serving_default")
 labels = open("labels.txt", encoding="utf-8").read().splitlines()
 
-picture = Image.open("picture.png").convert("{mode}").resize(({width}, {height}))
+picture = ImageOps.exif_transpose(Image.open("picture.png")).convert("{mode}")
+picture = {fitted}
 pixels = np.asarray(picture, np.{model.input.dtype}).reshape(1, {height}, {width}, {channels})
 probabilities = classify(image=pixels)["probabilities"][0]{scale}
 best = probabilities.argmax()
 print(labels[best], probabilities[best])"""
+
+
+def _data_config(ancestry: Ancestry) -> Mapping[str, Any]:
+    for record in ancestry.records:
+        if record.stage == "preprocess":
+            return record.config
+    return {}
 
 
 def _properties(facts: CardFacts) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from components.common.digests import tree_digest
-from components.common.documents import Record, TaskResult
+from components.common.documents import TaskResult
 from components.common.errors import UserError
 from components.common.registry import Registry
 from components.common.storage import LocalStorage
@@ -27,7 +27,7 @@ from pipeline.models import (
     show_version,
     versions_table,
 )
-from tests.artifacts import write_measured_run
+from tests.artifacts import make_record, write_measured_run
 from tests.releases import publish_and_bless
 from tests.synthetic import run_context
 
@@ -39,20 +39,12 @@ def release_run(folder: Path, run_id: str, *, model: bytes, examples: int, epoch
     models = {"float32": b"float32" * 400, "int8": model}
     inputs: dict[str, Any] = write_measured_run(own, context, models, examples=examples)
     (own / "page.html").write_text("<html></html>")
-    record = Record(
-        stage="finetune",
-        key=f"{epochs:064}",
+    record = make_record(
+        "finetune",
         config={"epochs": epochs, "optimizer": {"name": "adam"}},
-        identity={},
-        inputs={},
-        code="c0de",
-        image="",
-        libraries={"tf-keras": "2.21.0"},
+        key=f"{epochs:064}",
         output_digest=tree_digest(own / "int8"),
-        started="2026-01-02T03:04:05+00:00",
-        seconds=1.0,
-        peak_memory_bytes=1,
-        measurements={},
+        libraries={"tf-keras": "2.21.0"},
     )
     result = TaskResult(task="finetune", status="computed", seconds=1.0, record=record)
     context.data().write(f"runs/{run_id}/tasks/finetune.json", result.to_json().encode())

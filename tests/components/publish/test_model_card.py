@@ -23,11 +23,10 @@ from components.common.litert import Classifier
 from components.common.pictures import decode_picture
 from components.publish.model_card import (
     CardFacts,
-    example_code,
     render_html,
     render_markdown,
 )
-from tests.artifacts import write_measured_run
+from tests.artifacts import make_record, write_measured_run
 from tests.releases import make_release
 from tests.synthetic import CLASS_NAMES, LINEAGE, draw_picture, encode_png, run_context
 
@@ -139,14 +138,28 @@ def test_markdown_tables_are_whole(tmp_path):
                 row += 1
 
 
-@pytest.mark.parametrize("id_", ["float32", "int8"])
-def test_the_example_classifies_a_picture(candidates, tmp_path, id_):
+@pytest.mark.parametrize(
+    ("id_", "fit", "line"),
+    [
+        ("float32", "crop", "ImageOps.fit(picture, (16, 16), Image.Resampling.BILINEAR)"),
+        (
+            "int8",
+            "pad",
+            "ImageOps.pad(picture, (16, 16), Image.Resampling.BILINEAR, color='#ffffff')",
+        ),
+        ("int8", "stretch", "picture.resize((16, 16), Image.Resampling.BILINEAR)"),
+    ],
+)
+def test_the_example_classifies_a_picture(candidates, tmp_path, id_, fit, line):
     """It is taken from the card as a reader would, and run where the files lie."""
     candidate = Candidate.read(candidates[id_])
     release: Release = make_release(b"").model_copy(update={"model": candidate.model})
-    card = render_markdown(make_facts(tmp_path, release=release, candidate=candidate))
-    code = re.search(r"```python\n(.*?)```", card, re.DOTALL)[1]
-    assert code.strip() == example_code(candidate.model)
+    record = make_record("preprocess", config={"fit": fit, "background": "#ffffff"})
+    facts = make_facts(
+        tmp_path, release=release, candidate=candidate, ancestry=Ancestry(records=(record,))
+    )
+    code = re.search(r"```python\n(.*?)```", render_markdown(facts), re.DOTALL)[1]
+    assert f"picture = {line}\n" in code
     picture = encode_png(draw_picture(2, 5, low=60, high=187))
     (tmp_path / "picture.png").write_bytes(picture)
     model = candidates[id_] / "model.tflite"

@@ -23,7 +23,7 @@ from components.gate import stage as gate
 from components.gate.config import GateConfig
 from components.publish import stage
 from components.publish.config import PublishConfig
-from tests.artifacts import write_measured_run
+from tests.artifacts import make_record, write_measured_run
 from tests.releases import publish_and_bless
 from tests.synthetic import CLASS_NAMES, run_context
 
@@ -89,20 +89,12 @@ def run(tmp_path: Path) -> Run:
 
 def keep_record(run: Run, task: str, output_digest: str, inputs: dict[str, str]) -> Record:
     """Leaves what a task would leave in the run's folder."""
-    record = Record(
-        stage=task.split("[")[0],
-        key=task,
+    record = make_record(
+        task.split("[")[0],
         config={"seed": 1},
-        identity={},
+        key=task,
         inputs=inputs,
-        code="c0de",
-        image="",
-        libraries={},
         output_digest=output_digest,
-        started="2026-01-02T03:04:05+00:00",
-        seconds=1.5,
-        peak_memory_bytes=1000,
-        measurements={},
     )
     result = TaskResult(task=task, status="computed", seconds=1.5, record=record)
     run.context.data().write(f"runs/test/tasks/{task}.json", result.to_json().encode())
