@@ -104,6 +104,33 @@ def run(
     raise typer.Exit(code)
 
 
+@app.command()
+def doctor(
+    recipe: RecipeArgument = "digits",
+    overrides: SetOption = [],  # noqa: B006
+    tiny: TinyOption = False,
+    target: OptionalTargetOption = None,
+    data_root: DataRootOption = DEFAULT_DATA_ROOT,
+    registry: RegistryOption = None,
+) -> None:
+    """Check what a run of a recipe will need, before anything is rented."""
+    from pipeline.doctor import examine
+    from pipeline.recipe import load_recipe
+    from pipeline.tables import show_findings
+    from pipeline.target import load_target
+
+    loaded_target = load_target(target) if target is not None else None
+    loaded = load_recipe(recipe, overrides, tiny=tiny)
+    findings = examine(
+        loaded if loaded_target is None else loaded_target.located(loaded),
+        data_root=str(data_root.expanduser().resolve()),
+        registry=str(registry_folder(registry, data_root)),
+        target=loaded_target,
+    )
+    if not show_findings(_console(), findings):
+        raise typer.Exit(ExitCode.BAD_INPUT)
+
+
 @recipe_app.command("show")
 def recipe_show(
     recipe: RecipeArgument,

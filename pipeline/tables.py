@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cache import Entry, Prunable
+from pipeline.doctor import Finding
 from pipeline.runs import RunFolder
 from pipeline.view import format_bytes, format_seconds, show_paths, show_summary
 
@@ -101,3 +102,17 @@ def _ago(now: float, moment: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+_FINDING_STYLES = {"fine": "green", "warning": "yellow", "failed": "red"}
+
+
+def show_findings(console: Console, findings: Iterable[Finding]) -> bool:
+    """Prints the doctor's findings as they come; returns whether none failed."""
+    failed = 0
+    for finding in findings:
+        mark = Text(f"{finding.state:<8}", style=_FINDING_STYLES[finding.state])
+        console.print(Text.assemble(mark, (f"{finding.check}  ", "bold"), finding.message))
+        failed += finding.state == "failed"
+    console.print(f"{failed} of the checks failed" if failed else "ready to run")
+    return not failed

@@ -1,0 +1,279 @@
+"""Checks what a run will need, in seconds and before anything is rented.
+
+Each check ends as a Finding: fine, a warning where it could not be told, or a failure with
+its remedy. The checks do not depend on one another, so that one call shows all troubles.
+"""
+
+import dataclasses
+import functools
+import importlib.metadata
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from packaging.requirements import Requirement
+
+from components.common.documents import Candidate, TaskResult
+from components.common.errors import UserError
+from components.common.storage import open_storage
+from pipeline.container_registry import image_exists
+from pipeline.recipe import LOCATIONS, WORDS_FOR_WEIGHTS, Recipe
+from pipeline.sufficiency import check_sufficiency
+from pipeline.target import KubeflowTarget, Machine, Target
+from pipeline.trial_recipe import RECIPE_FILE, trial_context, trial_recipe
+
+_TRIAL_TIMEOUT_S = 900
+_LOCAL_EXTRAS = ("beam", "train", "lite")
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What a check found.
+
+    Attributes:
+      check: a few words that name it.
+      state: a warning does not fail the doctor: what it says could not be told from here.
+      message: figures, or what is wrong and the remedy.
+    """
+
+    check: str
+    state: Literal["fine", "warning", "failed"]
+    message: str = ""
+
+
+def examine(
+    recipe: Recipe, *, data_root: str, registry: str, target: Target | None = None
+) -> Iterator[Finding]:
+    """Yields the findings of all checks, each as soon as it is made.
+
+    Args:
+      recipe: what is to be run.
+      data_root: where runs keep what they make; the target's own where there is one.
+      registry: where models are published; likewise.
+      target: where it is to be run; this machine where None.
+    """
+    yield check_libraries(_LOCAL_EXTRAS if target is None else ("cluster",))
+    yield _judged("budgets", lambda: check_sufficiency(recipe))
+    yield from check_data(recipe)
+    if target is not None:
+        data_root, registry = target.data_root, target.registry
+    mounted = isinstance(target, KubeflowTarget) and not data_root.startswith("gs://")
+    if mounted:
+        yield Finding("data root", "warning", f"{data_root} is a volume of the cluster's")
+    else:
+        yield check_writable("data root", data_root)
+        yield check_writable("registry", registry)
+    if target is not None:
+        yield from check_images(target)
+    if isinstance(target, KubeflowTarget):
+        yield check_host(target)
+        yield from check_accelerators(target)
+    if target is None or _is_installed(_LOCAL_EXTRAS):
+        yield from try_model(recipe)
+    else:
+        yield Finding(
+            "model", "warning", "not tried here: pip install 'litesmith[local]' to try it"
+        )
+
+
+def check_libraries(extras: Iterable[str]) -> Finding:
+    """Checks Python's and the libraries' versions against litesmith's own requirements."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    wrong = list(_wrong_libraries(extras))
+    if wrong:
+        return Finding("libraries", "failed", "; ".join(wrong) + "; install from the locks")
+    return Finding("libraries", "fine", f"Python {version}")
+
+
+def _wrong_libraries(extras: Iterable[str]) -> Iterator[str]:
+    for extra in ("", *extras):
+        for line in importlib.metadata.requires("litesmith") or ():
+            requirement = Requirement(line)
+            applies = requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+            if not applies or requirement.name == "litesmith":
+                continue
+            try:
+                found = importlib.metadata.version(requirement.name)
+            except importlib.metadata.PackageNotFoundError:
+                yield f"{requirement.name} is not installed"
+                continue
+            if not requirement.specifier.contains(found, prereleases=True):
+                yield f"{requirement.name} is {found}, not {requirement.specifier}"
+
+
+def _is_installed(extras: Iterable[str]) -> bool:
+    return not list(_wrong_libraries(extras))
+
+
+def check_data(recipe: Recipe) -> Iterator[Finding]:
+    """Checks that each location of the recipe holds something."""
+    for section, key in LOCATIONS:
+        location = getattr(getattr(recipe, section), key)
+        if location is not None and location not in WORDS_FOR_WEIGHTS:
+            yield _judged(f"{section}.{key}", functools.partial(_look_at, location))
+
+
+def _look_at(location: str) -> None:
+    if "://" not in location:
+        if not Path(location).exists():
+            raise UserError(f"{location} does not exist on this machine")
+        return
+    root, _, name = location.rpartition("/")
+    if next(iter(open_storage(root).list(name)), None) is None:
+        raise UserError(f"{location}: nothing is there; check the address")
+
+
+def check_writable(check: str, root: str) -> Finding:
+    """Writes, reads and removes a small object below a root."""
+
+    def write() -> None:
+        storage, name, data = open_storage(root), f".doctor-{uuid.uuid4().hex}", b"litesmith"
+        try:
+            storage.write(name, data)
+            if storage.read(name) != data:
+                raise UserError(f"{root}: what was written did not come back the same")
+            storage.delete(name)
+        except OSError as error:
+            raise UserError(f"{root}: can't be written ({error}); choose another place") from error
+
+    return _judged(check, write, root)
+
+
+def check_images(target: Target) -> Iterator[Finding]:
+    """Asks the registries whether the target's images exist."""
+    for name, image in target.images.model_dump().items():
+        existence, reason = image_exists(image)
+        if existence == "exists":
+            yield Finding(f"image {name}", "fine", image)
+        elif existence == "missing":
+            yield Finding(f"image {name}", "failed", f"{reason}; build and push it (images/)")
+        else:
+            yield Finding(f"image {name}", "warning", f"{image}: {reason}")
+
+
+def check_host(target: KubeflowTarget) -> Finding:
+    """Reaches Kubeflow Pipelines and asks it something that takes permission."""
+    from pipeline.connection import connect
+
+    def ask() -> str:
+        with connect(target) as api:
+            api.call(api.client.list_runs, page_size=1, namespace=api.namespace)
+            return api.version_warning() or f"{api.host}, version {api.server_version}"
+
+    return _judged("Kubeflow Pipelines", ask)
+
+
+def check_accelerators(target: KubeflowTarget) -> Iterator[Finding]:
+    """Looks for nodes that have what the stages ask for."""
+    wanted = {
+        stage: machine
+        for stage in target.stages
+        if (machine := target.machine_of(stage)).accelerator is not None
+    }
+    if not wanted:
+        return
+    nodes = _nodes()
+    for stage, machine in wanted.items():
+        check = f"accelerator of {stage}"
+        if isinstance(nodes, str):
+            yield Finding(check, "warning", f"nodes can't be listed from here: {nodes}")
+        elif any(fits(machine, labels, allocatable) for labels, allocatable in nodes):
+            yield Finding(check, "fine", _describe(machine))
+        else:
+            yield Finding(
+                check,
+                "failed",
+                f"no node has {_describe(machine)}; add a node pool, or change the target "
+                "(an autoscaled pool of size 0 shows no node: then pass this over)",
+            )
+
+
+Node = tuple[Mapping[str, str], Mapping[str, str]]
+"""Labels and allocatable resources."""
+
+
+def _nodes() -> list[Node] | str:
+    """Returns the cluster's nodes, or why they can't be listed."""
+    import kubernetes
+
+    try:
+        kubernetes.config.load_config()
+        items = kubernetes.client.CoreV1Api().list_node(_request_timeout=10).items
+    except (kubernetes.config.ConfigException, kubernetes.client.ApiException) as error:
+        return str(getattr(error, "reason", None) or error)
+    except OSError as error:
+        return str(error)
+    return [(item.metadata.labels or {}, item.status.allocatable or {}) for item in items]
+
+
+def fits(machine: Machine, labels: Mapping[str, str], allocatable: Mapping[str, str]) -> bool:
+    accelerator = machine.accelerator
+    has_labels = machine.node_selector.items() <= labels.items()
+    if accelerator is None:
+        return has_labels
+    return has_labels and int(allocatable.get(accelerator.type, "0")) >= accelerator.count
+
+
+def _describe(machine: Machine) -> str:
+    accelerator = machine.accelerator
+    assert accelerator is not None
+    labels = ", ".join(f"{key}={value}" for key, value in machine.node_selector.items())
+    return f"{accelerator.count} {accelerator.type}" + (f" and {labels}" if labels else "")
+
+
+def try_model(recipe: Recipe) -> Iterator[Finding]:
+    """Builds the model with random weights and tries every step of compression on it."""
+    with tempfile.TemporaryDirectory(prefix="litesmith-doctor-") as name:
+        folder = Path(name)
+        trial = trial_recipe(recipe, folder)
+        (folder / RECIPE_FILE).write_text(trial.model_dump_json(by_alias=True))
+        process = subprocess.run(
+            [sys.executable, "-P", "-m", "pipeline.trial", name],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_TRIAL_TIMEOUT_S,
+            check=False,
+        )
+        findings = list(_read_trial(trial, folder))
+    yield from findings
+    if process.returncode != 0 and all(finding.state == "fine" for finding in findings):
+        lines = process.stdout.decode(errors="replace").strip().splitlines()
+        yield Finding("trial", "failed", lines[-1] if lines else f"exit {process.returncode}")
+
+
+def _read_trial(recipe: Recipe, folder: Path) -> Iterator[Finding]:
+    """Yields what became of each step of a trial, as far as it came."""
+    context = trial_context(folder)
+    tasks = Path(context.data_root, context.run_folder(), "tasks")
+    results = {
+        result.task: result
+        for path in tasks.glob("*.json")
+        for result in [TaskResult.model_validate_json(path.read_bytes())]
+    }
+    for task in ("preprocess", "finetune", "prune"):
+        if task in results:
+            yield _finding_of(task, results[task])
+    for id_ in recipe.candidate_ids():
+        made = folder / f"candidate{id_}"
+        if made.is_dir() and (failure := Candidate.read(made).failure) is not None:
+            yield Finding(id_, "failed", f"{failure}; leave it out of the recipe's schemes")
+        elif (result := results.get(f"evaluate[{id_}]")) is not None:
+            yield _finding_of(id_, result)
+
+
+def _finding_of(check: str, result: TaskResult) -> Finding:
+    if result.status == "failed":
+        return Finding(check, "failed", result.message)
+    return Finding(check, "fine", f"{result.seconds:.1f} s")
+
+
+def _judged(check: str, examination: Callable[[], str | None], message: str = "") -> Finding:
+    """Runs a check that raises a UserError, which says the remedy, where it fails."""
+    try:
+        return Finding(check, "fine", examination() or message)
+    except UserError as error:
+        return Finding(check, "failed", str(error))

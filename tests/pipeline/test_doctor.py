@@ -1,0 +1,152 @@
+"""The doctor: what it finds, and that each failure says what to do."""
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.container_registry import image_exists, parse_image
+from pipeline.doctor import (
+    check_data,
+    check_host,
+    check_libraries,
+    check_writable,
+    fits,
+    try_model,
+)
+from pipeline.exit_codes import ExitCode
+from pipeline.recipe import load_recipe
+from pipeline.target import KubeflowTarget, Machine
+from tests.pipeline.conftest import make_target
+
+
+def test_libraries_fit_here() -> None:
+    assert check_libraries(("beam", "train", "lite", "cluster")).state == "fine"
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    assert check_writable("data root", str(tmp_path / "new")).state == "fine"
+    (tmp_path / "file").write_text("")
+    finding = check_writable("data root", str(tmp_path / "file" / "below"))
+    assert finding.state == "failed"
+    assert str(tmp_path / "file") in finding.message
+    assert not [path for path in (tmp_path / "new").iterdir()], "the probe is removed"
+
+
+def test_a_missing_source_is_named_by_its_key(tmp_path: Path) -> None:
+    recipe = load_recipe("folder", [f"data.folder={tmp_path}"])
+    assert [finding.state for finding in check_data(recipe)] == ["fine"]
+    gone = recipe.data.model_copy(update={"folder": str(tmp_path / "gone")})
+    (finding,) = check_data(recipe.model_copy(update={"data": gone}))
+    assert (finding.check, finding.state) == ("data.folder", "failed")
+
+
+def test_an_unreachable_host_fails_with_a_remedy(tmp_path: Path) -> None:
+    finding = check_host(make_target(tmp_path))
+    assert finding.state == "failed"
+    assert "127.0.0.1:1" in finding.message
+
+
+def test_a_host_that_answers_is_fine(target: KubeflowTarget) -> None:
+    assert check_host(target).state == "fine"
+
+
+def test_a_node_fits_by_resource_and_labels() -> None:
+    machine = Machine.model_validate(
+        {"accelerator": {"type": "nvidia.com/gpu", "count": 2}, "node_selector": {"pool": "gpu"}}
+    )
+    assert fits(machine, {"pool": "gpu", "zone": "a"}, {"nvidia.com/gpu": "2"})
+    assert not fits(machine, {"pool": "gpu"}, {"nvidia.com/gpu": "1"})
+    assert not fits(machine, {"pool": "cpu"}, {"nvidia.com/gpu": "8"})
+    assert not fits(machine, {"pool": "gpu"}, {})
+
+
+@pytest.mark.parametrize(
+    ("image", "parts"),
+    [
+        ("python:3.11", ("registry-1.docker.io", "library/python", "3.11")),
+        ("apache/beam", ("registry-1.docker.io", "apache/beam", "latest")),
+        ("localhost/litesmith/lite:1", ("localhost", "litesmith/lite", "1")),
+        ("registry.example:5000/a/b@sha256:12", ("registry.example:5000", "a/b", "sha256:12")),
+        ("registry.example/a/b:1@sha256:12", ("registry.example", "a/b", "sha256:12")),
+    ],
+)
+def test_image_names_are_split_as_docker_does(image: str, parts: tuple[str, str, str]) -> None:
+    assert parse_image(image) == parts
+
+
+class _Registry(BaseHTTPRequestHandler):
+    """Holds one image, and asks for a token that takes a login."""
+
+    def do_HEAD(self) -> None:
+        if self.headers.get("Authorization") != "Bearer let-me-in":
+            realm = f"http://{self.headers['Host']}/token"
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", f'Bearer realm="{realm}",service="r",scope="s"')
+        elif self.path == "/v2/litesmith/lite/manifests/1":
+            self.send_response(200)
+        else:
+            self.send_response(404)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        login = "Basic " + base64.b64encode(b"me:secret").decode()
+        if self.path != "/token?service=r&scope=s" or self.headers.get("Authorization") != login:
+            self.send_response(403)
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"token": "let-me-in"}')
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keeps the test's output clean."""
+
+
+@pytest.fixture
+def registry() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), _Registry) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_registry_is_asked_with_dockers_login(
+    registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    existence, reason = image_exists(f"{registry}/litesmith/lite:1", plain_http=True)
+    assert (existence, "logged in" in reason) == ("unknown", True)
+
+    login = base64.b64encode(b"me:secret").decode()
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {registry: {"auth": login}}}))
+    assert image_exists(f"{registry}/litesmith/lite:1", plain_http=True) == ("exists", "")
+    existence, reason = image_exists(f"{registry}/litesmith/lite:2", plain_http=True)
+    assert (existence, "litesmith/lite:2" in reason) == ("missing", True)
+
+
+def test_a_registry_out_of_reach_is_no_failure() -> None:
+    assert image_exists("127.0.0.1:1/litesmith/lite:1")[0] == "unknown"
+
+
+@pytest.mark.slow
+def test_the_model_is_tried_with_every_step() -> None:
+    recipe = load_recipe("digits", tiny=True)
+    findings = {finding.check: finding for finding in try_model(recipe)}
+    assert set(findings) == {"preprocess", "finetune", "prune", *recipe.candidate_ids()}
+    assert {finding.state for finding in findings.values()} == {"fine"}
+
+
+@pytest.mark.slow
+def test_a_failing_check_ends_with_bad_input(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    arguments = ["doctor", "digits", "--tiny", "--data-root", str(tmp_path / "file")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == ExitCode.BAD_INPUT
+    assert "data root" in result.output
