@@ -180,7 +180,7 @@ def _finish(run: RunFolder, failure: Failure | None, console: Console) -> ExitCo
         failure = _failure(ExitCode.UNEXPECTED, None, message, run.kfp_log)
     if failure is not None:
         _record_failure(run, failure)
-        _show_failure(console, failure, run)
+        _show_failure(failure, run)
         return failure.code
     assert summary is not None
     summary.write(run.path)
@@ -245,8 +245,9 @@ _KILLED = (
 )
 
 
-def _show_failure(console: Console, failure: Failure, run: RunFolder) -> None:
-    """Says which task failed, why, where to look and what to do."""
+def _show_failure(failure: Failure, run: RunFolder) -> None:
+    """Says on stderr which task failed, why, where to look and what to do."""
+    console = Console(stderr=True, soft_wrap=True)
     what = f"{failure.task} failed" if failure.task else "the run failed"
     console.print()
     if failure.code is ExitCode.BAD_INPUT:
@@ -256,7 +257,7 @@ def _show_failure(console: Console, failure: Failure, run: RunFolder) -> None:
     if failure.last_lines:
         console.print(f"\nThe last lines of {failure.log}:", markup=False, highlight=False)
         for line in failure.last_lines:
-            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"  {line}", markup=False, highlight=False)
     if "No module named" in failure.message:
         console.print("\nInstall what is missing: pip install 'litesmith[local]'", markup=False)
     console.print("\nMend the cause and give the same command again: finished stages are kept.")

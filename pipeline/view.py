@@ -86,6 +86,7 @@ class LiveView:
         self._progress = progress
         self._title = title
         self._started = time.time()
+        self._spinner = Spinner("dots", style="yellow")
         self._live = Live(
             get_renderable=self._render, console=console, refresh_per_second=8, transient=False
         )
@@ -113,8 +114,14 @@ class LiveView:
         for name, task in self._rows():
             seconds = "" if task.status == "waiting" else format_seconds(task.elapsed(now))
             style = "dim" if task.status == "waiting" else ""
-            rows.add_row(_mark(task), Text(name, style=style), seconds, _detail(task))
+            rows.add_row(self._mark(task), Text(name, style=style), seconds, _detail(task))
         return Group(title, rows)
+
+    def _mark(self, task: TaskProgress) -> RenderableType:
+        if task.status == "running":
+            return self._spinner
+        symbol, style = _MARKS[task.status]
+        return Text(symbol, style=style)
 
     def _rows(self) -> Iterator[tuple[str, TaskProgress]]:
         """Yields a row per stage, and for a candidate the one of its tasks that tells most."""
@@ -133,13 +140,6 @@ class LiveView:
                         shown = quantized if evaluated.status == "waiting" else evaluated
                         yield f"{shown.name.partition('[')[0]} {id_}", shown
                 yield name, task
-
-
-def _mark(task: TaskProgress) -> RenderableType:
-    if task.status == "running":
-        return Spinner("dots", style="yellow")
-    symbol, style = _MARKS[task.status]
-    return Text(symbol, style=style)
 
 
 def _detail(task: TaskProgress) -> RenderableType:
