@@ -377,7 +377,8 @@ def _submit_to_vertex(recipe: "Recipe", target: "Target", *, wait: bool) -> Exit
     print(f"{run.name} started: {run.link}")
     if not wait:
         return ExitCode.OK
-    run = job.wait()
+    with _interruptible(f"see {run.link}"):
+        run = job.wait()
     end = read_end(run)
     show_end(_console(), run, end)
     return end.code

@@ -24,9 +24,10 @@ _STATES = {
 class VertexRun:
     """A run on Vertex AI."""
 
-    def __init__(self, job: Any, context: RunContext) -> None:
+    def __init__(self, job: Any, context: RunContext, target: VertexTarget) -> None:
         self._job = job
         self._context = context
+        self._target = target
 
     def wait(self) -> ClusterRun:
         """Waits for the run's end, and returns how it looks then."""
@@ -36,22 +37,21 @@ class VertexRun:
             pass  # The client raises for a failed run; its state says so.
         return self.look()
 
-    def cancel(self) -> None:
-        self._job.cancel()
-
     def look(self) -> ClusterRun:
-        job = self._job
-        state = _STATES.get(job.state.name, "PENDING") if job.state is not None else "PENDING"
+        """Returns how the run looks now."""
+        resource = self._job.gca_resource
+        where, id_ = self._target.location, resource.name.rsplit("/", 1)[-1]
         return ClusterRun(
-            kfp_id=job.resource_name,
+            kfp_id=resource.name,
             name=self._context.run_id,
-            state=state,
-            created=job.create_time,
-            finished=job.end_time,
+            state=_STATES.get(resource.state.name, "PENDING"),
+            created=resource.create_time,
+            finished=resource.end_time,
             context=self._context,
             tasks=(),
-            error=str(job.error.message) if job.error else "",
-            link=job._dashboard_uri(),
+            error=resource.error.message,
+            link=f"https://console.cloud.google.com/vertex-ai/locations/{where}/pipelines/runs/"
+            f"{id_}?project={self._target.project}",
         )
 
 
@@ -94,4 +94,4 @@ def submit_to_vertex(recipe: Recipe, context: RunContext, target: VertexTarget) 
             job.submit(service_account=target.service_account)
         except (GoogleAPICallError, GoogleAuthError) as error:
             raise UserError(f"Vertex AI in {target.project}/{target.location}: {error}") from error
-    return VertexRun(job, context)
+    return VertexRun(job, context, target)
