@@ -2,11 +2,13 @@
 
 import gzip
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from components.common.digests import code_digest
 from components.common.pictures import decode_picture
 from components.common.records import decode_example, read_records
 from components.common.storage import LocalStorage
@@ -117,3 +119,22 @@ def test_a_shard_counts_only_with_its_record_and_its_bytes(tmp_path):
     assert list(find_whole_shards(storage, paths)) == paths[2:]
     (tmp_path / "data" / paths[2]).unlink()
     assert find_whole_shards(storage, paths) == {}
+
+
+def test_only_code_that_decides_about_bytes_makes_other_shards(tmp_path):
+    root = Path(shutil.copytree("components", tmp_path / "components")).parent
+
+    def digest_with_change_in(module: str) -> str:
+        path = root / "components" / module
+        source = path.read_text()
+        path.write_text(source + "\n_CHANGED = True\n")
+        code_digest.cache_clear()
+        digest = code_digest("components.preprocess.shards", root)
+        path.write_text(source)
+        return digest
+
+    now = code_digest("components.preprocess.shards", root)
+    for module in ("preprocess/pictures.py", "preprocess/shards.py", "common/records.py"):
+        assert digest_with_change_in(module) != now
+    for module in ("common/storage.py", "common/documents.py", "preprocess/inventory.py"):
+        assert digest_with_change_in(module) == now
