@@ -134,7 +134,7 @@ def run_phase(
     """
     steps = -(-len(data.train) // phase.batch_size)
     optimizer = build_optimizer(phase.optimizer, epochs=phase.epochs, steps_per_epoch=steps)
-    trainer = _Trainer(model, phase, optimizer)
+    trainer = Trainer(model, phase, optimizer)
     batches = clock.waits(
         training_batches(
             data.train,
@@ -215,7 +215,7 @@ def native_precision() -> str:
     return "float32"
 
 
-class _Trainer:
+class Trainer:
     """The compiled steps of one phase."""
 
     def __init__(self, model: Any, phase: Phase, optimizer: Any) -> None:
