@@ -20,6 +20,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from components.common.machine import usable_cores
 from components.preprocess.ledger import ShardRecord
 from components.preprocess.tasks import ShardTask
 from components.preprocess.writer import ShardWriter
@@ -102,7 +103,7 @@ def run_pipeline(
     local = not options
     # Named, never left to choose: Beam's default local runner would download a binary.
     runner = FnApiRunner() if local else None
-    processes = min(len(tasks), len(os.sched_getaffinity(0))) if local else 1
+    processes = min(len(tasks), usable_cores()) if local else 1
     with beam.Pipeline(runner=runner, options=PipelineOptions(flags=list(options))) as pipeline:
         _ = (
             pipeline
