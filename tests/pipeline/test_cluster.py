@@ -153,6 +153,27 @@ def test_a_token_lets_in(tmp_path: Path, server: KfpServer) -> None:
             pass
 
 
+def test_a_command_prints_tokens_anew(
+    tmp_path: Path, server: KfpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.token, file = "first", tmp_path / "token"
+    file.write_text("first\n")
+    auth = {"kind": "command", "command": ("cat", str(file))}
+    target = make_target(tmp_path, server.host, auth=auth)
+    with connect(target, {}) as api:
+        file.write_text("second\n")
+        start(Cluster(api, target))  # The first token is still good.
+    monkeypatch.setattr("pipeline.connection._TOKEN_USE_S", 0)
+    server.token = "second"
+    with connect(target, {}) as api:
+        server.token = "third"
+        file.write_text("third\n")
+        start(Cluster(api, target))
+        file.unlink()
+        with pytest.raises(UserError, match="gave no token: cat: .*No such file"):
+            start(Cluster(api, target))
+
+
 def test_a_pods_own_token_is_read_anew(tmp_path: Path, server: KfpServer) -> None:
     server.token, file = "first", tmp_path / "token"
     file.write_text("first\n")
