@@ -1,19 +1,15 @@
 """The data set of one task: shards that are missing are written, and the manifest of all."""
 
-import contextlib
 import gc
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from components.common.errors import UserError
-from components.common.events import Events
 from components.common.stage import Task
-from components.common.storage import Storage
 from components.preprocess.assignment import plan_shards
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory, Reject
-from components.preprocess.ledger import ShardRecord, find_whole_shards, has_record
+from components.preprocess.ledger import ShardRecord, find_whole_shards
 from components.preprocess.manifest import (
     build_manifest,
     collect_rejects,
@@ -24,11 +20,20 @@ from components.preprocess.pictures import PictureSpec
 from components.preprocess.tasks import ShardTask, make_task
 from components.preprocess.writer import ShardWriter
 
-_POLL_S = 0.5
-
 
 def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping[str, float]:
+    """Writes the shards that are not there yet, the manifest, and the rejects.
 
+    Args:
+      task: what to do, and where.
+      inventory: of the source.
+
+    Returns:
+      How many pictures and shards were written, and how fast.
+
+    Raises:
+      UserError: too many records are rejected, or no training example is left.
+    """
     config = task.config
     _check_rejects(task, inventory, inventory.rejects)
     plans = plan_shards(inventory.examples, shares=config.splits, training_shards=config.shards)
@@ -74,8 +79,7 @@ def _write_shards(
             spec=_picture_spec(task.config),
             compression=task.config.compression,
         )
-        with _progress(task.events, storage, missing):
-            run_pipeline(missing, writer, options=task.context.beam_options)
+        run_pipeline(missing, writer, events=task.events, options=task.context.beam_options)
         records = {**records, **find_whole_shards(storage, [shard.path for shard in missing])}
     return records, missing
 
@@ -90,40 +94,9 @@ def _import_beam() -> Callable[..., None]:
     return run_pipeline
 
 
-@contextlib.contextmanager
-def _progress(events: Events, storage: Storage, tasks: Sequence[ShardTask]) -> Iterator[None]:
-    """Reports, while shards are being written, how many pictures are done.
-
-    The records that appear beside the shards tell, whichever engine and machines write them.
-    """
-    done = threading.Event()
-
-    def watch() -> None:
-        total, pictures, pending = sum(len(shard.members) for shard in tasks), 0, list(tasks)
-        pause_s = _POLL_S
-        while not done.wait(pause_s):
-            started = time.monotonic()
-            still = [shard for shard in pending if not has_record(storage, shard.path)]
-            pictures += sum(len(shard.members) for shard in pending)
-            pictures -= sum(len(shard.members) for shard in still)
-            pending = still
-            events.progress(pictures, total, "pictures")
-            # A bucket answers slowly: looking must not become the work.
-            pause_s = max(_POLL_S, 20 * (time.monotonic() - started))
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        watcher.join()
-
-
 def _check_rejects(
     task: Task[PreprocessConfig], inventory: Inventory, rejects: Sequence[Reject]
 ) -> None:
-
     message = explain_rejects(
         rejects,
         records=len(inventory.listing.records),

@@ -36,10 +36,6 @@ def write_record(storage: Storage, path: str, record: ShardRecord) -> None:
     storage.write(_record_name(path), canonical_json(record.model_dump(mode="json")).encode())
 
 
-def has_record(storage: Storage, path: str) -> bool:
-    return storage.exists(_record_name(path))
-
-
 def find_whole_shards(storage: Storage, paths: Sequence[str]) -> Mapping[str, ShardRecord]:
     """Returns the records of those shards that have the bytes they were written with."""
 

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from components.common.digests import code_digest
+from components.common.events import Events
 from components.common.pictures import decode_picture
 from components.common.records import decode_example, read_records
 from components.common.storage import LocalStorage
@@ -81,10 +83,13 @@ def test_beam_writes_what_the_plain_function_writes(tmp_path):
     members = write_source(tmp_path / "source", 20)
     for task in tasks(members):
         writer(tmp_path, data="plain").write(task)
-    run_pipeline(tasks(members), writer(tmp_path, data="beam"))
+    events = Events("preprocess", tmp_path / "events.jsonl")
+    run_pipeline(tasks(members), writer(tmp_path, data="beam"), events=events)
     plain = files(tmp_path / "plain")
     assert files(tmp_path / "beam") == plain
     assert len(plain) == 6
+    last = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[-1])
+    assert (last["done"], last["total"], last["unit"]) == (20, 20, "pictures")
 
 
 def test_beam_in_other_workers_writes_the_same(tmp_path):
@@ -93,7 +98,9 @@ def test_beam_in_other_workers_writes_the_same(tmp_path):
         writer(tmp_path, data="plain").write(task)
     options = ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]
     options += ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]
-    run_pipeline(tasks(members), writer(tmp_path, data="beam"), options=options)
+    run_pipeline(
+        tasks(members), writer(tmp_path, data="beam"), events=Events("test"), options=options
+    )
     assert files(tmp_path / "beam") == files(tmp_path / "plain")
 
 
@@ -101,7 +108,7 @@ def test_a_file_that_changes_meanwhile_stops_the_run(tmp_path):
     members = write_source(tmp_path / "source", 6)
     (tmp_path / "source" / "3.png").write_bytes(shape_png(0, 999))
     with pytest.raises(RuntimeError, match=r"3\.png: changed while the run was reading it"):
-        run_pipeline(tasks(members), writer(tmp_path))
+        run_pipeline(tasks(members), writer(tmp_path), events=Events("test"))
 
 
 def test_a_shard_counts_only_with_its_record_and_its_bytes(tmp_path):
