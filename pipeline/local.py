@@ -83,13 +83,14 @@ def run_locally(
     """
     run = create_run(recipe, data_root=data_root, registry=registry, command=command)
     progress = RunProgress(recipe, run.events)
-    with data_root_in_use(data_root), run.lock(), stoppable():
+    with data_root_in_use(data_root), run.lock():
         try:
-            returncode = _run_worker(run, progress, console)
-            failure = _find_failure(run, progress) if returncode else None
-            return _finish(run, failure, console)
+            with stoppable():
+                returncode = _run_worker(run, progress, console)
         except Stopped as stopped:
             return _record_stop(run, progress, stopped, console)
+        failure = _find_failure(run, progress) if returncode else None
+        return _finish(run, failure, console)
 
 
 def _run_worker(run: RunFolder, progress: RunProgress, console: Console) -> int:
@@ -121,6 +122,7 @@ def _run_worker(run: RunFolder, progress: RunProgress, console: Console) -> int:
 def _environment(run: RunFolder, scratch: Path) -> Mapping[str, str]:
     """Returns the environment of the worker and of every task."""
     return {
+        "TF_CPP_MIN_LOG_LEVEL": "2",
         **os.environ,
         EVENTS_DIRECTORY: str(run.logs),
         DRIVER_PID: str(os.getpid()),
@@ -129,7 +131,6 @@ def _environment(run: RunFolder, scratch: Path) -> Mapping[str, str]:
         "PYTHONUNBUFFERED": "1",
         # kfp starts tasks as `python3`: see local_worker.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "TF_CPP_MIN_LOG_LEVEL": "2",
         # kfp leaves a temporary folder behind for every task.
         "TMPDIR": str(scratch),
     }
