@@ -31,7 +31,8 @@ from pipeline.options import (
     RegistryOption,
     SetOption,
     TinyOption,
-    registry_folder,
+    resolve_registry,
+    resolve_root,
 )
 
 if TYPE_CHECKING:
@@ -96,8 +97,8 @@ def run(
     check_sufficiency(loaded)
     code = run_locally(
         loaded,
-        data_root=data_root.expanduser().resolve(),
-        registry=str(registry_folder(registry, data_root)),
+        data_root=resolve_root(data_root),
+        registry=resolve_registry(registry, data_root),
         command=sys.argv,
         console=_console(),
     )
@@ -123,8 +124,8 @@ def doctor(
     loaded = load_recipe(recipe, overrides, tiny=tiny)
     findings = examine(
         loaded if loaded_target is None else loaded_target.located(loaded),
-        data_root=str(data_root.expanduser().resolve()),
-        registry=str(registry_folder(registry, data_root)),
+        data_root=resolve_root(data_root),
+        registry=resolve_registry(registry, data_root),
         target=loaded_target,
     )
     if not show_findings(_console(), findings):
@@ -234,7 +235,7 @@ def cache_prune(
     from pipeline.tables import describe_pruned
 
     root = _data_root(data_root)
-    models = open_storage(str(registry_folder(registry, data_root)))
+    models = open_storage(resolve_registry(registry, data_root))
     pruned = prune(open_storage(str(root)), models, root, keep_runs=keep_runs, dry_run=dry_run)
     print(describe_pruned(pruned, dry_run=dry_run))
 
@@ -249,7 +250,7 @@ def models_list(
     from components.common.storage import open_storage
     from pipeline.models import list_versions, open_model, versions_table
 
-    models = open_storage(str(registry_folder(registry, data_root)))
+    models = open_storage(resolve_registry(registry, data_root))
     if model is not None:
         open_model(models, model)
     versions = list_versions(models, model)
@@ -304,16 +305,16 @@ def models_rollback(
     _console().print(rollback_view(roll_back(_model(model, registry, data_root), version)))
 
 
-def _model(model: str | None, registry: Path | None, data_root: Path) -> "Registry":
+def _model(model: str | None, registry: str | None, data_root: str) -> "Registry":
     from components.common.storage import open_storage
     from pipeline.models import open_model
 
-    return open_model(open_storage(str(registry_folder(registry, data_root))), model)
+    return open_model(open_storage(resolve_registry(registry, data_root)), model)
 
 
-def _data_root(data_root: Path) -> Path:
-    root = data_root.expanduser().resolve()
-    if not root.is_dir():
+def _data_root(data_root: str) -> Path:
+    root = Path(resolve_root(data_root))
+    if "://" in data_root or not root.is_dir():
         raise UserError(f"--data-root {data_root}: there is no such folder")
     return root
 
