@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from components.common.errors import UserError
+from components.common.storage import StorageError
 from pipeline.cluster_cli import (
     cluster_app,
     cluster_runs_app,
@@ -73,11 +74,11 @@ def main() -> None:
     """Runs the command line; ends the process with one of the documented statuses."""
     try:
         app()
-    except UserError as error:
+    except (UserError, StorageError) as error:
         Console(stderr=True, soft_wrap=True).print(
             Text.assemble(("error:", "bold red"), f" {error}")
         )
-        sys.exit(ExitCode.BAD_INPUT)
+        sys.exit(ExitCode.BAD_INPUT if isinstance(error, UserError) else ExitCode.UNEXPECTED)
 
 
 @app.command(epilog=f"Exit status:\n\n{_EXIT_CODES}")
@@ -313,8 +314,13 @@ def _model(model: str | None, registry: str | None, data_root: str) -> "Registry
 
 
 def _data_root(data_root: str) -> Path:
+    if "://" in data_root:
+        raise UserError(
+            f"--data-root {data_root}: this command needs a folder; runs started here whose data "
+            f"root is a bucket are listed under {DEFAULT_DATA_ROOT}"
+        )
     root = Path(resolve_root(data_root))
-    if "://" in data_root or not root.is_dir():
+    if not root.is_dir():
         raise UserError(f"--data-root {data_root}: there is no such folder")
     return root
 
