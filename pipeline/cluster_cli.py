@@ -459,7 +459,7 @@ def _schedules(file: Path) -> Iterator[tuple["KubeflowTarget", list, str]]:  # t
     with _cluster_extra():
         from pipeline.schedules import load_schedules, resolve
     declared = load_schedules(file)
-    for where, wanted in resolve(declared, file.resolve().parent).values():
+    for where, wanted in resolve(declared, file.resolve().parent):
         yield where, wanted, declared.owner
 
 
