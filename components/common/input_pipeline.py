@@ -19,7 +19,7 @@ from components.common.augmentation import augment_pictures, changes_pictures
 from components.common.documents import DatasetManifest, ImageSpec, InputSpec, Split
 from components.common.errors import UserError
 from components.common.keras import tf
-from components.common.shards import copy_shards
+from components.common.shards import STAGED_BYTES, ShardCopies, stage_shards
 from components.common.storage import Storage
 from components.common.training_config import Augment
 
@@ -67,8 +67,7 @@ class KeptExamples:
 class StreamedExamples:
     """Examples that are read from their shards in every pass."""
 
-    paths: tuple[str, ...]
-    compression: str
+    shards: "_ShardFiles"
     image: ImageSpec
     count: int
 
@@ -76,11 +75,9 @@ class StreamedExamples:
         return self.count
 
     def epoch(self, seed: Any | None) -> Any:
-        paths = tf.constant(self.paths)
         if seed is None:
-            return _records(paths, len(self.paths), self.compression)
-        paths = tf.gather(paths, _permutation(len(self.paths), seed, 0))
-        records = _records(paths, len(self.paths), self.compression)
+            return self.shards.records()
+        records = self.shards.records(_permutation(len(self.shards), seed, 0))
         windows = records.batch(_SHUFFLED_AT_ONCE).enumerate(start=1)
 
         # Not by Dataset.shuffle, whose seed can't be one of many within one graph.
@@ -122,8 +119,7 @@ def open_examples(
     if count * image.height * image.width * image.channels <= memory_bytes:
         return keep_examples(manifest, split, storage, scratch=scratch)
     return StreamedExamples(
-        paths=stage_shards(manifest, split, storage, scratch=scratch),
-        compression=_compression_type(manifest),
+        shards=_open_shards(manifest, split, storage, scratch=scratch),
         image=image,
         count=count,
     )
@@ -134,13 +130,12 @@ def keep_examples(
 ) -> KeptExamples:
     """Reads and decodes a whole split into memory; see `open_examples`."""
     image, count = manifest.image, manifest.splits[split].examples
-    paths = stage_shards(manifest, split, storage, scratch=scratch)
+    shards = _open_shards(manifest, split, storage, scratch=scratch)
     pictures = np.empty((count, image.height, image.width, image.channels), np.uint8)
     labels: list[int] = []
     ids: list[bytes] = []
-    records = _records(tf.constant(paths), len(paths), _compression_type(manifest))
     batches = _parallel(
-        records.batch(_LOADED_AT_ONCE), lambda batch: _parse_and_decode(batch, image)
+        shards.records().batch(_LOADED_AT_ONCE), lambda batch: _parse_and_decode(batch, image)
     )
     try:
         for batch in batches.as_numpy_iterator():
@@ -149,6 +144,8 @@ def keep_examples(
             ids.extend(batch["id"].tolist())
             pictures[start : len(ids)] = batch["image"]
     except (tf.errors.OpError, ValueError) as error:
+        if shards.copies is not None and shards.copies.failure is not None:
+            raise shards.copies.failure from None
         raise _damaged(split, storage, str(error)) from error
     if len(ids) != count:
         raise _damaged(split, storage, f"{len(ids)} examples instead of {count}")
@@ -167,32 +164,14 @@ def identified_batches(
     Returns:
       tf.data.Dataset of (inputs float32 [b, h, w, c], labels int64 [b], ids string [b]).
     """
-    paths = stage_shards(manifest, split, storage, scratch=scratch)
+    shards = _open_shards(manifest, split, storage, scratch=scratch)
     prepare = prepare_pictures(spec)
 
     def assemble(records: Any) -> tuple[Any, Any, Any]:
         parsed = _parse_and_decode(records, manifest.image)
         return prepare(parsed["image"], None), parsed["label"], parsed["id"]
 
-    records = _records(tf.constant(paths), len(paths), _compression_type(manifest))
-    return _parallel(records.batch(_PREDICTED_AT_ONCE), assemble)
-
-
-def stage_shards(
-    manifest: DatasetManifest, split: Split, storage: Storage, *, scratch: Path
-) -> tuple[str, ...]:
-    """Returns local paths of a split's shards, copying those that lie elsewhere.
-
-    Raises:
-      UserError: the split is empty, or a shard is missing or is not what it should be.
-    """
-    if manifest.splits[split].examples == 0:
-        raise UserError(
-            f"the {split} split is empty; give more pictures, or a greater share to it in "
-            "data.splits"
-        )
-    paths = copy_shards(storage, manifest.splits[split].shards, scratch)
-    return tuple(str(path) for path in paths)
+    return _parallel(shards.records().batch(_PREDICTED_AT_ONCE), assemble)
 
 
 def prepare_pictures(spec: InputSpec, augment: Augment | None = None) -> Prepare:
@@ -270,13 +249,87 @@ def _parallel(batches: Any, assemble: Callable[..., Any]) -> Any:
     )
 
 
-def _records(paths: Any, count: int, compression: str) -> Any:
-    """Reads shards side by side; the order depends on nothing but theirs."""
-    return tf.data.Dataset.from_tensor_slices(paths).interleave(
-        lambda path: tf.data.TFRecordDataset(path, compression_type=compression),
-        cycle_length=min(_SHARDS_AT_ONCE, count),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _ShardFiles:
+    """A split's shards, to be read side by side.
+
+    Attributes:
+      names: the paths of local files, or names of which there are copies.
+      compression: GZIP or empty.
+      copies: makes the copies; None for local files.
+    """
+
+    names: tuple[str, ...]
+    compression: str
+    copies: ShardCopies | None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def records(self, order: Any | None = None) -> Any:
+        """Returns a tf.data.Dataset of serialized examples (string []).
+
+        Args:
+          order: int32 [n], in which order the shards are read; their own where None. The
+            order of the records depends on nothing else.
+        """
+        names = tf.constant(self.names)
+        return tf.data.Dataset.from_tensor_slices(
+            names if order is None else tf.gather(names, order)
+        ).interleave(
+            self._local_records if self.copies is None else self._copied_records,
+            cycle_length=min(_SHARDS_AT_ONCE, len(self.names)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+
+    def _local_records(self, path: Any) -> Any:
+        return tf.data.TFRecordDataset(path, compression_type=self.compression)
+
+    def _copied_records(self, name: Any) -> Any:
+        """Takes a copy, reads it, and drops it behind its last record."""
+        copies = self.copies
+        assert copies is not None
+
+        def take(name: bytes) -> bytes:
+            return str(copies.take(name.decode())).encode()
+
+        def drop(name: bytes) -> bytes:
+            copies.drop(name.decode())
+            return name
+
+        # Not stateful to TensorFlow, which would make a deterministic run take turns.
+        def call(function: Callable[[bytes], bytes]) -> Any:
+            return tf.ensure_shape(
+                tf.numpy_function(function, [name], tf.string, stateful=False), []
+            )
+
+        dropped = tf.data.Dataset.range(1).map(lambda _: call(drop)).filter(lambda _: False)
+        return self._local_records(call(take)).concatenate(dropped)
+
+
+def _open_shards(
+    manifest: DatasetManifest, split: Split, storage: Storage, *, scratch: Path
+) -> _ShardFiles:
+    """Finds a split's shards, which are copied as they are read where they lie elsewhere.
+
+    Raises:
+      UserError: the split is empty, or a local shard is missing or has another size.
+    """
+    shards = manifest.splits[split].shards
+    if manifest.splits[split].examples == 0:
+        raise UserError(
+            f"the {split} split is empty; give more pictures, or a greater share to it in "
+            "data.splits"
+        )
+    compression = "GZIP" if manifest.compression == "gzip" else ""
+    if storage.local_path(shards[0].path) is not None:
+        paths = tuple(str(path) for path in stage_shards(storage, shards))
+        return _ShardFiles(names=paths, compression=compression, copies=None)
+    return _ShardFiles(
+        names=tuple(shard.path for shard in shards),
+        compression=compression,
+        copies=ShardCopies(storage, shards, scratch, max_bytes=STAGED_BYTES),
     )
 
 
@@ -306,10 +359,6 @@ def _permutation(count: Any, seed: Any, number: Any) -> Any:
 def _mix(seed: int, epoch: Any) -> Any:
     """Returns a seed for one epoch: int64 []; seeds are below 2**31."""
     return tf.constant(seed, tf.int64) * (1 << 31) + epoch
-
-
-def _compression_type(manifest: DatasetManifest) -> str:
-    return "GZIP" if manifest.compression == "gzip" else ""
 
 
 def _damaged(split: Split, storage: Storage, detail: str) -> UserError:
