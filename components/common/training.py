@@ -7,6 +7,7 @@ prepared inputs and ends in a dense layer named HEAD and a softmax layer of its 
 """
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.documents import Epoch
+from components.common.errors import UserError
 from components.common.events import Events
 from components.common.input_pipeline import (
     Examples,
@@ -131,10 +133,12 @@ def run_phase(
 
     Returns:
       The epochs, in order; fewer than asked for where it stopped early.
+
+    Raises:
+      UserError: training diverged.
     """
     steps = -(-len(data.train) // phase.batch_size)
-    optimizer = build_optimizer(phase.optimizer, epochs=phase.epochs, steps_per_epoch=steps)
-    trainer = Trainer(model, phase, optimizer)
+    trainer = Trainer(model, phase, steps_per_epoch=steps)
     batches = clock.waits(
         training_batches(
             data.train,
@@ -144,18 +148,18 @@ def run_phase(
             epochs=phase.epoch_numbers,
         )
     )
+    validation = evaluation_batches(data.validation, data.prepare, batch_size=EVALUATION_BATCH)
     history: list[Epoch] = []
     best: tuple[Epoch, list[npt.NDArray[Any]]] | None = None
     for number in phase.epoch_numbers:
-        started = time.monotonic()
         loss, accuracy = trainer.train_epoch(batches, steps, clock)
-        clock.seconds += time.monotonic() - started
         sparsity = on_epoch_end()
-        validation_loss, validation_accuracy = trainer.judge(data)
+        validation_loss, validation_accuracy = trainer.judge(validation)
+        _check_finite(number, loss, validation_loss)
         epoch = Epoch(
             phase=phase.name,
             epoch=number,
-            learning_rate=float(optimizer.learning_rate),
+            learning_rate=trainer.learning_rate,
             loss=loss,
             accuracy=accuracy,
             validation_loss=validation_loss,
@@ -166,10 +170,9 @@ def run_phase(
         clock.note = f"epoch {number}, validation accuracy {validation_accuracy:.3f}"
         if number >= phase.eligible_from and (best is None or _better(epoch, best[0])):
             best = (epoch, model.get_weights())
-        if best is not None and phase.patience is not None:
-            if number - best[0].epoch >= phase.patience:
-                break
-    if best is not None:
+        if best and phase.patience and number - best[0].epoch >= phase.patience:
+            break
+    if best:
         model.set_weights(best[1])
     return history
 
@@ -218,14 +221,16 @@ def native_precision() -> str:
 class Trainer:
     """The compiled steps of one phase."""
 
-    def __init__(self, model: Any, phase: Phase, optimizer: Any) -> None:
+    def __init__(self, model: Any, phase: Phase, *, steps_per_epoch: int) -> None:
         (logits,) = tf.nest.flatten(model.output.node.input_tensors)  # Of the softmax.
         self._logits = keras.Model(model.inputs, logits)
         self._phase = phase
-        self._optimizer = optimizer
+        self._optimizer = build_optimizer(
+            phase.optimizer, epochs=phase.epochs, steps_per_epoch=steps_per_epoch
+        )
         self._loss = keras.metrics.Mean()
         self._accuracy = keras.metrics.Mean()
-        optimizer.build(model.trainable_variables)
+        self._optimizer.build(model.trainable_variables)
         signature = [_inputs_signature(model), tf.TensorSpec([None], tf.int64)]
         self._train_step = tf.function(self._update, input_signature=signature)
         self._judge_step = tf.function(self._observe, input_signature=signature)
@@ -233,20 +238,24 @@ class Trainer:
     def train_epoch(self, batches: Iterator[Any], steps: int, clock: Clock) -> tuple[float, float]:
         """Returns the epoch's mean loss and accuracy, as seen while training."""
         self._reset()
+        started = time.monotonic()
         for _ in range(steps):
             inputs, labels = next(batches)
             self._train_step(inputs, labels)
             clock.step(len(labels))
+        clock.seconds += time.monotonic() - started
         return self._result()
 
-    def judge(self, data: Data) -> tuple[float, float]:
-        """Returns cross entropy and accuracy on the validation split."""
+    def judge(self, batches: Any) -> tuple[float, float]:
+        """Returns cross entropy and accuracy on other examples."""
         self._reset()
-        for inputs, labels in evaluation_batches(
-            data.validation, data.prepare, batch_size=EVALUATION_BATCH
-        ):
+        for inputs, labels in batches:
             self._judge_step(inputs, labels)
         return self._result()
+
+    @property
+    def learning_rate(self) -> float:
+        return float(self._optimizer.learning_rate)
 
     def _update(self, inputs: Any, labels: Any) -> None:
         phase, variables = self._phase, self._logits.trainable_variables
@@ -281,6 +290,14 @@ class Trainer:
 
     def _result(self) -> tuple[float, float]:
         return float(self._loss.result()), float(self._accuracy.result())
+
+
+def _check_finite(epoch: int, *losses: float) -> None:
+    if not all(map(math.isfinite, losses)):
+        raise UserError(
+            f"training diverged: the loss of epoch {epoch} is not finite; lower "
+            "optimizer.learning_rate, or give it optimizer.warmup_epochs"
+        )
 
 
 def _inputs_signature(model: Any) -> Any:
