@@ -96,7 +96,7 @@ def list_file(path: str) -> Listing:
     reader = readers.get(PurePosixPath(path).suffix.lower())
     if reader is None:
         raise UserError(f"{path}: data.list must be a .csv or a .jsonl file")
-    root, _, name = (path if is_remote(path) else os.path.abspath(path)).rpartition("/")
+    root, name = os.path.split(path if is_remote(path) else os.path.abspath(path))
     try:
         text = open_source(root)(name).decode("utf-8-sig")
     except (FileNotFoundError, IsADirectoryError) as error:
