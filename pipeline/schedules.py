@@ -89,7 +89,7 @@ class Schedule(Part):
 class ScheduleFile(Part):
     """What schedules.yaml holds."""
 
-    owner: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]*$")]
+    owner: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]{0,62}$")]
     """Marks what this file owns on a cluster: another file's must differ."""
     target: str
     """Where schedules run; looked over even when none is left."""
@@ -130,8 +130,8 @@ class Wanted:
             "pipeline": self.dag.version_name,
             "cron": schedule.utc_cron() if schedule.cron is not None else None,
             "interval_s": schedule.interval_s,
-            "start": seconds(schedule.start),
-            "end": seconds(schedule.end),
+            "start": _seconds(schedule.start),
+            "end": _seconds(schedule.end),
             "max_concurrency": schedule.max_concurrency,
             "catch_up": schedule.catch_up,
             "service_account": self.target.service_account,
@@ -228,5 +228,5 @@ def _located_recipe(schedule: Schedule, target: KubeflowTarget, folder: Path) ->
     return target.located(recipe)
 
 
-def seconds(moment: datetime | None) -> int | None:
+def _seconds(moment: datetime | None) -> int | None:
     return int(moment.timestamp()) if moment is not None else None

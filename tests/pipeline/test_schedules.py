@@ -165,6 +165,14 @@ def test_a_schedule_is_created_as_declared(cluster: Cluster, server: KfpServer) 
     assert version["display_name"] == DAG.version_name
 
 
+def test_a_description_fits_where_servers_keep_255_characters(
+    cluster: Cluster, server: KfpServer
+) -> None:
+    settle(cluster, want(), owner="o" * 63)
+    (made,) = server.recurring_runs.values()
+    assert len(made["description"]) <= 255
+
+
 def test_applying_again_does_nothing(cluster: Cluster, server: KfpServer) -> None:
     wanted = [want(), want("often", interval_s=3600, catch_up=True, enabled=False)]
     assert settle(cluster, *wanted) == ["create nightly", "create often"]
