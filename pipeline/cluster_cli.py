@@ -343,6 +343,22 @@ def _ci_locally(name: str, overrides: list[str], tiny: bool, data_root: str) -> 
     )
 
 
+def _refuse_what_cannot_run(recipe: "Recipe", target: "KubeflowTarget") -> None:
+    """Lets the doctor look before anything is rented.
+
+    Raises:
+      UserError: names every check that failed, with its remedy.
+    """
+    from pipeline.doctor import examine_places
+
+    findings = examine_places(
+        recipe, data_root=target.data_root, registry=target.registry, target=target
+    )
+    failed = [f"  {f.check}: {f.message}" for f in findings if f.state == "failed"]
+    if failed:
+        raise UserError("the run can't succeed as things stand\n" + "\n".join(failed))
+
+
 def _ci_on_cluster(name: str, overrides: list[str], tiny: bool, target: str) -> "CiSummary":
     from pipeline.target import KubeflowTarget
 
