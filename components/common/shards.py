@@ -1,9 +1,10 @@
 """Shards as local files: where they lie, or copied ahead of use from a bucket.
 
-A reader asks for one shard after the other. Those that lie on this machine's file system
-are handed out where they are; others are downloaded in the background while the reader
-is busy, into a folder that never holds more than a stated number of bytes, and removed
-when the reader asks for the next one. What is handed out is what the manifest says.
+`stage_shards` serves a reader that asks for one shard after the other. Those that lie on
+this machine's file system are handed out where they are; others are downloaded in the
+background while the reader is busy, into a folder that never holds more than a stated
+number of bytes, and removed when the reader asks for the next one. `ShardCopies` serves a
+reader that has several open at once. What is handed out is what the manifest says.
 """
 
 import tempfile
