@@ -235,7 +235,10 @@ def _find_failure(run: RunFolder, progress: RunProgress) -> Failure:
     failed = re.search(r"Task '([\w-]+)' finished with status FAILURE", text)
     if failed is not None:
         lines = _last_lines(text[: text.rindex("\n", 0, failed.start())])
-        message = f"it ended before it began: {lines[-1].strip() if lines else 'no word of why'}"
+        if any(task.name.partition("[")[0] == failed[1] for task in progress.ended()):
+            message = "its process was killed when its work was done, before kfp knew"
+        else:
+            message = f"it ended before it began: {lines[-1].strip() if lines else 'silently'}"
         return Failure(ExitCode.STAGE_FAILED, failed[1], message, run.kfp_log, lines)
     return _failure(ExitCode.UNEXPECTED, None, "the DAG's runner ended too early", run.kfp_log)
 

@@ -81,6 +81,10 @@ class RunProgress:
     def running(self) -> list[TaskProgress]:
         return [task for task in self.tasks.values() if task.status == "running"]
 
+    def ended(self) -> list[TaskProgress]:
+        """Returns the tasks that did their work, or found it done."""
+        return [task for task in self.tasks.values() if task.status in ("computed", "cached")]
+
     def _new_events(self) -> Iterator[dict[str, Any]]:
         with self._events.open("rb") as file:
             file.seek(self._offset)
