@@ -36,7 +36,8 @@ format: $(READY_DEV) ## Format the code
 	$(BIN)/ruff check --fix .
 
 bench: $(READY_DEV) ## Measure: each script prints ratios of one run (half an hour)
-	for script in tests/benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	$(BIN)/python -m tests.benchmarks.preprocess
+	$(BIN)/python -m tests.benchmarks.input_pipeline
 
 lock: $(READY_DEV) ## Resolve pyproject.toml anew into requirements/*.lock
 	$(BIN)/python requirements/lock.py
