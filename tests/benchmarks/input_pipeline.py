@@ -16,6 +16,7 @@ median over the rounds of a way's rate divided by memory's in the same round.
 
 import argparse
 import io
+import os
 import statistics
 import tempfile
 import time
@@ -148,7 +149,7 @@ def measure(folder: Path, count: int, rounds: int) -> dict[str, list[float]]:
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, batches in ways.items():
-            clock = Clock(Events("benchmark"), total_steps=0)
+            clock = Clock(Events("benchmark", Path(os.devnull)), total_steps=0)
             started = time.monotonic()
             trainer.train_epoch(clock.waits(batches(number)), steps, clock)
             if number > 0:  # The first round warms up.
