@@ -17,19 +17,22 @@ NOBODY = 65532
 
 
 def _run_stage(image: str, work: Path, code: str) -> str:
-    user = ("--env", "PYTHONWARNINGS=ignore", "--volume", f"{work}:/work")
+    user = ("--env", "PYTHONWARNINGS=ignore", "--volume", f"{work}:/mnt/litesmith")
     return run(*RUN, *user, image, "python3", "-c", code)
 
 
 def test_beam_and_lite_images_run_their_stages(base_image: str, tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     context = RunContext(
-        run_id="image", recipe_name="digits", data_root="/work/data", registry="/work/registry"
+        run_id="image",
+        recipe_name="digits",
+        data_root="/mnt/litesmith/data",
+        registry="/mnt/litesmith/registry",
     ).to_json()
     config = PreprocessConfig(sample="digits", image_size=16, channels=1, encoding="png").to_json()
     preprocess = (
         "from pathlib import Path; from components.preprocess import stage; "
-        f"stage.run(config={config!r}, context={context!r}, dataset=Path('/work/dataset'))"
+        f"stage.run(config={config!r}, context={context!r}, dataset=Path('/mnt/litesmith/dataset'))"
     )
     _run_stage(build_image(base_image, "beam"), tmp_path, preprocess)
     manifest = DatasetManifest.read(tmp_path / "dataset")
@@ -38,8 +41,8 @@ def test_beam_and_lite_images_run_their_stages(base_image: str, tmp_path: Path) 
     checks = ValidateConfig(model_name="digits").to_json()
     validate = (
         "from pathlib import Path; from components.validate import stage; "
-        f"stage.run(config={checks!r}, context={context!r}, dataset=Path('/work/dataset'), "
-        "validation=Path('/work/validation'))"
+        f"stage.run(config={checks!r}, context={context!r}, dataset=Path('/mnt/litesmith/dataset'), "
+        "validation=Path('/mnt/litesmith/validation'))"
     )
     lite = build_image(base_image, "lite")
     _run_stage(lite, tmp_path, validate)
