@@ -217,6 +217,7 @@ def training_batches(
     batch_size: int,
     seed: int,
     epochs: Sequence[int],
+    skip: int = 0,
 ) -> Any:
     """Returns the batches of some epochs, one after the other.
 
@@ -226,6 +227,7 @@ def training_batches(
       batch_size: examples in a batch; each epoch's last may have fewer.
       seed: of order and augmentation.
       epochs: consecutive numbers of the epochs, which the order depends on.
+      skip: how many batches of the first epoch to leave out.
 
     Returns:
       tf.data.Dataset of (inputs [b, ...], labels int64 [b]), ceil(n / batch_size) batches
@@ -242,7 +244,7 @@ def training_batches(
         return prepare(inputs, tf.stack([tf.constant(seed, tf.int64), step])), labels
 
     numbers = tf.data.Dataset.range(epochs[0], epochs[-1] + 1)
-    batches = numbers.flat_map(epoch_batches)
+    batches = numbers.flat_map(epoch_batches).skip(skip)
     return _parallel(batches, assemble)
 
 

@@ -34,6 +34,7 @@ from components.common.errors import BAD_INPUT, UserError
 from components.common.events import Events
 from components.common.run_context import RunContext
 from components.common.store import Store
+from components.common.termination import Terminated
 
 C = TypeVar("C", bound=StageConfig)
 
@@ -59,6 +60,11 @@ class Task(Generic[C]):
     lineage: Lineage
     events: Events
 
+    @property
+    def checkpoint_folder(self) -> str:
+        """Where this computation keeps what it goes on from, relative to the data root."""
+        return _checkpoint_folder(self.lineage.stage, self.lineage.key)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stage(Generic[C]):
@@ -73,6 +79,7 @@ class Stage(Generic[C]):
       reuse: whether unchanged work is answered from the store; off for stages that look
         at the blessed model, which changes outside the run.
       output_file: where set, the KFP artifact is this one file of the output directory.
+      resumes: whether it keeps checkpoints, to be removed when its output is in the store.
     """
 
     name: str
@@ -81,6 +88,7 @@ class Stage(Generic[C]):
     verify: Callable[[Path, RunContext], bool] | None = None
     reuse: bool = True
     output_file: str | None = None
+    resumes: bool = False
 
 
 def execute(
@@ -104,7 +112,8 @@ def execute(
         candidate's id.
 
     Raises:
-      SystemExit: with BAD_INPUT, after a UserError, whose message is printed and kept.
+      SystemExit: with BAD_INPUT, after a UserError, whose message is printed and kept; with
+        TERMINATED, where the task was told to end and has kept its state.
     """
     run = RunContext.model_validate_json(context)
     name = f"{stage.name}[{instance}]" if instance else stage.name
@@ -118,7 +127,7 @@ def execute(
             task=name,
             status="failed",
             seconds=time.monotonic() - started,
-            message=str(error) if isinstance(error, UserError) else _in_words(error),
+            message=str(error) if isinstance(error, _MEANT) else _in_words(error),
             user_error=isinstance(error, UserError),
         )
         _tell_failure(failure, run, events)
@@ -173,8 +182,14 @@ def _answer(
         record = _compute(stage, task, identity, code)
         if stage.reuse:
             record = store.put(record, work, verify)
+    if stage.resumes:
+        run.data().delete(_checkpoint_folder(stage.name, key))
     _deliver(work, output, stage.output_file)
     return record, cached
+
+
+def _checkpoint_folder(stage: str, key: str) -> str:
+    return f"checkpoints/{stage}/{key}"
 
 
 def _compute(stage: Stage[C], task: Task[C], identity: Mapping[str, str], code: str) -> Record:
@@ -227,6 +242,9 @@ def _tell_failure(failure: TaskResult, run: RunContext, events: Events) -> None:
         events.emit("failed", message=message, user_error=failure.user_error)
     with _best_effort():
         _keep_result(run, failure)
+
+
+_MEANT = (UserError, Terminated)  # Errors whose text says what to do.
 
 
 @contextlib.contextmanager

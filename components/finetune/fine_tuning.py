@@ -21,6 +21,7 @@ from components.common.input_pipeline import (
     prepare_pictures,
 )
 from components.common.keras import keras, tf
+from components.common.resumption import Attempt
 from components.common.training import (
     EVALUATION_BATCH,
     HEAD,
@@ -96,6 +97,7 @@ def fine_tune(
     train: Examples,
     validation: Examples,
     events: Events,
+    attempt: Attempt | None = None,
 ) -> tuple[tuple[Epoch, ...], Clock]:
     """Trains a model and leaves it with the weights of the best epoch of all.
 
@@ -107,9 +109,13 @@ def fine_tune(
       train: the training split.
       validation: the validation split.
       events: is told of the progress.
+      attempt: keeps the training's state, and knows that of an interrupted one.
 
     Returns:
       The history of all phases, and the clock.
+
+    Raises:
+      Terminated: the process was told to end; the state is kept.
     """
     data = Data(
         train=train,
@@ -120,19 +126,23 @@ def fine_tune(
     phases = tuple(_phases(config, manifest))
     steps = -(-len(train) // config.global_batch_size)
     clock = Clock(events, total_steps=steps * sum(phase.epochs for phase in phases))
+    attempt = attempt or Attempt()
     history: list[Epoch] = []
-    for planned in phases:
-        phase = dataclasses.replace(planned, first_epoch=len(history) + 1)
+    for number in attempt.phases(len(phases)):
+        begun_with = model.get_weights() if history else ()
+        history, begun_with = attempt.enter_phase(number, history, begun_with)
+        if begun_with:
+            model.set_weights(begun_with)
+        phase = dataclasses.replace(phases[number], first_epoch=len(history) + 1)
         if phase.name == "head":
-            epochs = _train_head(model, phase, data, clock, config)
+            epochs = _train_head(model, phase, data, clock, config, attempt)
         else:
             if config.unfreeze is not None:
                 unfreeze_top(model, config.unfreeze)
-            earlier = model.get_weights() if history else None
-            epochs = run_phase(model, phase, data, clock)
-            if earlier is not None and best_epoch([*history, *epochs]) in history:
-                model.set_weights(earlier)
-        history.extend(epochs)
+            epochs = run_phase(model, phase, data, clock, attempt=attempt)
+            if begun_with and best_epoch([*history, *epochs]) in history:
+                model.set_weights(begun_with)
+        history = [*history, *epochs]
     return tuple(history), clock
 
 
@@ -193,6 +203,7 @@ def _train_head(
     data: Data,
     clock: Clock,
     config: FinetuneConfig,
+    attempt: Attempt,
 ) -> list[Epoch]:
     """Trains the head on a frozen backbone.
 
@@ -206,7 +217,7 @@ def _train_head(
         or not isinstance(train, KeptExamples)
         or not isinstance(validation, KeptExamples)
     ):
-        return run_phase(model, phase, data, clock)
+        return run_phase(model, phase, data, clock, attempt=attempt)
     pooled = model.get_layer("pool").output
     extractor = keras.Model(model.input, pooled)
     features = outputs = keras.layers.Input(pooled.shape[1:], name="features")
@@ -222,6 +233,7 @@ def _train_head(
             prepare=lambda inputs, seed: inputs,
         ),
         clock,
+        attempt=attempt,
     )
 
 

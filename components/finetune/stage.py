@@ -24,7 +24,9 @@ def run(*, dataset: Path, config: str, context: str, bundle: Path) -> None:
 
 def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     from components.common.bundles import save_model, save_predictions
+    from components.common.checkpoints import Checkpoints
     from components.common.input_pipeline import open_examples
+    from components.common.resumption import Attempt
     from components.common.training import best_epoch, make_deterministic, native_precision
     from components.finetune.backbones import BACKBONES
     from components.finetune.fine_tuning import build_model, fine_tune, in_float32
@@ -48,6 +50,7 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
             train=open_examples(manifest, "train", storage, scratch=scratch),
             validation=open_examples(manifest, "validation", storage, scratch=scratch),
             events=task.events,
+            attempt=Attempt(Checkpoints(storage, task.checkpoint_folder)),
         )
         if precision != "float32":
             model = in_float32(model, config, spec)
@@ -70,4 +73,4 @@ def _identify(config: FinetuneConfig, context: RunContext, events: Events) -> Ma
     return {"weights": identify_weights(config)}
 
 
-STAGE = Stage[FinetuneConfig](name="finetune", compute=_compute, identify=_identify)
+STAGE = Stage[FinetuneConfig](name="finetune", compute=_compute, identify=_identify, resumes=True)

@@ -19,6 +19,7 @@ from components.common.errors import UserError
 from components.common.events import Events
 from components.common.input_pipeline import Examples, prepare_pictures
 from components.common.keras import keras
+from components.common.resumption import Attempt
 from components.common.training import HEAD, Clock, Data, Phase, best_epoch, run_phase
 from components.prune.config import PruneConfig
 
@@ -74,6 +75,7 @@ def prune_model(
     train: Examples,
     validation: Examples,
     events: Events,
+    attempt: Attempt | None = None,
 ) -> Pruned:
     """Prunes a classifier.
 
@@ -84,8 +86,10 @@ def prune_model(
       train: the training split.
       validation: the validation split.
       events: is told of the progress.
+      attempt: keeps the training's state, and knows that of an interrupted one.
 
     Raises:
+      Terminated: the process was told to end; the state is kept.
       UserError: keep_dense names no layer, or leaves none to prune.
     """
     steps = -(-len(train) // config.global_batch_size)
@@ -120,7 +124,7 @@ def prune_model(
         prepare_train=prepare_pictures(spec, config.augment),
         prepare=prepare_pictures(spec),
     )
-    history = run_phase(wrapped, phase, data, clock, on_epoch_end=remask)
+    history = run_phase(wrapped, phase, data, clock, on_epoch_end=remask, attempt=attempt)
     stripped = tfmot.sparsity.keras.strip_pruning(wrapped)
     return Pruned(
         model=stripped,

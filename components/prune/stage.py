@@ -21,7 +21,9 @@ def run(*, dataset: Path, bundle: Path, config: str, context: str, pruned: Path)
 
 def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
     from components.common.bundles import load_bundle_model, save_model, save_predictions
+    from components.common.checkpoints import Checkpoints
     from components.common.input_pipeline import open_examples
+    from components.common.resumption import Attempt
     from components.common.training import make_deterministic
     from components.prune.pruning import prune_model
 
@@ -39,6 +41,7 @@ def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
             train=open_examples(manifest, "train", storage, scratch=scratch),
             validation=open_examples(manifest, "validation", storage, scratch=scratch),
             events=task.events,
+            attempt=Attempt(Checkpoints(storage, task.checkpoint_folder)),
         )
         save_predictions(
             pruned.model, task.output, manifest, storage, spec=dense.input, scratch=scratch
@@ -56,4 +59,4 @@ def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
     return pruned.clock.measurements()
 
 
-STAGE = Stage[PruneConfig](name="prune", compute=_compute)
+STAGE = Stage[PruneConfig](name="prune", compute=_compute, resumes=True)

@@ -157,9 +157,7 @@ while done < 40:
     except PreconditionError:
         pass
 """
-        processes = [
-            subprocess.Popen([sys.executable, "-c", program], cwd=ROOT) for _ in range(4)
-        ]
+        processes = [subprocess.Popen([sys.executable, "-c", program], cwd=ROOT) for _ in range(4)]
         assert [process.wait(timeout=60) for process in processes] == [0] * 4
         assert LocalStorage(str(tmp_path)).read("counter") == b"160"
 
