@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from components.common.errors import UserError
+from components.common.storage import StorageError
 from pipeline.cluster_cli import (
     cluster_app,
     cluster_runs_app,
@@ -31,7 +32,8 @@ from pipeline.options import (
     RegistryOption,
     SetOption,
     TinyOption,
-    registry_folder,
+    resolve_registry,
+    resolve_root,
 )
 
 if TYPE_CHECKING:
@@ -72,11 +74,11 @@ def main() -> None:
     """Runs the command line; ends the process with one of the documented statuses."""
     try:
         app()
-    except UserError as error:
+    except (UserError, StorageError) as error:
         Console(stderr=True, soft_wrap=True).print(
             Text.assemble(("error:", "bold red"), f" {error}")
         )
-        sys.exit(ExitCode.BAD_INPUT)
+        sys.exit(ExitCode.BAD_INPUT if isinstance(error, UserError) else ExitCode.UNEXPECTED)
 
 
 @app.command(epilog=f"Exit status:\n\n{_EXIT_CODES}")
@@ -96,8 +98,8 @@ def run(
     check_sufficiency(loaded)
     code = run_locally(
         loaded,
-        data_root=data_root.expanduser().resolve(),
-        registry=str(registry_folder(registry, data_root)),
+        data_root=resolve_root(data_root),
+        registry=resolve_registry(registry, data_root),
         command=sys.argv,
         console=_console(),
     )
@@ -123,8 +125,8 @@ def doctor(
     loaded = load_recipe(recipe, overrides, tiny=tiny)
     findings = examine(
         loaded if loaded_target is None else loaded_target.located(loaded),
-        data_root=str(data_root.expanduser().resolve()),
-        registry=str(registry_folder(registry, data_root)),
+        data_root=resolve_root(data_root),
+        registry=resolve_registry(registry, data_root),
         target=loaded_target,
     )
     if not show_findings(_console(), findings):
@@ -234,7 +236,7 @@ def cache_prune(
     from pipeline.tables import describe_pruned
 
     root = _data_root(data_root)
-    models = open_storage(str(registry_folder(registry, data_root)))
+    models = open_storage(resolve_registry(registry, data_root))
     pruned = prune(open_storage(str(root)), models, root, keep_runs=keep_runs, dry_run=dry_run)
     print(describe_pruned(pruned, dry_run=dry_run))
 
@@ -249,7 +251,7 @@ def models_list(
     from components.common.storage import open_storage
     from pipeline.models import list_versions, open_model, versions_table
 
-    models = open_storage(str(registry_folder(registry, data_root)))
+    models = open_storage(resolve_registry(registry, data_root))
     if model is not None:
         open_model(models, model)
     versions = list_versions(models, model)
@@ -304,15 +306,20 @@ def models_rollback(
     _console().print(rollback_view(roll_back(_model(model, registry, data_root), version)))
 
 
-def _model(model: str | None, registry: Path | None, data_root: Path) -> "Registry":
+def _model(model: str | None, registry: str | None, data_root: str) -> "Registry":
     from components.common.storage import open_storage
     from pipeline.models import open_model
 
-    return open_model(open_storage(str(registry_folder(registry, data_root))), model)
+    return open_model(open_storage(resolve_registry(registry, data_root)), model)
 
 
-def _data_root(data_root: Path) -> Path:
-    root = data_root.expanduser().resolve()
+def _data_root(data_root: str) -> Path:
+    if "://" in data_root:
+        raise UserError(
+            f"--data-root {data_root}: this command needs a folder; runs started here whose data "
+            f"root is a bucket are listed under {DEFAULT_DATA_ROOT}"
+        )
+    root = Path(resolve_root(data_root))
     if not root.is_dir():
         raise UserError(f"--data-root {data_root}: there is no such folder")
     return root

@@ -25,7 +25,8 @@ from pipeline.options import (
     SetOption,
     TargetOption,
     TinyOption,
-    registry_folder,
+    resolve_registry,
+    resolve_root,
 )
 
 if TYPE_CHECKING:
@@ -384,23 +385,23 @@ def _submit_to_vertex(recipe: "Recipe", target: "Target", *, wait: bool) -> Exit
     return end.code
 
 
-def _ci_locally(name: str, overrides: list[str], tiny: bool, data_root: Path) -> "CiSummary":
+def _ci_locally(name: str, overrides: list[str], tiny: bool, data_root: str) -> "CiSummary":
     from pipeline.ci import summarize
     from pipeline.local import run_locally
     from pipeline.recipe import load_recipe
-    from pipeline.runs import find_run
+    from pipeline.runs import find_run, local_folder
     from pipeline.sufficiency import check_sufficiency
 
-    recipe, root = load_recipe(name, overrides, tiny=tiny), data_root.expanduser().resolve()
+    recipe = load_recipe(name, overrides, tiny=tiny)
     check_sufficiency(recipe)
     code = run_locally(
         recipe,
-        data_root=root,
-        registry=str(registry_folder(None, data_root)),
+        data_root=resolve_root(data_root),
+        registry=resolve_registry(None, data_root),
         command=sys.argv,
         console=_console(),
     )
-    run = find_run(root, "")
+    run = find_run(local_folder(data_root), "")
     outcome = run.outcome()
     return summarize(
         recipe.name,

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -19,10 +20,12 @@ import kfp
 import kfp_server_api
 import urllib3
 from kfp.client.set_volume_credentials import ServiceAccountTokenVolumeCredentials
+from kfp.client.token_credentials_base import TokenCredentialsBase
 from kfp_server_api.rest import RESTClientObject
 
 from components.common.errors import UserError
 from pipeline.target import (
+    CommandAuth,
     KubeflowTarget,
     PortForwardAuth,
     ServiceAccountAuth,
@@ -31,6 +34,7 @@ from pipeline.target import (
 
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10, 60
 _FORWARD_TIMEOUT_S = 30
+_TOKEN_USE_S = 600
 BACKOFF_S = 0.2
 """Before a read is repeated; twice as long each time."""
 _BUSY = (429, 502, 503, 504)
@@ -135,6 +139,8 @@ def _open(
     arguments: dict[str, Any] = {"host": host, "ui_host": target.ui_host or host}
     if isinstance(target.auth, TokenAuth):
         arguments["existing_token"] = _token(target.auth, environment)
+    elif isinstance(target.auth, CommandAuth):
+        arguments["credentials"] = _CommandCredentials(target.auth)
     elif isinstance(target.auth, ServiceAccountAuth):
         arguments["credentials"] = ServiceAccountTokenVolumeCredentials(target.auth.file)
     with warnings.catch_warnings():
@@ -177,6 +183,35 @@ class _PatientRest(RESTClientObject):  # type: ignore[misc]
     def request(self, *arguments: Any, _request_timeout: Any = None, **named: Any) -> Any:
         timeout = _request_timeout or (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
         return super().request(*arguments, _request_timeout=timeout, **named)
+
+
+class _CommandCredentials(TokenCredentialsBase):  # type: ignore[misc]
+    """Tokens printed by a command, which live an hour or so: each is used for ten minutes."""
+
+    def __init__(self, auth: CommandAuth) -> None:
+        self._command = auth.command
+        self._token = ""
+        self._expires = 0.0
+
+    def refresh_api_key_hook(self, config: kfp_server_api.Configuration) -> None:
+        """Puts a token into the client's configuration; called before every request."""
+        if time.monotonic() >= self._expires:
+            self._token = self._print_token()
+            self._expires = time.monotonic() + _TOKEN_USE_S
+        config.api_key["authorization"] = self._token
+
+    def _print_token(self) -> str:
+        shown = " ".join(self._command)
+        try:
+            done = subprocess.run(
+                self._command, capture_output=True, text=True, timeout=60, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise UserError(f"auth.command: {shown} did not run ({error})") from error
+        if done.returncode or not done.stdout.strip():
+            said = done.stderr.strip() or "it printed nothing"
+            raise UserError(f"auth.command: {shown} gave no token: {said}")
+        return done.stdout.strip()
 
 
 def _token(auth: TokenAuth, environment: Mapping[str, str]) -> str:
@@ -279,6 +314,8 @@ def _explain_tls(reason: str, target: KubeflowTarget, host: str) -> UserError:
 def _renew(target: KubeflowTarget) -> str:
     if isinstance(target.auth, TokenAuth):
         return f"the token in {target.auth.variable} is wrong or has expired: get a new one"
+    if isinstance(target.auth, CommandAuth):
+        return f"`{' '.join(target.auth.command)}` prints a token that is not meant for it"
     if isinstance(target.auth, ServiceAccountAuth):
         return f"the token in {target.auth.file} needs the audience pipelines.kubeflow.org"
     return "give the target a token: `auth: {kind: token, variable: KFP_TOKEN}`"

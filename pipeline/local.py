@@ -24,12 +24,14 @@ from rich.console import Console
 from rich.text import Text
 
 from components.common.documents import Outcome
+from components.common.errors import UserError
 from components.common.stage import DRIVER_PID, EVENTS_DIRECTORY
+from components.common.storage import StorageError
 from pipeline.exit_codes import ExitCode
 from pipeline.progress import RunProgress
 from pipeline.recipe import Recipe
 from pipeline.results import summarize
-from pipeline.runs import RunFolder, create_run, data_root_in_use
+from pipeline.runs import RunFolder, create_run, data_root_in_use, local_folder
 from pipeline.view import open_view, show_paths, show_summary
 
 _POLL_S = 0.1
@@ -61,7 +63,7 @@ class Stopped(BaseException):
 def run_locally(
     recipe: Recipe,
     *,
-    data_root: Path,
+    data_root: str,
     registry: str,
     command: Sequence[str],
     console: Console,
@@ -70,7 +72,7 @@ def run_locally(
 
     Args:
       recipe: what to compute.
-      data_root: the folder for shards, store and runs.
+      data_root: the folder, or gs:// address, for shards, store and the runs' results.
       registry: where models are published.
       command: how litesmith was called, for the record.
       console: where progress and results are shown.
@@ -83,13 +85,14 @@ def run_locally(
     """
     run = create_run(recipe, data_root=data_root, registry=registry, command=command)
     progress = RunProgress(recipe, run.events)
-    with data_root_in_use(data_root), run.lock(), stoppable():
+    with data_root_in_use(local_folder(data_root)), run.lock():
         try:
-            returncode = _run_worker(run, progress, console)
-            failure = _find_failure(run, progress) if returncode else None
-            return _finish(run, failure, console)
+            with stoppable():
+                returncode = _run_worker(run, progress, console)
         except Stopped as stopped:
             return _record_stop(run, progress, stopped, console)
+        failure = _find_failure(run, progress) if returncode else None
+        return _finish(run, failure, console)
 
 
 def _run_worker(run: RunFolder, progress: RunProgress, console: Console) -> int:
@@ -121,6 +124,7 @@ def _run_worker(run: RunFolder, progress: RunProgress, console: Console) -> int:
 def _environment(run: RunFolder, scratch: Path) -> Mapping[str, str]:
     """Returns the environment of the worker and of every task."""
     return {
+        "TF_CPP_MIN_LOG_LEVEL": "2",
         **os.environ,
         EVENTS_DIRECTORY: str(run.logs),
         DRIVER_PID: str(os.getpid()),
@@ -129,7 +133,6 @@ def _environment(run: RunFolder, scratch: Path) -> Mapping[str, str]:
         "PYTHONUNBUFFERED": "1",
         # kfp starts tasks as `python3`: see local_worker.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "TF_CPP_MIN_LOG_LEVEL": "2",
         # kfp leaves a temporary folder behind for every task.
         "TMPDIR": str(scratch),
     }
@@ -178,7 +181,9 @@ def _finish(run: RunFolder, failure: Failure | None, console: Console) -> ExitCo
     """Keeps what is worth keeping of a run that ended by itself, and shows how it ended."""
     # What can be used again is in the store, the rest in the run's folder and the registry.
     shutil.rmtree(run.artifacts, ignore_errors=True)
-    summary = summarize(run.describe().context)
+    with contextlib.suppress(FileNotFoundError, StorageError, UserError):
+        run.fetch()
+    summary = summarize(run.describe().context) if failure is None else None
     if failure is None and summary is None:
         message = "every task succeeded, but nothing was decided"
         failure = _failure(ExitCode.UNEXPECTED, None, message, run.kfp_log)

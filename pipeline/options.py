@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_DATA_ROOT = Path("litesmith-data")
+DEFAULT_DATA_ROOT = "litesmith-data"
 
 RecipeArgument = Annotated[
     str,
@@ -21,15 +21,19 @@ SetOption = Annotated[
 ]
 TinyOption = Annotated[bool, typer.Option("--tiny", help="Take the recipe's small variant.")]
 DataRootOption = Annotated[
-    Path,
-    typer.Option("--data-root", metavar="DIR", help="Holds shards, finished work and runs."),
+    str,
+    typer.Option(
+        "--data-root",
+        metavar="DIR",
+        help="Holds shards, finished work and runs: a folder or gs://.",
+    ),
 ]
 RegistryOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--registry",
         metavar="DIR",
-        help="Holds the published models. [default: DATA_ROOT/registry]",
+        help="Holds the published models: a folder or gs://. [default: DATA_ROOT/registry]",
     ),
 ]
 TargetOption = Annotated[
@@ -44,6 +48,11 @@ OptionalTargetOption = Annotated[
 ]
 
 
-def registry_folder(registry: Path | None, data_root: Path) -> Path:
+def resolve_root(root: str) -> str:
+    """Makes a folder absolute; leaves an address, such as gs://bucket/prefix, as it is."""
+    return root if "://" in root else str(Path(root).expanduser().resolve())
+
+
+def resolve_registry(registry: str | None, data_root: str) -> str:
     """Returns where models are published, if nothing else is said: below the data root."""
-    return (registry or data_root / "registry").expanduser().resolve()
+    return resolve_root(registry or f"{data_root}/registry")

@@ -137,6 +137,12 @@ class RunFolder:
         except FileNotFoundError:
             return False
 
+    def fetch(self) -> None:
+        """Fetches what the tasks wrote, where the data root is no folder."""
+        context = self.describe().context
+        if "://" in context.data_root:
+            context.data().download(context.run_folder(), self.path)
+
     @contextlib.contextmanager
     def lock(self, *, wait: bool = True) -> Iterator[None]:
         """Holds the run's lock, which the system lets go of when this process ends."""
@@ -146,12 +152,12 @@ class RunFolder:
 
 
 def create_run(
-    recipe: Recipe, *, data_root: Path, registry: str, command: Sequence[str]
+    recipe: Recipe, *, data_root: str, registry: str, command: Sequence[str]
 ) -> RunFolder:
     """Makes a fresh run folder and describes the run in it."""
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    folder = RunFolder(runs_folder(data_root) / run_id)
+    folder = RunFolder(runs_folder(local_folder(data_root)) / run_id)
     try:
         folder.logs.mkdir(parents=True)
     except OSError as error:
@@ -161,7 +167,7 @@ def create_run(
     folder.events.touch()
     RunDescription(
         context=RunContext(
-            run_id=run_id, recipe_name=recipe.name, data_root=str(data_root), registry=registry
+            run_id=run_id, recipe_name=recipe.name, data_root=data_root, registry=registry
         ),
         recipe=recipe.to_yaml(),
         command=tuple(command),
@@ -201,6 +207,15 @@ def _lock_file(data_root: Path) -> Path:
     folder = runs_folder(data_root)
     folder.mkdir(parents=True, exist_ok=True)
     return folder / ".lock"
+
+
+def local_folder(data_root: str) -> Path:
+    """Returns the folder below which the runs that this machine started lie.
+
+    Their logs are local. Of runs whose data root is a bucket they lie in the default
+    folder, and what the tasks wrote is fetched there.
+    """
+    return Path("litesmith-data").resolve() if "://" in data_root else Path(data_root)
 
 
 def runs_folder(data_root: Path) -> Path:

@@ -172,17 +172,22 @@ def resolve(file: ScheduleFile, folder: Path) -> dict[str, tuple[KubeflowTarget,
     Raises:
       UserError: names the schedule, and what is wrong with it.
     """
-    targets = {file.target: _kubeflow(file.target, folder)}
     resolved: dict[str, tuple[KubeflowTarget, list[Wanted]]] = {
-        file.target: (targets[file.target], [])
+        file.target: (_kubeflow(file.target, folder), [])
     }
+    dags: dict[tuple[str, bool], CompiledDag] = {}  # Schedules of one shape share one.
     for schedule in file.schedules:
         name = schedule.target or file.target
         try:
             if name not in resolved:
                 resolved[name] = (_kubeflow(name, folder), [])
             target, wanted = resolved[name]
-            wanted.append(_want(schedule, target, folder))
+            recipe = _located_recipe(schedule, target, folder)
+            shape = (name, recipe.prune is not None)
+            if shape not in dags:
+                dags[shape] = compile_dag(prunes=shape[1], target=target)
+            wanted.append(Wanted(schedule, recipe, target, dags[shape]))
+            wanted[-1].facts()  # Refuses a cron that KFP can't keep.
         except UserError as error:
             raise UserError(f"schedule {schedule.name}: {error}") from error
     return resolved
@@ -198,7 +203,7 @@ def _kubeflow(name: str, folder: Path) -> KubeflowTarget:
     return target
 
 
-def _want(schedule: Schedule, target: KubeflowTarget, folder: Path) -> Wanted:
+def _located_recipe(schedule: Schedule, target: KubeflowTarget, folder: Path) -> Recipe:
     beside = folder / schedule.recipe
     name = str(beside) if beside.is_file() else schedule.recipe
     recipe = load_recipe(name, schedule.set, tiny=schedule.tiny, locations_exist=False)
@@ -212,10 +217,7 @@ def _want(schedule: Schedule, target: KubeflowTarget, folder: Path) -> Wanted:
             "window_days and the recipe's location go together: data.folder or data.list holds "
             "{window_start} or {window_end}, such as gs://BUCKET/labels-{window_end}.csv"
         )
-    dag = compile_dag(prunes=recipe.prune is not None, target=target)
-    wanted = Wanted(schedule, target.located(recipe), target, dag)
-    wanted.facts()  # Refuses a cron that KFP can't keep.
-    return wanted
+    return target.located(recipe)
 
 
 def seconds(moment: datetime | None) -> int | None:

@@ -228,6 +228,14 @@ class TokenAuth(Part):
     """The environment variable that holds it."""
 
 
+class CommandAuth(Part):
+    """A bearer token that a command prints; it is asked again before one would expire."""
+
+    kind: Literal["command"]
+    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Such as `[gcloud, auth, print-identity-token, --audiences=...]`."""
+
+
 class ServiceAccountAuth(Part):
     """The token that Kubernetes puts into a pod; it is read anew as it expires."""
 
@@ -247,7 +255,8 @@ class PortForwardAuth(Part):
 
 
 Auth = Annotated[
-    NoAuth | TokenAuth | ServiceAccountAuth | PortForwardAuth, Field(discriminator="kind")
+    NoAuth | TokenAuth | CommandAuth | ServiceAccountAuth | PortForwardAuth,
+    Field(discriminator="kind"),
 ]
 
 

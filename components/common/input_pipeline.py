@@ -28,7 +28,7 @@ MEMORY_BYTES = 2 << 30
 is read anew is shuffled in another order, so the bound has a part in the result."""
 
 _SHARDS_AT_ONCE = 16
-_SHUFFLED_RECORDS = 8192  # Encoded ones, of a split too great to keep.
+_SHUFFLED_AT_ONCE = 4096  # Encoded pictures, of a split too great to keep.
 _LOADED_AT_ONCE = 256
 _PREDICTED_AT_ONCE = 64
 
@@ -55,13 +55,7 @@ class KeptExamples:
 
     def epoch(self, seed: Any | None) -> Any:
         """Returns a tf.data.Dataset of one pass; shuffled where a seed (int64 []) is given."""
-        if seed is None:
-            order = tf.range(len(self), dtype=tf.int64)
-        else:
-            noise = tf.random.stateless_uniform(
-                [len(self)], tf.stack([seed, 0]), minval=None, maxval=None, dtype=tf.int32
-            )
-            order = tf.argsort(noise, stable=True)
+        order = tf.range(len(self)) if seed is None else _permutation(len(self), seed, 0)
         return tf.data.Dataset.from_tensor_slices(order)
 
     def fetch(self, order: Any) -> tuple[Any, Any]:
@@ -85,11 +79,15 @@ class StreamedExamples:
         paths = tf.constant(self.paths)
         if seed is None:
             return _records(paths, len(self.paths), self.compression)
-        noise = tf.random.stateless_uniform([len(self.paths)], tf.stack([seed, 0]))
-        records = _records(
-            tf.gather(paths, tf.argsort(noise, stable=True)), len(self.paths), self.compression
-        )
-        return records.shuffle(_SHUFFLED_RECORDS, seed=seed)
+        paths = tf.gather(paths, _permutation(len(self.paths), seed, 0))
+        records = _records(paths, len(self.paths), self.compression)
+        windows = records.batch(_SHUFFLED_AT_ONCE).enumerate(start=1)
+
+        # Not by Dataset.shuffle, whose seed can't be one of many within one graph.
+        def shuffle(number: Any, window: Any) -> Any:
+            return tf.gather(window, _permutation(tf.size(window), seed, number))
+
+        return windows.map(shuffle).prefetch(1).unbatch()
 
     def fetch(self, records: Any) -> tuple[Any, Any]:
         parsed = _parse_and_decode(records, self.image)
@@ -298,6 +296,13 @@ def _parse_and_decode(records: Any, image: ImageSpec) -> dict[str, Any]:
         fn_output_signature=tf.TensorSpec([image.height, image.width, image.channels], tf.uint8),
     )
     return {**parsed, "image": pictures}
+
+
+def _permutation(count: Any, seed: Any, number: Any) -> Any:
+    """Returns the numbers below count in an order that the seed decides: int32 [count]."""
+    seeds = tf.stack([seed, tf.cast(number, tf.int64)])
+    noise = tf.random.stateless_uniform([count], seeds, None, None, tf.int32)
+    return tf.argsort(noise, stable=True)
 
 
 def _mix(seed: int, epoch: Any) -> Any:

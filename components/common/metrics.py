@@ -1,8 +1,8 @@
 """How good predictions are: figures of a classifier, with 95 % confidence intervals.
 
 Shares (accuracy, top-5 accuracy, recall) have Wilson's score interval (E. B. Wilson, JASA
-22, 1927). The others have a percentile bootstrap over the examples; a resample is a
-vector of multiplicities, so that all resamples are a few matrix products.
+22, 1927). The others have a bootstrap over the examples, whose resamples are drawn and
+counted in blocks: a few passes of numpy, whatever their number.
 
 Ranks break ties towards the lower class index, as an argmax on a device does.
 """

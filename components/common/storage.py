@@ -33,7 +33,7 @@ class PreconditionError(Exception):
     """The object changed since its generation was read: somebody else wrote first."""
 
 
-class StorageError(Exception):
+class StorageError(OSError):
     """The storage could not be reached, or did not keep its promises, for all retries."""
 
 

@@ -156,7 +156,7 @@ def run_phase(
     attempt = attempt or Attempt()
     steps = -(-len(data.train) // phase.batch_size)
     optimizer = build_optimizer(phase.optimizer, epochs=phase.epochs, steps_per_epoch=steps)
-    course = _Course(_Trainer(model, phase, optimizer, steps), phase, clock)
+    course = _Course(Trainer(model, phase, optimizer, steps), phase, clock)
     with attempt.termination.deferred():
         if (state := attempt.resume()) is not None:
             course.restore(state)
@@ -229,7 +229,7 @@ class _Totals:
 class _Course:
     """Where a phase stands: between two steps, or between two epochs."""
 
-    def __init__(self, trainer: "_Trainer", phase: Phase, clock: Clock) -> None:
+    def __init__(self, trainer: "Trainer", phase: Phase, clock: Clock) -> None:
         self.trainer, self.phase, self.clock = trainer, phase, clock
         self.epoch = phase.first_epoch
         self.step = 0  # Of the epoch: how many are done.
@@ -348,7 +348,7 @@ def native_precision() -> str:
     return "float32"
 
 
-class _Trainer:
+class Trainer:
     """The compiled steps of one phase."""
 
     def __init__(self, model: Any, phase: Phase, optimizer: Any, steps_per_epoch: int) -> None:

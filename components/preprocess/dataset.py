@@ -1,18 +1,15 @@
 """The data set of one task: shards that are missing are written, and the manifest of all."""
 
-import contextlib
-import threading
+import gc
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from components.common.errors import UserError
-from components.common.events import Events
 from components.common.stage import Task
-from components.common.storage import Storage
 from components.preprocess.assignment import plan_shards
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory, Reject
-from components.preprocess.ledger import ShardRecord, find_whole_shards, has_record
+from components.preprocess.ledger import ShardRecord, find_whole_shards
 from components.preprocess.manifest import (
     build_manifest,
     collect_rejects,
@@ -23,11 +20,20 @@ from components.preprocess.pictures import PictureSpec
 from components.preprocess.tasks import ShardTask, make_task
 from components.preprocess.writer import ShardWriter
 
-_POLL_S = 0.5
-
 
 def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping[str, float]:
+    """Writes the shards that are not there yet, the manifest, and the rejects.
 
+    Args:
+      task: what to do, and where.
+      inventory: of the source.
+
+    Returns:
+      How many pictures and shards were written, and how fast.
+
+    Raises:
+      UserError: too many records are rejected, or no training example is left.
+    """
     config = task.config
     _check_rejects(task, inventory, inventory.rejects)
     plans = plan_shards(inventory.examples, shares=config.splits, training_shards=config.shards)
@@ -65,9 +71,7 @@ def _write_shards(
         key=lambda shard: (-shard.source_bytes, shard.path),
     )
     if missing:
-        # Beam takes three seconds to import, which a run without a new picture need not spend.
-        from components.preprocess.transforms import run_pipeline
-
+        run_pipeline = _import_beam()
         writer = ShardWriter(
             source_root=inventory.listing.root,
             data_root=task.context.data_root,
@@ -75,46 +79,24 @@ def _write_shards(
             spec=_picture_spec(task.config),
             compression=task.config.compression,
         )
-        with _progress(task.events, storage, missing):
-            run_pipeline(missing, writer, options=task.context.beam_options)
+        run_pipeline(missing, writer, events=task.events, options=task.context.beam_options)
         records = {**records, **find_whole_shards(storage, [shard.path for shard in missing])}
     return records, missing
 
 
-@contextlib.contextmanager
-def _progress(events: Events, storage: Storage, tasks: Sequence[ShardTask]) -> Iterator[None]:
-    """Reports, while shards are being written, how many pictures are done.
-
-    The records that appear beside the shards tell, whichever engine and machines write them.
-    """
-    done = threading.Event()
-
-    def watch() -> None:
-        total, pictures, pending = sum(len(shard.members) for shard in tasks), 0, list(tasks)
-        pause_s = _POLL_S
-        while not done.wait(pause_s):
-            started = time.monotonic()
-            still = [shard for shard in pending if not has_record(storage, shard.path)]
-            pictures += sum(len(shard.members) for shard in pending)
-            pictures -= sum(len(shard.members) for shard in still)
-            pending = still
-            events.progress(pictures, total, "pictures")
-            # A bucket answers slowly: looking must not become the work.
-            pause_s = max(_POLL_S, 20 * (time.monotonic() - started))
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
+def _import_beam() -> Callable[..., None]:
+    """Imports Beam, which takes over two seconds: only where there is work for it."""
+    gc.disable()  # Looking through what is being imported would take 0.4 s more.
     try:
-        yield
+        from components.preprocess.transforms import run_pipeline
     finally:
-        done.set()
-        watcher.join()
+        gc.enable()
+    return run_pipeline
 
 
 def _check_rejects(
     task: Task[PreprocessConfig], inventory: Inventory, rejects: Sequence[Reject]
 ) -> None:
-
     message = explain_rejects(
         rejects,
         records=len(inventory.listing.records),

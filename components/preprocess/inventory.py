@@ -15,6 +15,7 @@ from typing import Literal
 
 from components.common.digests import canonical_json
 from components.common.documents import Split
+from components.common.machine import usable_cores
 from components.preprocess.formats import (
     DECODED_FORMATS,
     HEAD_BYTES,
@@ -132,7 +133,7 @@ def _look_at_files(listing: Listing, report: Callable[[int, int], None]) -> list
 
 
 def _threads(root: str) -> int:
-    return _BUCKET_THREADS if is_remote(root) else len(os.sched_getaffinity(0))
+    return _BUCKET_THREADS if is_remote(root) else usable_cores()
 
 
 def _chunk_reader(root: str) -> Callable[[str], Iterable[bytes]]:

@@ -1,6 +1,5 @@
 """The records beside the shards: which shards are there and whole, and what they hold."""
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,6 +7,7 @@ from pydantic import ValidationError
 
 from components.common.digests import canonical_json
 from components.common.documents import Part, Shard
+from components.common.machine import usable_cores
 from components.common.storage import Storage
 from components.preprocess.inventory import Reason
 
@@ -34,10 +34,6 @@ class ShardRecord(Part):
 def write_record(storage: Storage, path: str, record: ShardRecord) -> None:
     """Writes the record of a shard that has just been written whole."""
     storage.write(_record_name(path), canonical_json(record.model_dump(mode="json")).encode())
-
-
-def has_record(storage: Storage, path: str) -> bool:
-    return storage.exists(_record_name(path))
 
 
 def find_whole_shards(storage: Storage, paths: Sequence[str]) -> Mapping[str, ShardRecord]:
@@ -83,4 +79,4 @@ def _record_name(path: str) -> str:
 
 
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(2 * len(os.sched_getaffinity(0)))
+    return ThreadPoolExecutor(2 * usable_cores())

@@ -91,10 +91,9 @@ def prepare_picture(data: bytes, spec: PictureSpec) -> Image.Image:
                 _shrink_while_decoding(picture, spec)
                 picture.load()
                 return _fit(_flatten(picture, spec), spec, _orientation(picture))
-    except PictureError:
+    except (PictureError, MemoryError):
         raise
-    # Damaged files make the decoders raise nearly anything, MemoryError included.
-    except Exception as error:
+    except Exception as error:  # Damaged files make the decoders raise nearly anything.
         if "truncated" in str(error).lower():
             raise PictureError(
                 "truncated", f"the {kind} file ends before the picture does"

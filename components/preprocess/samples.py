@@ -6,6 +6,7 @@ needs neither the package nor its pictures.
 
 import importlib.util
 import io
+import tempfile
 from pathlib import Path
 
 from components.common.digests import file_digest
@@ -30,10 +31,14 @@ def write_sample(sample: Sample, storage: Storage) -> str:
       The name of their folder, with one sub-folder per class. It holds nothing else, and
       writing again changes nothing.
     """
-    folder = f"samples/{sample}-{identify_sample(sample)[:16]}"
-    for name, picture in _digits():
-        storage.write(f"{folder}/{name}", picture)
-    return folder
+    name = f"samples/{sample}-{identify_sample(sample)[:16]}"
+    with tempfile.TemporaryDirectory(prefix="litesmith-sample-") as folder:
+        for path, picture in _digits():
+            target = Path(folder, path)
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(picture)
+        storage.upload(Path(folder), name)
+    return name
 
 
 def _digits_file() -> Path:
@@ -44,7 +49,7 @@ def _digits_file() -> Path:
     return Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
 
 
-def _digits() -> "list[tuple[str, bytes]]":
+def _digits() -> list[tuple[str, bytes]]:
     """Returns 1,797 handwritten digits, 8x8 in 17 shades of grey, as PNG files by name."""
     import numpy as np
     from PIL import Image

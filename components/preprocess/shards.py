@@ -5,10 +5,13 @@ holds the digest of this module's code, and of what it imports: nothing else may
 about a shard's bytes, and nothing else belongs here.
 """
 
+import contextlib
 import dataclasses
+import gzip
 import hashlib
-from collections.abc import Callable, Sequence
-from typing import IO
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 
@@ -53,22 +56,24 @@ class ShardContent:
     """Per channel, how many pixels have each of the 256 intensities; before encoding."""
 
 
-def write_examples(
-    file: IO[bytes],
+def write_shard(
+    path: Path,
     members: Sequence[Member],
     *,
     read: Callable[[str], bytes],
     classes: int,
     spec: PictureSpec,
+    compression: str,
 ) -> ShardContent:
-    """Writes a shard's examples as TFRecords.
+    """Writes a shard: its examples as TFRecords.
 
     Args:
-      file: where to write.
+      path: of the file to write.
       members: sorted by id.
       read: returns the bytes of a source file.
       classes: how many classes there are.
       spec: what to make of each picture.
+      compression: gzip or none.
 
     Raises:
       RuntimeError: a file's content is not the one that its id names.
@@ -76,22 +81,38 @@ def write_examples(
     counts = [0] * classes
     histogram = np.zeros((spec.channels, INTENSITIES), np.int64)
     rejects = []
-    for member in members:
-        data = read(member.path)
-        if hashlib.sha256(data).hexdigest() != member.id:
-            raise RuntimeError(f"{member.path}: changed while the run was reading it; run again")
-        try:
-            picture = prepare_picture(data, spec)
-        except PictureError as error:
-            rejects.append(MemberReject(member.id, error.reason, str(error)))
-            continue
-        histogram += np.reshape(picture.histogram(), histogram.shape)
-        image = encode_picture(picture, spec)
-        example = Example(id=member.id, image=image, label=member.label, slice=member.slice)
-        write_record(file, encode_example(example))
-        counts[member.label] += 1
+    with _created(path, compression) as file:
+        for member in members:
+            try:
+                picture = prepare_picture(_read_member(member, read), spec)
+            except PictureError as error:
+                rejects.append(MemberReject(member.id, error.reason, str(error)))
+                continue
+            histogram += np.reshape(picture.histogram(), histogram.shape)
+            image = encode_picture(picture, spec)
+            example = Example(id=member.id, image=image, label=member.label, slice=member.slice)
+            write_record(file, encode_example(example))
+            counts[member.label] += 1
     return ShardContent(
         examples_per_class=tuple(counts),
         rejects=tuple(rejects),
         histogram=tuple(tuple(channel) for channel in histogram.tolist()),
     )
+
+
+def _read_member(member: Member, read: Callable[[str], bytes]) -> bytes:
+    data = read(member.path)
+    if hashlib.sha256(data).hexdigest() != member.id:
+        raise RuntimeError(f"{member.path}: changed while the run was reading it; run again")
+    return data
+
+
+@contextlib.contextmanager
+def _created(path: Path, compression: str) -> Iterator[IO[bytes]]:
+    with path.open("wb") as file:
+        if compression == "gzip":
+            # Neither name nor date, so that the same records are the same bytes.
+            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as zipped:
+                yield cast(IO[bytes], zipped)
+        else:
+            yield file

@@ -157,7 +157,7 @@ def _local_paths(folder: str) -> tuple[list[str], set[str]]:
         raise UserError(f"{folder}: is not a folder; data.folder needs one sub-folder per class")
     paths, empty = [], set()
     for entry in _visible_entries(folder):
-        if not entry.is_dir():
+        if not _is_folder(entry):
             paths.append(entry.name)
             continue
         found = list(_search(entry.path, entry.name, (_folder_id(folder),), set()))
@@ -183,18 +183,26 @@ def _search(
     searched.add(own)
     for entry in _visible_entries(folder):
         path = f"{relative}/{entry.name}"
-        if entry.is_dir():
+        if _is_folder(entry):
             yield from _search(entry.path, path, (*above, own), searched)
-        elif entry.is_file() or entry.is_symlink():  # A link that leads nowhere is missing.
+        elif entry.is_symlink() or entry.is_file():  # A link that leads nowhere is missing.
             yield path
 
 
 def _visible_entries(folder: str) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return sorted(
-            (entry for entry in entries if not entry.name.startswith(".")),
-            key=lambda entry: entry.name,
-        )
+    try:
+        with os.scandir(folder) as entries:
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise UserError(f"{folder}: the folder can't be read: {error.strerror}") from error
+    return sorted(visible, key=lambda entry: entry.name)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # A link to itself.
+        return False
 
 
 def _folder_id(folder: str) -> _FolderId:

@@ -9,20 +9,36 @@ worker processes would each import Beam first, three seconds of a core, and woul
 the shards among themselves beforehand, however long each takes.
 """
 
+import dataclasses
 import os
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from components.common.events import Events
+from components.common.machine import usable_cores
 from components.preprocess.ledger import ShardRecord
 from components.preprocess.tasks import ShardTask
 from components.preprocess.writer import ShardWriter
+
+
+@dataclasses.dataclass
+class Progress:
+    """Counts the pictures that are done."""
+
+    events: Events
+    total: int
+    done: int = 0
+
+    def add(self, pictures: int) -> None:
+        self.done += pictures
+        self.events.progress(self.done, self.total, "pictures")
 
 
 class WriteShard(beam.DoFn):  # type: ignore[misc]
@@ -31,13 +47,15 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]
     Args:
       writer: how.
       processes: how many shards a worker makes at once.
+      progress: where a worker that makes all shards tells how far it is.
     """
 
-    def __init__(self, writer: ShardWriter, *, processes: int):
+    def __init__(self, writer: ShardWriter, *, processes: int, progress: Progress | None):
         self._writer = writer
         self._processes = processes
+        self._progress = progress
         self._pool: ProcessPoolExecutor | None = None
-        self._pending: list[Future[ShardRecord]] = []
+        self._pending: set[Future[ShardRecord]] = set()
         self._shards = Metrics.counter("preprocess", "shards")
         self._examples = Metrics.counter("preprocess", "examples")
         self._rejects = Metrics.counter("preprocess", "rejects")
@@ -53,12 +71,13 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]
         if self._pool is None:
             self._count(self._writer.write(task))
         else:
-            self._pending.append(self._pool.submit(self._writer.write, task))
+            self._pending.add(self._pool.submit(self._writer.write, task))
 
     def finish_bundle(self) -> None:
         try:
-            while self._pending:
-                self._count(self._pending.pop(0).result())
+            for made in as_completed(self._pending):
+                self._count(made.result())
+            self._pending.clear()
         except BaseException:
             self.teardown()
             raise
@@ -73,43 +92,50 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]
         self._examples.inc(sum(record.examples_per_class))
         self._rejects.inc(len(record.rejects))
         self._bytes.inc(record.size_bytes)
+        if self._progress is not None:
+            self._progress.add(sum(record.examples_per_class) + len(record.rejects))
 
 
 class WriteShards(beam.PTransform):  # type: ignore[misc]
-    """Makes the shard of every task."""
+    """Makes the shard of every task; the arguments are WriteShard's."""
 
-    def __init__(self, writer: ShardWriter, *, processes: int):
+    def __init__(
+        self, writer: ShardWriter, *, processes: int = 1, progress: Progress | None = None
+    ):
         super().__init__()
-        self._writer = writer
-        self._processes = processes
+        self._worker = WriteShard(writer, processes=processes, progress=progress)
 
     def expand(self, tasks: beam.PCollection) -> beam.PCollection:
-        return tasks | "WriteShard" >> beam.ParDo(
-            WriteShard(self._writer, processes=self._processes)
-        )
+        return tasks | "WriteShard" >> beam.ParDo(self._worker)
 
 
 def run_pipeline(
-    tasks: Sequence[ShardTask], writer: ShardWriter, *, options: Sequence[str] = ()
+    tasks: Sequence[ShardTask],
+    writer: ShardWriter,
+    *,
+    events: Events,
+    options: Sequence[str] = (),
 ) -> None:
     """Makes the shards of all tasks.
 
     Args:
       tasks: those that take longest first; they are begun in this order.
       writer: makes one shard.
+      events: told of the progress on this machine; elsewhere Beam's counters tell.
       options: Beam's own, such as `--runner=FlinkRunner`; none for this machine's cores.
     """
-    local = not options
-    # Named, never left to choose: Beam's default local runner would download a binary.
-    runner = FnApiRunner() if local else None
-    processes = min(len(tasks), len(os.sched_getaffinity(0))) if local else 1
-    with beam.Pipeline(runner=runner, options=PipelineOptions(flags=list(options))) as pipeline:
-        _ = (
-            pipeline
-            # A shuffle in order to spread the tasks; on one machine there is nobody to spread to.
-            | "CreateTasks" >> beam.Create(tasks, reshuffle=not local)
-            | "WriteShards" >> WriteShards(writer, processes=processes)
-        )
+    if options:
+        pipeline = beam.Pipeline(options=PipelineOptions(flags=list(options)))
+        create, write = beam.Create(tasks), WriteShards(writer)
+    else:
+        # Named, not left to choose: Beam's default local runner would download a binary.
+        pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions(flags=[]))
+        create = beam.Create(tasks, reshuffle=False)  # There is nobody to spread them to.
+        progress = Progress(events, sum(len(task.members) for task in tasks))
+        processes = min(len(tasks), usable_cores())
+        write = WriteShards(writer, processes=processes, progress=progress)
+    with pipeline:
+        _ = pipeline | "CreateTasks" >> create | "WriteShards" >> write
 
 
 def _end_without(parent: int) -> None:

@@ -1,7 +1,6 @@
 """quantize: a bundle's Keras model becomes a candidate, or the reason why it cannot."""
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +43,7 @@ def run(
     )
 
 
-def _compute(task: Task[CandidateConfig]) -> Mapping[str, float] | None:
+def _compute(task: Task[CandidateConfig]) -> None:
     from components.common.litert import LiteRTError
     from components.quantize.conversion import ConversionError
 
@@ -64,7 +63,6 @@ def _compute(task: Task[CandidateConfig]) -> Mapping[str, float] | None:
         failure=failure,
         lineage=task.lineage,
     ).write(task.output)
-    return None
 
 
 def _make_model(task: Task[CandidateConfig], bundle: ModelBundle) -> TFLiteModel:

@@ -1,5 +1,6 @@
 """Training that is interrupted and resumed ends with the weights of an undisturbed one."""
 
+import contextlib
 import dataclasses
 import os
 import random
@@ -50,8 +51,6 @@ class Deadline:
         return self.look is not None and self.seen > self.look
 
     def deferred(self):
-        import contextlib
-
         return contextlib.nullcontext()
 
 
@@ -244,7 +243,9 @@ def test_sigterm_at_any_moment_loses_nothing(stage, work, tmp_path):
         root.mkdir()
         (root / "shards").symlink_to(Path(work.context.data_root, "shards"))
         elsewhere[name] = work.context.model_copy(update={"data_root": str(root)})
-    assert run_stage(work, stage, elsewhere["undisturbed"], tmp_path / "one").wait() == 0
+    process = run_stage(work, stage, elsewhere["undisturbed"], tmp_path / "one")
+    process.communicate()
+    assert process.returncode == 0
 
     moments, interrupted = random.Random(stage), 0
     while True:

@@ -14,12 +14,14 @@ import email.parser
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -80,11 +82,16 @@ class KfpServer:
     # --- what tests do --------------------------------------------------------------
 
     @contextlib.contextmanager
-    def serving(self) -> Iterator["KfpServer"]:
-        """Serves on a port of this machine."""
+    def serving(self, certificate: Path | None = None) -> Iterator["KfpServer"]:
+        """Serves on a port of this machine, by TLS with a PEM file of certificate and key."""
         server = _HttpServer(("127.0.0.1", 0), _Handler)
         server.kfp = self
         self.host = f"http://127.0.0.1:{server.server_address[1]}"
+        if certificate is not None:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(certificate)
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+            self.host = self.host.replace("http:", "https:")
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:

@@ -50,7 +50,9 @@ RECIPE = load_recipe("digits", tiny=True)
 
 
 def make_run(data_root: Path) -> RunFolder:
-    return create_run(RECIPE, data_root=data_root, registry=str(data_root), command=["litesmith"])
+    return create_run(
+        RECIPE, data_root=str(data_root), registry=str(data_root), command=["litesmith"]
+    )
 
 
 def tell(run: RunFolder, task: str, event: str, **fields: object) -> None:

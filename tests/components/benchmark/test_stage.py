@@ -26,28 +26,25 @@ def benchmark(
     return Benchmark.read(output)
 
 
-def test_all_candidates_are_measured_at_one_thread_and_at_all(
+def test_all_candidates_that_were_made_are_measured_at_one_thread_and_at_all(
     trained: TrainedModel, candidates: dict[str, Path], tmp_path: Path
 ) -> None:
-    chosen = [candidates[id_] for id_ in ("int8", "float32")]
+    failed = Candidate.read(candidates["float16"])
+    failed.model_copy(update={"model": None, "failure": "no"}).write(tmp_path / "failed")
+    chosen = [candidates["int8"], tmp_path / "failed", candidates["float32"]]
     result = benchmark(trained, chosen, tmp_path / "benchmark")
     assert [entry.candidate_id for entry in result.candidates] == ["float32", "int8"]
+    threads = sorted({1, usable_cores()})
     for entry in result.candidates:
-        assert [latency.threads for latency in entry.latencies] == sorted({1, usable_cores()})
+        assert [latency.threads for latency in entry.latencies] == threads
         assert entry.peak_memory_bytes > 0
     assert result.machine.cpu_model == cpu_model()
     assert result.machine.cores == usable_cores()
-
-
-def test_a_candidate_that_could_not_be_made_is_left_out(
-    trained: TrainedModel, candidates: dict[str, Path], tmp_path: Path
-) -> None:
-    failed = Candidate.read(candidates["int8"])
-    failed.model_copy(update={"model": None, "failure": "no"}).write(tmp_path / "failed")
-    result = benchmark(
-        trained, [tmp_path / "failed", candidates["float16"]], tmp_path / "benchmark"
-    )
-    assert [entry.candidate_id for entry in result.candidates] == ["float16"]
+    store = Path(trained.context.data_root, "store/benchmark", result.lineage.key)
+    assert Record.read(store).identity == {
+        "cpu_model": cpu_model(),
+        "threads": ",".join(map(str, threads)),
+    }
 
 
 def test_figures_come_from_the_store_on_the_same_machine_alone(
@@ -64,14 +61,3 @@ def test_figures_come_from_the_store_on_the_same_machine_alone(
     elsewhere = benchmark(trained, chosen, tmp_path / "elsewhere")
     assert elsewhere.lineage.key != first.lineage.key
     assert elsewhere.machine.cpu_model == "Another CPU"
-
-
-def test_the_record_names_the_machine(
-    trained: TrainedModel, candidates: dict[str, Path], tmp_path: Path
-) -> None:
-    result = benchmark(trained, [candidates["float32"]], tmp_path / "benchmark")
-    store = Path(trained.context.data_root, "store/benchmark", result.lineage.key)
-    assert Record.read(store).identity == {
-        "cpu_model": cpu_model(),
-        "threads": ",".join(map(str, sorted({1, usable_cores()}))),
-    }

@@ -119,6 +119,15 @@ class TestTransfers:
         assert (tmp_path / "back").read_bytes() == source.read_bytes()
         assert cloud.checksum("big") == (BIG, google_crc32c.value(source.read_bytes()))
 
+    def test_writes_big_objects_on_condition(self, cloud: CloudStorage) -> None:
+        one, two = bytes(BIG), bytes([1]) * BIG
+        generation = cloud.write("big", one, if_generation=ABSENT)
+        with pytest.raises(PreconditionError):
+            cloud.write("big", two, if_generation=ABSENT)
+        assert cloud.read_with_generation("big") == (one, generation)
+        cloud.write("big", two, if_generation=generation)
+        assert cloud.read("big") == two
+
     def test_sends_nothing_that_is_already_there(self, cloud: CloudStorage, tmp_path: Path) -> None:
         (tmp_path / "from").mkdir()
         big_file(tmp_path / "from")

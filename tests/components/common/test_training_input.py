@@ -23,10 +23,17 @@ from components.common.input_pipeline import (
 )
 from components.common.pictures import decode_picture
 from components.common.storage import LocalStorage, open_storage
+from components.common.training import make_deterministic
 from components.common.training_config import Augment
 from tests.synthetic import run_context, write_dataset
 
 SPEC = InputSpec(height=16, width=16, channels=1, offset=(127.5,), scale=(1 / 127.5,))
+
+
+@pytest.fixture(autouse=True)
+def deterministic():
+    """As in a stage: some of TensorFlow's ops behave otherwise then."""
+    make_deterministic(0)
 
 
 @pytest.fixture(scope="module")

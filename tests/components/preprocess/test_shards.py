@@ -2,11 +2,15 @@
 
 import gzip
 import hashlib
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from components.common.digests import code_digest
+from components.common.events import Events
 from components.common.pictures import decode_picture
 from components.common.records import decode_example, read_records
 from components.common.storage import LocalStorage
@@ -79,10 +83,13 @@ def test_beam_writes_what_the_plain_function_writes(tmp_path):
     members = write_source(tmp_path / "source", 20)
     for task in tasks(members):
         writer(tmp_path, data="plain").write(task)
-    run_pipeline(tasks(members), writer(tmp_path, data="beam"))
+    events = Events("preprocess", tmp_path / "events.jsonl")
+    run_pipeline(tasks(members), writer(tmp_path, data="beam"), events=events)
     plain = files(tmp_path / "plain")
     assert files(tmp_path / "beam") == plain
     assert len(plain) == 6
+    last = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[-1])
+    assert (last["done"], last["total"], last["unit"]) == (20, 20, "pictures")
 
 
 def test_beam_in_other_workers_writes_the_same(tmp_path):
@@ -91,7 +98,9 @@ def test_beam_in_other_workers_writes_the_same(tmp_path):
         writer(tmp_path, data="plain").write(task)
     options = ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]
     options += ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]
-    run_pipeline(tasks(members), writer(tmp_path, data="beam"), options=options)
+    run_pipeline(
+        tasks(members), writer(tmp_path, data="beam"), events=Events("test"), options=options
+    )
     assert files(tmp_path / "beam") == files(tmp_path / "plain")
 
 
@@ -99,7 +108,7 @@ def test_a_file_that_changes_meanwhile_stops_the_run(tmp_path):
     members = write_source(tmp_path / "source", 6)
     (tmp_path / "source" / "3.png").write_bytes(shape_png(0, 999))
     with pytest.raises(RuntimeError, match=r"3\.png: changed while the run was reading it"):
-        run_pipeline(tasks(members), writer(tmp_path))
+        run_pipeline(tasks(members), writer(tmp_path), events=Events("test"))
 
 
 def test_a_shard_counts_only_with_its_record_and_its_bytes(tmp_path):
@@ -117,3 +126,22 @@ def test_a_shard_counts_only_with_its_record_and_its_bytes(tmp_path):
     assert list(find_whole_shards(storage, paths)) == paths[2:]
     (tmp_path / "data" / paths[2]).unlink()
     assert find_whole_shards(storage, paths) == {}
+
+
+def test_only_code_that_decides_about_bytes_makes_other_shards(tmp_path):
+    root = Path(shutil.copytree("components", tmp_path / "components")).parent
+
+    def digest_with_change_in(module: str) -> str:
+        path = root / "components" / module
+        source = path.read_text()
+        path.write_text(source + "\n_CHANGED = True\n")
+        code_digest.cache_clear()
+        digest = code_digest("components.preprocess.shards", root)
+        path.write_text(source)
+        return digest
+
+    now = code_digest("components.preprocess.shards", root)
+    for module in ("preprocess/pictures.py", "preprocess/shards.py", "common/records.py"):
+        assert digest_with_change_in(module) != now
+    for module in ("common/storage.py", "common/documents.py", "preprocess/inventory.py"):
+        assert digest_with_change_in(module) == now

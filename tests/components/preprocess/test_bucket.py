@@ -1,0 +1,60 @@
+"""The same data set from and to a bucket."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from components.common.documents import DatasetManifest
+from components.common.errors import UserError
+from components.common.examples import read_examples
+from components.common.run_context import RunContext
+from components.common.storage import open_storage
+from components.preprocess.sources import list_file
+from tests.components.preprocess.folders import preprocess, run_stage, write_folder
+from tests.fake_gcs import create_bucket, serve
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    with serve():
+        yield create_bucket("pictures")
+
+
+def cloud_context(bucket: str) -> RunContext:
+    return RunContext(
+        run_id="test",
+        recipe_name="synthetic",
+        data_root=f"{bucket}/data",
+        registry=f"{bucket}/registry",
+    )
+
+
+def test_a_bucket_s_folder_is_the_same_source_and_gives_the_same_shards(tmp_path, bucket):
+    source = write_folder(tmp_path / "source")
+    (source / ".hidden").write_text("no picture")
+    local = preprocess(tmp_path, folder=str(source))
+    open_storage(bucket).upload(source, "source")
+    context, output = cloud_context(bucket), tmp_path / "cloud"
+    run_stage(context, output, folder=f"{bucket}/source")
+    assert DatasetManifest.read(output) == local
+    storage = context.data()
+    for split, found in local.splits.items():
+        assert len(list(read_examples(local, split, storage))) == found.examples
+    result = context.data().read("runs/test/tasks/preprocess.json")
+    run_stage(context, output, folder=f"{bucket}/source")
+    assert b'"computed"' in result
+    assert b'"cached"' in context.data().read("runs/test/tasks/preprocess.json")
+
+
+def test_a_list_in_a_bucket_names_what_lies_beside_it(bucket):
+    storage = open_storage(bucket)
+    text = f"path,label\n./a/1.png,a\n{bucket}/list/b/2.png,b\n"
+    storage.write("list/list.csv", text.encode())
+    listing = list_file(f"{bucket}/list/list.csv")
+    assert [record.path for record in listing.records] == ["a/1.png", "b/2.png"]
+    for outside in ("../c.png", "gs://other/c.png", "/c.png"):
+        storage.write("list/list.csv", f"path,label\n{outside},a\n".encode())
+        with pytest.raises(UserError, match=r"line 2: .*c\.png does not lie below gs://pictures"):
+            list_file(f"{bucket}/list/list.csv")
+    with pytest.raises(UserError, match="there is no such file"):
+        list_file(f"{bucket}/list/gone.csv")

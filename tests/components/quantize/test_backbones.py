@@ -1,0 +1,40 @@
+"""Every backbone of the registry, through conversion."""
+
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from components.common.documents import ImageSpec
+from components.common.keras import keras
+from components.common.litert import Classifier
+from components.finetune.backbones import BACKBONES, build_backbone
+from components.finetune.config import BACKBONE_LIMITS, BackboneName, FinetuneConfig
+from components.quantize.calibration import span_range
+from components.quantize.conversion import convert_model
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", get_args(BackboneName))
+def test_a_backbone_converts_with_raw_pixels_in(name: BackboneName, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    size = max(64, BACKBONE_LIMITS[name].min_image_size)
+    spec = BACKBONES[name].input_spec(
+        ImageSpec(height=size, width=size, channels=3, encoding="png")
+    )
+    pixels = keras.Input((size, size, 3))
+    features = build_backbone(FinetuneConfig(backbone=name, weights="none"), pixels, "none")
+    pooled = keras.layers.GlobalAveragePooling2D()(features)
+    model = keras.Model(pixels, keras.layers.Dense(5, activation="softmax")(pooled))
+    pictures = np.random.default_rng(0).integers(60, 188, (8, size, size, 3)).astype(np.uint8)
+    prepared = (pictures - np.array(spec.offset)) * np.array(spec.scale)
+    expected = model.predict(prepared.astype(np.float32), verbose=0)
+    # int8 refuses itself where it is not integer throughout or changes the pixels.
+    for scheme, tolerance in (("float32", 1e-5), ("int8", 0.05)):
+        path = tmp_path / f"{scheme}.tflite"
+        calibration = span_range(pictures) if scheme == "int8" else None
+        path.write_bytes(convert_model(model, spec, scheme, calibration))
+        classifier = Classifier(path)
+        own = np.stack([classifier.classify(picture) for picture in pictures])
+        np.testing.assert_allclose(own, expected, atol=tolerance)
