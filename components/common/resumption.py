@@ -29,6 +29,7 @@ class Attempt:
       checkpoints: where states are kept; None keeps none.
       interval_s: time between two states, at least.
       termination: whether the process was told to end.
+      keeps: whether this process is the one that keeps states; all find them.
     """
 
     def __init__(
@@ -37,10 +38,12 @@ class Attempt:
         *,
         interval_s: float = INTERVAL_S,
         termination: Termination | None = None,
+        keeps: bool = True,
     ) -> None:
         self.termination = termination or Termination()
         self._checkpoints = checkpoints
         self._interval_s = interval_s
+        self._keeps = keeps
         self._found = checkpoints.load() if checkpoints is not None else None
         self._phase = 0
         self._earlier: Sequence[Epoch] = ()
@@ -76,21 +79,21 @@ class Attempt:
         found, self._found = self._found_here(), None
         return found
 
-    def look(self, capture: Callable[[], State]) -> None:
-        """Keeps the phase's state if it is time to, or the process must end.
+    def look(self, capture: Callable[[], State], *, ends: bool) -> None:
+        """Keeps the phase's state if it is time to, or the training must end here.
 
         Raises:
           Terminated: it must end, and the state is kept.
         """
-        if self.termination.requested:
+        if ends:
             self.keep(capture())
             raise Terminated
-        if time.monotonic() >= self._next_save:
+        if self._keeps and time.monotonic() >= self._next_save:
             self.keep(capture())
 
     def keep(self, state: State) -> None:
         """Keeps the phase's state now."""
-        if self._checkpoints is None:
+        if self._checkpoints is None or not self._keeps:
             return
         started = time.monotonic()
         self._checkpoints.save(

@@ -35,6 +35,7 @@ from components.common.events import Events
 from components.common.run_context import RunContext
 from components.common.store import Store
 from components.common.termination import Terminated
+from components.common.workers import DEVICES, Worker, this_worker
 
 C = TypeVar("C", bound=StageConfig)
 
@@ -59,6 +60,9 @@ class Task(Generic[C]):
     """A fresh, empty directory; what is written here is the stage's output."""
     lineage: Lineage
     events: Events
+    worker: Worker = Worker()
+    devices: str = "auto"
+    """What a training is to run on; see components.common.strategy."""
 
     @property
     def checkpoint_folder(self) -> str:
@@ -149,7 +153,10 @@ def _answer(
     name: str,
     events: Events,
 ) -> tuple[Record, bool]:
-    """Returns the record of the output that now lies in place, and whether it was stored."""
+    """Returns the record of the output that now lies in place, and whether it was stored.
+
+    Of several workers that train together, only the chief puts its output there.
+    """
     identity = dict(stage.identify(config, run, events)) if stage.identify else {}
     digests = {input_: _input_digest(path) for input_, path in inputs.items() if path is not None}
     code = code_digest(f"components.{stage.name}.stage")
@@ -178,8 +185,13 @@ def _answer(
             output=work,
             lineage=Lineage(stage=stage.name, key=key, inputs=digests),
             events=events,
+            worker=this_worker(os.environ),
+            devices=os.environ.get(DEVICES, "auto"),
         )
         record = _compute(stage, task, identity, code)
+        if not task.worker.is_chief:
+            shutil.rmtree(work)
+            return record, cached
         if stage.reuse:
             record = store.put(record, work, verify)
     if stage.resumes:
@@ -260,6 +272,8 @@ def _in_words(error: BaseException) -> str:
 
 
 def _keep_result(run: RunContext, result: TaskResult) -> None:
+    if not this_worker(os.environ).is_chief:
+        return
     name = f"{run.run_folder()}/tasks/{result.task}.json"
     run.data().write(name, result.to_json().encode())
 

@@ -33,11 +33,19 @@ from components.common.input_pipeline import (
 from components.common.keras import keras, tf
 from components.common.optimizers import build_optimizer, l2_share
 from components.common.resumption import Attempt
+from components.common.strategy import (
+    Replicas,
+    SynchronizedNorms,
+    read_variables,
+    write_variables,
+)
 from components.common.training_config import Optimizer
 
 HEAD = "head"
 
 EVALUATION_BATCH = 64
+
+_STEPS_TO_AGREE = 8  # Between two questions of several workers whether one must end.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -156,12 +164,14 @@ def run_phase(
     attempt = attempt or Attempt()
     steps = -(-len(data.train) // phase.batch_size)
     optimizer = build_optimizer(phase.optimizer, epochs=phase.epochs, steps_per_epoch=steps)
-    course = _Course(Trainer(model, phase, optimizer, steps), phase, clock)
-    with attempt.termination.deferred():
+    trainer = Trainer(model, phase, optimizer, steps)
+    course = _Course(trainer, phase, clock)
+    norms = SynchronizedNorms(model, trainer.replicas)
+    with attempt.termination.deferred(), norms:
         if (state := attempt.resume()) is not None:
             course.restore(state)
         if not course.ended:
-            _train_epochs(course, data, on_epoch_end, lambda: attempt.look(course.capture))
+            _train_epochs(course, data, on_epoch_end, attempt)
             attempt.keep(course.capture())
     return course.history
 
@@ -170,10 +180,20 @@ def _train_epochs(
     course: "_Course",
     data: Data,
     on_epoch_end: Callable[[], float | None],
-    look: Callable[[], None],
+    attempt: Attempt,
 ) -> None:
     """Takes a phase from where it stands to its end; looks after every step."""
     phase, trainer, clock = course.phase, course.trainer, course.clock
+    replicas = trainer.replicas
+
+    def look() -> None:
+        ends = attempt.termination.requested
+        if replicas.workers > 1:
+            # All end after the same step: one that is gone would keep the others waiting.
+            agrees = course.step % _STEPS_TO_AGREE == 0 or course.step == trainer.steps_per_epoch
+            ends = agrees and bool(replicas.sum_over_workers(np.array([float(ends)]))[0])
+        attempt.look(course.capture, ends=ends)
+
     batches = clock.waits(
         training_batches(
             data.train,
@@ -187,15 +207,18 @@ def _train_epochs(
     while not course.ended:
         while course.step < trainer.steps_per_epoch:
             with clock.runs():
-                inputs, labels = next(batches)
-                course.totals.add(trainer.train(inputs, labels))
+                batch = next(batches)
+                course.totals.add(trainer.train(*batch))
                 course.step += 1
-                clock.step(len(labels))
+                clock.step(
+                    min(phase.batch_size, len(data.train) - (course.step - 1) * phase.batch_size)
+                )
             look()
         with clock.runs():
             course.totals.settle()  # Waits for the steps that are under way.
         sparsity = on_epoch_end()
-        judged = trainer.judge(data, look)
+        # Workers judge batches of their own, of which one may have more than another.
+        judged = trainer.judge(data, look if replicas.workers == 1 else lambda: None)
         course.end_epoch(judged, sparsity)
         look()
     course.keep_best()
@@ -245,7 +268,7 @@ class _Course:
         epoch = Epoch(
             phase=phase.name,
             epoch=self.epoch,
-            learning_rate=float(self.trainer.optimizer.learning_rate),
+            learning_rate=float(read_variables([self.trainer.optimizer.learning_rate])[0]),
             loss=loss,
             accuracy=accuracy,
             validation_loss=validation_loss,
@@ -256,14 +279,14 @@ class _Course:
         self.clock.note = f"epoch {epoch.epoch}, validation accuracy {validation_accuracy:.3f}"
         best = self._best
         if epoch.epoch >= phase.eligible_from and (best is None or _better(epoch, best[0])):
-            self._best = best = (epoch, self.trainer.model.get_weights())
+            self._best = best = (epoch, read_variables(self.trainer.model.weights))
         stale = best is not None and epoch.epoch - best[0].epoch >= (phase.patience or math.inf)
         self.ended = stale or epoch.epoch == phase.epoch_numbers[-1]
         self.epoch, self.step, self.totals = epoch.epoch + 1, 0, _Totals()
 
     def keep_best(self) -> None:
         if self._best is not None:
-            self.trainer.model.set_weights(self._best[1])
+            write_variables(self.trainer.model.weights, self._best[1])
 
     def capture(self) -> State:
         """Returns everything that `restore` needs to go on from here."""
@@ -278,8 +301,8 @@ class _Course:
                 "clock": {name: getattr(clock, name) for name in _KEPT_OF_CLOCK},
             },
             arrays={
-                "model": self.trainer.model.get_weights(),
-                "optimizer": [variable.numpy() for variable in self.trainer.optimizer_variables],
+                "model": read_variables(self.trainer.model.weights),
+                "optimizer": read_variables(self.trainer.optimizer_variables),
                 "totals": [self.totals.settle()],
                 "best": best[1] if best is not None else [],
             },
@@ -297,11 +320,8 @@ class _Course:
             self._best = (epoch, list(arrays["best"]))
         for name, value in position["clock"].items():
             setattr(self.clock, name, value)
-        self.trainer.model.set_weights(arrays["model"])
-        for variable, value in zip(
-            self.trainer.optimizer_variables, arrays["optimizer"], strict=True
-        ):
-            variable.assign(value)
+        write_variables(self.trainer.model.weights, arrays["model"])
+        write_variables(self.trainer.optimizer_variables, arrays["optimizer"])
 
 
 _KEPT_OF_CLOCK = ("steps", "examples", "seconds", "waiting_s")
@@ -326,11 +346,11 @@ def balanced_class_weights(examples_per_class: Sequence[int]) -> tuple[float, ..
 
 def inference(model: Any) -> Callable[[Any], npt.NDArray[np.float32]]:
     """Returns the model as a compiled function of one batch of prepared inputs."""
-    outputs = tf.function(
+    outputs = Replicas().compile(
         lambda inputs: tf.cast(model(inputs, training=False), tf.float32),
-        input_signature=[_inputs_signature(model)],
+        [_inputs_signature(model)],
     )
-    return lambda inputs: outputs(inputs).numpy()
+    return lambda inputs: np.concatenate([output.numpy() for output in outputs(inputs)])
 
 
 def native_precision() -> str:
@@ -354,17 +374,34 @@ class Trainer:
     def __init__(self, model: Any, phase: Phase, optimizer: Any, steps_per_epoch: int) -> None:
         self.model, self.optimizer = model, optimizer
         self.steps_per_epoch = steps_per_epoch
+        self.replicas = Replicas()
         self._phase = phase
         self._classify = _WithoutSoftmax(model)
         optimizer.build(model.trainable_variables)
-        signature = [_inputs_signature(model), tf.TensorSpec([None], tf.int64)]
-        self.train = tf.function(self._update, input_signature=signature)
-        self._judge_step = tf.function(self._observe, input_signature=signature)
+        labels, places = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.int32)
+        signature = [_inputs_signature(model), labels]
+        self._train = self.replicas.compile(self._update, [*signature, places])
+        self._judge = self.replicas.compile(self._observe, signature)
 
     @property
     def optimizer_variables(self) -> list[Any]:
         # The current rate is a variable of its own, and recorded at an epoch's end.
         return [*self.optimizer.variables, self.optimizer.learning_rate]
+
+    def train(self, inputs: Any, labels: Any, places: Any = None) -> Any:
+        """Takes one step.
+
+        Args:
+          inputs: [b, ...], this worker's examples of the global batch.
+          labels: int64 [b].
+          places: int32 [b], where in the global batch they stand; from 0 by default.
+
+        Returns:
+          Loss, right predictions and examples, summed over the global batch: float32 [3].
+        """
+        if places is None:
+            places = tf.range(tf.size(labels))
+        return self._train(*self._padded(inputs, labels, places))[0]
 
     def judge(self, data: Data, look: Callable[[], None]) -> _Totals:
         """Sums cross entropy and right predictions over the validation split."""
@@ -372,31 +409,55 @@ class Trainer:
         for inputs, labels in evaluation_batches(
             data.validation, data.prepare, batch_size=EVALUATION_BATCH
         ):
-            totals.add(self._judge_step(inputs, labels))
+            for sums in self._judge(*self._padded(inputs, labels)):
+                totals.add(sums)
             look()
+        totals.settled = self.replicas.sum_over_workers(totals.settle())
         return totals
 
-    def _update(self, inputs: Any, labels: Any) -> Any:
+    def _padded(self, *batch: Any) -> Sequence[Any]:
+        """Gives each local replica an example: some layers can't take an empty batch.
+
+        What is added has the label -1 and counts nothing, but that BatchNorm sees it where
+        it is trained: a last batch with fewer examples than replicas is not quite what it
+        would be on one device.
+        """
+        missing = self.replicas.local - len(batch[0])
+        if missing <= 0:
+            return batch
+        fill = (0, -1, 0)  # Of inputs, labels and places.
+        paddings = ([[0, missing]] + [[0, 0]] * (tensor.shape.rank - 1) for tensor in batch)
+        return [
+            tf.pad(tensor, padding, constant_values=value)
+            for tensor, padding, value in zip(batch, paddings, fill, strict=False)
+        ]
+
+    def _update(self, inputs: Any, labels: Any, places: Any) -> Any:
         phase, variables = self._phase, self.model.trainable_variables
         classes = len(phase.class_weights)
         targets = tf.one_hot(labels, classes) * (1.0 - phase.label_smoothing)
         targets += phase.label_smoothing / classes
-        weights = tf.gather(tf.constant(phase.class_weights, tf.float32), labels)
+        weights = tf.gather(tf.constant(phase.class_weights, tf.float32), tf.maximum(labels, 0))
+        weights *= tf.cast(labels >= 0, tf.float32)
         decay = l2_share(phase.optimizer)
         with tf.GradientTape() as tape:
-            logits = self._classify.training(inputs, self._dropout_seed(), phase.batch_size)
+            seed = self._dropout_seed()
+            logits = self._classify.training(inputs, seed, places, phase.batch_size)
             losses = weights * tf.nn.softmax_cross_entropy_with_logits(targets, logits)
             # By the nominal size: the examples of a smaller last batch count no more.
             loss = tf.reduce_sum(losses) / phase.batch_size
             if decay:
                 kernels = [v for v in variables if "kernel" in v.name]
-                loss += decay * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
+                penalty = decay * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
+                loss += penalty / self.replicas.count
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return _sums(losses, logits, labels)
+        context = tf.distribute.get_replica_context()
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, _sums(losses, logits, labels))
 
     def _observe(self, inputs: Any, labels: Any) -> Any:
         logits = self._classify(inputs)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
+        losses *= tf.cast(labels >= 0, tf.float32)
         return _sums(losses, logits, labels)
 
     def _dropout_seed(self) -> Any:
@@ -424,23 +485,23 @@ class _WithoutSoftmax:
         """Returns logits float32 [b, classes], as the model would in inference."""
         return tf.cast(self._head(self._body(inputs, training=False)), tf.float32)
 
-    def training(self, inputs: Any, seed: Any, batch_size: int) -> Any:
+    def training(self, inputs: Any, seed: Any, places: Any, batch_size: int) -> Any:
         """Returns logits float32 [b, classes] with the dropout that a seed gives.
 
-        The noise is drawn for `batch_size` examples, so that an example's does not depend
-        on how many there are beside it.
+        The noise is drawn for `batch_size` examples and taken by their places, so that an
+        example's does not depend on how many there are beside it.
         """
         features = self._body(inputs, training=True)
         if self._rate:
             noise = tf.random.stateless_uniform([batch_size, features.shape[-1]], seed)
-            kept = tf.cast(noise[: tf.shape(features)[0]] >= self._rate, features.dtype)
+            kept = tf.cast(tf.gather(noise, places) >= self._rate, features.dtype)
             features = features * kept / tf.cast(1.0 - self._rate, features.dtype)
         return tf.cast(self._head(features), tf.float32)
 
 
 def _sums(losses: Any, logits: Any, labels: Any) -> Any:
     right = tf.cast(tf.argmax(logits, 1) == labels, tf.float32)
-    count = tf.cast(tf.size(labels), tf.float32)
+    count = tf.reduce_sum(tf.cast(labels >= 0, tf.float32))
     return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(right), count])
 
 

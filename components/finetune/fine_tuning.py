@@ -22,6 +22,7 @@ from components.common.input_pipeline import (
 )
 from components.common.keras import keras, tf
 from components.common.resumption import Attempt
+from components.common.strategy import read_variables, write_variables
 from components.common.training import (
     EVALUATION_BATCH,
     HEAD,
@@ -80,8 +81,8 @@ def _build(config: FinetuneConfig, spec: InputSpec, classes: int, weights: str) 
 
 
 def in_float32(trained: Any, config: FinetuneConfig, spec: InputSpec) -> Any:
-    """Returns the model with the same weights and no mixed precision, for inference."""
-    weights, classes = trained.get_weights(), trained.output_shape[-1]
+    """Returns the model with the same weights, outside any strategy, for inference."""
+    weights, classes = read_variables(trained.weights), trained.output_shape[-1]
     keras.backend.clear_session()  # So that layers get the names they had.
     model = build_model(config, spec, classes, weights="none")
     model.set_weights(weights)
@@ -129,10 +130,10 @@ def fine_tune(
     attempt = attempt or Attempt()
     history: list[Epoch] = []
     for number in attempt.phases(len(phases)):
-        begun_with = model.get_weights() if history else ()
-        history, begun_with = attempt.enter_phase(number, history, begun_with)
+        start = read_variables(model.weights) if history else ()
+        history, begun_with = attempt.enter_phase(number, history, start)
         if begun_with:
-            model.set_weights(begun_with)
+            write_variables(model.weights, begun_with)
         phase = dataclasses.replace(phases[number], first_epoch=len(history) + 1)
         if phase.name == "head":
             epochs = _train_head(model, phase, data, clock, config, attempt)
@@ -141,7 +142,7 @@ def fine_tune(
                 unfreeze_top(model, config.unfreeze)
             epochs = run_phase(model, phase, data, clock, attempt=attempt)
             if begun_with and best_epoch([*history, *epochs]) in history:
-                model.set_weights(begun_with)
+                write_variables(model.weights, begun_with)
         history = [*history, *epochs]
     return tuple(history), clock
 
@@ -229,8 +230,8 @@ def _train_head(
         Data(
             train=_featurize(extractor, train, data.prepare),
             validation=_featurize(extractor, validation, data.prepare),
-            prepare_train=lambda inputs, seed: inputs,
-            prepare=lambda inputs, seed: inputs,
+            prepare_train=lambda inputs, *places: inputs,
+            prepare=lambda inputs, *places: inputs,
         ),
         clock,
         attempt=attempt,

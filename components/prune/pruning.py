@@ -20,6 +20,7 @@ from components.common.events import Events
 from components.common.input_pipeline import Examples, prepare_pictures
 from components.common.keras import keras
 from components.common.resumption import Attempt
+from components.common.strategy import read_variables
 from components.common.training import HEAD, Clock, Data, Phase, best_epoch, run_phase
 from components.prune.config import PruneConfig
 
@@ -178,7 +179,7 @@ def layer_sparsity(model: Any, pruned: frozenset[str]) -> tuple[LayerSparsity, .
     """Counts the zeros of every kernel of a model without wrappers."""
     found = []
     for name, layer in kernel_layers(model).items():
-        kernels = [kernel.numpy() for kernel in _kernels(layer)]
+        kernels = read_variables(_kernels(layer))
         found.append(
             LayerSparsity(
                 layer=name,
@@ -209,11 +210,9 @@ def _wrap(model: Any, names: frozenset[str], config: PruneConfig, schedule: Sche
 
 def _sparsity(wrapped: Any) -> float:
     """Returns the share of zeros among the weights that have a mask."""
-    kernels = [
-        kernel.numpy()
-        for layer in wrapped.layers
-        for kernel, _, _ in getattr(layer, "pruning_vars", ())
-    ]
+    kernels = read_variables(
+        [kernel for layer in wrapped.layers for kernel, _, _ in getattr(layer, "pruning_vars", ())]
+    )
     return float(sum(map(_zeros, kernels)) / sum(kernel.size for kernel in kernels))
 
 

@@ -153,9 +153,9 @@ def measure(folder: Path, count: int, rounds: int) -> dict[str, list[float]]:
         for name, batches in ways.items():
             clock = Clock(Events("benchmark"), total_steps=0)
             started = time.monotonic()
-            for inputs, labels in itertools.islice(clock.waits(batches(number)), steps):
-                sums = trainer.train(inputs, labels)
-                clock.step(len(labels))
+            for batch in itertools.islice(clock.waits(batches(number)), steps):
+                sums = trainer.train(*batch)
+                clock.step(len(batch[1]))
             sums.numpy()  # Waits for the last step.
             if number > 0:  # The first round warms up.
                 rates[name].append(count / (time.monotonic() - started))

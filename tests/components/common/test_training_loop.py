@@ -59,8 +59,8 @@ def make_data(**changes) -> Data:
     data = Data(
         train=make_examples(100, 1),
         validation=make_examples(60, 2),
-        prepare_train=lambda inputs, seed: inputs,
-        prepare=lambda inputs, seed: inputs,
+        prepare_train=lambda inputs, *places: inputs,
+        prepare=lambda inputs, *places: inputs,
     )
     return dataclasses.replace(data, **changes)
 
