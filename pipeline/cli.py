@@ -19,7 +19,6 @@ from pipeline.cluster_cli import (
     cluster_app,
     cluster_runs_app,
     list_cluster_runs,
-    schedule_app,
     show_cluster_run,
     target_app,
 )
@@ -35,6 +34,7 @@ from pipeline.options import (
     resolve_registry,
     resolve_root,
 )
+from pipeline.schedule_cli import schedule_app
 
 if TYPE_CHECKING:
     from components.common.registry import Registry

@@ -1,4 +1,4 @@
-"""The commands that reach a cluster: compile, submit, ci, runs, schedule.
+"""The commands that reach a cluster: compile, submit, ci, runs; schedule_cli has the others.
 
 Every command imports what it needs when it is called: kfp takes a second and a half.
 """
@@ -8,7 +8,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,23 +32,16 @@ if TYPE_CHECKING:
     from pipeline.ci import CiSummary
     from pipeline.cluster import Cluster
     from pipeline.recipe import Recipe
-    from pipeline.reconciliation import Change
     from pipeline.target import KubeflowTarget, Target
 
 cluster_app = typer.Typer()
 cluster_runs_app = typer.Typer()
-schedule_app = typer.Typer(help="Recurring runs, declared in a file.", no_args_is_help=True)
 target_app = typer.Typer(help="Look at targets: where a run is computed.", no_args_is_help=True)
 
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, or the one that KFP gave it.")
 ]
-FileOption = Annotated[
-    Path, typer.Option("--file", "-f", metavar="FILE", help="The file of schedules.")
-]
-_DEFAULT_FILE = Path("schedules.yaml")
 _PLAIN_WIDTH = 120  # Of lines where there is no terminal to ask.
-_DAY = ["%Y-%m-%d"]
 
 
 @cluster_app.command("compile")
@@ -65,7 +57,7 @@ def compile_(
 ) -> None:
     """Write the pipeline of a recipe as KFP's YAML, for a target."""
     loaded, where = _prepare(recipe, overrides, tiny, target)
-    with _cluster_extra():
+    with cluster_extra():
         from pipeline.compile import compile_dag
     text = compile_dag(prunes=loaded.prune is not None, target=where).yaml
     if output is None:
@@ -93,7 +85,7 @@ def submit(
 
     if not isinstance(where, KubeflowTarget):
         raise typer.Exit(_submit_to_vertex(loaded, where, wait=wait))
-    with _connected(where) as cluster:
+    with connected(where) as cluster:
         from pipeline.cluster import new_run_id
         from pipeline.compile import compile_dag
 
@@ -157,7 +149,7 @@ def runs_logs(
 ) -> None:
     """Print what the tasks of a run on a cluster have printed."""
     where = _kubeflow(target)
-    with _connected(where) as cluster:
+    with connected(where) as cluster:
         run = cluster.find(run_id)
     from pipeline.pods import read_logs
 
@@ -169,7 +161,7 @@ def runs_logs(
 @cluster_runs_app.command("cancel")
 def runs_cancel(run_id: RunArgument, target: TargetOption) -> None:
     """End a run on a cluster."""
-    with _connected(_kubeflow(target)) as cluster:
+    with connected(_kubeflow(target)) as cluster:
         run = cluster.find(run_id)
         cluster.cancel(run)
     print(f"{run.name}: is being cancelled; finished stages are kept in the store")
@@ -179,7 +171,7 @@ def list_cluster_runs(target: str, *, limit: int = 20) -> None:
     """Prints a cluster's latest runs."""
     import itertools
 
-    with _connected(_kubeflow(target)) as cluster:
+    with connected(_kubeflow(target)) as cluster:
         from pipeline.cluster_view import runs_table
 
         runs = list(itertools.islice(cluster.runs(), limit))
@@ -191,7 +183,7 @@ def list_cluster_runs(target: str, *, limit: int = 20) -> None:
 
 def show_cluster_run(target: str, run_id: str) -> None:
     """Prints a run of a cluster: its tasks, and how it ended."""
-    with _connected(_kubeflow(target)) as cluster:
+    with connected(_kubeflow(target)) as cluster:
         from pipeline.cluster import read_end
         from pipeline.cluster_view import show_end, show_run
 
@@ -200,67 +192,6 @@ def show_cluster_run(target: str, run_id: str) -> None:
         show_run(_console(), run)
         if run.is_over:
             show_end(_console(), run, read_end(run))
-
-
-@schedule_app.command("plan")
-def schedule_plan(file: FileOption = _DEFAULT_FILE) -> None:
-    """Show what `apply` would change on the clusters."""
-    for where, wanted, owner in _schedules(file):
-        with _connected(where) as cluster:
-            from pipeline.reconciliation import plan, read_existing
-
-            print(f"{cluster.api.host}, namespace {where.namespace}:")
-            for change in plan(wanted, read_existing(cluster, owner)):
-                _print_change(change)
-
-
-@schedule_app.command("apply")
-def schedule_apply(file: FileOption = _DEFAULT_FILE) -> None:
-    """Make the clusters' recurring runs those of the file; touches no others."""
-    for where, wanted, owner in _schedules(file):
-        with _connected(where) as cluster:
-            from pipeline.reconciliation import apply
-
-            print(f"{cluster.api.host}, namespace {where.namespace}:")
-            if not apply(cluster, owner, wanted, _print_change):
-                print("  nothing to do")
-
-
-@schedule_app.command("backfill")
-def schedule_backfill(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The schedule.")],
-    first: Annotated[datetime, typer.Option("--from", formats=_DAY, help="The first day.")],
-    last: Annotated[datetime, typer.Option("--to", formats=_DAY, help="The last day.")],
-    file: FileOption = _DEFAULT_FILE,
-    concurrency: Annotated[
-        int, typer.Option("--concurrency", min=1, max=100, help="Runs at once.")
-    ] = 1,
-) -> None:
-    """Run a schedule for past days, with the data of each; what is done is passed over."""
-    from pipeline.backfill import backfill
-
-    if last < first:
-        raise UserError(f"--to {last:%Y-%m-%d}: lies before --from {first:%Y-%m-%d}")
-    for where, wanted, _ in _schedules(file):
-        for want in wanted:
-            if want.name != name:
-                continue
-            with _connected(where) as cluster, _interruptible(f"`schedule backfill {name}`"):
-                filled = backfill(
-                    cluster,
-                    want,
-                    first.date(),
-                    last.date(),
-                    concurrency=concurrency,
-                    report=lambda one: print(
-                        f"{one.moment:%Y-%m-%d %H:%M} {one.run.state.lower()}"
-                        f"{' before' if one.was_there else ''}: {one.run.link}",
-                        flush=True,
-                    ),
-                )
-            failed = sum(one.run.state != "SUCCEEDED" for one in filled)
-            raise typer.Exit(ExitCode.STAGE_FAILED if failed else ExitCode.OK)
-    raise UserError(f"{name}: {file} has no such schedule")
 
 
 @target_app.command("validate")
@@ -317,7 +248,7 @@ def _kubeflow(target: str) -> "KubeflowTarget":
 
 
 @contextlib.contextmanager
-def _cluster_extra() -> Iterator[None]:
+def cluster_extra() -> Iterator[None]:
     """Says which extra to install where a library of it is missing."""
     try:
         yield
@@ -328,8 +259,8 @@ def _cluster_extra() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _connected(target: "KubeflowTarget") -> Iterator["Cluster"]:
-    with _cluster_extra():
+def connected(target: "KubeflowTarget") -> Iterator["Cluster"]:
+    with cluster_extra():
         from pipeline.cluster import Cluster
         from pipeline.connection import connect
     with connect(target, os.environ) as api:
@@ -339,7 +270,7 @@ def _connected(target: "KubeflowTarget") -> Iterator["Cluster"]:
 
 
 @contextlib.contextmanager
-def _interruptible(again: str) -> Iterator[None]:
+def interruptible(again: str) -> Iterator[None]:
     """Ends the process with the documented status when it is told to stop."""
     from pipeline.local import Stopped, stoppable
 
@@ -356,7 +287,7 @@ def _wait(cluster: "Cluster", kfp_id: str, name: str, target: str) -> ExitCode:
     from pipeline.cluster_view import open_cluster_view, show_end
 
     with (
-        _interruptible(f"`litesmith runs show {name} --target {target}`, or `runs cancel`"),
+        interruptible(f"`litesmith runs show {name} --target {target}`, or `runs cancel`"),
         open_cluster_view(_console()) as show,
     ):
         run = cluster.follow(kfp_id, show)
@@ -366,7 +297,7 @@ def _wait(cluster: "Cluster", kfp_id: str, name: str, target: str) -> ExitCode:
 
 
 def _submit_to_vertex(recipe: "Recipe", target: "Target", *, wait: bool) -> ExitCode:
-    with _cluster_extra():
+    with cluster_extra():
         from pipeline.cluster import new_run_id, read_end
         from pipeline.vertex import submit_to_vertex
     from pipeline.cluster_view import show_end
@@ -378,7 +309,7 @@ def _submit_to_vertex(recipe: "Recipe", target: "Target", *, wait: bool) -> Exit
     print(f"{run.name} started: {run.link}")
     if not wait:
         return ExitCode.OK
-    with _interruptible(f"see {run.link}"):
+    with interruptible(f"see {run.link}"):
         run = job.wait()
     end = read_end(run)
     show_end(_console(), run, end)
@@ -412,13 +343,29 @@ def _ci_locally(name: str, overrides: list[str], tiny: bool, data_root: str) -> 
     )
 
 
+def _refuse_what_cannot_run(recipe: "Recipe", target: "KubeflowTarget") -> None:
+    """Lets the doctor look before anything is rented.
+
+    Raises:
+      UserError: names every check that failed, with its remedy.
+    """
+    from pipeline.doctor import examine_places
+
+    findings = examine_places(
+        recipe, data_root=target.data_root, registry=target.registry, target=target
+    )
+    failed = [f"  {f.check}: {f.message}" for f in findings if f.state == "failed"]
+    if failed:
+        raise UserError("the run can't succeed as things stand\n" + "\n".join(failed))
+
+
 def _ci_on_cluster(name: str, overrides: list[str], tiny: bool, target: str) -> "CiSummary":
     from pipeline.target import KubeflowTarget
 
     recipe, where = _prepare(name, overrides, tiny, target)
     if not isinstance(where, KubeflowTarget):
         raise UserError(f"{target}: ci speaks to Kubeflow Pipelines; use `submit --wait` on Vertex")
-    with _connected(where) as cluster:
+    with connected(where) as cluster:
         from pipeline.ci import summarize
         from pipeline.cluster import new_run_id, read_end
         from pipeline.cluster_view import open_cluster_view
@@ -453,18 +400,6 @@ def _ci_on_cluster(name: str, overrides: list[str], tiny: bool, target: str) -> 
         verdict=end.outcome.verdict if end.outcome else None,
         link=run.link,
     )
-
-
-def _schedules(file: Path) -> Iterator[tuple["KubeflowTarget", list, str]]:  # type: ignore[type-arg]
-    with _cluster_extra():
-        from pipeline.schedules import load_schedules, resolve
-    declared = load_schedules(file)
-    for where, wanted in resolve(declared, file.resolve().parent).values():
-        yield where, wanted, declared.owner
-
-
-def _print_change(change: "Change") -> None:
-    print(f"  {change.action:<8} {change.name}: {change.reason}", flush=True)
 
 
 def _console() -> Console:

@@ -28,6 +28,7 @@ from pipeline.trial_recipe import RECIPE_FILE, trial_context, trial_recipe
 
 _TRIAL_TIMEOUT_S = 900
 _LOCAL_EXTRAS = ("beam", "train", "lite")
+_ON_A_VOLUME = "on a volume of the cluster's, which can't be seen from here"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +49,20 @@ class Finding:
 def examine(
     recipe: Recipe, *, data_root: str, registry: str, target: Target | None = None
 ) -> Iterator[Finding]:
-    """Yields the findings of all checks, each as soon as it is made.
+    """Yields the findings of all checks, each as soon as it is made; see `examine_places`."""
+    yield from examine_places(recipe, data_root=data_root, registry=registry, target=target)
+    if target is None or _is_installed(_LOCAL_EXTRAS):
+        yield from try_model(recipe)
+    else:
+        yield Finding(
+            "model", "warning", "not tried here: pip install 'litesmith[local]' to try it"
+        )
+
+
+def examine_places(
+    recipe: Recipe, *, data_root: str, registry: str, target: Target | None = None
+) -> Iterator[Finding]:
+    """Yields the findings of the checks that take seconds: all but the trial of the model.
 
     Args:
       recipe: what is to be run.
@@ -58,26 +72,19 @@ def examine(
     """
     yield check_libraries(_LOCAL_EXTRAS if target is None else ("cluster",))
     yield _judged("budgets", lambda: check_sufficiency(recipe))
-    yield from check_data(recipe)
+    yield from check_data(recipe, is_here=target is None)
     if target is not None:
         data_root, registry = target.data_root, target.registry
-    mounted = isinstance(target, KubeflowTarget) and not data_root.startswith("gs://")
-    if mounted:
-        yield Finding("data root", "warning", f"{data_root} is a volume of the cluster's")
-    else:
-        yield check_writable("data root", data_root)
-        yield check_writable("registry", registry)
+    for check, root in (("data root", data_root), ("registry", registry)):
+        if target is None or "://" in root:
+            yield check_writable(check, root)
+        else:
+            yield Finding(check, "warning", f"{root}: {_ON_A_VOLUME}")
     if target is not None:
         yield from check_images(target)
     if isinstance(target, KubeflowTarget):
         yield check_host(target)
         yield from check_accelerators(target)
-    if target is None or _is_installed(_LOCAL_EXTRAS):
-        yield from try_model(recipe)
-    else:
-        yield Finding(
-            "model", "warning", "not tried here: pip install 'litesmith[local]' to try it"
-        )
 
 
 def check_libraries(extras: Iterable[str]) -> Finding:
@@ -109,11 +116,20 @@ def _is_installed(extras: Iterable[str]) -> bool:
     return not list(_wrong_libraries(extras))
 
 
-def check_data(recipe: Recipe) -> Iterator[Finding]:
-    """Checks that each location of the recipe holds something."""
+def check_data(recipe: Recipe, *, is_here: bool = True) -> Iterator[Finding]:
+    """Checks that each location of the recipe holds something.
+
+    Args:
+      recipe: with its locations as the tasks will see them.
+      is_here: whether paths are this machine's, not those of a cluster's volume.
+    """
     for section, key in LOCATIONS:
         location = getattr(getattr(recipe, section), key)
-        if location is not None and location not in WORDS_FOR_WEIGHTS:
+        if location is None or location in WORDS_FOR_WEIGHTS:
+            continue
+        if not is_here and "://" not in location:
+            yield Finding(f"{section}.{key}", "warning", f"{location}: {_ON_A_VOLUME}")
+        else:
             yield _judged(f"{section}.{key}", functools.partial(_look_at, location))
 
 

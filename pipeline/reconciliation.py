@@ -10,23 +10,23 @@ the next plan. Of several equal ones the oldest stays, whoever looks.
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 import kfp_server_api as kfp_api
 
+from components.common.digests import canonical_json, text_digest
 from components.common.errors import UserError
 from pipeline.cluster import Cluster, once, reference
 from pipeline.connection import MissingError
-from pipeline.schedules import Schedule, Wanted, seconds
+from pipeline.schedules import Schedule, Wanted
 
 Action = Literal["create", "replace", "enable", "disable", "delete", "keep"]
 
 _ROUNDS = 5  # Of plan and deed; two are enough where nobody else applies.
 _MARK = re.compile(
-    r"litesmith-schedule owner=(?P<owner>\S+) name=(?P<name>\S+) digest=(?P<digest>\w+) "
-    r"pipeline=(?P<pipeline>\S+)"
+    r"litesmith-schedule owner=(?P<owner>\S+) digest=(?P<digest>\w+) facts=(?P<facts>\w+)"
 )
 
 
@@ -39,7 +39,8 @@ class Existing:
     digest: str
     enabled: bool
     created: datetime
-    facts: Mapping[str, Any]
+    facts: str
+    """Four digits for each thing that it was made from, by their names' order."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,8 +127,21 @@ def _change(want: Wanted, there: Sequence[Existing]) -> Change:
 
 
 def _differences(want: Wanted, one: Existing) -> list[str]:
+    """Names what differs; nothing where another version of litesmith made it of other things."""
+    facts, names = _fact_digits(want), sorted(want.facts())
+    if len(facts) != len(one.facts):
+        return []
+    return [
+        name
+        for number, name in enumerate(names)
+        if facts[4 * number : 4 * number + 4] != one.facts[4 * number : 4 * number + 4]
+    ]
+
+
+def _fact_digits(want: Wanted) -> str:
+    """Digests each fact alone, briefly: some servers keep 255 characters of a description."""
     facts = want.facts()
-    return sorted(name for name in facts if facts[name] != one.facts.get(name))
+    return "".join(text_digest(canonical_json(facts[name]))[:4] for name in sorted(facts))
 
 
 def _carry_out(cluster: Cluster, owner: str, change: Change) -> None:
@@ -194,9 +208,8 @@ def _create(cluster: Cluster, owner: str, want: Wanted) -> None:
 
 def _describe(owner: str, want: Wanted) -> str:
     return (
-        "Made by `litesmith schedule apply`; change it in the file of schedules.\n"
-        f"litesmith-schedule owner={owner} name={want.name} digest={want.digest()} "
-        f"pipeline={want.dag.version_name}"
+        "Kept by `litesmith schedule apply`.\n"
+        f"litesmith-schedule owner={owner} digest={want.digest()} facts={_fact_digits(want)}"
     )
 
 
@@ -213,25 +226,11 @@ def _existing(run: Any, owner: str) -> Existing | None:
     mark = _MARK.search(run.description or "")
     if mark is None or mark["owner"] != owner:
         return None
-    cron, interval = run.trigger.cron_schedule, run.trigger.periodic_schedule
-    times = cron or interval
-    facts = {
-        "pipeline": mark["pipeline"],
-        "cron": cron.cron if cron else None,
-        "interval_s": int(interval.interval_second) if interval else None,
-        "start": seconds(times.start_time),
-        "end": seconds(times.end_time),
-        "max_concurrency": int(run.max_concurrency),
-        "catch_up": not run.no_catchup,
-        "service_account": run.service_account,
-        "pipeline_root": run.runtime_config.pipeline_root,
-        **(run.runtime_config.parameters or {}),
-    }
     return Existing(
         id=run.recurring_run_id,
-        name=mark["name"],
+        name=run.display_name,
         digest=mark["digest"],
         enabled=run.mode == kfp_api.RecurringRunMode.ENABLE,
         created=run.created_at,
-        facts=facts,
+        facts=mark["facts"],
     )

@@ -15,7 +15,7 @@ from pipeline.compile import WORKFLOW_ID, CompiledDag, compile_dag, run_paramete
 from pipeline.cron import Cron, occurrences, parse_cron, to_utc
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.recipe_yaml import parse_yaml
-from pipeline.target import KubeflowTarget, Part, explain_problem, load_target
+from pipeline.target import KubeflowTarget, Part, PortForwardAuth, explain_problem, load_target
 
 _WINDOW = ("{window_start}", "{window_end}")
 
@@ -89,7 +89,7 @@ class Schedule(Part):
 class ScheduleFile(Part):
     """What schedules.yaml holds."""
 
-    owner: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]*$")]
+    owner: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]{0,62}$")]
     """Marks what this file owns on a cluster: another file's must differ."""
     target: str
     """Where schedules run; looked over even when none is left."""
@@ -117,9 +117,11 @@ class Wanted:
     def name(self) -> str:
         return self.schedule.name
 
-    def parameters(self, run_id: str = WORKFLOW_ID, window_end: str = "") -> dict[str, Any]:
-        window = {"window_days": self.schedule.window_days or 0, "window_end": window_end}
-        return run_parameters(self.recipe, self.target.context(run_id, self.recipe, **window))
+    def parameters(self) -> dict[str, Any]:
+        """Returns the parameters of every run that the schedule starts."""
+        days = self.schedule.window_days or 0
+        context = self.target.context(WORKFLOW_ID, self.recipe, window_days=days)
+        return run_parameters(self.recipe, context)
 
     def facts(self) -> dict[str, Any]:
         """Returns what its digest is taken of: all but whether it is enabled."""
@@ -128,8 +130,8 @@ class Wanted:
             "pipeline": self.dag.version_name,
             "cron": schedule.utc_cron() if schedule.cron is not None else None,
             "interval_s": schedule.interval_s,
-            "start": seconds(schedule.start),
-            "end": seconds(schedule.end),
+            "start": _seconds(schedule.start),
+            "end": _seconds(schedule.end),
             "max_concurrency": schedule.max_concurrency,
             "catch_up": schedule.catch_up,
             "service_account": self.target.service_account,
@@ -158,7 +160,7 @@ def load_schedules(path: Path) -> ScheduleFile:
         raise UserError(f"{path}: not valid YAML: {error}") from error
 
 
-def resolve(file: ScheduleFile, folder: Path) -> dict[str, tuple[KubeflowTarget, list[Wanted]]]:
+def resolve(file: ScheduleFile, folder: Path) -> list[tuple[KubeflowTarget, list[Wanted]]]:
     """Loads the recipes and targets that a file names, and compiles what they need.
 
     Args:
@@ -166,31 +168,37 @@ def resolve(file: ScheduleFile, folder: Path) -> dict[str, tuple[KubeflowTarget,
       folder: where the file lies; relative names start there.
 
     Returns:
-      Target's name -> the target, and what is wanted there; the file's own target is always
-      among them.
+      For each cluster and namespace a target to reach it by, and all that is wanted there;
+      where the file's own target runs comes first, even if nothing is wanted there.
 
     Raises:
       UserError: names the schedule, and what is wrong with it.
     """
-    resolved: dict[str, tuple[KubeflowTarget, list[Wanted]]] = {
-        file.target: (_kubeflow(file.target, folder), [])
-    }
+    targets = {file.target: _kubeflow(file.target, folder)}
+    by_place = {_place(targets[file.target]): (targets[file.target], list[Wanted]())}
     dags: dict[tuple[str, bool], CompiledDag] = {}  # Schedules of one shape share one.
     for schedule in file.schedules:
         name = schedule.target or file.target
         try:
-            if name not in resolved:
-                resolved[name] = (_kubeflow(name, folder), [])
-            target, wanted = resolved[name]
+            if name not in targets:
+                targets[name] = _kubeflow(name, folder)
+            target = targets[name]
             recipe = _located_recipe(schedule, target, folder)
             shape = (name, recipe.prune is not None)
             if shape not in dags:
                 dags[shape] = compile_dag(prunes=shape[1], target=target)
-            wanted.append(Wanted(schedule, recipe, target, dags[shape]))
-            wanted[-1].facts()  # Refuses a cron that KFP can't keep.
+            wanted = Wanted(schedule, recipe, target, dags[shape])
+            wanted.facts()  # Refuses a cron that KFP can't keep.
+            by_place.setdefault(_place(target), (target, []))[1].append(wanted)
         except UserError as error:
             raise UserError(f"schedule {schedule.name}: {error}") from error
-    return resolved
+    return list(by_place.values())
+
+
+def _place(target: KubeflowTarget) -> tuple[object, ...]:
+    """Returns what tells clusters and namespaces apart, by whichever target they are reached."""
+    auth = target.auth if isinstance(target.auth, PortForwardAuth) else None
+    return target.host, target.namespace, auth
 
 
 def _kubeflow(name: str, folder: Path) -> KubeflowTarget:
@@ -220,5 +228,5 @@ def _located_recipe(schedule: Schedule, target: KubeflowTarget, folder: Path) ->
     return target.located(recipe)
 
 
-def seconds(moment: datetime | None) -> int | None:
+def _seconds(moment: datetime | None) -> int | None:
     return int(moment.timestamp()) if moment is not None else None

@@ -15,7 +15,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 PROJECT = FOLDER.parent / "pyproject.toml"
 SETS = {
-    "build": ["--group", f"{PROJECT}:build"],
+    **{group: ["--group", f"{PROJECT}:{group}"] for group in ("build", "mediapipe")},
     **{extra: ["--extra", extra, str(PROJECT)] for extra in ("local", "dev", "lite")},
     # With the weights that a package has, so that a task fetches nothing.
     **{

@@ -19,7 +19,7 @@ from components.common.augmentation import augment_pictures, changes_pictures
 from components.common.documents import DatasetManifest, ImageSpec, InputSpec, Split
 from components.common.errors import UserError
 from components.common.keras import tf
-from components.common.shards import copy_shards
+from components.common.shards import STAGED_BYTES, ShardCopies, stage_shards
 from components.common.storage import Storage
 from components.common.training_config import Augment
 from components.common.workers import Worker
@@ -85,8 +85,7 @@ class KeptExamples:
 class StreamedExamples:
     """Examples that are read from their shards in every pass."""
 
-    paths: tuple[str, ...]
-    compression: str
+    shards: "_ShardFiles"
     image: ImageSpec
     count: int
     worker: Worker = Worker()
@@ -99,11 +98,9 @@ class StreamedExamples:
     def epoch(self, seed: Any | None) -> Any:
         if seed is not None and self.worker.count > 1:
             return self._own_among_all(seed)
-        paths = tf.constant(self.paths)
         if seed is None:
-            return _records(paths, len(self.paths), self.compression)
-        paths = tf.gather(paths, _permutation(len(self.paths), seed, 0))
-        records = _records(paths, len(self.paths), self.compression)
+            return self.shards.records()
+        records = self.shards.records(_permutation(len(self.shards), seed, 0))
         windows = records.batch(_SHUFFLED_AT_ONCE).enumerate(start=1)
 
         # Not by Dataset.shuffle, whose seed can't be one of many within one graph.
@@ -116,11 +113,9 @@ class StreamedExamples:
         """Yields one element for each example of all workers: a record, or "" for others'.
 
         Which shard is next is drawn at random among all that are left, so that the order
-        is the same for any number of workers.
+        is the same for any number of workers but one.
         """
-        files = [
-            tf.data.TFRecordDataset(path, compression_type=self.compression) for path in self.paths
-        ]
+        files = self.shards.each()
         others = tf.data.Dataset.from_tensors("").repeat()
         index, count = self.worker.index, self.worker.count
         source = [
@@ -164,8 +159,7 @@ def open_examples(
       storage: where the shards lie.
       scratch: a local folder for shards that are not on this machine's file system.
       memory_bytes: keep decoded pictures up to this bound.
-      worker: reads every so-manieth shard, from its own index on; the others are read by
-        the other workers.
+      worker: which of several this is: each reads shards of its own.
 
     Raises:
       UserError: the split is empty, or a shard is missing or damaged.
@@ -175,8 +169,7 @@ def open_examples(
     if count * image.height * image.width * image.channels <= memory_bytes:
         return keep_examples(manifest, split, storage, scratch=scratch, worker=worker)
     return StreamedExamples(
-        paths=stage_shards(manifest, split, storage, scratch=scratch, worker=worker),
-        compression=_compression_type(manifest),
+        shards=_open_shards(manifest, split, storage, scratch=scratch, worker=worker),
         image=image,
         count=count,
         worker=worker,
@@ -192,18 +185,18 @@ def keep_examples(
     scratch: Path,
     worker: Worker = _ALONE,
 ) -> KeptExamples:
-    """Reads and decodes a whole split into memory; see `open_examples`."""
+    """Reads and decodes a worker's part of a split into memory; see `open_examples`."""
     image = manifest.image
     own = _own_numbers(manifest, split, worker)
     count = manifest.splits[split].examples if worker.count == 1 else len(own)
-    paths = stage_shards(manifest, split, storage, scratch=scratch, worker=worker)
+    shards = _open_shards(manifest, split, storage, scratch=scratch, worker=worker)
     pictures = np.empty((count, image.height, image.width, image.channels), np.uint8)
     labels: list[int] = []
     ids: list[bytes] = []
     # One shard after the other: an example's number must not depend on who reads it.
-    records = tf.data.TFRecordDataset(paths, compression_type=_compression_type(manifest))
     batches = _parallel(
-        records.batch(_LOADED_AT_ONCE), lambda batch: _parse_and_decode(batch, image)
+        shards.records(at_once=1).batch(_LOADED_AT_ONCE),
+        lambda batch: _parse_and_decode(batch, image),
     )
     try:
         for batch in batches.as_numpy_iterator():
@@ -212,6 +205,8 @@ def keep_examples(
             ids.extend(batch["id"].tolist())
             pictures[start : len(ids)] = batch["image"]
     except (tf.errors.OpError, ValueError) as error:
+        if shards.copies is not None and shards.copies.failure is not None:
+            raise shards.copies.failure from None
         raise _damaged(split, storage, str(error)) from error
     if len(ids) != count:
         raise _damaged(split, storage, f"{len(ids)} examples instead of {count}")
@@ -229,9 +224,8 @@ def _own_numbers(manifest: DatasetManifest, split: Split, worker: Worker) -> npt
     sizes = [shard.examples for shard in manifest.splits[split].shards]
     starts = np.cumsum([0, *sizes])
     own = range(worker.index, len(sizes), worker.count)
-    return np.concatenate(
-        [np.zeros(0, np.int64), *(np.arange(starts[i], starts[i + 1]) for i in own)]
-    )
+    ranges = [np.arange(starts[shard], starts[shard + 1]) for shard in own]
+    return np.concatenate([np.zeros(0, np.int64), *ranges])
 
 
 def identified_batches(
@@ -242,43 +236,14 @@ def identified_batches(
     Returns:
       tf.data.Dataset of (inputs float32 [b, h, w, c], labels int64 [b], ids string [b]).
     """
-    paths = stage_shards(manifest, split, storage, scratch=scratch)
+    shards = _open_shards(manifest, split, storage, scratch=scratch)
     prepare = prepare_pictures(spec)
 
     def assemble(records: Any) -> tuple[Any, Any, Any]:
         parsed = _parse_and_decode(records, manifest.image)
         return prepare(parsed["image"], None), parsed["label"], parsed["id"]
 
-    records = _records(tf.constant(paths), len(paths), _compression_type(manifest))
-    return _parallel(records.batch(_PREDICTED_AT_ONCE), assemble)
-
-
-def stage_shards(
-    manifest: DatasetManifest,
-    split: Split,
-    storage: Storage,
-    *,
-    scratch: Path,
-    worker: Worker = _ALONE,
-) -> tuple[str, ...]:
-    """Returns local paths of a split's shards, copying those that lie elsewhere.
-
-    Raises:
-      UserError: the split is empty, or a shard is missing or is not what it should be.
-    """
-    if manifest.splits[split].examples == 0:
-        raise UserError(
-            f"the {split} split is empty; give more pictures, or a greater share to it in "
-            "data.splits"
-        )
-    shards = manifest.splits[split].shards
-    if len(shards) < worker.count:
-        raise UserError(
-            f"the {split} split has {len(shards)} shards for {worker.count} workers; state more "
-            "data.shards in the recipe, or fewer workers in the target"
-        )
-    paths = copy_shards(storage, shards[worker.index :: worker.count], scratch)
-    return tuple(str(path) for path in paths)
+    return _parallel(shards.records().batch(_PREDICTED_AT_ONCE), assemble)
 
 
 def prepare_pictures(spec: InputSpec, augment: Augment | None = None) -> Prepare:
@@ -359,13 +324,104 @@ def _parallel(batches: Any, assemble: Callable[..., Any]) -> Any:
     )
 
 
-def _records(paths: Any, count: int, compression: str) -> Any:
-    """Reads shards side by side; the order depends on nothing but theirs."""
-    return tf.data.Dataset.from_tensor_slices(paths).interleave(
-        lambda path: tf.data.TFRecordDataset(path, compression_type=compression),
-        cycle_length=min(_SHARDS_AT_ONCE, count),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _ShardFiles:
+    """A split's shards, to be read side by side.
+
+    Attributes:
+      names: the paths of local files, or names of which there are copies.
+      compression: GZIP or empty.
+      copies: makes the copies; None for local files.
+    """
+
+    names: tuple[str, ...]
+    compression: str
+    copies: ShardCopies | None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def each(self) -> list[Any]:
+        """Returns a tf.data.Dataset of serialized examples for each shard."""
+        read = self._local_records if self.copies is None else self._copied_records
+        return [read(tf.constant(name)) for name in self.names]
+
+    def records(self, order: Any | None = None, *, at_once: int = _SHARDS_AT_ONCE) -> Any:
+        """Returns a tf.data.Dataset of serialized examples (string []).
+
+        Args:
+          order: int32 [n], in which order the shards are read; their own where None. The
+            order of the records depends on nothing else.
+          at_once: how many are read in turns, a record of each.
+        """
+        names = tf.constant(self.names)
+        return tf.data.Dataset.from_tensor_slices(
+            names if order is None else tf.gather(names, order)
+        ).interleave(
+            self._local_records if self.copies is None else self._copied_records,
+            cycle_length=min(at_once, len(self.names)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+
+    def _local_records(self, path: Any) -> Any:
+        return tf.data.TFRecordDataset(path, compression_type=self.compression)
+
+    def _copied_records(self, name: Any) -> Any:
+        """Takes a copy, reads it, and drops it behind its last record."""
+        copies = self.copies
+        assert copies is not None
+
+        def take(name: bytes) -> bytes:
+            return str(copies.take(name.decode())).encode()
+
+        def drop(name: bytes) -> bytes:
+            copies.drop(name.decode())
+            return name
+
+        # Not stateful to TensorFlow, which would make a deterministic run take turns.
+        def call(function: Callable[[bytes], bytes]) -> Any:
+            return tf.ensure_shape(
+                tf.numpy_function(function, [name], tf.string, stateful=False), []
+            )
+
+        dropped = tf.data.Dataset.range(1).map(lambda _: call(drop)).filter(lambda _: False)
+        return self._local_records(call(take)).concatenate(dropped)
+
+
+def _open_shards(
+    manifest: DatasetManifest,
+    split: Split,
+    storage: Storage,
+    *,
+    scratch: Path,
+    worker: Worker = _ALONE,
+) -> _ShardFiles:
+    """Finds a split's shards, which are copied as they are read where they lie elsewhere.
+
+    Raises:
+      UserError: the split is empty, or a local shard is missing or has another size.
+    """
+    shards = manifest.splits[split].shards
+    if manifest.splits[split].examples == 0:
+        raise UserError(
+            f"the {split} split is empty; give more pictures, or a greater share to it in "
+            "data.splits"
+        )
+    if len(shards) < worker.count:
+        raise UserError(
+            f"the {split} split has {len(shards)} shards for {worker.count} workers; state more "
+            "data.shards in the recipe, or fewer workers in the target"
+        )
+    shards = shards[worker.index :: worker.count]
+    compression = "GZIP" if manifest.compression == "gzip" else ""
+    if storage.local_path(shards[0].path) is not None:
+        paths = tuple(str(path) for path in stage_shards(storage, shards))
+        return _ShardFiles(names=paths, compression=compression, copies=None)
+    return _ShardFiles(
+        names=tuple(shard.path for shard in shards),
+        compression=compression,
+        copies=ShardCopies(storage, shards, scratch, max_bytes=STAGED_BYTES),
     )
 
 
@@ -395,10 +451,6 @@ def _permutation(count: Any, seed: Any, number: Any) -> Any:
 def _mix(seed: int, epoch: Any) -> Any:
     """Returns a seed for one epoch: int64 []; seeds are below 2**31."""
     return tf.constant(seed, tf.int64) * (1 << 31) + epoch
-
-
-def _compression_type(manifest: DatasetManifest) -> str:
-    return "GZIP" if manifest.compression == "gzip" else ""
 
 
 def _damaged(split: Split, storage: Storage, detail: str) -> UserError:

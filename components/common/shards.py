@@ -1,14 +1,15 @@
 """Shards as local files: where they lie, or copied ahead of use from a bucket.
 
-A reader asks for one shard after the other. Those that lie on this machine's file system
-are handed out where they are; others are downloaded in the background while the reader
-is busy, into a folder that never holds more than a stated number of bytes, and removed
-when the reader asks for the next one. What is handed out is what the manifest says.
+`stage_shards` serves a reader that asks for one shard after the other. Those that lie on
+this machine's file system are handed out where they are; others are downloaded in the
+background while the reader is busy, into a folder that never holds more than a stated
+number of bytes, and removed when the reader asks for the next one. `ShardCopies` serves a
+reader that has several open at once. What is handed out is what the manifest says.
 """
 
-import shutil
 import tempfile
-from collections import deque
+import threading
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -65,28 +66,75 @@ def stage_shards(
             pool.shutdown(cancel_futures=True)
 
 
-def copy_shards(storage: Storage, shards: Sequence[Shard], folder: Path) -> tuple[Path, ...]:
-    """Returns local paths of all shards at once, for a reader that goes over them again.
+class ShardCopies:
+    """Copies for a reader that has several shards open at once, pass after pass.
+
+    A shard that is taken is copied, or found where an earlier pass left it, and stays until
+    it has been dropped and its room is needed.
 
     Args:
       storage: where the shards lie.
-      shards: which ones; of several workers, each gives its own.
-      folder: takes the copies of those that do not lie on this machine's file system.
+      shards: those that may be asked for; of several workers, each gives its own.
+      folder: takes the copies.
+      max_bytes: the bound on them, which only shards in use at once may exceed.
 
-    Raises:
-      UserError: a shard is missing or is not what the manifest says, or the disk has no
-        room for all of them.
+    Attributes:
+      failure: why a shard could not be had, for readers in which the error itself is lost.
     """
-    needed = sum(_copied_bytes(storage, shard) for shard in shards)
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise UserError(
-            f"{storage.root}: {needed:,} bytes of shards do not fit into the {free:,} that are "
-            f"free at {folder}; give the stage a greater disk or more workers"
-        )
-    with ThreadPoolExecutor(_DOWNLOADS) as pool:
-        return tuple(pool.map(lambda shard: _stage(storage, shard, folder), shards))
+
+    failure: Exception | None = None
+
+    def __init__(
+        self,
+        storage: Storage,
+        shards: Sequence[Shard],
+        folder: Path,
+        *,
+        max_bytes: int,
+    ) -> None:
+        self._storage = storage
+        self._shards = {shard.path: shard for shard in shards}
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._users: Counter[str] = Counter()
+        self._copies: dict[str, Future[Path]] = {}
+        """In the order of their last use."""
+
+    def take(self, name: str) -> Path:
+        """Returns the path of a shard's copy, which stays until it is dropped as often.
+
+        Raises:
+          UserError: the shard is missing, or is not what the manifest says.
+        """
+        with self._lock:
+            self._users[name] += 1
+            found = self._copies.pop(name, None)
+            if found is None:
+                self._make_room(self._shards[name].size_bytes)
+            copy = self._copies[name] = found or Future()
+        if found is None:
+            try:
+                copy.set_result(_stage(self._storage, self._shards[name], self._folder))
+            except Exception as error:
+                self.failure = error
+                copy.set_exception(error)
+        return copy.result()
+
+    def drop(self, name: str) -> None:
+        """Says that a shard is no longer in use, by one of those who took it."""
+        with self._lock:
+            self._users[name] -= 1
+            self._make_room(0)
+
+    def _make_room(self, needed: int) -> None:
+        held = sum(self._shards[name].size_bytes for name in self._copies)
+        for name in [name for name in self._copies if not self._users[name]]:
+            if held + needed <= self._max_bytes:
+                return
+            del self._copies[name]
+            (self._folder / name).unlink(missing_ok=True)
+            held -= self._shards[name].size_bytes
 
 
 def _copied_bytes(storage: Storage, shard: Shard) -> int:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from components.common.checkpoints import State
 from components.common.documents import Epoch
+from components.common.errors import UserError
 from components.common.events import Events
 from components.common.input_pipeline import (
     Examples,
@@ -160,11 +161,11 @@ def run_phase(
 
     Raises:
       Terminated: the process was told to end; the state is kept.
+      UserError: training diverged.
     """
     attempt = attempt or Attempt()
     steps = -(-len(data.train) // phase.batch_size)
-    optimizer = build_optimizer(phase.optimizer, epochs=phase.epochs, steps_per_epoch=steps)
-    trainer = Trainer(model, phase, optimizer, steps)
+    trainer = Trainer(model, phase, steps_per_epoch=steps)
     course = _Course(trainer, phase, clock)
     norms = SynchronizedNorms(model, trainer.replicas)
     with attempt.termination.deferred(), norms:
@@ -204,6 +205,7 @@ def _train_epochs(
             skip=course.step,
         )
     )
+    validation = evaluation_batches(data.validation, data.prepare, batch_size=EVALUATION_BATCH)
     while not course.ended:
         while course.step < trainer.steps_per_epoch:
             with clock.runs():
@@ -218,7 +220,7 @@ def _train_epochs(
             course.totals.settle()  # Waits for the steps that are under way.
         sparsity = on_epoch_end()
         # Workers judge batches of their own, of which one may have more than another.
-        judged = trainer.judge(data, look if replicas.workers == 1 else lambda: None)
+        judged = trainer.judge(validation, look if replicas.workers == 1 else lambda: None)
         course.end_epoch(judged, sparsity)
         look()
     course.keep_best()
@@ -265,10 +267,11 @@ class _Course:
         """Records the epoch that was just judged, and goes on to the next, if there is one."""
         phase, (loss, accuracy) = self.phase, self.totals.means()
         validation_loss, validation_accuracy = judged.means()
+        _check_finite(self.epoch, loss, validation_loss)
         epoch = Epoch(
             phase=phase.name,
             epoch=self.epoch,
-            learning_rate=float(read_variables([self.trainer.optimizer.learning_rate])[0]),
+            learning_rate=self.trainer.learning_rate,
             loss=loss,
             accuracy=accuracy,
             validation_loss=validation_loss,
@@ -371,17 +374,24 @@ def native_precision() -> str:
 class Trainer:
     """The compiled steps of one phase."""
 
-    def __init__(self, model: Any, phase: Phase, optimizer: Any, steps_per_epoch: int) -> None:
-        self.model, self.optimizer = model, optimizer
+    def __init__(self, model: Any, phase: Phase, *, steps_per_epoch: int) -> None:
+        self.model = model
+        self.optimizer = build_optimizer(
+            phase.optimizer, epochs=phase.epochs, steps_per_epoch=steps_per_epoch
+        )
         self.steps_per_epoch = steps_per_epoch
         self.replicas = Replicas()
         self._phase = phase
         self._classify = _WithoutSoftmax(model)
-        optimizer.build(model.trainable_variables)
+        self.optimizer.build(model.trainable_variables)
         labels, places = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.int32)
         signature = [_inputs_signature(model), labels]
         self._train = self.replicas.compile(self._update, [*signature, places])
         self._judge = self.replicas.compile(self._observe, signature)
+
+    @property
+    def learning_rate(self) -> float:
+        return float(read_variables([self.optimizer.learning_rate])[0])
 
     @property
     def optimizer_variables(self) -> list[Any]:
@@ -403,12 +413,10 @@ class Trainer:
             places = tf.range(tf.size(labels))
         return self._train(*self._padded(inputs, labels, places))[0]
 
-    def judge(self, data: Data, look: Callable[[], None]) -> _Totals:
-        """Sums cross entropy and right predictions over the validation split."""
+    def judge(self, batches: Any, look: Callable[[], None]) -> _Totals:
+        """Sums cross entropy and right predictions over other examples."""
         totals = _Totals()
-        for inputs, labels in evaluation_batches(
-            data.validation, data.prepare, batch_size=EVALUATION_BATCH
-        ):
+        for inputs, labels in batches:
             for sums in self._judge(*self._padded(inputs, labels)):
                 totals.add(sums)
             look()
@@ -503,6 +511,14 @@ def _sums(losses: Any, logits: Any, labels: Any) -> Any:
     right = tf.cast(tf.argmax(logits, 1) == labels, tf.float32)
     count = tf.reduce_sum(tf.cast(labels >= 0, tf.float32))
     return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(right), count])
+
+
+def _check_finite(epoch: int, *losses: float) -> None:
+    if not all(map(math.isfinite, losses)):
+        raise UserError(
+            f"training diverged: the loss of epoch {epoch} is not finite; lower "
+            "optimizer.learning_rate, or give it optimizer.warmup_epochs"
+        )
 
 
 def _inputs_signature(model: Any) -> Any:

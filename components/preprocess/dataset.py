@@ -91,6 +91,7 @@ def _import_beam() -> Callable[..., None]:
         from components.preprocess.transforms import run_pipeline
     finally:
         gc.enable()
+    gc.freeze()  # It stays: no collection in a worker need touch, and so copy, its pages.
     return run_pipeline
 
 

@@ -95,7 +95,7 @@ def take_inventory(listing: Listing, *, report: Callable[[int, int], None]) -> I
     usable, rejects = [], []
     fingerprint = hashlib.sha256(canonical_json(listing.class_names).encode())
     for record, file in zip(listing.records, files, strict=True):
-        fingerprint.update(canonical_json([*dataclasses.astuple(record), file.digest]).encode())
+        fingerprint.update(canonical_json([*record.values(), file.digest]).encode())
         reject = _examine(record, file)
         if reject is None:
             usable.append(_example(record, file))

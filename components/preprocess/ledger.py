@@ -28,7 +28,8 @@ class ShardRecord(Part):
     examples_per_class: tuple[int, ...]
     rejects: tuple[ShardReject, ...]
     histogram: tuple[tuple[int, ...], ...]
-    """Per channel, how many pixels have each of the 256 intensities; before encoding."""
+    """Per channel, how many pixels have each of the 256 intensities; before encoding.
+    Zeros but for the training split."""
 
 
 def write_record(storage: Storage, path: str, record: ShardRecord) -> None:

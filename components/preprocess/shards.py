@@ -53,7 +53,8 @@ class ShardContent:
     examples_per_class: tuple[int, ...]
     rejects: tuple[MemberReject, ...]
     histogram: tuple[tuple[int, ...], ...]
-    """Per channel, how many pixels have each of the 256 intensities; before encoding."""
+    """Per channel, how many pixels have each of the 256 intensities; before encoding.
+    Zeros where they were not counted."""
 
 
 def write_shard(
@@ -64,6 +65,7 @@ def write_shard(
     classes: int,
     spec: PictureSpec,
     compression: str,
+    counts_pixels: bool,
 ) -> ShardContent:
     """Writes a shard: its examples as TFRecords.
 
@@ -74,6 +76,7 @@ def write_shard(
       classes: how many classes there are.
       spec: what to make of each picture.
       compression: gzip or none.
+      counts_pixels: whether there shall be a histogram.
 
     Raises:
       RuntimeError: a file's content is not the one that its id names.
@@ -88,7 +91,8 @@ def write_shard(
             except PictureError as error:
                 rejects.append(MemberReject(member.id, error.reason, str(error)))
                 continue
-            histogram += np.reshape(picture.histogram(), histogram.shape)
+            if counts_pixels:
+                histogram += np.reshape(picture.histogram(), histogram.shape)
             image = encode_picture(picture, spec)
             example = Example(id=member.id, image=image, label=member.label, slice=member.slice)
             write_record(file, encode_example(example))

@@ -36,6 +36,10 @@ class SourceRecord:
     """Records of one group never part into different splits."""
     slice: str = ""
 
+    def values(self) -> tuple[str, ...]:
+        """Returns all there is to know: what records are sorted and told apart by."""
+        return (self.path, self.label or "", self.split or "", self.group, self.slice)
+
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
@@ -92,7 +96,7 @@ def list_file(path: str) -> Listing:
     reader = readers.get(PurePosixPath(path).suffix.lower())
     if reader is None:
         raise UserError(f"{path}: data.list must be a .csv or a .jsonl file")
-    root, _, name = (path if is_remote(path) else os.path.abspath(path)).rpartition("/")
+    root, name = os.path.split(path if is_remote(path) else os.path.abspath(path))
     try:
         text = open_source(root)(name).decode("utf-8-sig")
     except (FileNotFoundError, IsADirectoryError) as error:
@@ -132,17 +136,7 @@ def _listing(
         raise UserError(
             f"{source}: has a single class, {class_names[0]!r}; a classifier needs two or more"
         )
-    return Listing(root, tuple(sorted(records, key=_order)), tuple(class_names))
-
-
-def _order(record: SourceRecord) -> tuple[str, ...]:
-    return (
-        record.path,
-        record.label or "",
-        record.split or "",
-        record.group,
-        record.slice,
-    )
+    return Listing(root, tuple(sorted(records, key=SourceRecord.values)), tuple(class_names))
 
 
 def _bucket_paths(folder: str) -> tuple[list[str], set[str]]:

@@ -36,6 +36,7 @@ class ShardWriter:
                 classes=self.classes,
                 spec=self.spec,
                 compression=self.compression,
+                counts_pixels=task.split == "train",  # Statistics are the training split's.
             )
             size_bytes, crc32c = file_checksum(path)
             target.upload(path, task.path)

@@ -32,7 +32,6 @@ from components.common.events import Events
 from components.common.input_pipeline import Examples, open_examples, prepare_pictures
 from components.common.input_pipeline import training_batches as make_batches
 from components.common.keras import keras
-from components.common.optimizers import build_optimizer
 from components.common.records import Example, encode_example, write_records
 from components.common.storage import open_storage
 from components.common.training import Clock, Phase, Trainer, make_deterministic
@@ -139,8 +138,7 @@ def measure(folder: Path, count: int, rounds: int) -> dict[str, list[float]]:
         seed=0,
     )
     steps = -(-count // BATCH)
-    optimizer = build_optimizer(Optimizer(), epochs=1, steps_per_epoch=steps)
-    trainer = Trainer(model, phase, optimizer, steps)
+    trainer = Trainer(model, phase, steps_per_epoch=steps)
     ways = {
         "memory": feed_from_memory(kept, spec),
         "pipeline": feed_from_pipeline(kept, spec),
@@ -155,7 +153,6 @@ def measure(folder: Path, count: int, rounds: int) -> dict[str, list[float]]:
             started = time.monotonic()
             for batch in itertools.islice(clock.waits(batches(number)), steps):
                 sums = trainer.train(*batch)
-                clock.step(len(batch[1]))
             sums.numpy()  # Waits for the last step.
             if number > 0:  # The first round warms up.
                 rates[name].append(count / (time.monotonic() - started))

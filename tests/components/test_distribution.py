@@ -253,7 +253,7 @@ def test_the_workers_parts_make_up_the_global_batch(dataset, tmp_path, memory_by
             own = manifest.splits["train"].shards[index::count]
             assert len(examples.ids) == sum(shard.examples for shard in own)
         else:
-            assert [int(Path(path).name[6:11]) for path in examples.paths] == list(
+            assert [int(Path(path).name[6:11]) for path in examples.shards.names] == list(
                 range(index, SHARDS, count)
             )
         batches = training_batches(examples, prepare, batch_size=16, seed=1, epochs=range(1, 3))

@@ -72,7 +72,7 @@ def container_of(spec: dict[str, Any], stage: str) -> dict[str, Any]:
 def test_every_stage_has_its_image(tmp_path: Path) -> None:
     spec, _ = compiled(make_target(tmp_path))
     images = {stage: container_of(spec, stage)["image"] for stage in STAGES}
-    assert images == {stage: f"{image}:1" for stage, image in STAGES.items()}
+    assert images == {stage: f"127.0.0.1:1/{image}:1" for stage, image in STAGES.items()}
 
 
 def test_no_task_is_cached_by_kfp(tmp_path: Path) -> None:

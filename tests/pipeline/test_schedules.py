@@ -93,7 +93,7 @@ def write_files(folder: Path, host: str = "http://127.0.0.1:1", text: str = FILE
 
 def test_a_file_names_recipes_and_targets_beside_it(tmp_path: Path) -> None:
     path = write_files(tmp_path)
-    ((target, wanted),) = resolve(load_schedules(path), tmp_path).values()
+    ((target, wanted),) = resolve(load_schedules(path), tmp_path)
     assert target.namespace == "vision"
     assert [one.name for one in wanted] == ["nightly", "often"]
     assert wanted[0].recipe.train.epochs == 2
@@ -128,9 +128,26 @@ def test_mistakes_are_named(tmp_path: Path, old: str, new: str, message: str) ->
     assert message in str(error.value)
 
 
+def test_targets_of_one_namespace_are_looked_at_together(
+    tmp_path: Path, server: KfpServer, cluster: Cluster
+) -> None:
+    """Else each target's schedules would be none of the file's, seen from the other."""
+    text = FILE.replace("name: often", "name: often\n    target: big", 1)
+    path = write_files(tmp_path, server.host, text)
+    big = make_target(tmp_path, server.host, machine={"cpu": "8"})
+    (tmp_path / "targets" / "big.yaml").write_text(big.model_dump_json(exclude_none=True))
+    ((_, wanted),) = resolve(load_schedules(path), tmp_path)
+    assert wanted[0].dag != wanted[1].dag
+    settle(cluster, *wanted)
+    assert there(server).keys() == {"nightly", "often"}
+    elsewhere = big.model_copy(update={"namespace": "audio"}).model_dump_json(exclude_none=True)
+    (tmp_path / "targets" / "big.yaml").write_text(elsewhere)
+    assert len(resolve(load_schedules(path), tmp_path)) == 2
+
+
 def test_the_example_is_valid() -> None:
     docs = Path(__file__).parents[2] / "docs"
-    ((_, wanted),) = resolve(load_schedules(docs / "schedules.yaml"), docs).values()
+    ((_, wanted),) = resolve(load_schedules(docs / "schedules.yaml"), docs)
     assert len(wanted) == 4
 
 
@@ -146,6 +163,14 @@ def test_a_schedule_is_created_as_declared(cluster: Cluster, server: KfpServer) 
     assert (made["max_concurrency"], made["no_catchup"], made["mode"]) == ("3", True, "ENABLE")
     version = server.versions[made["pipeline_version_reference"]["pipeline_version_id"]]
     assert version["display_name"] == DAG.version_name
+
+
+def test_a_description_fits_where_servers_keep_255_characters(
+    cluster: Cluster, server: KfpServer
+) -> None:
+    settle(cluster, want(), owner="o" * 63)
+    (made,) = server.recurring_runs.values()
+    assert len(made["description"]) <= 255
 
 
 def test_applying_again_does_nothing(cluster: Cluster, server: KfpServer) -> None:

@@ -2,6 +2,7 @@
 
 import random
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import google_crc32c
@@ -11,7 +12,7 @@ from components.common.cloud_storage import CloudStorage
 from components.common.documents import SPLITS, DatasetManifest, Shard
 from components.common.errors import UserError
 from components.common.examples import read_examples
-from components.common.shards import copy_shards, stage_shards
+from components.common.shards import ShardCopies, stage_shards
 from components.common.storage import LocalStorage, Storage
 from tests.synthetic import run_context, write_dataset
 
@@ -54,7 +55,6 @@ def test_hands_out_local_shards_where_they_lie(tmp_path: Path, staging: Path) ->
     shards = write_shards(storage, 3)
     expected = [Path(storage.uri(shard.path)) for shard in shards]
     assert list(stage_shards(storage, shards, max_bytes=0)) == expected
-    assert list(copy_shards(storage, shards, tmp_path / "copies")) == expected
     assert all(path.is_file() for path in expected)
 
 
@@ -81,24 +81,20 @@ def test_refuses_a_shard_greater_than_the_bound(cloud: CloudStorage) -> None:
         next(stage_shards(cloud, write_shards(cloud, 1), max_bytes=SIZE - 1))
 
 
-def test_names_a_missing_shard(storage: Storage, tmp_path: Path) -> None:
+def test_names_a_missing_shard(storage: Storage) -> None:
     shards = write_shards(storage, 3)
     storage.delete(shards[1].path)
     paths = stage_shards(storage, shards)
     next(paths)
     with pytest.raises(UserError, match=r"train-00001-of-00003: .*missing.*does not exist"):
         next(paths)
-    with pytest.raises(UserError, match="train-00001-of-00003"):
-        copy_shards(storage, shards, tmp_path / "copies")
 
 
-def test_refuses_a_shard_that_is_not_the_manifest_s(storage: Storage, tmp_path: Path) -> None:
+def test_refuses_a_shard_that_is_not_the_manifest_s(storage: Storage) -> None:
     shards = write_shards(storage, 2)
     storage.write(shards[1].path, b"short")
     with pytest.raises(UserError, match=r"damaged \(5 bytes.* instead of 10000 bytes"):
         list(stage_shards(storage, shards))
-    with pytest.raises(UserError, match="damaged"):
-        copy_shards(storage, shards, tmp_path / "copies")
 
 
 def test_a_copy_is_compared_byte_for_byte(cloud: CloudStorage) -> None:
@@ -108,12 +104,65 @@ def test_a_copy_is_compared_byte_for_byte(cloud: CloudStorage) -> None:
         list(stage_shards(cloud, shards))
 
 
-def test_refuses_more_copies_than_the_disk_has_room_for(
+def open_shards(storage: Storage, folder: Path, *, held: int) -> tuple[ShardCopies, list[str]]:
+    shards = write_shards(storage, 6)
+    copies = ShardCopies(storage, shards, folder, max_bytes=held * SIZE)
+    return copies, [shard.path for shard in shards]
+
+
+def test_copies_stay_while_in_use_and_while_there_is_room(
     cloud: CloudStorage, tmp_path: Path
 ) -> None:
-    shard = Shard(path="shards/huge", examples=1, size_bytes=1 << 60, crc32c=0)
-    with pytest.raises(UserError, match="give the stage a greater disk or more workers"):
-        copy_shards(cloud, [shard], tmp_path / "copies")
+    copies, names = open_shards(cloud, tmp_path / "copies", held=3)
+    paths = [copies.take(name) for name in names[:4]]
+    assert all(path.is_file() for path in paths), "those in use may exceed the bound"
+    for name in names[:4]:
+        copies.drop(name)
+    assert [path.is_file() for path in paths] == [False, True, True, True]
+    copies.take(names[4])
+    assert [path.is_file() for path in paths] == [False, False, True, True]
+    assert staged_bytes(tmp_path / "copies") == 3 * SIZE
+
+
+def test_a_copy_in_use_twice_stays_until_it_is_dropped_twice(
+    cloud: CloudStorage, tmp_path: Path
+) -> None:
+    copies, names = open_shards(cloud, tmp_path / "copies", held=1)
+    path = copies.take(names[0])
+    copies.take(names[0])
+    copies.drop(names[0])
+    copies.take(names[1])
+    assert path.is_file()
+    copies.drop(names[0])
+    copies.take(names[2])
+    assert not path.is_file()
+    assert copies.take(names[0]).read_bytes() == random.Random(0).randbytes(SIZE)
+
+
+def test_copies_are_shared_by_readers_at_once(cloud: CloudStorage, tmp_path: Path) -> None:
+    copies, names = open_shards(cloud, tmp_path / "copies", held=2)
+
+    def read(number: int) -> bytes:
+        name = names[number % len(names)]
+        try:
+            return copies.take(name).read_bytes()
+        finally:
+            copies.drop(name)
+
+    with ThreadPoolExecutor(8) as pool:
+        contents = list(pool.map(read, range(60)))
+    for number, content in enumerate(contents):
+        assert content == random.Random(number % len(names)).randbytes(SIZE)
+    assert staged_bytes(tmp_path / "copies") <= 2 * SIZE
+
+
+def test_a_copy_that_could_not_be_had_says_why(cloud: CloudStorage, tmp_path: Path) -> None:
+    copies, names = open_shards(cloud, tmp_path / "copies", held=2)
+    cloud.delete(names[0])
+    for _ in range(2):
+        with pytest.raises(UserError, match="does not exist"):
+            copies.take(names[0])
+    assert "does not exist" in str(copies.failure)
 
 
 def test_examples_are_read_alike_from_folder_and_bucket(

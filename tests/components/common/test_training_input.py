@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.common import input_pipeline
 from components.common.documents import DatasetManifest, ImageSpec, InputSpec
 from components.common.errors import UserError
 from components.common.examples import read_examples
@@ -182,13 +183,46 @@ class RemoteStorage(LocalStorage):
         return None
 
 
-def test_shards_elsewhere_are_copied_first(dataset, tmp_path):
+def test_shards_elsewhere_are_copied(dataset, tmp_path):
     manifest, storage = dataset
     found = open_examples(manifest, "train", RemoteStorage(storage.root), scratch=tmp_path)
     expected = opened(dataset, tmp_path)
     np.testing.assert_array_equal(found.inputs.numpy(), expected.inputs.numpy())
     names = sorted(path.name for path in tmp_path.rglob("*.tfrecord"))
     assert names == [Path(shard.path).name for shard in manifest.splits["train"].shards]
+
+
+def test_streamed_shards_elsewhere_give_the_same_batches_within_the_bound(tmp_path, monkeypatch):
+    context = run_context(tmp_path)
+    examples = {"train": 200, "validation": 3, "test": 3}
+    manifest = write_dataset(context, tmp_path / "manifest", examples=examples, shards=100)
+    local, remote = context.data(), RemoteStorage(context.data_root)
+    size = max(shard.size_bytes for shard in manifest.splits["train"].shards)
+    monkeypatch.setattr(input_pipeline, "STAGED_BYTES", 60 * size)
+
+    def rows(storage):
+        found = open_examples(
+            manifest, "train", storage, scratch=tmp_path / "scratch", memory_bytes=0
+        )
+        batches = training_batches(found, pixels(), batch_size=16, seed=3, epochs=(1, 2))
+        for inputs, labels in batches:
+            copied = list((tmp_path / "scratch").rglob("*.tfrecord"))
+            assert len(copied) <= 60, "those in use, and those kept for later"
+            yield inputs.numpy(), labels.numpy()
+
+    for (inputs, labels), (others, other_labels) in zip(rows(local), rows(remote), strict=True):
+        np.testing.assert_array_equal(inputs, others)
+        np.testing.assert_array_equal(labels, other_labels)
+
+
+def test_a_missing_shard_elsewhere_is_named(dataset, tmp_path):
+    manifest, storage = dataset
+    (first, *others) = manifest.splits["train"].shards
+    lost = first.model_copy(update={"path": "shards/lost"})
+    train = manifest.splits["train"].model_copy(update={"shards": (lost, *others)})
+    wrong = manifest.model_copy(update={"splits": {"train": train}})
+    with pytest.raises(UserError, match=r"shards/lost: .*does not exist.*preprocess will write"):
+        open_examples(wrong, "train", RemoteStorage(storage.root), scratch=tmp_path)
 
 
 def test_an_empty_split_is_refused(dataset, tmp_path):

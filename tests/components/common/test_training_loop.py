@@ -10,6 +10,7 @@ import pytest
 
 from components.common.bundles import load_bundle_model, save_model
 from components.common.documents import Epoch
+from components.common.errors import UserError
 from components.common.events import Events
 from components.common.input_pipeline import KeptExamples
 from components.common.keras import keras, tf
@@ -196,6 +197,13 @@ def test_training_stops_when_nothing_gets_better():
     assert len(history) < 9
     assert history[-1].epoch - best_epoch(history).epoch == 2
     assert clock.steps == len(history)
+
+
+def test_training_that_diverges_is_stopped_and_says_so():
+    data = make_data(prepare_train=lambda inputs, seed: inputs * 1e30)
+    optimizer = Optimizer(name="sgd", learning_rate=1e30, schedule="constant")
+    with pytest.raises(UserError, match="the loss of epoch 1 is not finite; lower"):
+        train(dataclasses.replace(PHASE, optimizer=optimizer), data)
 
 
 def test_a_rare_class_counts_as_much_as_a_common_one():

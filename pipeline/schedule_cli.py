@@ -1,0 +1,98 @@
+"""The commands for recurring runs: schedule plan, apply, backfill."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from components.common.errors import UserError
+from pipeline.cluster_cli import cluster_extra, connected, interruptible
+from pipeline.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from pipeline.reconciliation import Change
+    from pipeline.schedules import Wanted
+    from pipeline.target import KubeflowTarget
+
+schedule_app = typer.Typer(help="Recurring runs, declared in a file.", no_args_is_help=True)
+
+FileOption = Annotated[
+    Path, typer.Option("--file", "-f", metavar="FILE", help="The file of schedules.")
+]
+_DEFAULT_FILE = Path("schedules.yaml")
+_DAY = ["%Y-%m-%d"]
+
+
+@schedule_app.command("plan")
+def schedule_plan(file: FileOption = _DEFAULT_FILE) -> None:
+    """Show what `apply` would change on the clusters."""
+    for where, wanted, owner in _schedules(file):
+        with connected(where) as cluster:
+            from pipeline.reconciliation import plan, read_existing
+
+            print(f"{cluster.api.host}, namespace {where.namespace}:")
+            for change in plan(wanted, read_existing(cluster, owner)):
+                _print_change(change)
+
+
+@schedule_app.command("apply")
+def schedule_apply(file: FileOption = _DEFAULT_FILE) -> None:
+    """Make the clusters' recurring runs those of the file; touches no others."""
+    for where, wanted, owner in _schedules(file):
+        with connected(where) as cluster:
+            from pipeline.reconciliation import apply
+
+            print(f"{cluster.api.host}, namespace {where.namespace}:")
+            if not apply(cluster, owner, wanted, _print_change):
+                print("  nothing to do")
+
+
+@schedule_app.command("backfill")
+def schedule_backfill(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The schedule.")],
+    first: Annotated[datetime, typer.Option("--from", formats=_DAY, help="The first day.")],
+    last: Annotated[datetime, typer.Option("--to", formats=_DAY, help="The last day.")],
+    file: FileOption = _DEFAULT_FILE,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", min=1, max=100, help="Runs at once.")
+    ] = 1,
+) -> None:
+    """Run a schedule for past days, with the data of each; what is done is passed over."""
+    from pipeline.backfill import backfill
+
+    if last < first:
+        raise UserError(f"--to {last:%Y-%m-%d}: lies before --from {first:%Y-%m-%d}")
+    for where, wanted, _ in _schedules(file):
+        for want in wanted:
+            if want.name != name:
+                continue
+            with connected(where) as cluster, interruptible(f"`schedule backfill {name}`"):
+                filled = backfill(
+                    cluster,
+                    want,
+                    first.date(),
+                    last.date(),
+                    concurrency=concurrency,
+                    report=lambda one: print(
+                        f"{one.moment:%Y-%m-%d %H:%M} {one.run.state.lower()}"
+                        f"{' before' if one.was_there else ''}: {one.run.link}",
+                        flush=True,
+                    ),
+                )
+            failed = sum(one.run.state != "SUCCEEDED" for one in filled)
+            raise typer.Exit(ExitCode.STAGE_FAILED if failed else ExitCode.OK)
+    raise UserError(f"{name}: {file} has no such schedule")
+
+
+def _schedules(file: Path) -> Iterator[tuple["KubeflowTarget", list["Wanted"], str]]:
+    with cluster_extra():
+        from pipeline.schedules import load_schedules, resolve
+    declared = load_schedules(file)
+    for where, wanted in resolve(declared, file.resolve().parent):
+        yield where, wanted, declared.owner
+
+
+def _print_change(change: "Change") -> None:
+    print(f"  {change.action:<8} {change.name}: {change.reason}", flush=True)
