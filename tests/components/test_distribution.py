@@ -293,3 +293,16 @@ def test_tf_config_says_which_worker_this_is():
     for refused in ("{", "{}", tf_config(addresses, 3), '{"cluster": {"ps": []}}'):
         with pytest.raises(UserError, match="TF_CONFIG"):
             this_worker({TF_CONFIG: refused})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [("tpu", "none can be started here"), ("gpus", "expected auto, one, mirrored or tpu")],
+)
+def test_devices_that_are_not_there_are_refused(dataset, tmp_path, devices, message):
+    context, manifest = dataset
+    output = tmp_path / "bundle"
+    process = start(manifest, context, output, LITESMITH_DEVICES=devices)
+    assert process.wait() == 2
+    assert message in output.with_suffix(".log").read_text()

@@ -205,7 +205,7 @@ def test_streamed_shards_elsewhere_give_the_same_batches_within_the_bound(tmp_pa
             manifest, "train", storage, scratch=tmp_path / "scratch", memory_bytes=0
         )
         batches = training_batches(found, pixels(), batch_size=16, seed=3, epochs=(1, 2))
-        for inputs, labels in batches:
+        for inputs, labels, _ in batches:
             copied = list((tmp_path / "scratch").rglob("*.tfrecord"))
             assert len(copied) <= 60, "those in use, and those kept for later"
             yield inputs.numpy(), labels.numpy()
