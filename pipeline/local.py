@@ -143,8 +143,12 @@ def _end_group(worker: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         if worker.poll() is None:
             os.killpg(worker.pid, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                worker.wait(_GRACE_S)
+            # Tasks that train save their state; the worker itself ends before them.
+            deadline = time.monotonic() + _GRACE_S
+            while time.monotonic() < deadline:
+                worker.poll()
+                os.killpg(worker.pid, 0)
+                time.sleep(_POLL_S / 10)
         os.killpg(worker.pid, signal.SIGKILL)
     worker.wait()
 

@@ -22,6 +22,7 @@ from components.common.keras import tf
 from components.common.shards import STAGED_BYTES, ShardCopies, stage_shards
 from components.common.storage import Storage
 from components.common.training_config import Augment
+from components.common.workers import Worker
 
 MEMORY_BYTES = 2 << 30
 """Decoded pictures of one split that are kept in memory. It is no setting: a split that
@@ -32,8 +33,11 @@ _SHUFFLED_AT_ONCE = 4096  # Encoded pictures, of a split too great to keep.
 _LOADED_AT_ONCE = 256
 _PREDICTED_AT_ONCE = 64
 
-Prepare = Callable[[Any, Any], Any]
-"""Makes a batch of examples into model inputs, given a seed (int64 [2])."""
+_ALONE = Worker()
+
+Prepare = Callable[..., Any]
+"""Makes examples into model inputs, given a seed (int64 [2]), their places in the batch
+(int32 [b]) and the batch's size; without the latter two, they are the batch."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,23 +48,37 @@ class KeptExamples:
       inputs: tensor [n, ...]: uint8 pictures, or features.
       labels: int64 tensor [n].
       ids: bytes array [n].
+      own: int64 array [n], ascending: their numbers among those of all workers, where
+        there are several.
+      total: how many those of all workers are.
     """
 
     inputs: Any
     labels: Any
     ids: npt.NDArray[np.bytes_]
+    own: npt.NDArray[np.int64] | None = None
+    total: int | None = None
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.ids) if self.total is None else self.total
 
     def epoch(self, seed: Any | None) -> Any:
         """Returns a tf.data.Dataset of one pass; shuffled where a seed (int64 []) is given."""
-        order = tf.range(len(self)) if seed is None else _permutation(len(self), seed, 0)
+        if seed is not None:
+            order = _permutation(len(self), seed, 0)
+        else:
+            order = tf.range(len(self)) if self.own is None else tf.cast(self.own, tf.int32)
         return tf.data.Dataset.from_tensor_slices(order)
 
-    def fetch(self, order: Any) -> tuple[Any, Any]:
-        """Returns inputs and labels of a batch of what `epoch` yields."""
-        return tf.gather(self.inputs, order), tf.gather(self.labels, order)
+    def fetch(self, order: Any) -> tuple[Any, Any, Any]:
+        """Returns inputs, labels and places in the batch of what `epoch` yields."""
+        places = tf.range(tf.size(order))
+        if self.own is not None:
+            own = tf.constant(self.own, tf.int32)
+            rows = tf.minimum(tf.searchsorted(own, order), len(self.own) - 1)
+            places = tf.cast(tf.where(tf.gather(own, rows) == order)[:, 0], tf.int32)
+            order = tf.gather(rows, places)
+        return tf.gather(self.inputs, order), tf.gather(self.labels, order), places
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,11 +88,16 @@ class StreamedExamples:
     shards: "_ShardFiles"
     image: ImageSpec
     count: int
+    worker: Worker = Worker()
+    sizes: tuple[int, ...] = ()
+    """Examples of every shard, those of other workers too."""
 
     def __len__(self) -> int:
         return self.count
 
     def epoch(self, seed: Any | None) -> Any:
+        if seed is not None and self.worker.count > 1:
+            return self._own_among_all(seed)
         if seed is None:
             return self.shards.records()
         records = self.shards.records(_permutation(len(self.shards), seed, 0))
@@ -86,9 +109,34 @@ class StreamedExamples:
 
         return windows.map(shuffle).prefetch(1).unbatch()
 
-    def fetch(self, records: Any) -> tuple[Any, Any]:
+    def _own_among_all(self, seed: Any) -> Any:
+        """Yields one element for each example of all workers: a record, or "" for others'.
+
+        Which shard is next is drawn at random among all that are left, so that the order
+        is the same for any number of workers but one.
+        """
+        files = self.shards.each()
+        others = tf.data.Dataset.from_tensors("").repeat()
+        index, count = self.worker.index, self.worker.count
+        source = [
+            shard // count if shard % count == index else len(files)
+            for shard in range(len(self.sizes))
+        ]
+        choices = tf.repeat(tf.constant(source, tf.int64), self.sizes)
+        choices = tf.gather(choices, _permutation(self.count, seed, 0))
+        return tf.data.Dataset.choose_from_datasets(
+            [*files, others],
+            tf.data.Dataset.from_tensor_slices(choices),
+            stop_on_empty_dataset=False,
+        )
+
+    def fetch(self, records: Any) -> tuple[Any, Any, Any]:
+        places = tf.range(tf.size(records))
+        if self.worker.count > 1:
+            places = tf.cast(tf.where(records != "")[:, 0], tf.int32)
+            records = tf.gather(records, places)
         parsed = _parse_and_decode(records, self.image)
-        return parsed["image"], parsed["label"]
+        return parsed["image"], parsed["label"], places
 
 
 Examples = KeptExamples | StreamedExamples
@@ -101,6 +149,7 @@ def open_examples(
     *,
     scratch: Path,
     memory_bytes: int = MEMORY_BYTES,
+    worker: Worker = _ALONE,
 ) -> Examples:
     """Opens a split for training.
 
@@ -110,6 +159,7 @@ def open_examples(
       storage: where the shards lie.
       scratch: a local folder for shards that are not on this machine's file system.
       memory_bytes: keep decoded pictures up to this bound.
+      worker: which of several this is: each reads shards of its own.
 
     Raises:
       UserError: the split is empty, or a shard is missing or damaged.
@@ -117,25 +167,36 @@ def open_examples(
     image = manifest.image
     count = manifest.splits[split].examples
     if count * image.height * image.width * image.channels <= memory_bytes:
-        return keep_examples(manifest, split, storage, scratch=scratch)
+        return keep_examples(manifest, split, storage, scratch=scratch, worker=worker)
     return StreamedExamples(
-        shards=_open_shards(manifest, split, storage, scratch=scratch),
+        shards=_open_shards(manifest, split, storage, scratch=scratch, worker=worker),
         image=image,
         count=count,
+        worker=worker,
+        sizes=tuple(shard.examples for shard in manifest.splits[split].shards),
     )
 
 
 def keep_examples(
-    manifest: DatasetManifest, split: Split, storage: Storage, *, scratch: Path
+    manifest: DatasetManifest,
+    split: Split,
+    storage: Storage,
+    *,
+    scratch: Path,
+    worker: Worker = _ALONE,
 ) -> KeptExamples:
-    """Reads and decodes a whole split into memory; see `open_examples`."""
-    image, count = manifest.image, manifest.splits[split].examples
-    shards = _open_shards(manifest, split, storage, scratch=scratch)
+    """Reads and decodes a worker's part of a split into memory; see `open_examples`."""
+    image = manifest.image
+    own = _own_numbers(manifest, split, worker)
+    count = manifest.splits[split].examples if worker.count == 1 else len(own)
+    shards = _open_shards(manifest, split, storage, scratch=scratch, worker=worker)
     pictures = np.empty((count, image.height, image.width, image.channels), np.uint8)
     labels: list[int] = []
     ids: list[bytes] = []
+    # One shard after the other: an example's number must not depend on who reads it.
     batches = _parallel(
-        shards.records().batch(_LOADED_AT_ONCE), lambda batch: _parse_and_decode(batch, image)
+        shards.records(at_once=1).batch(_LOADED_AT_ONCE),
+        lambda batch: _parse_and_decode(batch, image),
     )
     try:
         for batch in batches.as_numpy_iterator():
@@ -153,7 +214,18 @@ def keep_examples(
         inputs=tf.convert_to_tensor(pictures),
         labels=tf.constant(labels, tf.int64),
         ids=np.array(ids, dtype=np.bytes_),
+        own=own if worker.count > 1 else None,
+        total=manifest.splits[split].examples,
     )
+
+
+def _own_numbers(manifest: DatasetManifest, split: Split, worker: Worker) -> npt.NDArray[np.int64]:
+    """Returns the numbers of a worker's examples, counted through all shards in order."""
+    sizes = [shard.examples for shard in manifest.splits[split].shards]
+    starts = np.cumsum([0, *sizes])
+    own = range(worker.index, len(sizes), worker.count)
+    ranges = [np.arange(starts[shard], starts[shard + 1]) for shard in own]
+    return np.concatenate([np.zeros(0, np.int64), *ranges])
 
 
 def identified_batches(
@@ -178,10 +250,10 @@ def prepare_pictures(spec: InputSpec, augment: Augment | None = None) -> Prepare
     """Returns the function that makes uint8 pictures into the model's float32 input."""
     offset, scale = tf.constant(spec.offset), tf.constant(spec.scale)
 
-    def prepare(pictures: Any, seed: Any) -> Any:
+    def prepare(pictures: Any, seed: Any, places: Any = None, size: Any = None) -> Any:
         pictures = tf.cast(pictures, tf.float32)
         if augment is not None and changes_pictures(augment):
-            pictures = augment_pictures(pictures, seed, augment)
+            pictures = augment_pictures(pictures, seed, augment, places=places, size=size)
         return (pictures - offset) * scale
 
     return prepare
@@ -194,6 +266,7 @@ def training_batches(
     batch_size: int,
     seed: int,
     epochs: Sequence[int],
+    skip: int = 0,
 ) -> Any:
     """Returns the batches of some epochs, one after the other.
 
@@ -203,10 +276,11 @@ def training_batches(
       batch_size: examples in a batch; each epoch's last may have fewer.
       seed: of order and augmentation.
       epochs: consecutive numbers of the epochs, which the order depends on.
+      skip: how many batches of the first epoch to leave out.
 
     Returns:
-      tf.data.Dataset of (inputs [b, ...], labels int64 [b]), ceil(n / batch_size) batches
-      for each epoch.
+      tf.data.Dataset of (inputs [b, ...], labels int64 [b], places int32 [b]), where the
+      places are those in the batch of all workers; ceil(n / batch_size) for each epoch.
     """
     steps = -(-len(examples) // batch_size)
 
@@ -214,12 +288,13 @@ def training_batches(
         members = examples.epoch(_mix(seed, epoch)).batch(batch_size)
         return members.enumerate(start=epoch * steps)
 
-    def assemble(step: Any, members: Any) -> tuple[Any, Any]:
-        inputs, labels = examples.fetch(members)
-        return prepare(inputs, tf.stack([tf.constant(seed, tf.int64), step])), labels
+    def assemble(step: Any, members: Any) -> tuple[Any, Any, Any]:
+        inputs, labels, places = examples.fetch(members)
+        step_seed = tf.stack([tf.constant(seed, tf.int64), step])
+        return prepare(inputs, step_seed, places, tf.size(members)), labels, places
 
     numbers = tf.data.Dataset.range(epochs[0], epochs[-1] + 1)
-    batches = numbers.flat_map(epoch_batches)
+    batches = numbers.flat_map(epoch_batches).skip(skip)
     return _parallel(batches, assemble)
 
 
@@ -227,7 +302,7 @@ def evaluation_batches(examples: Examples, prepare: Prepare, *, batch_size: int)
     """Returns all examples in their own order: (inputs [b, ...], labels int64 [b])."""
 
     def assemble(members: Any) -> tuple[Any, Any]:
-        inputs, labels = examples.fetch(members)
+        inputs, labels, _ = examples.fetch(members)
         return prepare(inputs, tf.zeros([2], tf.int64)), labels
 
     return _parallel(examples.epoch(None).batch(batch_size), assemble)
@@ -266,19 +341,25 @@ class _ShardFiles:
     def __len__(self) -> int:
         return len(self.names)
 
-    def records(self, order: Any | None = None) -> Any:
+    def each(self) -> list[Any]:
+        """Returns a tf.data.Dataset of serialized examples for each shard."""
+        read = self._local_records if self.copies is None else self._copied_records
+        return [read(tf.constant(name)) for name in self.names]
+
+    def records(self, order: Any | None = None, *, at_once: int = _SHARDS_AT_ONCE) -> Any:
         """Returns a tf.data.Dataset of serialized examples (string []).
 
         Args:
           order: int32 [n], in which order the shards are read; their own where None. The
             order of the records depends on nothing else.
+          at_once: how many are read in turns, a record of each.
         """
         names = tf.constant(self.names)
         return tf.data.Dataset.from_tensor_slices(
             names if order is None else tf.gather(names, order)
         ).interleave(
             self._local_records if self.copies is None else self._copied_records,
-            cycle_length=min(_SHARDS_AT_ONCE, len(self.names)),
+            cycle_length=min(at_once, len(self.names)),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
@@ -309,7 +390,12 @@ class _ShardFiles:
 
 
 def _open_shards(
-    manifest: DatasetManifest, split: Split, storage: Storage, *, scratch: Path
+    manifest: DatasetManifest,
+    split: Split,
+    storage: Storage,
+    *,
+    scratch: Path,
+    worker: Worker = _ALONE,
 ) -> _ShardFiles:
     """Finds a split's shards, which are copied as they are read where they lie elsewhere.
 
@@ -322,6 +408,12 @@ def _open_shards(
             f"the {split} split is empty; give more pictures, or a greater share to it in "
             "data.splits"
         )
+    if len(shards) < worker.count:
+        raise UserError(
+            f"the {split} split has {len(shards)} shards for {worker.count} workers; state more "
+            "data.shards in the recipe, or fewer workers in the target"
+        )
+    shards = shards[worker.index :: worker.count]
     compression = "GZIP" if manifest.compression == "gzip" else ""
     if storage.local_path(shards[0].path) is not None:
         paths = tuple(str(path) for path in stage_shards(storage, shards))

@@ -34,6 +34,8 @@ from components.common.errors import BAD_INPUT, UserError
 from components.common.events import Events
 from components.common.run_context import RunContext
 from components.common.store import Store
+from components.common.termination import Terminated
+from components.common.workers import DEVICES, Worker, this_worker
 
 C = TypeVar("C", bound=StageConfig)
 
@@ -58,6 +60,14 @@ class Task(Generic[C]):
     """A fresh, empty directory; what is written here is the stage's output."""
     lineage: Lineage
     events: Events
+    worker: Worker = Worker()
+    devices: str = "auto"
+    """What a training is to run on; see components.common.strategy."""
+
+    @property
+    def checkpoint_folder(self) -> str:
+        """Where this computation keeps what it goes on from, relative to the data root."""
+        return _checkpoint_folder(self.lineage.stage, self.lineage.key)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,6 +83,7 @@ class Stage(Generic[C]):
       reuse: whether unchanged work is answered from the store; off for stages that look
         at the blessed model, which changes outside the run.
       output_file: where set, the KFP artifact is this one file of the output directory.
+      resumes: whether it keeps checkpoints, to be removed when its output is in the store.
     """
 
     name: str
@@ -81,6 +92,7 @@ class Stage(Generic[C]):
     verify: Callable[[Path, RunContext], bool] | None = None
     reuse: bool = True
     output_file: str | None = None
+    resumes: bool = False
 
 
 def execute(
@@ -104,7 +116,8 @@ def execute(
         candidate's id.
 
     Raises:
-      SystemExit: with BAD_INPUT, after a UserError, whose message is printed and kept.
+      SystemExit: with BAD_INPUT, after a UserError, whose message is printed and kept; with
+        TERMINATED, where the task was told to end and has kept its state.
     """
     run = RunContext.model_validate_json(context)
     name = f"{stage.name}[{instance}]" if instance else stage.name
@@ -118,7 +131,7 @@ def execute(
             task=name,
             status="failed",
             seconds=time.monotonic() - started,
-            message=str(error) if isinstance(error, UserError) else _in_words(error),
+            message=str(error) if isinstance(error, _MEANT) else _in_words(error),
             user_error=isinstance(error, UserError),
         )
         _tell_failure(failure, run, events)
@@ -140,7 +153,10 @@ def _answer(
     name: str,
     events: Events,
 ) -> tuple[Record, bool]:
-    """Returns the record of the output that now lies in place, and whether it was stored."""
+    """Returns the record of the output that now lies in place, and whether it was stored.
+
+    Of several workers that train together, only the chief puts its output there.
+    """
     identity = dict(stage.identify(config, run, events)) if stage.identify else {}
     digests = {input_: _input_digest(path) for input_, path in inputs.items() if path is not None}
     code = code_digest(f"components.{stage.name}.stage")
@@ -169,12 +185,23 @@ def _answer(
             output=work,
             lineage=Lineage(stage=stage.name, key=key, inputs=digests),
             events=events,
+            worker=this_worker(os.environ),
+            devices=os.environ.get(DEVICES, "auto"),
         )
         record = _compute(stage, task, identity, code)
+        if not task.worker.is_chief:
+            shutil.rmtree(work)
+            return record, cached
         if stage.reuse:
             record = store.put(record, work, verify)
+    if stage.resumes:
+        run.data().delete(_checkpoint_folder(stage.name, key))
     _deliver(work, output, stage.output_file)
     return record, cached
+
+
+def _checkpoint_folder(stage: str, key: str) -> str:
+    return f"checkpoints/{stage}/{key}"
 
 
 def _compute(stage: Stage[C], task: Task[C], identity: Mapping[str, str], code: str) -> Record:
@@ -229,6 +256,9 @@ def _tell_failure(failure: TaskResult, run: RunContext, events: Events) -> None:
         _keep_result(run, failure)
 
 
+_MEANT = (UserError, Terminated)  # Errors whose text says what to do.
+
+
 @contextlib.contextmanager
 def _best_effort() -> Iterator[None]:
     try:
@@ -242,6 +272,8 @@ def _in_words(error: BaseException) -> str:
 
 
 def _keep_result(run: RunContext, result: TaskResult) -> None:
+    if not this_worker(os.environ).is_chief:
+        return
     name = f"{run.run_folder()}/tasks/{result.task}.json"
     run.data().write(name, result.to_json().encode())
 

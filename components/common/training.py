@@ -3,9 +3,15 @@
 A phase trains the variables of a model that are trainable when it begins, under one
 optimizer, and leaves the model with the weights of the phase's best epoch: the highest
 validation accuracy, then the lowest validation loss, then the earliest. A model takes
-prepared inputs and ends in a dense layer named HEAD and a softmax layer of its own.
+prepared inputs and ends in a dense layer named HEAD and a softmax layer of its own;
+dropout before the head is the only thing in it that is random.
+
+What happens at a step is a function of the phase, the step and the weights alone. So a
+phase that was interrupted goes on from the state that it kept, and ends with the weights
+that it would have had.
 """
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -15,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from components.common.checkpoints import State
 from components.common.documents import Epoch
 from components.common.errors import UserError
 from components.common.events import Events
@@ -26,11 +33,20 @@ from components.common.input_pipeline import (
 )
 from components.common.keras import keras, tf
 from components.common.optimizers import build_optimizer, l2_share
+from components.common.resumption import Attempt
+from components.common.strategy import (
+    Replicas,
+    SynchronizedNorms,
+    read_variables,
+    write_variables,
+)
 from components.common.training_config import Optimizer
 
 HEAD = "head"
 
 EVALUATION_BATCH = 64
+
+_STEPS_TO_AGREE = 8  # Between two questions of several workers whether one must end.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,6 +103,12 @@ class Clock:
         self.examples += examples
         self.events.progress(self.steps, self.total_steps, "steps", self.note)
 
+    @contextlib.contextmanager
+    def runs(self) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.seconds += time.monotonic() - started
+
     def waits(self, batches: Any) -> Iterator[Any]:
         """Yields the batches and measures the time spent waiting for them."""
         iterator = iter(batches)
@@ -121,6 +143,7 @@ def run_phase(
     clock: Clock,
     *,
     on_epoch_end: Callable[[], float | None] = lambda: None,
+    attempt: Attempt | None = None,
 ) -> list[Epoch]:
     """Trains a model and leaves it with the best epoch's weights.
 
@@ -129,52 +152,182 @@ def run_phase(
       phase: how.
       data: what it learns from and is judged by.
       clock: is told of every step.
-      on_epoch_end: called before an epoch is judged; returns the sparsity to record.
+      on_epoch_end: called before an epoch is judged; returns the sparsity to record. Called
+        again after an interruption, it must change nothing.
+      attempt: where the state is kept, and where that of an interrupted attempt is found.
 
     Returns:
       The epochs, in order; fewer than asked for where it stopped early.
 
     Raises:
+      Terminated: the process was told to end; the state is kept.
       UserError: training diverged.
     """
+    attempt = attempt or Attempt()
     steps = -(-len(data.train) // phase.batch_size)
     trainer = Trainer(model, phase, steps_per_epoch=steps)
+    course = _Course(trainer, phase, clock)
+    norms = SynchronizedNorms(model, trainer.replicas)
+    with attempt.termination.deferred(), norms:
+        if (state := attempt.resume()) is not None:
+            course.restore(state)
+        if not course.ended:
+            _train_epochs(course, data, on_epoch_end, attempt)
+            attempt.keep(course.capture())
+    return course.history
+
+
+def _train_epochs(
+    course: "_Course",
+    data: Data,
+    on_epoch_end: Callable[[], float | None],
+    attempt: Attempt,
+) -> None:
+    """Takes a phase from where it stands to its end; looks after every step."""
+    phase, trainer, clock = course.phase, course.trainer, course.clock
+    replicas = trainer.replicas
+
+    def look() -> None:
+        ends = attempt.termination.requested
+        if replicas.workers > 1:
+            # All end after the same step: one that is gone would keep the others waiting.
+            agrees = course.step % _STEPS_TO_AGREE == 0 or course.step == trainer.steps_per_epoch
+            ends = agrees and bool(replicas.sum_over_workers(np.array([float(ends)]))[0])
+        attempt.look(course.capture, ends=ends)
+
     batches = clock.waits(
         training_batches(
             data.train,
             data.prepare_train,
             batch_size=phase.batch_size,
             seed=phase.seed,
-            epochs=phase.epoch_numbers,
+            epochs=phase.epoch_numbers[course.epoch - phase.first_epoch :],
+            skip=course.step,
         )
     )
     validation = evaluation_batches(data.validation, data.prepare, batch_size=EVALUATION_BATCH)
-    history: list[Epoch] = []
-    best: tuple[Epoch, list[npt.NDArray[Any]]] | None = None
-    for number in phase.epoch_numbers:
-        loss, accuracy = trainer.train_epoch(batches, steps, clock)
+    while not course.ended:
+        while course.step < trainer.steps_per_epoch:
+            with clock.runs():
+                batch = next(batches)
+                course.totals.add(trainer.train(*batch))
+                course.step += 1
+                clock.step(
+                    min(phase.batch_size, len(data.train) - (course.step - 1) * phase.batch_size)
+                )
+            look()
+        with clock.runs():
+            course.totals.settle()  # Waits for the steps that are under way.
         sparsity = on_epoch_end()
-        validation_loss, validation_accuracy = trainer.judge(validation)
-        _check_finite(number, loss, validation_loss)
+        # Workers judge batches of their own, of which one may have more than another.
+        judged = trainer.judge(validation, look if replicas.workers == 1 else lambda: None)
+        course.end_epoch(judged, sparsity)
+        look()
+    course.keep_best()
+
+
+class _Totals:
+    """Sums over examples: loss, right predictions, count; in double precision.
+
+    Steps run ahead of the numbers that they yield, which are waited for as late as can be.
+    """
+
+    def __init__(self) -> None:
+        self.settled = np.zeros(3)
+        self._pending: list[Any] = []
+
+    def add(self, sums: Any) -> None:
+        self._pending.append(sums)
+
+    def settle(self) -> npt.NDArray[np.float64]:
+        for sums in self._pending:
+            self.settled = self.settled + np.asarray(sums, np.float64)
+        self._pending.clear()
+        return self.settled
+
+    def means(self) -> tuple[float, float]:
+        """Returns mean loss and accuracy."""
+        loss, right, count = self.settle()
+        return float(loss / count), float(right / count)
+
+
+class _Course:
+    """Where a phase stands: between two steps, or between two epochs."""
+
+    def __init__(self, trainer: "Trainer", phase: Phase, clock: Clock) -> None:
+        self.trainer, self.phase, self.clock = trainer, phase, clock
+        self.epoch = phase.first_epoch
+        self.step = 0  # Of the epoch: how many are done.
+        self.ended = False
+        self.history: list[Epoch] = []
+        self.totals = _Totals()
+        self._best: tuple[Epoch, list[npt.NDArray[Any]]] | None = None
+
+    def end_epoch(self, judged: _Totals, sparsity: float | None) -> None:
+        """Records the epoch that was just judged, and goes on to the next, if there is one."""
+        phase, (loss, accuracy) = self.phase, self.totals.means()
+        validation_loss, validation_accuracy = judged.means()
+        _check_finite(self.epoch, loss, validation_loss)
         epoch = Epoch(
             phase=phase.name,
-            epoch=number,
-            learning_rate=trainer.learning_rate,
+            epoch=self.epoch,
+            learning_rate=self.trainer.learning_rate,
             loss=loss,
             accuracy=accuracy,
             validation_loss=validation_loss,
             validation_accuracy=validation_accuracy,
             sparsity=sparsity,
         )
-        history.append(epoch)
-        clock.note = f"epoch {number}, validation accuracy {validation_accuracy:.3f}"
-        if number >= phase.eligible_from and (best is None or _better(epoch, best[0])):
-            best = (epoch, model.get_weights())
-        if best and phase.patience and number - best[0].epoch >= phase.patience:
-            break
-    if best:
-        model.set_weights(best[1])
-    return history
+        self.history.append(epoch)
+        self.clock.note = f"epoch {epoch.epoch}, validation accuracy {validation_accuracy:.3f}"
+        best = self._best
+        if epoch.epoch >= phase.eligible_from and (best is None or _better(epoch, best[0])):
+            self._best = best = (epoch, read_variables(self.trainer.model.weights))
+        stale = best is not None and epoch.epoch - best[0].epoch >= (phase.patience or math.inf)
+        self.ended = stale or epoch.epoch == phase.epoch_numbers[-1]
+        self.epoch, self.step, self.totals = epoch.epoch + 1, 0, _Totals()
+
+    def keep_best(self) -> None:
+        if self._best is not None:
+            write_variables(self.trainer.model.weights, self._best[1])
+
+    def capture(self) -> State:
+        """Returns everything that `restore` needs to go on from here."""
+        best, clock = self._best, self.clock
+        return State(
+            position={
+                "epoch": self.epoch,
+                "step": self.step,
+                "ended": self.ended,
+                "history": [epoch.model_dump(mode="json") for epoch in self.history],
+                "best": best[0].epoch if best is not None else None,
+                "clock": {name: getattr(clock, name) for name in _KEPT_OF_CLOCK},
+            },
+            arrays={
+                "model": read_variables(self.trainer.model.weights),
+                "optimizer": read_variables(self.trainer.optimizer_variables),
+                "totals": [self.totals.settle()],
+                "best": best[1] if best is not None else [],
+            },
+        )
+
+    def restore(self, state: State) -> None:
+        position, arrays = state.position, state.arrays
+        self.epoch, self.step = position["epoch"], position["step"]
+        self.ended = position["ended"]
+        self.history = [Epoch.model_validate(epoch) for epoch in position["history"]]
+        self.totals.settled = arrays["totals"][0]
+        best = position["best"]
+        if best is not None:
+            epoch = self.history[best - self.phase.first_epoch]
+            self._best = (epoch, list(arrays["best"]))
+        for name, value in position["clock"].items():
+            setattr(self.clock, name, value)
+        write_variables(self.trainer.model.weights, arrays["model"])
+        write_variables(self.trainer.optimizer_variables, arrays["optimizer"])
+
+
+_KEPT_OF_CLOCK = ("steps", "examples", "seconds", "waiting_s")
 
 
 def best_epoch(history: Sequence[Epoch], *, eligible_from: int = 1) -> Epoch:
@@ -196,11 +349,11 @@ def balanced_class_weights(examples_per_class: Sequence[int]) -> tuple[float, ..
 
 def inference(model: Any) -> Callable[[Any], npt.NDArray[np.float32]]:
     """Returns the model as a compiled function of one batch of prepared inputs."""
-    outputs = tf.function(
+    outputs = Replicas().compile(
         lambda inputs: tf.cast(model(inputs, training=False), tf.float32),
-        input_signature=[_inputs_signature(model)],
+        [_inputs_signature(model)],
     )
-    return lambda inputs: outputs(inputs).numpy()
+    return lambda inputs: np.concatenate([output.numpy() for output in outputs(inputs)])
 
 
 def native_precision() -> str:
@@ -222,74 +375,142 @@ class Trainer:
     """The compiled steps of one phase."""
 
     def __init__(self, model: Any, phase: Phase, *, steps_per_epoch: int) -> None:
-        (logits,) = tf.nest.flatten(model.output.node.input_tensors)  # Of the softmax.
-        self._logits = keras.Model(model.inputs, logits)
-        self._phase = phase
-        self._optimizer = build_optimizer(
+        self.model = model
+        self.optimizer = build_optimizer(
             phase.optimizer, epochs=phase.epochs, steps_per_epoch=steps_per_epoch
         )
-        self._loss = keras.metrics.Mean()
-        self._accuracy = keras.metrics.Mean()
-        self._optimizer.build(model.trainable_variables)
-        signature = [_inputs_signature(model), tf.TensorSpec([None], tf.int64)]
-        self._train_step = tf.function(self._update, input_signature=signature)
-        self._judge_step = tf.function(self._observe, input_signature=signature)
-
-    def train_epoch(self, batches: Iterator[Any], steps: int, clock: Clock) -> tuple[float, float]:
-        """Returns the epoch's mean loss and accuracy, as seen while training."""
-        self._reset()
-        started = time.monotonic()
-        for _ in range(steps):
-            inputs, labels = next(batches)
-            self._train_step(inputs, labels)
-            clock.step(len(labels))
-        clock.seconds += time.monotonic() - started
-        return self._result()
-
-    def judge(self, batches: Any) -> tuple[float, float]:
-        """Returns cross entropy and accuracy on other examples."""
-        self._reset()
-        for inputs, labels in batches:
-            self._judge_step(inputs, labels)
-        return self._result()
+        self.steps_per_epoch = steps_per_epoch
+        self.replicas = Replicas()
+        self._phase = phase
+        self._classify = _WithoutSoftmax(model)
+        self.optimizer.build(model.trainable_variables)
+        labels, places = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.int32)
+        signature = [_inputs_signature(model), labels]
+        self._train = self.replicas.compile(self._update, [*signature, places])
+        self._judge = self.replicas.compile(self._observe, signature)
 
     @property
     def learning_rate(self) -> float:
-        return float(self._optimizer.learning_rate)
+        return float(read_variables([self.optimizer.learning_rate])[0])
 
-    def _update(self, inputs: Any, labels: Any) -> None:
-        phase, variables = self._phase, self._logits.trainable_variables
+    @property
+    def optimizer_variables(self) -> list[Any]:
+        # The current rate is a variable of its own, and recorded at an epoch's end.
+        return [*self.optimizer.variables, self.optimizer.learning_rate]
+
+    def train(self, inputs: Any, labels: Any, places: Any = None) -> Any:
+        """Takes one step.
+
+        Args:
+          inputs: [b, ...], this worker's examples of the global batch.
+          labels: int64 [b].
+          places: int32 [b], where in the global batch they stand; from 0 by default.
+
+        Returns:
+          Loss, right predictions and examples, summed over the global batch: float32 [3].
+        """
+        if places is None:
+            places = tf.range(tf.size(labels))
+        return self._train(*self._padded(inputs, labels, places))[0]
+
+    def judge(self, batches: Any, look: Callable[[], None]) -> _Totals:
+        """Sums cross entropy and right predictions over other examples."""
+        totals = _Totals()
+        for inputs, labels in batches:
+            for sums in self._judge(*self._padded(inputs, labels)):
+                totals.add(sums)
+            look()
+        totals.settled = self.replicas.sum_over_workers(totals.settle())
+        return totals
+
+    def _padded(self, *batch: Any) -> Sequence[Any]:
+        """Gives each local replica an example: some layers can't take an empty batch.
+
+        What is added has the label -1 and counts nothing, but that BatchNorm sees it where
+        it is trained: a last batch with fewer examples than replicas is not quite what it
+        would be on one device.
+        """
+        missing = self.replicas.local - len(batch[0])
+        if missing <= 0:
+            return batch
+        fill = (0, -1, 0)  # Of inputs, labels and places.
+        paddings = ([[0, missing]] + [[0, 0]] * (tensor.shape.rank - 1) for tensor in batch)
+        return [
+            tf.pad(tensor, padding, constant_values=value)
+            for tensor, padding, value in zip(batch, paddings, fill, strict=False)
+        ]
+
+    def _update(self, inputs: Any, labels: Any, places: Any) -> Any:
+        phase, variables = self._phase, self.model.trainable_variables
         classes = len(phase.class_weights)
         targets = tf.one_hot(labels, classes) * (1.0 - phase.label_smoothing)
         targets += phase.label_smoothing / classes
-        weights = tf.gather(tf.constant(phase.class_weights, tf.float32), labels)
+        weights = tf.gather(tf.constant(phase.class_weights, tf.float32), tf.maximum(labels, 0))
+        weights *= tf.cast(labels >= 0, tf.float32)
         decay = l2_share(phase.optimizer)
         with tf.GradientTape() as tape:
-            logits = tf.cast(self._logits(inputs, training=True), tf.float32)
+            seed = self._dropout_seed()
+            logits = self._classify.training(inputs, seed, places, phase.batch_size)
             losses = weights * tf.nn.softmax_cross_entropy_with_logits(targets, logits)
             # By the nominal size: the examples of a smaller last batch count no more.
             loss = tf.reduce_sum(losses) / phase.batch_size
             if decay:
                 kernels = [v for v in variables if "kernel" in v.name]
-                loss += decay * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
-        self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        self._count(losses, logits, labels)
+                penalty = decay * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
+                loss += penalty / self.replicas.count
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        context = tf.distribute.get_replica_context()
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, _sums(losses, logits, labels))
 
-    def _observe(self, inputs: Any, labels: Any) -> None:
-        logits = tf.cast(self._logits(inputs, training=False), tf.float32)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        self._count(losses, logits, labels)
+    def _observe(self, inputs: Any, labels: Any) -> Any:
+        logits = self._classify(inputs)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
+        losses *= tf.cast(labels >= 0, tf.float32)
+        return _sums(losses, logits, labels)
 
-    def _count(self, losses: Any, logits: Any, labels: Any) -> None:
-        self._loss.update_state(losses)
-        self._accuracy.update_state(tf.cast(tf.argmax(logits, 1) == labels, tf.float32))
+    def _dropout_seed(self) -> Any:
+        """Returns the step's seed, a function of the phase and the step alone: int64 [2]."""
+        first = (self._phase.first_epoch - 1) * self.steps_per_epoch
+        step = tf.cast(self.optimizer.iterations, tf.int64) + first
+        # Negative numbers, so that augmentation, which has these steps too, draws others.
+        return tf.stack([tf.constant(self._phase.seed, tf.int64), -1 - step])
 
-    def _reset(self) -> None:
-        self._loss.reset_state()
-        self._accuracy.reset_state()
 
-    def _result(self) -> tuple[float, float]:
-        return float(self._loss.result()), float(self._accuracy.result())
+class _WithoutSoftmax:
+    """A classifier up to its logits, with dropout before the head that has no hidden state."""
+
+    def __init__(self, model: Any) -> None:
+        (logits,) = tf.nest.flatten(model.output.node.input_tensors)  # Of the softmax.
+        (features,) = tf.nest.flatten(logits.node.input_tensors)
+        self._head = logits.node.layer
+        self._rate = 0.0
+        if isinstance(features.node.layer, keras.layers.Dropout):
+            self._rate = features.node.layer.rate
+            (features,) = tf.nest.flatten(features.node.input_tensors)
+        self._body = keras.Model(model.inputs, features)
+
+    def __call__(self, inputs: Any) -> Any:
+        """Returns logits float32 [b, classes], as the model would in inference."""
+        return tf.cast(self._head(self._body(inputs, training=False)), tf.float32)
+
+    def training(self, inputs: Any, seed: Any, places: Any, batch_size: int) -> Any:
+        """Returns logits float32 [b, classes] with the dropout that a seed gives.
+
+        The noise is drawn for `batch_size` examples and taken by their places, so that an
+        example's does not depend on how many there are beside it.
+        """
+        features = self._body(inputs, training=True)
+        if self._rate:
+            noise = tf.random.stateless_uniform([batch_size, features.shape[-1]], seed)
+            kept = tf.cast(tf.gather(noise, places) >= self._rate, features.dtype)
+            features = features * kept / tf.cast(1.0 - self._rate, features.dtype)
+        return tf.cast(self._head(features), tf.float32)
+
+
+def _sums(losses: Any, logits: Any, labels: Any) -> Any:
+    right = tf.cast(tf.argmax(logits, 1) == labels, tf.float32)
+    count = tf.reduce_sum(tf.cast(labels >= 0, tf.float32))
+    return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(right), count])
 
 
 def _check_finite(epoch: int, *losses: float) -> None:

@@ -21,6 +21,8 @@ from components.common.input_pipeline import (
     prepare_pictures,
 )
 from components.common.keras import keras, tf
+from components.common.resumption import Attempt
+from components.common.strategy import read_variables, write_variables
 from components.common.training import (
     EVALUATION_BATCH,
     HEAD,
@@ -79,8 +81,8 @@ def _build(config: FinetuneConfig, spec: InputSpec, classes: int, weights: str) 
 
 
 def in_float32(trained: Any, config: FinetuneConfig, spec: InputSpec) -> Any:
-    """Returns the model with the same weights and no mixed precision, for inference."""
-    weights, classes = trained.get_weights(), trained.output_shape[-1]
+    """Returns the model with the same weights, outside any strategy, for inference."""
+    weights, classes = read_variables(trained.weights), trained.output_shape[-1]
     keras.backend.clear_session()  # So that layers get the names they had.
     model = build_model(config, spec, classes, weights="none")
     model.set_weights(weights)
@@ -96,6 +98,7 @@ def fine_tune(
     train: Examples,
     validation: Examples,
     events: Events,
+    attempt: Attempt | None = None,
 ) -> tuple[tuple[Epoch, ...], Clock]:
     """Trains a model and leaves it with the weights of the best epoch of all.
 
@@ -107,9 +110,13 @@ def fine_tune(
       train: the training split.
       validation: the validation split.
       events: is told of the progress.
+      attempt: keeps the training's state, and knows that of an interrupted one.
 
     Returns:
       The history of all phases, and the clock.
+
+    Raises:
+      Terminated: the process was told to end; the state is kept.
     """
     data = Data(
         train=train,
@@ -120,19 +127,23 @@ def fine_tune(
     phases = tuple(_phases(config, manifest))
     steps = -(-len(train) // config.global_batch_size)
     clock = Clock(events, total_steps=steps * sum(phase.epochs for phase in phases))
+    attempt = attempt or Attempt()
     history: list[Epoch] = []
-    for planned in phases:
-        phase = dataclasses.replace(planned, first_epoch=len(history) + 1)
+    for number in attempt.phases(len(phases)):
+        start = read_variables(model.weights) if history else ()
+        history, begun_with = attempt.enter_phase(number, history, start)
+        if begun_with:
+            write_variables(model.weights, begun_with)
+        phase = dataclasses.replace(phases[number], first_epoch=len(history) + 1)
         if phase.name == "head":
-            epochs = _train_head(model, phase, data, clock, config)
+            epochs = _train_head(model, phase, data, clock, config, attempt)
         else:
             if config.unfreeze is not None:
                 unfreeze_top(model, config.unfreeze)
-            earlier = model.get_weights() if history else None
-            epochs = run_phase(model, phase, data, clock)
-            if earlier is not None and best_epoch([*history, *epochs]) in history:
-                model.set_weights(earlier)
-        history.extend(epochs)
+            epochs = run_phase(model, phase, data, clock, attempt=attempt)
+            if begun_with and best_epoch([*history, *epochs]) in history:
+                write_variables(model.weights, begun_with)
+        history = [*history, *epochs]
     return tuple(history), clock
 
 
@@ -193,6 +204,7 @@ def _train_head(
     data: Data,
     clock: Clock,
     config: FinetuneConfig,
+    attempt: Attempt,
 ) -> list[Epoch]:
     """Trains the head on a frozen backbone.
 
@@ -206,7 +218,7 @@ def _train_head(
         or not isinstance(train, KeptExamples)
         or not isinstance(validation, KeptExamples)
     ):
-        return run_phase(model, phase, data, clock)
+        return run_phase(model, phase, data, clock, attempt=attempt)
     pooled = model.get_layer("pool").output
     extractor = keras.Model(model.input, pooled)
     features = outputs = keras.layers.Input(pooled.shape[1:], name="features")
@@ -218,10 +230,11 @@ def _train_head(
         Data(
             train=_featurize(extractor, train, data.prepare),
             validation=_featurize(extractor, validation, data.prepare),
-            prepare_train=lambda inputs, seed: inputs,
-            prepare=lambda inputs, seed: inputs,
+            prepare_train=lambda inputs, *places: inputs,
+            prepare=lambda inputs, *places: inputs,
         ),
         clock,
+        attempt=attempt,
     )
 
 

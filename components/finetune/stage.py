@@ -24,7 +24,10 @@ def run(*, dataset: Path, config: str, context: str, bundle: Path) -> None:
 
 def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     from components.common.bundles import save_model, save_predictions
+    from components.common.checkpoints import Checkpoints
     from components.common.input_pipeline import open_examples
+    from components.common.resumption import Attempt
+    from components.common.strategy import open_strategy
     from components.common.training import best_epoch, make_deterministic, native_precision
     from components.finetune.backbones import BACKBONES
     from components.finetune.fine_tuning import build_model, fine_tune, in_float32
@@ -32,24 +35,35 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     config = task.config
     manifest = DatasetManifest.read(task.inputs["dataset"])
     spec = BACKBONES[config.backbone].input_spec(manifest.image)
+    strategy = open_strategy(task.devices, task.worker)
     make_deterministic(config.seed)
     with tempfile.TemporaryDirectory() as folder:
         storage, scratch = task.context.data(), Path(folder)
         weights = str(local_weights(config, scratch) or config.weights)
         precision = native_precision() if config.mixed_precision == "auto" else "float32"
-        model = build_model(
-            config, spec, len(manifest.class_names), weights=weights, precision=precision
-        )
-        history, clock = fine_tune(
-            model,
-            config,
-            spec,
-            manifest,
-            train=open_examples(manifest, "train", storage, scratch=scratch),
-            validation=open_examples(manifest, "validation", storage, scratch=scratch),
-            events=task.events,
-        )
-        if precision != "float32":
+        with strategy.scope():
+            model = build_model(
+                config, spec, len(manifest.class_names), weights=weights, precision=precision
+            )
+            history, clock = fine_tune(
+                model,
+                config,
+                spec,
+                manifest,
+                train=open_examples(
+                    manifest, "train", storage, scratch=scratch, worker=task.worker
+                ),
+                validation=open_examples(
+                    manifest, "validation", storage, scratch=scratch, worker=task.worker
+                ),
+                events=task.events,
+                attempt=Attempt(
+                    Checkpoints(storage, task.checkpoint_folder), keeps=task.worker.is_chief
+                ),
+            )
+        if not task.worker.is_chief:
+            return clock.measurements()
+        if precision != "float32" or strategy.num_replicas_in_sync > 1:
             model = in_float32(model, config, spec)
         save_predictions(model, task.output, manifest, storage, spec=spec, scratch=scratch)
     save_model(model, task.output)
@@ -70,4 +84,4 @@ def _identify(config: FinetuneConfig, context: RunContext, events: Events) -> Ma
     return {"weights": identify_weights(config)}
 
 
-STAGE = Stage[FinetuneConfig](name="finetune", compute=_compute, identify=_identify)
+STAGE = Stage[FinetuneConfig](name="finetune", compute=_compute, identify=_identify, resumes=True)

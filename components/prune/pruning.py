@@ -19,6 +19,8 @@ from components.common.errors import UserError
 from components.common.events import Events
 from components.common.input_pipeline import Examples, prepare_pictures
 from components.common.keras import keras
+from components.common.resumption import Attempt
+from components.common.strategy import read_variables
 from components.common.training import HEAD, Clock, Data, Phase, best_epoch, run_phase
 from components.prune.config import PruneConfig
 
@@ -74,6 +76,7 @@ def prune_model(
     train: Examples,
     validation: Examples,
     events: Events,
+    attempt: Attempt | None = None,
 ) -> Pruned:
     """Prunes a classifier.
 
@@ -84,8 +87,10 @@ def prune_model(
       train: the training split.
       validation: the validation split.
       events: is told of the progress.
+      attempt: keeps the training's state, and knows that of an interrupted one.
 
     Raises:
+      Terminated: the process was told to end; the state is kept.
       UserError: keep_dense names no layer, or leaves none to prune.
     """
     steps = -(-len(train) // config.global_batch_size)
@@ -120,7 +125,7 @@ def prune_model(
         prepare_train=prepare_pictures(spec, config.augment),
         prepare=prepare_pictures(spec),
     )
-    history = run_phase(wrapped, phase, data, clock, on_epoch_end=remask)
+    history = run_phase(wrapped, phase, data, clock, on_epoch_end=remask, attempt=attempt)
     stripped = tfmot.sparsity.keras.strip_pruning(wrapped)
     return Pruned(
         model=stripped,
@@ -174,7 +179,7 @@ def layer_sparsity(model: Any, pruned: frozenset[str]) -> tuple[LayerSparsity, .
     """Counts the zeros of every kernel of a model without wrappers."""
     found = []
     for name, layer in kernel_layers(model).items():
-        kernels = [kernel.numpy() for kernel in _kernels(layer)]
+        kernels = read_variables(_kernels(layer))
         found.append(
             LayerSparsity(
                 layer=name,
@@ -205,11 +210,9 @@ def _wrap(model: Any, names: frozenset[str], config: PruneConfig, schedule: Sche
 
 def _sparsity(wrapped: Any) -> float:
     """Returns the share of zeros among the weights that have a mask."""
-    kernels = [
-        kernel.numpy()
-        for layer in wrapped.layers
-        for kernel, _, _ in getattr(layer, "pruning_vars", ())
-    ]
+    kernels = read_variables(
+        [kernel for layer in wrapped.layers for kernel, _, _ in getattr(layer, "pruning_vars", ())]
+    )
     return float(sum(map(_zeros, kernels)) / sum(kernel.size for kernel in kernels))
 
 

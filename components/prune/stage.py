@@ -21,29 +21,44 @@ def run(*, dataset: Path, bundle: Path, config: str, context: str, pruned: Path)
 
 def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
     from components.common.bundles import load_bundle_model, save_model, save_predictions
+    from components.common.checkpoints import Checkpoints
     from components.common.input_pipeline import open_examples
+    from components.common.resumption import Attempt
+    from components.common.strategy import open_strategy, read_variables, write_variables
     from components.common.training import make_deterministic
     from components.prune.pruning import prune_model
 
     config = task.config
     manifest = DatasetManifest.read(task.inputs["dataset"])
     dense = ModelBundle.read(task.inputs["bundle"])
+    strategy = open_strategy(task.devices, task.worker)
     make_deterministic(config.seed)
-    model = load_bundle_model(task.inputs["bundle"])
     with tempfile.TemporaryDirectory() as folder:
         storage, scratch = task.context.data(), Path(folder)
-        pruned = prune_model(
-            model,
-            config,
-            dense.input,
-            train=open_examples(manifest, "train", storage, scratch=scratch),
-            validation=open_examples(manifest, "validation", storage, scratch=scratch),
-            events=task.events,
-        )
-        save_predictions(
-            pruned.model, task.output, manifest, storage, spec=dense.input, scratch=scratch
-        )
-    save_model(pruned.model, task.output)
+        with strategy.scope():
+            pruned = prune_model(
+                load_bundle_model(task.inputs["bundle"]),
+                config,
+                dense.input,
+                train=open_examples(
+                    manifest, "train", storage, scratch=scratch, worker=task.worker
+                ),
+                validation=open_examples(
+                    manifest, "validation", storage, scratch=scratch, worker=task.worker
+                ),
+                events=task.events,
+                attempt=Attempt(
+                    Checkpoints(storage, task.checkpoint_folder), keeps=task.worker.is_chief
+                ),
+            )
+        if not task.worker.is_chief:
+            return pruned.clock.measurements()
+        model = pruned.model
+        if strategy.num_replicas_in_sync > 1:
+            model = load_bundle_model(task.inputs["bundle"])
+            write_variables(model.weights, read_variables(pruned.model.weights))
+        save_predictions(model, task.output, manifest, storage, spec=dense.input, scratch=scratch)
+    save_model(model, task.output)
     dense.model_copy(
         update={
             "history": pruned.history,
@@ -56,4 +71,4 @@ def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
     return pruned.clock.measurements()
 
 
-STAGE = Stage[PruneConfig](name="prune", compute=_compute)
+STAGE = Stage[PruneConfig](name="prune", compute=_compute, resumes=True)

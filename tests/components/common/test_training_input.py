@@ -57,7 +57,7 @@ def pixels(spec=SPEC):
 
 
 def epochs_of(batches, steps):
-    rows = [(inputs.numpy(), labels.numpy()) for inputs, labels in batches]
+    rows = [(inputs.numpy(), labels.numpy()) for inputs, labels, _ in batches]
     return [rows[start : start + steps] for start in range(0, len(rows), steps)]
 
 
@@ -97,7 +97,7 @@ def test_every_epoch_sees_every_example_once_in_another_order(dataset, tmp_path,
     orders = []
     for epoch in epochs_of(batches, steps=7):
         assert [len(labels) for _, labels in epoch] == [8, 8, 8, 8, 8, 8, 2]
-        pictures = np.concatenate([inputs for inputs, _ in epoch])
+        pictures = np.concatenate([inputs for inputs, *_ in epoch])
         assert {p.tobytes() for p in pictures} == {
             p.astype(np.float32).tobytes() for p in kept.inputs.numpy()
         }
@@ -114,7 +114,7 @@ def test_a_later_start_continues_the_same_batches(dataset, tmp_path, memory_byte
         prepare = prepare_pictures(SPEC, augment)
         return [
             inputs.numpy()
-            for inputs, _ in training_batches(
+            for inputs, *_ in training_batches(
                 examples, prepare, batch_size=16, seed=5, epochs=epochs
             )
         ]
@@ -133,7 +133,7 @@ def test_labels_stay_with_their_pictures(dataset, tmp_path):
     for memory_bytes in (1 << 20, 0):
         examples = opened(dataset, tmp_path, memory_bytes=memory_bytes)
         batches = training_batches(examples, pixels(), batch_size=8, seed=0, epochs=range(1, 2))
-        for inputs, labels in batches:
+        for inputs, labels, _ in batches:
             for picture, label in zip(inputs.numpy(), labels.numpy(), strict=True):
                 assert labels_of[picture.astype(np.uint8).tobytes()] == label
 
@@ -205,7 +205,7 @@ def test_streamed_shards_elsewhere_give_the_same_batches_within_the_bound(tmp_pa
             manifest, "train", storage, scratch=tmp_path / "scratch", memory_bytes=0
         )
         batches = training_batches(found, pixels(), batch_size=16, seed=3, epochs=(1, 2))
-        for inputs, labels in batches:
+        for inputs, labels, _ in batches:
             copied = list((tmp_path / "scratch").rglob("*.tfrecord"))
             assert len(copied) <= 60, "those in use, and those kept for later"
             yield inputs.numpy(), labels.numpy()

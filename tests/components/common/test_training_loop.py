@@ -60,8 +60,8 @@ def make_data(**changes) -> Data:
     data = Data(
         train=make_examples(100, 1),
         validation=make_examples(60, 2),
-        prepare_train=lambda inputs, seed: inputs,
-        prepare=lambda inputs, seed: inputs,
+        prepare_train=lambda inputs, *places: inputs,
+        prepare=lambda inputs, *places: inputs,
     )
     return dataclasses.replace(data, **changes)
 
@@ -200,7 +200,7 @@ def test_training_stops_when_nothing_gets_better():
 
 
 def test_training_that_diverges_is_stopped_and_says_so():
-    data = make_data(prepare_train=lambda inputs, seed: inputs * 1e30)
+    data = make_data(prepare_train=lambda inputs, *places: inputs * 1e30)
     optimizer = Optimizer(name="sgd", learning_rate=1e30, schedule="constant")
     with pytest.raises(UserError, match="the loss of epoch 1 is not finite; lower"):
         train(dataclasses.replace(PHASE, optimizer=optimizer), data)

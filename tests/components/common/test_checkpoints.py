@@ -1,0 +1,81 @@
+"""Checkpoints: whole or not believed, the newest few, nothing in them is code."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.common.checkpoints import Checkpoints, State
+from components.common.storage import LocalStorage
+
+
+def state(step: int) -> State:
+    return State(
+        position={"step": step, "loss": float("nan")},
+        arrays={"model": [np.arange(step), np.float32([[step]])], "scalar": [np.array(step)]},
+    )
+
+
+@pytest.fixture
+def checkpoints(storage) -> Checkpoints:
+    return Checkpoints(storage, "checkpoints/finetune/key")
+
+
+def files(root: Path) -> list[Path]:
+    return sorted((root / "checkpoints").rglob("*.npz"))
+
+
+def test_a_state_comes_back_as_it_was(checkpoints):
+    assert checkpoints.load() is None
+    checkpoints.save(state(7))
+    found = checkpoints.load()
+    assert found.position["step"] == 7
+    assert np.isnan(found.position["loss"])
+    assert set(found.arrays) == {"model", "scalar"}
+    for one, other in zip(found.arrays["model"], state(7).arrays["model"], strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert one.dtype == other.dtype
+    assert found.arrays["scalar"][0] == 7
+
+
+def test_the_newest_two_are_kept(checkpoints, storage):
+    for step in range(5):
+        checkpoints.save(state(step))
+    assert checkpoints.load().position["step"] == 4
+    assert len(list(storage.list("checkpoints/"))) == 2
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty"])
+def test_a_damaged_newest_falls_back_to_the_one_before(damage, tmp_path):
+    checkpoints = Checkpoints(LocalStorage(str(tmp_path)), "checkpoints/finetune/key")
+    checkpoints.save(state(1))
+    checkpoints.save(state(2))
+    newest = files(tmp_path)[-1]
+    data = newest.read_bytes()
+    flipped = data[:60] + bytes([data[60] ^ 1]) + data[61:]
+    newest.write_bytes({"truncate": data[: len(data) // 2], "flip": flipped, "empty": b""}[damage])
+    assert checkpoints.load().position["step"] == 1
+    checkpoints.save(state(3))
+    assert checkpoints.load().position["step"] == 3
+    for path in files(tmp_path):
+        path.write_bytes(b"")
+    assert checkpoints.load() is None
+
+
+def test_pickles_are_not_opened(tmp_path):
+    """Though the digest in its name be right."""
+    import hashlib
+
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "sprung",))
+
+    buffer = io.BytesIO()
+    np.savez(buffer, position=np.array([Trap()], dtype=object))
+    folder = tmp_path / "checkpoints" / "finetune" / "key"
+    folder.mkdir(parents=True)
+    digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+    (folder / f"00000000-{digest}.npz").write_bytes(buffer.getvalue())
+    assert Checkpoints(LocalStorage(str(tmp_path)), "checkpoints/finetune/key").load() is None
+    assert not (tmp_path / "sprung").exists()

@@ -1,0 +1,308 @@
+"""Training on several devices or workers gives what one gives with the same global batch."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.common.bundles import load_bundle_model
+from components.common.documents import DatasetManifest, ModelBundle
+from components.common.errors import UserError
+from components.common.input_pipeline import (
+    KeptExamples,
+    open_examples,
+    prepare_pictures,
+    training_batches,
+)
+from components.common.run_context import RunContext
+from components.common.termination import TERMINATED
+from components.common.training_config import Augment
+from components.common.workers import TF_CONFIG, Worker, tf_config, this_worker
+from components.finetune.backbones import BACKBONES
+from components.finetune.config import FinetuneConfig
+from tests.synthetic import run_context, write_dataset
+
+ROOT = Path(__file__).parents[2]
+SHARDS = 4
+CONFIG = FinetuneConfig(
+    backbone="small_cnn",
+    width=0.25,
+    epochs=3,
+    dropout=0.3,
+    global_batch_size=16,
+    augment={"flip": True, "shift": 0.1},
+    optimizer={"learning_rate": 3e-3, "weight_decay": 1e-3},
+)
+LOGICAL_DEVICES = (
+    "from components.common.keras import tf; "
+    "(cpu,) = tf.config.list_physical_devices('CPU'); "
+    "tf.config.set_logical_device_configuration("
+    "cpu, [tf.config.LogicalDeviceConfiguration()] * 3); "
+)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunContext, Path]:
+    folder = tmp_path_factory.mktemp("distributed")
+    context = run_context(folder)
+    # Neither 55 nor 22 can be divided by batches or devices.
+    write_dataset(
+        context,
+        folder / "dataset",
+        examples={"train": 55, "validation": 22, "test": 6},
+        shards=SHARDS,
+    )
+    return context, folder / "dataset"
+
+
+def start(
+    dataset: Path,
+    context: RunContext,
+    output: Path,
+    config: FinetuneConfig = CONFIG,
+    *,
+    prologue: str = "",
+    **environment: str,
+) -> subprocess.Popen:
+    program = prologue + (
+        "from pathlib import Path; from components.finetune import stage; "
+        f"stage.run(dataset=Path({str(dataset)!r}), config={config.to_json()!r}, "
+        f"context={context.to_json()!r}, bundle=Path({str(output)!r}))"
+    )
+    log = output.with_suffix(".log").open("ab")
+    with log:
+        return subprocess.Popen(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", **environment},
+            stdout=log,
+            stderr=log,
+        )
+
+
+def finish(process: subprocess.Popen, output: Path) -> ModelBundle:
+    assert process.wait() == 0, output.with_suffix(".log").read_text()
+    return ModelBundle.read(output)
+
+
+def free_addresses(count: int) -> tuple[str, ...]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    addresses = tuple(f"127.0.0.1:{each.getsockname()[1]}" for each in sockets)
+    for each in sockets:
+        each.close()
+    return addresses
+
+
+def partial_root(whole: str, folder: Path, kept) -> str:
+    """Makes a data root that has some of another's shards, as links."""
+    for path in Path(whole, "shards", "synthetic").iterdir():
+        if kept(path.name):
+            link = folder / "shards" / "synthetic" / path.name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def single(dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    context, manifest = dataset
+    folder = tmp_path_factory.mktemp("single")
+    root = partial_root(context.data_root, folder / "root", lambda name: True)
+    output = folder / "bundle"
+    finish(start(manifest, context.model_copy(update={"data_root": root}), output), output)
+    return output
+
+
+def assert_same_training(one: Path, other: Path) -> None:
+    first, second = ModelBundle.read(one), ModelBundle.read(other)
+    assert len(first.history) == len(second.history) == CONFIG.epochs
+    for mine, theirs in zip(first.history, second.history, strict=True):
+        assert theirs.loss == pytest.approx(mine.loss, rel=1e-4)
+        assert theirs.accuracy == pytest.approx(mine.accuracy, abs=1e-6)
+        assert theirs.validation_loss == pytest.approx(mine.validation_loss, rel=2e-3)
+    weights, others = (load_bundle_model(path).weights for path in (one, other))
+    for mine, theirs in zip(weights, others, strict=True):
+        # Keras' fused BatchNorm has Bessel's correction in its moving variance, the
+        # synchronized one has not: 1/255 at most here.
+        tolerance = 5e-3 if "moving_variance" in mine.name else 1e-4
+        np.testing.assert_allclose(theirs.numpy(), mine.numpy(), atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.slow
+def test_three_devices_train_as_one_does(dataset, single, tmp_path):
+    context, manifest = dataset
+    root = partial_root(context.data_root, tmp_path / "root", lambda name: True)
+    context = context.model_copy(update={"data_root": root})
+    output = tmp_path / "bundle"
+    process = start(
+        manifest, context, output, prologue=LOGICAL_DEVICES, LITESMITH_DEVICES="mirrored"
+    )
+    finish(process, output)
+    assert_same_training(single, output)
+
+
+@pytest.mark.slow
+def test_two_workers_train_as_one_does_each_with_its_own_shards(dataset, single, tmp_path):
+    """What a worker must not open is not there: of train and, but for the chief, of the rest.
+
+    The chief writes predictions of the whole validation and test splits.
+    """
+    context, manifest = dataset
+    addresses = free_addresses(2)
+    processes = []
+    for index in range(2):
+        own = {f"-{shard:05d}-of" for shard in range(index, SHARDS, 2)}
+
+        def is_kept(name: str, own=own, index=index) -> bool:
+            whole = index == 0 and not name.startswith("train")
+            return whole or any(number in name for number in own)
+
+        root = partial_root(context.data_root, tmp_path / f"root{index}", is_kept)
+        here = context.model_copy(update={"data_root": root})
+        output = tmp_path / f"bundle{index}"
+        environment = {TF_CONFIG: tf_config(addresses, index)}
+        processes.append(start(manifest, here, output, **environment))
+    for index, process in enumerate(processes):
+        assert process.wait(300) == 0, (tmp_path / f"bundle{index}.log").read_text()
+    assert_same_training(single, tmp_path / "bundle0")
+    assert not (tmp_path / "bundle1").exists()
+    assert not (tmp_path / "root1" / "store").exists()
+    assert not (tmp_path / "root1" / "checkpoints").exists()
+    assert not (tmp_path / "root1" / "runs").exists()
+
+
+@pytest.mark.slow
+def test_workers_that_are_told_to_end_or_killed_go_on_together(dataset, tmp_path):
+    context, manifest = dataset
+    config = CONFIG.model_copy(update={"epochs": 30})
+    bundles = {}
+    for name in ("undisturbed", "disturbed"):
+        root = partial_root(context.data_root, tmp_path / name, lambda name: True)
+        here = context.model_copy(update={"data_root": root})
+
+        def workers(name=name, here=here) -> list[subprocess.Popen]:
+            addresses = free_addresses(2)
+            return [
+                start(
+                    manifest,
+                    here,
+                    tmp_path / f"{name}{index}",
+                    config,
+                    **{TF_CONFIG: tf_config(addresses, index)},
+                )
+                for index in range(2)
+            ]
+
+        if name == "disturbed":
+            # The second worker alone is told: both end, at the same step.
+            told = workers()
+            wait_for_progress(tmp_path / "disturbed0.log")
+            told[1].send_signal(signal.SIGTERM)
+            assert [process.wait(120) for process in told] == [TERMINATED] * 2
+            assert list((tmp_path / "disturbed" / "checkpoints").rglob("*.npz"))
+            (tmp_path / "disturbed0.log").unlink()
+            # The chief dies for good: what is left of the other is killed, as a JobSet does.
+            killed = workers()
+            wait_for_progress(tmp_path / "disturbed0.log")
+            killed[0].kill()
+            killed[1].kill()
+            for process in killed:
+                process.wait()
+        for process in workers():
+            assert process.wait(300) == 0, (tmp_path / f"{name}0.log").read_text()
+        bundles[name] = load_bundle_model(tmp_path / f"{name}0").get_weights()
+    for mine, theirs in zip(bundles["undisturbed"], bundles["disturbed"], strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def wait_for_progress(log: Path) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if log.exists() and "progress" in log.read_text():
+            return
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
+
+
+@pytest.mark.parametrize("memory_bytes", [1 << 30, 0])
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_the_workers_parts_make_up_the_global_batch(dataset, tmp_path, memory_bytes, count):
+    """Each example is seen once, by the worker that has its shard, changed by its place."""
+    context, folder = dataset
+    manifest = DatasetManifest.read(folder)
+    spec = BACKBONES["small_cnn"].input_spec(manifest.image)
+    prepare = prepare_pictures(spec, Augment(flip=True, zoom=0.2, brightness=0.1))
+    seen: dict[tuple[int, int], bytes] = {}
+    for index in range(count):
+        worker = Worker(index, count)
+        examples = open_examples(
+            manifest,
+            "train",
+            context.data(),
+            scratch=tmp_path,
+            memory_bytes=memory_bytes,
+            worker=worker,
+        )
+        assert len(examples) == 55
+        if isinstance(examples, KeptExamples):
+            own = manifest.splits["train"].shards[index::count]
+            assert len(examples.ids) == sum(shard.examples for shard in own)
+        else:
+            assert [int(Path(path).name[6:11]) for path in examples.shards.names] == list(
+                range(index, SHARDS, count)
+            )
+        batches = training_batches(examples, prepare, batch_size=16, seed=1, epochs=range(1, 3))
+        for number, (inputs, labels, places) in enumerate(batches):
+            assert len(inputs) == len(labels) == len(places)
+            for picture, place in zip(inputs.numpy(), places.numpy(), strict=True):
+                assert (number, place) not in seen
+                seen[number, place] = picture.tobytes()
+    sizes = [16, 16, 16, 7] * 2
+    assert set(seen) == {(n, place) for n, size in enumerate(sizes) for place in range(size)}
+    if memory_bytes or count > 1:
+        expected = _SEEN.setdefault(memory_bytes, seen)
+        assert seen == expected, "the same for any number of workers"
+
+
+_SEEN: dict[int, dict[tuple[int, int], bytes]] = {}
+
+
+def test_more_workers_than_shards_are_refused(dataset, tmp_path):
+    context, folder = dataset
+    manifest = DatasetManifest.read(folder)
+    with pytest.raises(UserError, match="train split has 4 shards for 5 workers"):
+        open_examples(
+            manifest, "train", context.data(), scratch=tmp_path, worker=Worker(index=4, count=5)
+        )
+
+
+def test_tf_config_says_which_worker_this_is():
+    assert this_worker({}) == Worker(0, 1)
+    addresses = ("a:1", "b:1", "c:1")
+    assert this_worker({TF_CONFIG: tf_config(addresses, 2)}) == Worker(2, 3)
+    assert [this_worker({TF_CONFIG: tf_config(addresses, i)}).is_chief for i in range(3)] == [
+        True,
+        False,
+        False,
+    ]
+    for refused in ("{", "{}", tf_config(addresses, 3), '{"cluster": {"ps": []}}'):
+        with pytest.raises(UserError, match="TF_CONFIG"):
+            this_worker({TF_CONFIG: refused})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [("tpu", "none can be started here"), ("gpus", "expected auto, one, mirrored or tpu")],
+)
+def test_devices_that_are_not_there_are_refused(dataset, tmp_path, devices, message):
+    context, manifest = dataset
+    output = tmp_path / "bundle"
+    process = start(manifest, context, output, LITESMITH_DEVICES=devices)
+    assert process.wait() == 2
+    assert message in output.with_suffix(".log").read_text()
