@@ -17,6 +17,7 @@ from components.preprocess.manifest import (
     rejects_to_jsonl,
 )
 from components.preprocess.pictures import PictureSpec
+from components.preprocess.pool import ShardPool
 from components.preprocess.tasks import ShardTask, make_task
 from components.preprocess.writer import ShardWriter
 
@@ -71,7 +72,6 @@ def _write_shards(
         key=lambda shard: (-shard.source_bytes, shard.path),
     )
     if missing:
-        run_pipeline = _import_beam()
         writer = ShardWriter(
             source_root=inventory.listing.root,
             data_root=task.context.data_root,
@@ -79,7 +79,11 @@ def _write_shards(
             spec=_picture_spec(task.config),
             compression=task.config.compression,
         )
-        run_pipeline(missing, writer, events=task.events, options=task.context.beam_options)
+        if options := task.context.beam_options:
+            _import_beam()(missing, writer.write, options)
+        else:
+            with ShardPool(missing, writer, task.events) as pool:
+                _import_beam()(missing, pool.wait)
         records = {**records, **find_whole_shards(storage, [shard.path for shard in missing])}
     return records, missing
 
@@ -91,7 +95,6 @@ def _import_beam() -> Callable[..., None]:
         from components.preprocess.transforms import run_pipeline
     finally:
         gc.enable()
-    gc.freeze()  # It stays: no collection in a worker need touch, and so copy, its pages.
     return run_pipeline
 
 

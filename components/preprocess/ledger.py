@@ -31,6 +31,11 @@ class ShardRecord(Part):
     """Per channel, how many pixels have each of the 256 intensities; before encoding.
     Zeros but for the training split."""
 
+    @property
+    def pictures(self) -> int:
+        """Returns how many members there were, rejected ones too."""
+        return sum(self.examples_per_class) + len(self.rejects)
+
 
 def write_record(storage: Storage, path: str, record: ShardRecord) -> None:
     """Writes the record of a shard that has just been written whole."""

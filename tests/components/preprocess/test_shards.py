@@ -17,6 +17,7 @@ from components.common.storage import LocalStorage
 from components.preprocess.ledger import find_whole_shards
 from components.preprocess.manifest import describe_pixels
 from components.preprocess.pictures import PictureSpec
+from components.preprocess.pool import ShardPool
 from components.preprocess.shards import Member
 from components.preprocess.tasks import ShardTask
 from components.preprocess.transforms import run_pipeline
@@ -84,7 +85,8 @@ def test_beam_writes_what_the_plain_function_writes(tmp_path):
     for task in tasks(members):
         writer(tmp_path, data="plain").write(task)
     events = Events("preprocess", tmp_path / "events.jsonl")
-    run_pipeline(tasks(members), writer(tmp_path, data="beam"), events=events)
+    with ShardPool(tasks(members), writer(tmp_path, data="beam"), events) as pool:
+        run_pipeline(tasks(members), pool.wait)
     plain = files(tmp_path / "plain")
     assert files(tmp_path / "beam") == plain
     assert len(plain) == 6
@@ -98,17 +100,18 @@ def test_beam_in_other_workers_writes_the_same(tmp_path):
         writer(tmp_path, data="plain").write(task)
     options = ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]
     options += ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]
-    run_pipeline(
-        tasks(members), writer(tmp_path, data="beam"), events=Events("test"), options=options
-    )
+    run_pipeline(tasks(members), writer(tmp_path, data="beam").write, options)
     assert files(tmp_path / "beam") == files(tmp_path / "plain")
 
 
 def test_a_file_that_changes_meanwhile_stops_the_run(tmp_path):
     members = write_source(tmp_path / "source", 6)
     (tmp_path / "source" / "3.png").write_bytes(shape_png(0, 999))
-    with pytest.raises(RuntimeError, match=r"3\.png: changed while the run was reading it"):
-        run_pipeline(tasks(members), writer(tmp_path), events=Events("test"))
+    with (
+        pytest.raises(RuntimeError, match=r"3\.png: changed while the run was reading it"),
+        ShardPool(tasks(members), writer(tmp_path), Events("test")) as pool,
+    ):
+        run_pipeline(tasks(members), pool.wait)
 
 
 def test_a_shard_counts_only_with_its_record_and_its_bytes(tmp_path):
