@@ -112,7 +112,18 @@ class Cluster:
                 runs.run_service_create_run, run=body, experiment_id=experiment_id
             ),
         )
-        return self._view(run)
+        return self._view(self._only(run, context.run_id, experiment_id))
+
+    def _only(self, run: Any, name: str, experiment_id: str) -> Any:
+        """Returns the first run of a name; ends one's own where somebody else was quicker."""
+        runs = self._client.runs
+        first = self.api.named(
+            runs.run_service_list_runs, "runs", name, experiment_id=experiment_id
+        )
+        if first is None or first.run_id == run.run_id:
+            return run
+        self.api.call(runs.run_service_terminate_run, run_id=run.run_id)
+        return first
 
     def ensure_version(self, dag: CompiledDag) -> Any:
         """Returns the pipeline version of a DAG, uploaded once."""
@@ -250,14 +261,15 @@ class Cluster:
 
     def _view(self, run: Any) -> ClusterRun:
         details = run.run_details.task_details if run.run_details else None
+        state = _state(run)
         return ClusterRun(
             kfp_id=run.run_id,
             name=run.display_name,
-            state=run.state or "PENDING",
+            state=state,
             created=run.created_at,
-            finished=run.finished_at if run.state in FINAL_STATES else None,
+            finished=run.finished_at if state in FINAL_STATES else None,
             context=_context(run),
-            tasks=_tasks(details or ()),
+            tasks=_tasks(details or (), over=state in FINAL_STATES),
             error=run.error.message if run.error and run.error.message else "",
             link=self.api.ui_link(f"runs/details/{run.run_id}"),
         )
@@ -365,13 +377,27 @@ def _context(run: Any) -> RunContext:
         raise _ForeignRunError from error
 
 
+def _state(run: Any) -> str:
+    """Returns a run's state; KFP 2.17 ends a cancelled one as failed."""
+    history = {status.state for status in run.state_history or ()}
+    if run.state == "FAILED" and "CANCELING" in history:
+        return "CANCELED"
+    return run.state or "PENDING"
+
+
 _ORDER: Sequence[str] = get_args(StageName)
 
 
-def _tasks(details: Sequence[Any]) -> tuple[TaskState, ...]:
-    """Groups the server's nodes by stage; drivers and loops are among them, unnamed."""
+def _tasks(details: Sequence[Any], *, over: bool) -> tuple[TaskState, ...]:
+    """Groups the server's nodes by stage; drivers, loops and single attempts are among them.
+
+    A node has the state of Argo's; for one that Argo leaves out, after a failure, KFP has no
+    word.
+    """
+    unknown = "SKIPPED" if over else "PENDING"
     states: dict[str, list[str]] = {}
     for detail in details:
         if detail.display_name in _ORDER:
-            states.setdefault(detail.display_name, []).append(detail.state or "PENDING")
+            known = detail.state in get_args(State)
+            states.setdefault(detail.display_name, []).append(detail.state if known else unknown)
     return tuple(TaskState(stage, tuple(states[stage])) for stage in _ORDER if stage in states)

@@ -264,7 +264,7 @@ def connected(target: "KubeflowTarget") -> Iterator["Cluster"]:
         from pipeline.cluster import Cluster
         from pipeline.connection import connect
     with connect(target, os.environ) as api:
-        if (warning := api.version_warning()) is not None:
+        for warning in api.warnings():
             print(f"warning: {warning}", file=sys.stderr)
         yield Cluster(api, target)
 

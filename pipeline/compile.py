@@ -112,7 +112,9 @@ def _request(task: dsl.PipelineTask, machine: Machine, target: Target) -> None:
 def _configure_pod(task: dsl.PipelineTask, machine: Machine, target: KubeflowTarget) -> None:
     """States what only Kubernetes knows; Vertex picks a machine by the limits alone."""
     task.set_cpu_request(machine.cpu).set_memory_request(machine.memory)
-    kubernetes.set_security_context(task, run_as_user=target.run_as_user, run_as_non_root=True)
+    # A user alone would be in root's group: the image's own group belongs to its own user.
+    user = target.run_as_user
+    kubernetes.set_security_context(task, run_as_user=user, run_as_group=user, run_as_non_root=True)
     if machine.timeout_s is not None:
         kubernetes.set_timeout(task, machine.timeout_s)
     if machine.shared_memory is not None:

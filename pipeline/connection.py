@@ -94,10 +94,27 @@ class Api:
         predicate = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
         filter_ = json.dumps({"predicates": [predicate]})
         found = list(self.pages(operation, items, filter=filter_, **named))
-        return min(found, key=lambda item: item.created_at, default=None)
+        # To the second: of several of one second everybody takes the same one.
+        return min(found, key=lambda item: (item.created_at, str(_id(item))), default=None)
 
     def ui_link(self, path: str) -> str:
         return f"{self._target.ui_host or self.host}/#/{path}"
+
+    def warnings(self) -> Iterator[str]:
+        """Yields what does not fit, though it may work."""
+        yield from filter(None, (self.version_warning(), self._namespace_warning()))
+
+    def _namespace_warning(self) -> str | None:
+        """Says where runs will not live in the target's namespace."""
+        auth, stated = self._target.auth, self._target.namespace
+        home = auth.service_namespace if isinstance(auth, PortForwardAuth) else "kubeflow"
+        if self.namespace is not None or stated == home:
+            return None
+        return (
+            f"{self.host} is a single-user KFP, which runs everything in its own namespace, "
+            f"mostly {home}, and not in {stated}: service account, volumes and secrets must be "
+            "there, and logs are looked for in the target's"
+        )
 
     def version_warning(self) -> str | None:
         """Says where the server and this SDK are of different versions."""
@@ -109,6 +126,11 @@ class Api:
             "a server that is older may pass over what it does not know, such as the security "
             "context"
         )
+
+
+def _id(item: Any) -> Any:
+    """Returns what tells runs of one name apart; other names are unique."""
+    return getattr(item, "run_id", None)
 
 
 @contextlib.contextmanager

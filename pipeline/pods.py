@@ -48,7 +48,7 @@ def read_logs(
         found = core.list_namespaced_pod(target.namespace, label_selector=selector).items
         for pod in sorted(found, key=lambda pod: pod.metadata.creation_timestamp):
             name = pod.metadata.name
-            text = core.read_namespaced_pod_log(name, target.namespace, container="main")
+            text = _read_log(core, name, target.namespace)
             component = pod.metadata.labels["app.kubernetes.io/component"]
             yield PodLog(stage=component, pod=name, phase=pod.status.phase, text=text)
     except kubernetes.config.ConfigException as error:
@@ -66,8 +66,19 @@ def read_logs(
     if not found:
         raise UserError(
             f"{target.namespace}: has no pods of this run{f' and {stage}' if stage else ''}; they "
-            "have not started yet, or were removed; KFP's page of the run may have kept the logs"
+            "have not started yet, or were removed (a stock KFP keeps them for an hour after the "
+            "run); KFP's page of the run may have kept the logs"
         )
+
+
+def _read_log(core: kubernetes.client.CoreV1Api, pod: str, namespace: str) -> str:
+    """Returns a pod's log; for one that waits, or has gone meanwhile, says so."""
+    try:
+        return str(core.read_namespaced_pod_log(pod, namespace, container="main"))
+    except kubernetes.client.ApiException as error:
+        if error.status not in (400, 404):
+            raise
+        return "(no log: its container has not started, or the pod is gone)"
 
 
 def _connect(target: KubeflowTarget, environment: Mapping[str, str]) -> kubernetes.client.ApiClient:

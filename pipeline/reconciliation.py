@@ -5,7 +5,8 @@ here says in its description whose it is, and holds the digest of everything tha
 made from. Whatever of this file's owner has another digest, or no place in the file any
 more, goes; nothing else is touched. Applying is a loop over plan and deed until the plan
 is empty: what another applier did meanwhile, or one that was stopped half-way left, is in
-the next plan. Of several equal ones the oldest stays, whoever looks.
+the next plan. Of several equal ones the oldest stays, whoever looks; none fires before it is
+known to be the one that stays: each is made switched off.
 """
 
 import dataclasses
@@ -110,7 +111,7 @@ def apply(
 
 
 def _change(want: Wanted, there: Sequence[Existing]) -> Change:
-    fitting = [one for one in there if one.digest == want.digest()]
+    fitting = _fitting(want, there)
     if not there:
         return Change("create", want.name, "is not on the cluster", wanted=want)
     if not fitting:
@@ -124,6 +125,12 @@ def _change(want: Wanted, there: Sequence[Existing]) -> Change:
     if rest:
         return Change("delete", want.name, f"{len(rest)} older or double ones", want, stays, rest)
     return Change("keep", want.name, "as it is", want, stays)
+
+
+def _fitting(want: Wanted, there: Iterable[Existing]) -> list[Existing]:
+    """Returns those that are as wanted, first the one that stays."""
+    found = [one for one in there if (one.name, one.digest) == (want.name, want.digest())]
+    return sorted(found, key=lambda one: (not one.enabled, one.created, one.id))
 
 
 def _differences(want: Wanted, one: Existing) -> list[str]:
@@ -186,16 +193,11 @@ def _create(cluster: Cluster, owner: str, want: Wanted) -> None:
         max_concurrency=str(want.schedule.max_concurrency),
         no_catchup=not want.schedule.catch_up,
         trigger=_trigger(want.schedule),
-        mode=kfp_api.RecurringRunMode.ENABLE
-        if want.schedule.enabled
-        else kfp_api.RecurringRunMode.DISABLE,
+        mode=kfp_api.RecurringRunMode.DISABLE,
     )
-    digest = want.digest()
 
     def find() -> Existing | None:
-        there = read_existing(cluster, owner)
-        fitting = (one for one in there if (one.name, one.digest) == (want.name, digest))
-        return next(fitting, None)
+        return next(iter(_fitting(want, read_existing(cluster, owner))), None)
 
     service = cluster.api.client.recurring_runs
     once(
@@ -204,6 +206,9 @@ def _create(cluster: Cluster, owner: str, want: Wanted) -> None:
             service.recurring_run_service_create_recurring_run, recurring_run=body
         ),
     )
+    if want.schedule.enabled:
+        for stays in _fitting(want, read_existing(cluster, owner))[:1]:
+            _unless_gone(cluster, service.recurring_run_service_enable_recurring_run, stays)
 
 
 def _describe(owner: str, want: Wanted) -> str:

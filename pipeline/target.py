@@ -60,8 +60,8 @@ class Retries(Part):
     count: Annotated[int, Field(ge=0, le=10)] = 2
     backoff_s: Annotated[int, Field(ge=0, le=3600)] = 30
     """Before the first retry."""
-    factor: Annotated[float, Field(ge=1, le=10)] = 2.0
-    """By which each further wait is longer."""
+    factor: Annotated[int, Field(ge=1, le=10)] = 2
+    """By which each further wait is longer; Argo takes whole numbers only."""
 
 
 class Toleration(Part):
@@ -284,7 +284,7 @@ class KubeflowTarget(BaseTarget):
     volumes: tuple[Volume, ...] = ()
     image_pull_secrets: tuple[KubernetesName, ...] = ()
     run_as_user: Annotated[int, Field(ge=1)] | None = None
-    """User id in the containers; the image's own, never root, where not stated."""
+    """User and group id in the containers; the image's own, never root, where not stated."""
 
     def is_reachable(self, location: str) -> bool:
         mounted = (_below(location, volume.path) is not None for volume in self.volumes)

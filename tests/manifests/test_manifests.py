@@ -1,6 +1,7 @@
 """The manifests render, fit Kubernetes' schemas, and grant no more than is needed."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,11 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from pipeline.compile import compile_dag
+from tests.pipeline.conftest import make_target
+
 MANIFESTS = Path(__file__).parents[2] / "manifests"
+DOCKERFILE = Path(__file__).parents[2] / "images" / "Dockerfile"
 OVERLAYS = sorted(path.name for path in (MANIFESTS / "overlays").iterdir())
 KUBERNETES_VERSION = "1.34"
 
@@ -58,6 +63,33 @@ def test_every_binding_finds_its_role_and_accounts(objects: list[dict[str, Any]]
         assert role in names or role == ("ClusterRole", "kubeflow-pipelines-edit")
         for subject in binding["subjects"]:
             assert (subject["kind"], subject["name"]) in names
+
+
+def test_the_network_policy_is_for_the_pods_that_compile_labels(
+    objects: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    (policy,) = [item["spec"] for item in objects if item["kind"] == "NetworkPolicy"]
+    text = compile_dag(prunes=False, target=make_target(tmp_path)).yaml
+    _, platform = yaml.safe_load_all(text)
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for executor in executors.values():
+        labels = executor["podMetadata"]["labels"]
+        assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+    ports = {port["port"] for rule in policy["egress"] for port in rule.get("ports", ())}
+    assert ports >= {53, 443, 6443}
+
+
+def test_every_pod_of_the_manifests_is_hardened(objects: list[dict[str, Any]]) -> None:
+    for job in (item for item in objects if item["kind"] == "Job"):
+        pod = job["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        # The images' own group, which a volume must belong to.
+        user = re.search(r"^USER (\d+):(\d+)$", DOCKERFILE.read_text(), re.MULTILINE)
+        assert user is not None
+        assert str(pod["securityContext"]["fsGroup"]) == user[2]
+        for container in pod["containers"]:
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert {"requests", "limits"} <= container["resources"].keys()
 
 
 def test_no_secret_is_in_the_manifests(objects: list[dict[str, Any]]) -> None:

@@ -66,6 +66,7 @@ class KfpServer:
     namespaces: frozenset[str] | None = None
     version: str = "2.17.0"
     clock: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    clock_step: timedelta = timedelta(seconds=1)
     autopilot: tuple[str, ...] = ()
     requests: list[str] = dataclasses.field(default_factory=list)
     host: str = ""
@@ -153,7 +154,7 @@ class KfpServer:
         }
 
     def _now(self) -> str:
-        self.clock += timedelta(seconds=1)
+        self.clock += self.clock_step
         return self.clock.isoformat().replace("+00:00", "Z")
 
     # --- what the client asks for ---------------------------------------------------

@@ -295,12 +295,21 @@ def kubernetes(tmp_path: Path) -> Iterator[Path]:
 
 
 class _Pods(BaseHTTPRequestHandler):
-    """Kubernetes' answers for pods: one of preprocess, two attempts of finetune."""
+    """Kubernetes' answers for pods: one of preprocess, two attempts of finetune, one waits."""
 
-    pods = (("b", "finetune", 2), ("a", "preprocess", 1), ("c", "finetune", 3))
+    pods = (
+        ("b", "finetune", 2),
+        ("a", "preprocess", 1),
+        ("c", "finetune", 3),
+        ("d", "quantize", 4),
+    )
 
     def do_GET(self) -> None:  # noqa: N802 (http.server's spelling)
         url = urlsplit(self.path)
+        if url.path.endswith("/d/log"):
+            said = {"kind": "Status", "code": 400, "message": "container main is waiting to start"}
+            self._send(json.dumps(said).encode(), "application/json", status=400)
+            return
         if url.path.endswith("/log"):
             self._send(f"log of {url.path.split('/')[-2]}".encode(), "text/plain")
             return
@@ -322,8 +331,8 @@ class _Pods(BaseHTTPRequestHandler):
         answer = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
         self._send(json.dumps(answer).encode(), "application/json")
 
-    def _send(self, data: bytes, type_: str) -> None:
-        self.send_response(200)
+    def _send(self, data: bytes, type_: str, *, status: int = 200) -> None:
+        self.send_response(status)
         self.send_header("Content-Type", type_)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -340,6 +349,7 @@ def test_logs_come_pod_by_pod(tmp_path: Path, kubernetes: Path) -> None:
         ("preprocess", "log of a"),
         ("finetune", "log of b"),
         ("finetune", "log of c"),
+        ("quantize", "(no log: its container has not started, or the pod is gone)"),
     ]
     assert [log.pod for log in read_logs(target, "run-id", "finetune", environment)] == ["b", "c"]
 

@@ -4,6 +4,7 @@ import contextlib
 import ipaddress
 import socket
 import stat
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -366,9 +367,59 @@ def test_a_run_is_cancelled_once(cluster: Cluster, server: KfpServer) -> None:
     run = start(cluster)
     cluster.cancel(run)
     assert server.runs[run.kfp_id]["state"] == "CANCELING"
-    server.move(run.kfp_id, "CANCELED")
+    server.move(run.kfp_id, "FAILED")  # So KFP 2.17 ends what was cancelled.
     with pytest.raises(UserError, match=r"is over \(canceled\)"):
         cluster.cancel(cluster.get(run.kfp_id))
+
+
+def test_what_argo_leaves_out_is_skipped(cluster: Cluster, server: KfpServer) -> None:
+    run = start(cluster)
+    unknown = "RUNTIME_STATE_UNSPECIFIED"
+    server.move(run.kfp_id, "RUNNING", preprocess="RUNNING", validate=unknown)
+    assert [task.describe() for task in cluster.get(run.kfp_id).tasks] == ["running", "pending"]
+    server.move(run.kfp_id, "FAILED")
+    assert [task.describe() for task in cluster.get(run.kfp_id).tasks] == ["running", "skipped"]
+
+
+def test_of_two_runs_of_a_name_started_at_once_one_goes_on(
+    target: KubeflowTarget, server: KfpServer
+) -> None:
+    start_together = threading.Barrier(2)
+
+    def submit(_: int) -> str:
+        with connect(target, {}) as api:
+            runs = api.client.runs
+            create = runs.run_service_create_run
+
+            def create_together(**named: Any) -> Any:
+                start_together.wait(30)  # Both have looked, and found none.
+                created = create(**named)
+                start_together.wait(30)
+                return created
+
+            runs.run_service_create_run = create_together
+            return start(Cluster(api, target), "run-1").kfp_id
+
+    server.clock_step = timedelta(0)  # KFP counts seconds, and both are of one.
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(submit, range(2))
+    assert first == second
+    states = {id_: run["state"] for id_, run in server.runs.items()}
+    assert states.pop(first) == "PENDING"
+    assert list(states.values()) == ["CANCELING"]
+
+
+def test_a_single_user_kfp_has_one_namespace(
+    target: KubeflowTarget, server: KfpServer, cluster: Cluster, tmp_path: Path
+) -> None:
+    (warning,) = cluster.api.warnings()
+    assert "single-user KFP" in warning and "not in vision" in warning
+    at_home = make_target(tmp_path, server.host, namespace="kubeflow")
+    with connect(at_home, {}) as api:
+        assert not list(api.warnings())
+    server.namespaces = frozenset({"vision"})
+    with connect(target, {}) as api:
+        assert not list(api.warnings())
 
 
 def test_the_server_moves_no_run_backwards(cluster: Cluster, server: KfpServer) -> None:

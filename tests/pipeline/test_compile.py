@@ -84,7 +84,9 @@ def test_no_task_is_cached_by_kfp(tmp_path: Path) -> None:
 def test_no_task_runs_as_root(tmp_path: Path) -> None:
     _, pods = compiled(make_target(tmp_path, run_as_user=1000))
     contexts = [pods[f"exec-{stage}"]["securityContext"] for stage in STAGES]
-    assert contexts == [{"runAsNonRoot": True, "runAsUser": "1000"}] * len(STAGES)
+    assert contexts == [{"runAsNonRoot": True, "runAsUser": "1000", "runAsGroup": "1000"}] * len(
+        STAGES
+    )
 
 
 def test_requests_limits_and_accelerators(tmp_path: Path) -> None:
@@ -100,7 +102,7 @@ def test_requests_limits_and_accelerators(tmp_path: Path) -> None:
 
 
 def test_retries_back_off_and_outlast_a_long_training(tmp_path: Path) -> None:
-    retries = {"count": 3, "backoff_s": 20, "factor": 2.0}
+    retries = {"count": 3, "backoff_s": 20, "factor": 2}
     spec, _ = compiled(make_target(tmp_path, machine={"retries": retries}))
     assert tasks_of(spec)["finetune"]["retryPolicy"] == {
         "maxRetryCount": 3,

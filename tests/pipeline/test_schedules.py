@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
@@ -331,6 +332,42 @@ def test_many_apply_at_once(target: Any, server: KfpServer) -> None:
     assert there(server) == {"nightly": "ENABLE", "weekly": "ENABLE", "off": "DISABLE"}
 
 
+def test_of_two_applied_at_once_never_both_are_on(target: Any, server: KfpServer) -> None:
+    both_looked, both_made = threading.Barrier(2), threading.Barrier(2)
+    on: list[int] = []
+
+    def apply_once(_: int) -> None:
+        with connect(target, {}) as api:
+            service = api.client.recurring_runs
+            create = service.recurring_run_service_create_recurring_run
+
+            def create_together(**named: Any) -> Any:
+                both_looked.wait(30)
+                created = create(**named)
+                both_made.wait(30)
+                on.append(sum(r["mode"] == "ENABLE" for r in server.recurring_runs.values()))
+                return created
+
+            service.recurring_run_service_create_recurring_run = create_together
+            for operation in ("enable", "disable", "delete"):
+                name = f"recurring_run_service_{operation}_recurring_run"
+                setattr(service, name, watched(getattr(service, name)))
+            settle(Cluster(api, target), want())
+
+    def watched(operation: Any) -> Any:
+        def call(**named: Any) -> Any:
+            answer = operation(**named)
+            on.append(sum(r["mode"] == "ENABLE" for r in list(server.recurring_runs.values())))
+            return answer
+
+        return call
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(apply_once, range(2)))
+    assert there(server) == {"nightly": "ENABLE"}
+    assert max(on) == 1
+
+
 def test_of_equal_ones_the_oldest_stays(cluster: Cluster, server: KfpServer) -> None:
     settle(cluster, want())
     (first,) = server.recurring_runs.values()
@@ -379,6 +416,31 @@ def test_what_failed_is_tried_again(cluster: Cluster, server: KfpServer) -> None
     server.autopilot = ("RUNNING", "SUCCEEDED")
     (again,) = fill(cluster, want(window_days=1), 2, 2)
     assert (again.run.name, again.run.state) == ("nightly-20260302-0330-2", "SUCCEEDED")
+
+
+def test_two_backfills_at_once_run_each_day_once(target: Any, server: KfpServer) -> None:
+    server.autopilot = ("RUNNING", "SUCCEEDED")
+    both_looked = threading.Barrier(2)
+
+    def run(_: int) -> list[Filled]:
+        with connect(target, {}) as api:
+            cluster = Cluster(api, target)
+            runs = cluster.runs
+
+            def listed(**named: Any) -> Any:
+                found = list(runs(**named))
+                both_looked.wait(30)  # Neither sees what the other is about to start.
+                return iter(found)
+
+            cluster.runs = listed  # type: ignore[method-assign]
+            return fill(cluster, want(window_days=1), 1, 6)
+
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(run, range(2))
+    assert [f.run.kfp_id for f in one] == [f.run.kfp_id for f in other]
+    kept = [r["display_name"] for r in server.runs.values() if r["state"] == "SUCCEEDED"]
+    assert len(kept) == len(set(kept)) == 6
+    assert {r["state"] for r in server.runs.values()} <= {"SUCCEEDED", "CANCELING"}
 
 
 def test_no_more_run_at_once_than_may(cluster: Cluster, server: KfpServer) -> None:
