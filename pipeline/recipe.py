@@ -95,12 +95,20 @@ class Recipe(BaseModel):
         return min((drop for drop in drops if drop is not None), default=None)
 
     def required_test_examples(self) -> int:
-        """Returns how many test examples the accuracy budget needs, at the very least."""
-        margin = self.smallest_margin()
-        if margin is None:
+        """Returns how many test examples the gate asks for, at most.
+
+        Against float32 it judges all other candidates, against a blessed model all of them:
+        each is a claim of its own, as in components.gate.trials.
+        """
+        drop, count = self.budgets.accuracy_drop, len(self.candidate_ids())
+        if drop is None:
             return 1
-        rivals = max(1, len(self.candidate_ids()) - 1)
-        return required_examples(margin=margin, alpha=(1 - self.budgets.confidence) / rivals)
+        claims = ((drop, count - 1), (self.budgets.blessed_accuracy_drop or drop, count))
+        return max(
+            required_examples(margin=margin, alpha=(1 - self.budgets.confidence) / rivals)
+            for margin, rivals in claims
+            if rivals
+        )
 
     def stage_configs(self) -> Mapping[str, StageConfig]:
         """Returns each component's configuration by its name, with what stages share filled in."""

@@ -485,6 +485,8 @@ class BlessedPointer(Document):
     """How often the pointer was moved."""
     history: tuple[str, ...]
     """The versions blessed before, the last one last."""
+    withdrawn: tuple[str, ...] = ()
+    """The versions that a rollback left; only a rollback to one blesses it again."""
 
 
 class Ancestry(Document):

@@ -164,10 +164,15 @@ class Registry:
         if seen != generation:
             raise LostRaceError(self.model_name)
         history = (*standing.history, standing.version) if standing else ()
-        return self._move(release, standing, history, run_id=run_id, generation=generation)
+        withdrawn = standing.withdrawn if standing else ()
+        return self._move(
+            release, standing, history, withdrawn, run_id=run_id, generation=generation
+        )
 
     def roll_back(self, version: str | None = None) -> BlessedPointer:
         """Moves the pointer to the version blessed before this one, or to a given one.
+
+        The version that is left for an older one is withdrawn: no run blesses it again.
 
         Raises:
           UserError: nothing is blessed, there is no version before or no such version, or
@@ -188,8 +193,12 @@ class Registry:
         # Going back forgets the version left, so that going back again goes further back.
         before = standing.history
         history = before[:-1] if version is None else (*before, standing.version)
+        left = (standing.version,) if target.version in before else ()
+        withdrawn = tuple(v for v in standing.withdrawn if v not in (target.version, *left))
         try:
-            return self._move(target, standing, history, run_id="", generation=generation)
+            return self._move(
+                target, standing, history, (*withdrawn, *left), run_id="", generation=generation
+            )
         except LostRaceError as error:
             raise UserError(
                 f"{self.model_name}: a run moved the blessed pointer at this moment; look at "
@@ -201,6 +210,7 @@ class Registry:
         release: Release,
         standing: BlessedPointer | None,
         history: tuple[str, ...],
+        withdrawn: tuple[str, ...],
         *,
         run_id: str,
         generation: int,
@@ -214,6 +224,7 @@ class Registry:
             run_id=run_id,
             counter=standing.counter + 1 if standing else 1,
             history=history,
+            withdrawn=withdrawn,
         )
         data = pointer.to_json().encode() + b"\n"
         try:

@@ -26,6 +26,12 @@ def find_blessed(registry: Registry) -> BlessedModel | None:
     )
 
 
+def find_withdrawn(registry: Registry) -> tuple[str, ...]:
+    """Returns the versions that a rollback left."""
+    pointer, _ = registry.blessed()
+    return pointer.withdrawn if pointer is not None else ()
+
+
 def judge_blessed(
     model: BlessedModel,
     registry: Registry,

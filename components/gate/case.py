@@ -32,12 +32,14 @@ class Case:
       split: the test split; None where nothing could be evaluated.
       budgets: what is asked.
       blessed: the blessed model, if there is one.
+      withdrawn: the versions that a rollback left.
     """
 
     entrants: Sequence[Entrant]
     split: TestSplit | None
     budgets: GateConfig
     blessed: Blessed | None = None
+    withdrawn: Sequence[str] = ()
 
     @property
     def alpha(self) -> float:

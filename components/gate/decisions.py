@@ -33,6 +33,7 @@ from components.gate.power import acceptance_probability
 from components.gate.selection import (
     check_accuracy,
     check_size_and_speed,
+    check_withdrawn,
     find_dominator,
     rank,
 )
@@ -82,7 +83,10 @@ def decide(case: Case, *, lineage: Lineage) -> Decision:
 
 def _select(case: Case) -> _Selection:
     budgets = case.budgets
-    objections = {e.candidate_id: [*check_size_and_speed(e, budgets)] for e in case.entrants}
+    objections = {
+        e.candidate_id: [*check_size_and_speed(e, budgets), *check_withdrawn(e, case.withdrawn)]
+        for e in case.entrants
+    }
     contenders = [e for e in case.entrants if not objections[e.candidate_id]]
     trial = try_accuracy(case, contenders)
     for entrant in contenders:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from components.common.registry import version_of
 from components.common.wording import milliseconds, percent, size
 from components.gate.config import GateConfig
 from components.gate.entrants import Entrant
@@ -30,6 +31,16 @@ def check_size_and_speed(entrant: Entrant, budgets: GateConfig) -> Iterator[str]
         yield (
             f"An inference takes {milliseconds(entrant.latency_ms)} (p50, one thread), over the "
             f"{milliseconds(budgets.latency_ms)} of budgets.latency_ms."
+        )
+
+
+def check_withdrawn(entrant: Entrant, withdrawn: Sequence[str]) -> Iterator[str]:
+    """Yields why a candidate is out that a person has rolled back."""
+    version = version_of(entrant.model.sha256) if entrant.model is not None else ""
+    if version in withdrawn:
+        yield (
+            f"It was blessed before, as version {version}, and rolled back; `litesmith models "
+            f"rollback {version}` blesses it again."
         )
 
 

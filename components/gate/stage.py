@@ -67,7 +67,7 @@ def _compute(task: Task[GateConfig]) -> Mapping[str, float]:
 def _read_case(task: Task[GateConfig]) -> "Case":
     from components.common.documents import DatasetManifest
     from components.common.registry import Registry
-    from components.gate.blessed import find_blessed, judge_blessed
+    from components.gate.blessed import find_blessed, find_withdrawn, judge_blessed
     from components.gate.case import Case
     from components.gate.entrants import TestSplit, read_entrants
 
@@ -88,7 +88,13 @@ def _read_case(task: Task[GateConfig]) -> "Case":
         split = TestSplit(
             class_names=manifest.class_names, labels=order.labels, slices=order.slices
         )
-    return Case(entrants=entrants, split=split, budgets=task.config, blessed=blessed)
+    return Case(
+        entrants=entrants,
+        split=split,
+        budgets=task.config,
+        blessed=blessed,
+        withdrawn=find_withdrawn(registry),
+    )
 
 
 def _test_examples(task: Task[GateConfig], manifest: "DatasetManifest") -> "Iterator[Example]":

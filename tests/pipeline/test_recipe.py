@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import UserError
+from components.gate.case import Case
+from components.gate.trials import try_accuracy
 from pipeline.recipe import (
     SHIPPED,
     Recipe,
@@ -17,6 +19,7 @@ from pipeline.recipe import (
 )
 from pipeline.recipe_yaml import parse_yaml
 from pipeline.sufficiency import check_sufficiency
+from tests.components.gate.cases import baseline_correct, bless, make_entrant, make_split
 
 MINIMAL = "name: mine\ndata: {sample: digits, image_size: 16, channels: 1}\n"
 TRAIN = "train: {backbone: small_cnn}\n"
@@ -238,6 +241,32 @@ def test_too_few_pictures_for_the_budget_are_refused_with_the_number_needed(
     message = str(refused.value)
     for word in ("0.03", str(recipe.required_test_examples()), "20 records", "data.splits.test"):
         assert word in message
+
+
+@pytest.mark.parametrize("blessed_drop", [None, 0.02, 0.2])
+def test_the_number_needed_is_what_the_gate_asks_for_with_a_blessed_model(
+    blessed_drop: float | None,
+) -> None:
+    overrides = ["budgets.accuracy_drop=0.05"]
+    if blessed_drop is not None:
+        overrides.append(f"budgets.blessed_accuracy_drop={blessed_drop}")
+    recipe = load_recipe("digits", overrides)
+    needed = recipe.required_test_examples()
+    asked = [_asked(recipe, examples) for examples in (needed - 1, needed)]
+    assert asked == [needed, needed]
+
+
+def _asked(recipe: Recipe, examples: int) -> int | None:
+    """Returns the number that the gate states where something else is blessed."""
+    right = baseline_correct(examples)
+    entrants = [make_entrant(id_, right) for id_ in recipe.candidate_ids()]
+    case = Case(
+        entrants=entrants,
+        split=make_split(examples),
+        budgets=recipe.budgets,
+        blessed=bless(make_entrant("int8", right, content="of before"), right),
+    )
+    return try_accuracy(case, entrants).required
 
 
 def test_too_short_a_list_is_refused_but_not_one_that_assigns_splits(tmp_path: Path) -> None:

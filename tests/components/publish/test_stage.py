@@ -209,6 +209,23 @@ def test_a_rollback_between_gate_and_publish_is_not_undone(run):
     assert run.registry.blessed()[0].version == versions[0]
 
 
+def test_what_was_rolled_back_does_not_come_back_by_itself(run):
+    old = publish_and_bless(run.registry, b"old")
+    run.decide()
+    withdrawn = run.publish().version
+    run.registry.roll_back()
+    decision = run.decide()
+    (reason,) = [c.reasons[0] for c in decision.candidates if c.candidate_id == "int8"]
+    assert f"rolled back; `litesmith models rollback {withdrawn}` blesses it again" in reason
+    assert decision.winner == "float32"
+    winner = run.publish()
+    assert winner.verdict == "blessed" and winner.version not in (old.version, withdrawn)
+    # A later run has it withdrawn still; a person may bless it again.
+    assert run.decide().winner == "float32"
+    run.registry.roll_back(withdrawn)
+    assert run.decide().verdict == "already_blessed"
+
+
 def test_every_published_document_is_json_of_a_known_schema(run):
     run.decide()
     folder = Path(run.publish().uri)
