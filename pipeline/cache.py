@@ -6,16 +6,18 @@ entry that stays names it.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from pathlib import Path
 
 from pydantic import ValidationError
 
-from components.common.documents import Ancestry, DatasetManifest, Record
+from components.common.documents import Ancestry, DatasetManifest, Record, TaskResult
 from components.common.registry import Registry, model_names
-from components.common.storage import Storage
-from pipeline.runs import data_root_alone, list_runs
+from components.common.storage import Blob, Storage
+
+_READERS = 16  # At once: a bucket takes a tenth of a second for each object.
 
 Place = tuple[str, str]
 """An entry's stage and key."""
@@ -30,6 +32,8 @@ class Entry:
     size_bytes: int
     made: float | None
     """Seconds since the epoch; None for what a killed run left unfinished."""
+    written: float
+    """When its newest file was."""
     used: float | None
     """When a run last computed it or was answered by it; None if no run folder tells."""
 
@@ -44,6 +48,8 @@ class Shards:
 
     name: str
     size_bytes: int
+    written: float
+    """When its newest file was."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,52 +65,40 @@ class Prunable:
         return entries + sum(shards.size_bytes for shards in self.shards)
 
 
-def list_entries(storage: Storage, data_root: Path) -> list[Entry]:
+def list_entries(storage: Storage) -> list[Entry]:
     """Returns all entries, by stage, the last made first."""
-    used = _last_uses(data_root)
-    sizes: dict[Place, int] = {}
-    for blob in storage.list("store/"):
-        _, stage, key, _ = blob.name.split("/", 3)
-        sizes[stage, key] = sizes.get((stage, key), 0) + blob.size_bytes
-    entries = [
-        Entry(stage, key, size, _made(storage, stage, key), used.get((stage, key)))
-        for (stage, key), size in sizes.items()
-    ]
-    return sorted(entries, key=lambda entry: (entry.stage, -(entry.made or 0), entry.key))
+    return _list_entries(storage, _last_uses(storage))
 
 
 def prune(
-    storage: Storage, registry: Storage, data_root: Path, *, keep_runs: int, dry_run: bool
+    storage: Storage, registry: Storage, *, keep_runs: int, dry_run: bool, spare_s: float = 0.0
 ) -> Prunable:
     """Removes what neither the blessed models nor the latest runs refer to.
 
     Args:
       storage: the data root.
       registry: the models.
-      data_root: the same data root, for its run folders.
       keep_runs: how many of the latest runs keep what they refer to.
       dry_run: find out, and remove nothing.
-
-    Raises:
-      UserError: a run is going on.
+      spare_s: leave what was written within so many seconds, where runs may go on that
+        have not said yet what they use.
     """
-    with data_root_alone(data_root):
-        prunable = _find_prunable(storage, registry, data_root, keep_runs)
-        if not dry_run:
-            for entry in prunable.entries:
-                # The record first: an entry without one does not exist.
-                storage.delete(f"{entry.name}/{Record.file_name}")
-                storage.delete(entry.name)
-            for shards in prunable.shards:
-                storage.delete(shards.name)
+    prunable = _find_prunable(storage, registry, keep_runs, written_before=time.time() - spare_s)
+    if not dry_run:
+        for entry in prunable.entries:
+            # The record first: an entry without one does not exist.
+            storage.delete(f"{entry.name}/{Record.file_name}")
+            storage.delete(entry.name)
+        for shards in prunable.shards:
+            storage.delete(shards.name)
     return prunable
 
 
 def _find_prunable(
-    storage: Storage, registry: Storage, data_root: Path, keep_runs: int
+    storage: Storage, registry: Storage, keep_runs: int, *, written_before: float
 ) -> Prunable:
-    kept = {*_blessed_places(registry), *_run_places(data_root, keep_runs)}
-    entries = list_entries(storage, data_root)
+    kept = {*_blessed_places(registry), *_run_places(storage, keep_runs)}
+    entries = _list_entries(storage, {})
     kept_shards = {
         name
         for entry in entries
@@ -112,17 +106,46 @@ def _find_prunable(
         for name in _shard_folders(storage, entry)
     }
     return Prunable(
-        entries=[entry for entry in entries if (entry.stage, entry.key) not in kept],
-        shards=[shards for shards in _list_shards(storage) if shards.name not in kept_shards],
+        entries=[
+            entry
+            for entry in entries
+            if (entry.stage, entry.key) not in kept and entry.written <= written_before
+        ],
+        shards=[
+            shards
+            for shards in _list_shards(storage)
+            if shards.name not in kept_shards and shards.written <= written_before
+        ],
     )
 
 
+def _list_entries(storage: Storage, used: Mapping[Place, float]) -> list[Entry]:
+    found: dict[Place, list[Blob]] = {}
+    for blob in storage.list("store/"):
+        _, stage, key, _ = blob.name.split("/", 3)
+        found.setdefault((stage, key), []).append(blob)
+    with ThreadPoolExecutor(_READERS) as pool:
+        made = pool.map(lambda place: _made(storage, *place), found)
+        entries = [
+            Entry(stage, key, _size(blobs), when, _newest(blobs), used.get((stage, key)))
+            for ((stage, key), blobs), when in zip(found.items(), made, strict=True)
+        ]
+    return sorted(entries, key=lambda entry: (entry.stage, -(entry.made or 0), entry.key))
+
+
 def _list_shards(storage: Storage) -> Iterator[Shards]:
-    sizes: dict[str, int] = {}
+    found: dict[str, list[Blob]] = {}
     for blob in storage.list("shards/"):
-        folder = blob.name.rpartition("/")[0]
-        sizes[folder] = sizes.get(folder, 0) + blob.size_bytes
-    yield from (Shards(name, size) for name, size in sizes.items())
+        found.setdefault(blob.name.rpartition("/")[0], []).append(blob)
+    yield from (Shards(name, _size(blobs), _newest(blobs)) for name, blobs in found.items())
+
+
+def _size(blobs: Iterable[Blob]) -> int:
+    return sum(blob.size_bytes for blob in blobs)
+
+
+def _newest(blobs: Iterable[Blob]) -> float:
+    return max(blob.updated for blob in blobs)
 
 
 def _shard_folders(storage: Storage, entry: Entry) -> Iterator[str]:
@@ -143,20 +166,33 @@ def _blessed_places(registry: Storage) -> Iterator[Place]:
                 yield record.stage, record.key
 
 
-def _run_places(data_root: Path, keep_runs: int) -> Iterator[Place]:
-    for run in list_runs(data_root)[:keep_runs]:
-        for task in run.tasks():
-            if task.record is not None:
-                yield task.record.stage, task.record.key
+def _run_places(storage: Storage, keep_runs: int) -> Iterator[Place]:
+    runs: dict[str, list[Blob]] = {}
+    for blob in storage.list("runs/"):
+        run_id, _, file_name = blob.name.removeprefix("runs/").partition("/")
+        if file_name:
+            runs.setdefault(run_id, []).append(blob)
+    # By time: the runs of a cluster's schedule have ids that do not sort by it.
+    latest = sorted(runs.values(), key=_newest, reverse=True)[:keep_runs]
+    yield from _read_uses(storage, [blob for blobs in latest for blob in blobs])
 
 
-def _last_uses(data_root: Path) -> Mapping[Place, float]:
+def _last_uses(storage: Storage) -> Mapping[Place, float]:
+    return _read_uses(storage, list(storage.list("runs/")))
+
+
+def _read_uses(storage: Storage, blobs: Iterable[Blob]) -> Mapping[Place, float]:
+    """Returns when the tasks ended whose results are among objects, by what they used."""
+    results = [blob for blob in blobs if blob.name.split("/")[2:3] == ["tasks"]]
     uses: dict[Place, float] = {}
-    for run in list_runs(data_root):
-        for task in run.tasks():
-            if task.record is not None:
-                place = task.record.stage, task.record.key
-                uses[place] = max(uses.get(place, 0.0), run.ended(task.task))
+    with ThreadPoolExecutor(_READERS) as pool:
+        for blob, data in zip(
+            results, pool.map(lambda blob: storage.read(blob.name), results), strict=True
+        ):
+            record = TaskResult.model_validate_json(data).record
+            if record is not None:
+                place = record.stage, record.key
+                uses[place] = max(uses.get(place, 0.0), blob.updated)
     return uses
 
 

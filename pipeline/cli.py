@@ -4,6 +4,7 @@ Every command imports what it needs when it is called, so that help and completi
 at once. Nothing here imports TensorFlow, Beam or kfp.
 """
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -45,6 +46,7 @@ ModelOption = Annotated[
 ]
 VersionArgument = Annotated[str, typer.Argument(metavar="VERSION")]
 _PLAIN_WIDTH = 120  # Of lines where there is no terminal to ask.
+_DAY_S = 86_400.0
 
 _EXIT_CODES = "\n\n".join(f"{code.value:>3}: {meaning}" for code, meaning in MEANINGS.items())
 
@@ -172,14 +174,17 @@ def recipe_schema() -> None:
 def runs_list(
     data_root: DataRootOption = DEFAULT_DATA_ROOT, target: OptionalTargetOption = None
 ) -> None:
-    """List the runs, the latest first."""
+    """List the runs, the latest first; of a bucket those that were started here."""
     if target is not None:
         list_cluster_runs(target)
         return
-    from pipeline.runs import list_runs
+    from pipeline.runs import list_runs, local_folder
     from pipeline.tables import runs_table
 
-    runs = list_runs(_data_root(data_root))
+    root = _data_root(data_root)
+    runs = list_runs(local_folder(root))
+    if "://" in root:
+        runs = [run for run in runs if run.describe().context.data_root == root]
     if not runs:
         print(f"no run under {data_root} yet; start one with `litesmith run digits`")
         return
@@ -198,10 +203,10 @@ def runs_show(
     if target is not None:
         show_cluster_run(target, run_id)
         return
-    from pipeline.runs import find_run
+    from pipeline.runs import find_run, local_folder
     from pipeline.tables import show_run
 
-    show_run(_console(), find_run(_data_root(data_root), run_id))
+    show_run(_console(), find_run(local_folder(_data_root(data_root)), run_id))
 
 
 @cache_app.command("list")
@@ -211,8 +216,7 @@ def cache_list(data_root: DataRootOption = DEFAULT_DATA_ROOT) -> None:
     from pipeline.cache import list_entries
     from pipeline.tables import entries_table
 
-    root = _data_root(data_root)
-    entries = list_entries(open_storage(str(root)), root)
+    entries = list_entries(open_storage(_data_root(data_root)))
     if not entries:
         print(f"nothing is stored under {data_root} yet")
         return
@@ -230,14 +234,26 @@ def cache_prune(
         bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")
     ] = False,
 ) -> None:
-    """Remove finished work that neither blessed models nor the latest runs refer to."""
+    """Remove finished work that neither blessed models nor the latest runs refer to.
+
+    In a bucket, where runs of others may go on, what was written within a day stays too.
+    """
     from components.common.storage import open_storage
     from pipeline.cache import prune
+    from pipeline.runs import data_root_alone
     from pipeline.tables import describe_pruned
 
     root = _data_root(data_root)
     models = open_storage(resolve_registry(registry, data_root))
-    pruned = prune(open_storage(str(root)), models, root, keep_runs=keep_runs, dry_run=dry_run)
+    in_bucket = "://" in root
+    with contextlib.nullcontext() if in_bucket else data_root_alone(Path(root)):
+        pruned = prune(
+            open_storage(root),
+            models,
+            keep_runs=keep_runs,
+            dry_run=dry_run,
+            spare_s=_DAY_S if in_bucket else 0.0,
+        )
     print(describe_pruned(pruned, dry_run=dry_run))
 
 
@@ -313,14 +329,9 @@ def _model(model: str | None, registry: str | None, data_root: str) -> "Registry
     return open_model(open_storage(resolve_registry(registry, data_root)), model)
 
 
-def _data_root(data_root: str) -> Path:
-    if "://" in data_root:
-        raise UserError(
-            f"--data-root {data_root}: this command needs a folder; runs started here whose data "
-            f"root is a bucket are listed under {DEFAULT_DATA_ROOT}"
-        )
-    root = Path(resolve_root(data_root))
-    if not root.is_dir():
+def _data_root(data_root: str) -> str:
+    root = resolve_root(data_root)
+    if "://" not in root and not Path(root).is_dir():
         raise UserError(f"--data-root {data_root}: there is no such folder")
     return root
 

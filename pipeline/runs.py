@@ -118,10 +118,6 @@ class RunFolder:
         files = sorted((self.path / "tasks").glob("*.json"), key=lambda file: file.stat().st_mtime)
         return [TaskResult.model_validate_json(file.read_bytes()) for file in files]
 
-    def ended(self, task: str) -> float:
-        """Returns when a task ended, in seconds since the epoch."""
-        return (self.path / "tasks" / f"{task}.json").stat().st_mtime
-
     def state(self) -> RunState:
         if self.is_running():
             return "running"

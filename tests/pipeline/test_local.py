@@ -1,17 +1,19 @@
 """The local runner's parts: progress from events, views, run folders, the store's pruning."""
 
 import io
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from components.common.digests import tree_digest
 from components.common.documents import (
@@ -25,9 +27,10 @@ from components.common.documents import (
 )
 from components.common.errors import UserError
 from components.common.registry import Registry
-from components.common.storage import LocalStorage
+from components.common.storage import open_storage
 from components.common.store import Store
 from pipeline.cache import list_entries, prune
+from pipeline.cli import app
 from pipeline.exit_codes import ExitCode
 from pipeline.progress import RunProgress, expected_tasks
 from pipeline.recipe import load_recipe
@@ -42,6 +45,7 @@ from pipeline.runs import (
     list_runs,
 )
 from pipeline.view import format_bytes, format_seconds, open_view, show_summary
+from tests.fake_gcs import create_bucket, serve
 from tests.pipeline.local_runs import LocalRun, copy_code
 from tests.releases import make_release
 from tests.synthetic import run_context, write_dataset
@@ -230,10 +234,10 @@ def test_description_holds_the_whole_recipe(tmp_path: Path) -> None:
 class Filled:
     """A data root with made-up entries, runs and a registry."""
 
-    def __init__(self, folder: Path) -> None:
-        self.root = folder / "data"
-        self.storage = LocalStorage(str(self.root))
-        self.registry = LocalStorage(str(folder / "registry"))
+    def __init__(self, place: str, folder: Path) -> None:
+        self.place = place
+        self.storage = open_storage(f"{place}/data")
+        self.registry = open_storage(f"{place}/data/registry")
         self._folder = folder
 
     def keep(self, stage: str, key: str, *, shard: str | None = None) -> Record:
@@ -259,13 +263,12 @@ class Filled:
         DatasetManifest.model_validate_json(text).write(output)
         self.storage.write(f"shards/{shard}/train-00000-of-00001.tfrecord", b"records")
 
-    def run(self, *records: Record) -> RunFolder:
-        run = make_run(self.root)
-        for record in records:
-            result = TaskResult(task=record.stage, status="cached", seconds=0.1, record=record)
-            name = f"runs/{run.run_id}/tasks/{record.stage}.json"
-            self.storage.write(name, result.to_json().encode())
-        return run
+    def run(self, run_id: str, record: Record) -> None:
+        """Leaves what the tasks of a run leave, wherever they ran."""
+        result = TaskResult(task=record.stage, status="cached", seconds=0.1, record=record)
+        name = f"runs/{run_id}/tasks/{record.stage}.json"
+        self.storage.write(name, result.to_json().encode())
+        self.storage.write(f"runs/{run_id}/outcome.json", b"{}")
 
     def bless(self, *records: Record) -> None:
         models = Registry(self.registry, "shapes")
@@ -274,26 +277,35 @@ class Filled:
         models.bless(release, run_id="run", generation=models.blessed()[1])
 
     def prune(self, *, keep_runs: int, dry_run: bool = False) -> set[str]:
-        pruned = prune(self.storage, self.registry, self.root, keep_runs=keep_runs, dry_run=dry_run)
+        pruned = prune(self.storage, self.registry, keep_runs=keep_runs, dry_run=dry_run)
         return {entry.key for entry in pruned.entries} | {item.name for item in pruned.shards}
 
     def keys(self) -> set[str]:
-        return {entry.key for entry in list_entries(self.storage, self.root)}
+        return {entry.key for entry in list_entries(self.storage)}
 
 
-@pytest.fixture
-def filled(tmp_path: Path) -> Filled:
-    filled = Filled(tmp_path)
+@pytest.fixture(scope="module")
+def gcs() -> Iterator[Iterator[str]]:
+    """Yields names of fresh buckets on a real fake-gcs-server."""
+    with serve():
+        yield (create_bucket(f"cache-{number}") for number in itertools.count())
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Filled:
+    in_bucket = request.param == "bucket"
+    place = next(request.getfixturevalue("gcs")) if in_bucket else str(tmp_path)
+    filled = Filled(place, tmp_path)
     records = {
         key: filled.keep("preprocess", key, shard=f"shards-{key}")
         for key in ("blessed", "recent", "old")
     }
     filled.keep("finetune", "orphan")
     filled.bless(records["blessed"])
-    filled.run(records["old"])
-    recent = filled.run(records["recent"])
-    # Two runs within a second have ids in any order.
-    recent.path.rename(recent.path.with_name("9" + recent.run_id))
+    # The ids of a cluster's scheduled runs do not sort by time.
+    filled.run("b", records["old"])
+    time.sleep(0.01)
+    filled.run("a", records["recent"])
     return filled
 
 
@@ -309,7 +321,7 @@ def test_prune_keeps_what_blessed_models_and_the_latest_runs_refer_to(filled: Fi
 
 
 def test_entries_tell_size_age_and_last_use(filled: Filled) -> None:
-    entries = {entry.key: entry for entry in list_entries(filled.storage, filled.root)}
+    entries = {entry.key: entry for entry in list_entries(filled.storage)}
     assert entries["recent"].used is not None and entries["orphan"].used is None
     assert entries["orphan"].made == 1767323045.0
     assert entries["orphan"].size_bytes > len("orphan")
@@ -317,18 +329,51 @@ def test_entries_tell_size_age_and_last_use(filled: Filled) -> None:
 
 def test_what_a_killed_writer_left_is_pruned(filled: Filled) -> None:
     filled.storage.write("store/prune/half/digest/file", b"half")
-    half = next(e for e in list_entries(filled.storage, filled.root) if e.key == "half")
+    half = next(e for e in list_entries(filled.storage) if e.key == "half")
     assert half.made is None
     assert "half" in filled.prune(keep_runs=2)
     assert "half" not in filled.keys()
 
 
-def test_prune_waits_for_no_run_and_runs_share(filled: Filled) -> None:
-    with data_root_in_use(filled.root), data_root_in_use(filled.root):
-        with pytest.raises(UserError, match="a run is going on"):
-            filled.prune(keep_runs=0)
-    with data_root_alone(filled.root):
+def test_pruning_waits_for_no_run_and_runs_share(tmp_path: Path) -> None:
+    with data_root_in_use(tmp_path), data_root_in_use(tmp_path):
+        with pytest.raises(UserError, match="a run is going on"), data_root_alone(tmp_path):
+            pass
+    with data_root_alone(tmp_path):
         pass
+
+
+def test_the_commands_take_folders_and_buckets(
+    filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = ["--data-root", f"{filled.place}/data"]
+
+    def litesmith(*arguments: str) -> str:
+        result = CliRunner().invoke(app, [*arguments, *root], catch_exceptions=False)
+        assert result.exit_code == ExitCode.OK, result.output
+        return result.output
+
+    assert "3 entries" in litesmith("cache", "list")
+    in_bucket = filled.place.startswith("gs://")
+    litesmith("cache", "prune", "--keep-runs", "1")
+    # In a bucket somebody else's run may just have written them.
+    assert filled.keys() == {"blessed", "recent", *({"old", "orphan"} if in_bucket else ())}
+
+    (version,) = [release.version for release in Registry(filled.registry, "shapes").releases()]
+    assert version in litesmith("models", "list")
+
+    if in_bucket:
+        assert "no run under gs://" in litesmith("runs", "list")
+        runs = tmp_path / "litesmith-data"
+        address = f"{filled.place}/data"
+        create_run(RECIPE, data_root=address, registry=f"{address}/registry", command=["run"])
+        elsewhere = f"{filled.place}/other"
+        create_run(RECIPE, data_root=elsewhere, registry=elsewhere, command=["run"])
+        (run,) = [r for r in list_runs(runs) if r.describe().context.data_root == address]
+        listed = litesmith("runs", "list")
+        assert run.run_id in listed and listed.count("digits") == 1
+        assert run.run_id in litesmith("runs", "show", run.run_id)
 
 
 # --- runs that end early, in processes of their own ---------------------------------
