@@ -48,7 +48,13 @@ def image_exists(image: str, *, plain_http: bool = False) -> tuple[Existence, st
     except urllib.error.HTTPError as error:
         if error.code == 404:
             return "missing", f"{registry} has no {name}:{reference}"
-        return "unknown", f"{registry} answered {error.code}; is this machine logged in to it?"
+        said = f"{registry} answered {error.code}"
+        if error.code not in (401, 403):
+            return "unknown", said
+        return "unknown", (
+            f"{said}; only a login that Docker's configuration keeps in plain was tried, no "
+            "credential helper: the cluster may be let in all the same"
+        )
     except OSError as error:
         return "unknown", f"{registry} could not be reached from here ({error})"
     return "exists", ""

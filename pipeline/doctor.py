@@ -13,7 +13,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from packaging.requirements import Requirement
 
@@ -23,7 +23,7 @@ from components.common.storage import open_storage
 from pipeline.container_registry import image_exists
 from pipeline.recipe import LOCATIONS, WORDS_FOR_WEIGHTS, Recipe
 from pipeline.sufficiency import check_sufficiency
-from pipeline.target import KubeflowTarget, Machine, Target
+from pipeline.target import KubeflowTarget, Machine, PortForwardAuth, StageName, Target
 from pipeline.trial_recipe import RECIPE_FILE, trial_context, trial_recipe
 
 _TRIAL_TIMEOUT_S = 900
@@ -175,24 +175,28 @@ def check_host(target: KubeflowTarget) -> Finding:
     """Reaches Kubeflow Pipelines and asks it something that takes permission."""
     from pipeline.connection import connect
 
-    def ask() -> str:
+    check = "Kubeflow Pipelines"
+    try:
         with connect(target) as api:
             api.call(api.client.list_runs, page_size=1, namespace=api.namespace)
-            return api.version_warning() or f"{api.host}, version {api.server_version}"
-
-    return _judged("Kubeflow Pipelines", ask)
+            if warnings := list(api.warnings()):
+                return Finding(check, "warning", "; ".join(warnings))
+            return Finding(check, "fine", f"{api.host}, version {api.server_version}")
+    except UserError as error:
+        return Finding(check, "failed", str(error))
 
 
 def check_accelerators(target: KubeflowTarget) -> Iterator[Finding]:
     """Looks for nodes that have what the stages ask for."""
     wanted = {
         stage: machine
-        for stage in target.stages
+        for stage in get_args(StageName)
         if (machine := target.machine_of(stage)).accelerator is not None
     }
     if not wanted:
         return
-    nodes = _nodes()
+    auth = target.auth
+    nodes = _nodes(auth.kube_context if isinstance(auth, PortForwardAuth) else None)
     for stage, machine in wanted.items():
         check = f"accelerator of {stage}"
         if isinstance(nodes, str):
@@ -212,12 +216,12 @@ Node = tuple[Mapping[str, str], Mapping[str, str]]
 """Labels and allocatable resources."""
 
 
-def _nodes() -> list[Node] | str:
-    """Returns the cluster's nodes, or why they can't be listed."""
+def _nodes(context: str | None) -> list[Node] | str:
+    """Returns the nodes of a kubeconfig's context, or why they can't be listed."""
     import kubernetes
 
     try:
-        kubernetes.config.load_config()
+        kubernetes.config.load_config(context=context)
         items = kubernetes.client.CoreV1Api().list_node(_request_timeout=10).items
     except (kubernetes.config.ConfigException, kubernetes.client.ApiException) as error:
         return str(getattr(error, "reason", None) or error)

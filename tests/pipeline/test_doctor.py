@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.container_registry import image_exists, parse_image
 from pipeline.doctor import (
+    check_accelerators,
     check_data,
     check_host,
     check_libraries,
@@ -22,8 +24,9 @@ from pipeline.doctor import (
 )
 from pipeline.exit_codes import ExitCode
 from pipeline.recipe import load_recipe
-from pipeline.target import KubeflowTarget, Machine
+from pipeline.target import KubeflowTarget, Machine, StageName
 from tests.pipeline.conftest import make_target
+from tests.pipeline.kfp_server import KfpServer
 
 
 def test_libraries_fit_here() -> None:
@@ -53,8 +56,25 @@ def test_an_unreachable_host_fails_with_a_remedy(tmp_path: Path) -> None:
     assert "127.0.0.1:1" in finding.message
 
 
-def test_a_host_that_answers_is_fine(target: KubeflowTarget) -> None:
+def test_a_host_that_answers_is_fine(target: KubeflowTarget, server: KfpServer) -> None:
+    finding = check_host(target)
+    assert (finding.state, "single-user KFP" in finding.message) == ("warning", True)
+    server.namespaces = frozenset({"vision"})
     assert check_host(target).state == "fine"
+
+
+def test_accelerators_of_every_stage_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = [({"pool": "gpu"}, {"nvidia.com/gpu": "1"})]
+    monkeypatch.setattr("pipeline.doctor._nodes", lambda context: nodes)
+    wanted = {"type": "nvidia.com/gpu", "count": 1}
+    everywhere = make_target(tmp_path, machine={"accelerator": wanted})
+    assert {finding.state for finding in check_accelerators(everywhere)} == {"fine"}
+    assert len(list(check_accelerators(everywhere))) == len(get_args(StageName))
+    more = make_target(tmp_path, stages={"finetune": {"accelerator": {**wanted, "count": 2}}})
+    (finding,) = check_accelerators(more)
+    assert finding.state == "failed" and "add a node pool" in finding.message
 
 
 def test_a_node_fits_by_resource_and_labels() -> None:
@@ -122,7 +142,7 @@ def test_a_registry_is_asked_with_dockers_login(
 ) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     existence, reason = image_exists(f"{registry}/litesmith/lite:1", plain_http=True)
-    assert (existence, "logged in" in reason) == ("unknown", True)
+    assert (existence, "no credential helper" in reason) == ("unknown", True)
 
     login = base64.b64encode(b"me:secret").decode()
     (tmp_path / "config.json").write_text(json.dumps({"auths": {registry: {"auth": login}}}))
