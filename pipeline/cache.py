@@ -2,7 +2,8 @@
 
 What may go is found by reference: an entry stays while the record of one of the latest
 runs names it, or the lineage of a blessed model; a shard stays while the data set of an
-entry that stays names it.
+entry that stays names it. The states of a training that never ended go when none was
+added for days: one that goes on adds one every few minutes.
 """
 
 import dataclasses
@@ -18,6 +19,9 @@ from components.common.registry import Registry, model_names
 from components.common.storage import Blob, Storage
 
 _READERS = 16  # At once: a bucket takes a tenth of a second for each object.
+
+ABANDONED_S = 3 * 86400
+"""A training that has kept no state for so long is not going on."""
 
 Place = tuple[str, str]
 """An entry's stage and key."""
@@ -43,8 +47,8 @@ class Entry:
 
 
 @dataclasses.dataclass(frozen=True)
-class Shards:
-    """A folder of shards."""
+class Folder:
+    """A folder of shards, or of a training's states."""
 
     name: str
     size_bytes: int
@@ -57,12 +61,13 @@ class Prunable:
     """What nothing refers to any more."""
 
     entries: Sequence[Entry]
-    shards: Sequence[Shards]
+    shards: Sequence[Folder]
+    states: Sequence[Folder]
 
     @property
     def size_bytes(self) -> int:
         entries = sum(entry.size_bytes for entry in self.entries)
-        return entries + sum(shards.size_bytes for shards in self.shards)
+        return entries + sum(folder.size_bytes for folder in [*self.shards, *self.states])
 
 
 def list_entries(storage: Storage) -> list[Entry]:
@@ -89,8 +94,8 @@ def prune(
             # The record first: an entry without one does not exist.
             storage.delete(f"{entry.name}/{Record.file_name}")
             storage.delete(entry.name)
-        for shards in prunable.shards:
-            storage.delete(shards.name)
+        for folder in [*prunable.shards, *prunable.states]:
+            storage.delete(folder.name)
     return prunable
 
 
@@ -113,8 +118,13 @@ def _find_prunable(
         ],
         shards=[
             shards
-            for shards in _list_shards(storage)
+            for shards in _list_folders(storage, "shards/")
             if shards.name not in kept_shards and shards.written <= written_before
+        ],
+        states=[
+            states
+            for states in _list_folders(storage, "checkpoints/")
+            if states.written <= time.time() - ABANDONED_S
         ],
     )
 
@@ -133,11 +143,11 @@ def _list_entries(storage: Storage, used: Mapping[Place, float]) -> list[Entry]:
     return sorted(entries, key=lambda entry: (entry.stage, -(entry.made or 0), entry.key))
 
 
-def _list_shards(storage: Storage) -> Iterator[Shards]:
+def _list_folders(storage: Storage, prefix: str) -> Iterator[Folder]:
     found: dict[str, list[Blob]] = {}
-    for blob in storage.list("shards/"):
+    for blob in storage.list(prefix):
         found.setdefault(blob.name.rpartition("/")[0], []).append(blob)
-    yield from (Shards(name, _size(blobs), _newest(blobs)) for name, blobs in found.items())
+    yield from (Folder(name, _size(blobs), _newest(blobs)) for name, blobs in found.items())
 
 
 def _size(blobs: Iterable[Blob]) -> int:

@@ -56,13 +56,19 @@ class Checkpoints:
         for old in earlier[_KEPT - 1 :]:
             self._storage.delete(f"{self._folder}/{old}")
 
-    def load(self) -> State | None:
-        """Returns the newest state that is whole; None where there is none."""
+    def load(self) -> tuple[str, State | None]:
+        """Returns the newest state that is whole and its name; "" and None without one."""
         for name in self._names():
-            with contextlib.suppress(FileNotFoundError, *_DAMAGED):
-                data = self._storage.read(f"{self._folder}/{name}")
-                if hashlib.sha256(data).hexdigest() == name[9:-4]:
-                    return _decode(data)
+            if (state := self.load_named(name)) is not None:
+                return name, state
+        return "", None
+
+    def load_named(self, name: str) -> State | None:
+        """Returns one state; None where it is not there, or not whole."""
+        with contextlib.suppress(FileNotFoundError, *_DAMAGED):
+            data = self._storage.read(f"{self._folder}/{name}")
+            if hashlib.sha256(data).hexdigest() == name[9:-4]:
+                return _decode(data)
         return None
 
     def _names(self) -> Iterator[str]:

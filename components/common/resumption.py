@@ -9,15 +9,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from components.common.checkpoints import Checkpoints, State
 from components.common.documents import Epoch
+from components.common.errors import UserError
+from components.common.strategy import Replicas
 from components.common.termination import Terminated, Termination
 
 INTERVAL_S = 60.0
 
-_SHARE_OF_TIME = 0.05  # That saving may take of a training, however great its state.
+SHARE_OF_TIME = 0.05  # That saving may take of a training, however great its state.
+
+_NAME_LENGTH = 128  # At most, of a state.
 
 _Arrays = Sequence[npt.NDArray[Any]]
 
@@ -27,28 +32,33 @@ class Attempt:
 
     Args:
       checkpoints: where states are kept; None keeps none.
-      interval_s: time between two states, at least.
+      interval_s: time between two states, at least; INTERVAL_S by default.
       termination: whether the process was told to end.
-      keeps: whether this process is the one that keeps states; all find them.
+      replicas: of several workers the chief alone keeps states, and says from which all
+        go on.
+
+    Raises:
+      UserError: this worker can't read the state that the chief goes on from.
     """
 
     def __init__(
         self,
         checkpoints: Checkpoints | None = None,
         *,
-        interval_s: float = INTERVAL_S,
+        interval_s: float | None = None,
         termination: Termination | None = None,
-        keeps: bool = True,
+        replicas: Replicas | None = None,
     ) -> None:
         self.termination = termination or Termination()
         self._checkpoints = checkpoints
-        self._interval_s = interval_s
-        self._keeps = keeps
-        self._found = checkpoints.load() if checkpoints is not None else None
+        self._interval_s = INTERVAL_S if interval_s is None else interval_s
+        replicas = replicas or Replicas()
+        self._keeps = replicas.is_chief
+        self._found = _find(checkpoints, replicas) if checkpoints is not None else None
         self._phase = 0
         self._earlier: Sequence[Epoch] = ()
         self._base: _Arrays = ()
-        self._next_save = time.monotonic() + interval_s
+        self._next_save = time.monotonic() + self._interval_s
 
     def phases(self, count: int) -> Iterator[int]:
         """Yields the numbers of the phases that are still to be run, or to be ended."""
@@ -107,9 +117,31 @@ class Attempt:
             )
         )
         ended = time.monotonic()
-        self._next_save = ended + max(self._interval_s, (ended - started) / _SHARE_OF_TIME)
+        self._next_save = ended + max(self._interval_s, (ended - started) / SHARE_OF_TIME)
 
     def _found_here(self) -> State | None:
         if self._found is not None and self._found.position["phase"] == self._phase:
             return self._found
         return None
+
+
+def _find(checkpoints: Checkpoints, replicas: Replicas) -> State | None:
+    """Returns the state to go on from: for all workers the one that the chief found."""
+    name, state = checkpoints.load() if replicas.is_chief else ("", None)
+    name = _tell(replicas, name)
+    if not name or replicas.is_chief:
+        return state
+    state = checkpoints.load_named(name)
+    if state is None:
+        raise UserError(
+            f"the first worker goes on from the state {name}, which this one does not find; give "
+            "all workers the same data root"
+        )
+    return state
+
+
+def _tell(replicas: Replicas, text: str) -> str:
+    """Returns the text that one of all workers has, where the others have none."""
+    codes = np.zeros(_NAME_LENGTH)
+    codes[: len(text)] = list(text.encode())
+    return bytes(replicas.sum_over_workers(codes).astype(np.uint8)).rstrip(b"\0").decode()

@@ -73,6 +73,7 @@ class Replicas:
         resolver = self.strategy.cluster_resolver
         spec = resolver.cluster_spec().as_dict() if resolver is not None else {}
         self.workers = max(1, len(spec.get("worker", ())))
+        self.is_chief = resolver is None or not resolver.task_id
         self.count = self.strategy.num_replicas_in_sync
         self.local = self.count // self.workers
 

@@ -47,9 +47,7 @@ def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
                     manifest, "validation", storage, scratch=scratch, worker=task.worker
                 ),
                 events=task.events,
-                attempt=Attempt(
-                    Checkpoints(storage, task.checkpoint_folder), keeps=task.worker.is_chief
-                ),
+                attempt=Attempt(Checkpoints(storage, task.checkpoint_folder)),
             )
         if not task.worker.is_chief:
             return pruned.clock.measurements()

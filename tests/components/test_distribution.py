@@ -46,6 +46,12 @@ LOGICAL_DEVICES = (
     "cpu, [tf.config.LogicalDeviceConfiguration()] * 3); "
 )
 
+# States each tenth of a second, so that a killed training has some to go on from.
+KEPT_OFTEN = (
+    "from components.common import resumption; "
+    "resumption.INTERVAL_S = 0.1; resumption.SHARE_OF_TIME = 1.0; "
+)
+
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunContext, Path]:
@@ -104,7 +110,8 @@ def partial_root(whole: str, folder: Path, kept) -> str:
         if kept(path.name):
             link = folder / "shards" / "synthetic" / path.name
             link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(path)
+            if not link.exists():
+                link.symlink_to(path)
     return str(folder)
 
 
@@ -180,53 +187,55 @@ def test_two_workers_train_as_one_does_each_with_its_own_shards(dataset, single,
 def test_workers_that_are_told_to_end_or_killed_go_on_together(dataset, tmp_path):
     context, manifest = dataset
     config = CONFIG.model_copy(update={"epochs": 30})
-    bundles = {}
-    for name in ("undisturbed", "disturbed"):
+
+    def start_both(name: str) -> list[subprocess.Popen]:
         root = partial_root(context.data_root, tmp_path / name, lambda name: True)
         here = context.model_copy(update={"data_root": root})
+        addresses = free_addresses(2)
+        return [
+            start(
+                manifest,
+                here,
+                tmp_path / f"{name}{index}",
+                config,
+                prologue=KEPT_OFTEN,
+                **{TF_CONFIG: tf_config(addresses, index)},
+            )
+            for index in range(2)
+        ]
 
-        def workers(name=name, here=here) -> list[subprocess.Popen]:
-            addresses = free_addresses(2)
-            return [
-                start(
-                    manifest,
-                    here,
-                    tmp_path / f"{name}{index}",
-                    config,
-                    **{TF_CONFIG: tf_config(addresses, index)},
-                )
-                for index in range(2)
-            ]
+    def start_disturbed() -> list[subprocess.Popen]:
+        states = set(tmp_path.glob("disturbed/checkpoints/**/*.npz"))
+        both = start_both("disturbed")
+        wait_for(lambda: set(tmp_path.glob("disturbed/checkpoints/**/*.npz")) - states, both)
+        return both
 
-        if name == "disturbed":
-            # The second worker alone is told: both end, at the same step.
-            told = workers()
-            wait_for_progress(tmp_path / "disturbed0.log")
-            told[1].send_signal(signal.SIGTERM)
-            assert [process.wait(120) for process in told] == [TERMINATED] * 2
-            assert list((tmp_path / "disturbed" / "checkpoints").rglob("*.npz"))
-            (tmp_path / "disturbed0.log").unlink()
-            # The chief dies for good: what is left of the other is killed, as a JobSet does.
-            killed = workers()
-            wait_for_progress(tmp_path / "disturbed0.log")
-            killed[0].kill()
-            killed[1].kill()
-            for process in killed:
-                process.wait()
-        for process in workers():
+    # One worker dies, then the chief: the other ends by itself, once it notices.
+    for dies in (1, 0):
+        both = start_disturbed()
+        both[dies].kill()
+        both[dies].wait()
+        assert both[1 - dies].wait(120) not in (0, TERMINATED)
+    # The second worker alone is told to end: both do, after the same step.
+    both = start_disturbed()
+    both[1].send_signal(signal.SIGTERM)
+    assert [process.wait(120) for process in both] == [TERMINATED] * 2
+
+    bundles = {}
+    for name in ("undisturbed", "disturbed"):
+        for process in start_both(name):
             assert process.wait(300) == 0, (tmp_path / f"{name}0.log").read_text()
         bundles[name] = load_bundle_model(tmp_path / f"{name}0").get_weights()
     for mine, theirs in zip(bundles["undisturbed"], bundles["disturbed"], strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 
-def wait_for_progress(log: Path) -> None:
+def wait_for(condition, processes: list[subprocess.Popen]) -> None:
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if log.exists() and "progress" in log.read_text():
-            return
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
+    while not condition():
+        assert time.monotonic() < deadline
+        assert [process.poll() for process in processes] == [None] * len(processes)
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("memory_bytes", [1 << 30, 0])

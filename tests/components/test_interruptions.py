@@ -2,11 +2,10 @@
 
 import contextlib
 import dataclasses
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +30,7 @@ from components.finetune import stage as finetune_stage
 from components.finetune.backbones import BACKBONES
 from components.finetune.config import FinetuneConfig, Unfreeze
 from components.finetune.fine_tuning import build_model, fine_tune
+from components.prune import stage as prune_stage
 from components.prune.config import PruneConfig
 from components.prune.pruning import prune_model
 from tests.synthetic import run_context, write_dataset
@@ -70,13 +70,7 @@ class Work:
         }
 
     def fine_tune(self, attempt: Attempt) -> tuple[keras.Model, tuple[Epoch, ...]]:
-        """Head on computed features, then all layers: dropout, balanced classes, patience."""
-        return self._fine_tune(attempt, augment={})
-
-    def fine_tune_augmented(self, attempt: Attempt) -> tuple[keras.Model, tuple[Epoch, ...]]:
-        return self._fine_tune(attempt, augment={"shift": 0.1, "flip": True})
-
-    def _fine_tune(self, attempt: Attempt, augment: dict[str, Any]):
+        """Head on computed features, then all layers: dropout, warm-up, patience."""
         config = FinetuneConfig(
             backbone="small_cnn",
             width=0.25,
@@ -85,7 +79,6 @@ class Work:
             dropout=0.3,
             unfreeze=Unfreeze(epochs=3, learning_rate=1e-3),
             optimizer={"learning_rate": 1e-2, "name": "adamw", "warmup_epochs": 0.5},
-            augment=augment,
             early_stopping_patience=2,
             global_batch_size=16,
         )
@@ -137,8 +130,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
 
 
 Train = Callable[[Work, Attempt], tuple[keras.Model, tuple[Epoch, ...]]]
-TRAININGS = [Work.fine_tune, Work.fine_tune_augmented, Work.prune]
-QUICK = [Work.fine_tune, Work.prune]
+TRAININGS = [Work.fine_tune, Work.prune]
 
 
 def assert_same(one: tuple[Any, Any], other: tuple[Any, Any]) -> None:
@@ -160,7 +152,7 @@ def interrupt(train: Train, work: Work, checkpoints: Checkpoints, looks: range) 
     raise AssertionError("it never comes to an end")
 
 
-@pytest.mark.parametrize("train", QUICK, ids=lambda train: train.__name__)
+@pytest.mark.parametrize("train", TRAININGS, ids=lambda train: train.__name__)
 def test_an_interrupted_training_ends_as_an_undisturbed_one(train: Train, work, tmp_path):
     undisturbed = train(work, Attempt())
     checkpoints = Checkpoints(LocalStorage(str(tmp_path)), "checkpoints")
@@ -169,20 +161,6 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(train: Train, work, 
     rest = Deadline(None)
     assert_same(train(work, Attempt(checkpoints, termination=rest)), undisturbed)
     assert rest.seen == 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("train", TRAININGS, ids=lambda train: train.__name__)
-def test_twenty_interruptions_change_nothing(train: Train, work, tmp_path):
-    undisturbed = train(work, Attempt())
-    stopped = 0
-    for number in range(9):
-        checkpoints = Checkpoints(LocalStorage(str(tmp_path)), f"checkpoints/{number}")
-        stopped += interrupt(train, work, checkpoints, range(1, 8))
-        assert_same(train(work, Attempt(checkpoints)), undisturbed)
-        if stopped >= 20:
-            return
-    raise AssertionError(f"only {stopped} interruptions")
 
 
 @pytest.mark.slow
@@ -197,69 +175,91 @@ def test_a_truncated_newest_state_costs_steps_and_nothing_else(work, tmp_path):
     assert_same(work.fine_tune(Attempt(checkpoints)), undisturbed)
 
 
-def run_stage(work: Work, stage: str, context: RunContext, output: Path) -> subprocess.Popen:
-    """Starts a stage as a process of its own; its epochs are many, so that it takes a while."""
-    training = {"epochs": 40, "global_batch_size": 8, "optimizer": {"learning_rate": 1e-3}}
-    if stage == "finetune":
-        config = FinetuneConfig(backbone="small_cnn", width=0.25, **training).to_json()
-        inputs, output_name = f"dataset=Path({str(work.folder / 'dataset')!r})", "bundle"
-    else:
-        config = PruneConfig(**training).to_json()
-        inputs = (
-            f"dataset=Path({str(work.folder / 'dataset')!r}), "
-            f"bundle=Path({str(work.folder / 'bundle')!r})"
+class Stages:
+    """Runs stages in processes of their own, forked after TensorFlow was imported."""
+
+    def __init__(self, work: Work, stage: str, folder: Path) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        modules = ["checkpoints", "bundles", "input_pipeline", "training"]
+        self._context.set_forkserver_preload(
+            [
+                *(f"components.common.{module}" for module in modules),
+                "components.finetune.fine_tuning",
+                "components.prune.pruning",
+            ]
         )
-        output_name = "pruned"
-    program = (
-        f"from pathlib import Path; from components.{stage} import stage; "
-        f"stage.run({inputs}, config={config!r}, context={context.to_json()!r}, "
-        f"{output_name}=Path({str(output)!r}))"
-    )
-    root = Path(__file__).parents[2]
-    return subprocess.Popen(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(root)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+        self._work, self._stage, self._folder = work, stage, folder
 
+    def root(self, name: str) -> Path:
+        """Makes a data root that has nothing but the shards."""
+        root = self._folder / name
+        if not root.exists():
+            root.mkdir()
+            (root / "shards").symlink_to(Path(self._work.context.data_root, "shards"))
+        return root
 
-def wait_for_training(process: subprocess.Popen) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "progress" in line:
-            return
-    raise AssertionError(process.stderr.read())
+    def start(self, name: str):
+        """Starts the stage on a data root; its output has the same name."""
+        context = self._work.context.model_copy(update={"data_root": str(self.root(name))})
+        training = {"global_batch_size": 8, "optimizer": {"learning_rate": 1e-3}}
+        common = {"dataset": self._work.folder / "dataset", "context": context.to_json()}
+        output = self._folder / f"{name}-output"
+        if self._stage == "finetune":
+            config = FinetuneConfig(
+                backbone="small_cnn",
+                width=0.25,
+                weights=self._work.weights,
+                epochs=10,
+                dropout=0.3,
+                augment={"shift": 0.1, "flip": True},
+                unfreeze=Unfreeze(epochs=30, learning_rate=1e-3),
+                **training,
+            )
+            run, arguments = finetune_stage.run, {**common, "bundle": output}
+        else:
+            config = PruneConfig(epochs=30, augment={"zoom": 0.1}, **training)
+            arguments = {**common, "bundle": self._work.folder / "bundle", "pruned": output}
+            run = prune_stage.run
+        process = self._context.Process(
+            target=run, kwargs={**arguments, "config": config.to_json()}
+        )
+        process.start()
+        return process
+
+    def digest(self, name: str) -> str:
+        return tree_digest(self._folder / f"{name}-output")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["finetune", "prune"])
-def test_sigterm_at_any_moment_loses_nothing(stage, work, tmp_path):
-    """Real processes and signals: as many as it takes, for as long as it takes to train."""
-    elsewhere = {}
-    for name in ("undisturbed", "disturbed"):
-        root = tmp_path / name
-        root.mkdir()
-        (root / "shards").symlink_to(Path(work.context.data_root, "shards"))
-        elsewhere[name] = work.context.model_copy(update={"data_root": str(root)})
-    process = run_stage(work, stage, elsewhere["undisturbed"], tmp_path / "one")
-    process.communicate()
-    assert process.returncode == 0
+def test_twenty_signals_at_random_moments_change_nothing(stage, work, tmp_path):
+    """Real signals to real processes, from the first moment of a stage to its last."""
+    stages = Stages(work, stage, tmp_path)
+    stages.start("warm-up").join()  # Imports.
+    started = time.monotonic()
+    process = stages.start("undisturbed")
+    process.join()
+    length = time.monotonic() - started
+    assert process.exitcode == 0
 
-    moments, interrupted = random.Random(stage), 0
-    while True:
-        process = run_stage(work, stage, elsewhere["disturbed"], tmp_path / "other")
-        if interrupted < 4:
-            wait_for_training(process)
-            time.sleep(moments.uniform(0.0, 0.3))
-            process.send_signal(signal.SIGTERM)
-        process.communicate()
-        if process.returncode == 0:
+    moments, signals, saved = random.Random(stage), 0, 0
+    for name in map(str, range(20)):
+        while (process := stages.start(name)) is not None:
+            process.join(moments.uniform(0.0, length))
+            if process.exitcode is None:
+                os.kill(process.pid, signal.SIGTERM)
+                signals += 1
+            process.join()
+            if process.exitcode == 0:
+                break
+            # Before and after the training it has nothing to save, and just ends.
+            assert process.exitcode in (TERMINATED, -signal.SIGTERM)
+            if process.exitcode == TERMINATED:
+                assert list(stages.root(name).glob(f"checkpoints/{stage}/*/*.npz"))
+                saved += 1
+        assert stages.digest(name) == stages.digest("undisturbed")
+        assert not list(stages.root(name).glob("checkpoints/**/*.npz"))
+        if signals >= 20:
             break
-        assert process.returncode == TERMINATED
-        assert list((tmp_path / "disturbed" / "checkpoints" / stage).glob("*/*.npz"))
-        interrupted += 1
-    assert interrupted >= 2
-    assert tree_digest(tmp_path / "one") == tree_digest(tmp_path / "other")
-    assert not list((tmp_path / "disturbed" / "checkpoints").rglob("*.npz"))
+    assert signals >= 20
+    assert saved >= 5

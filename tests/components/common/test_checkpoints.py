@@ -1,5 +1,6 @@
 """Checkpoints: whole or not believed, the newest few, nothing in them is code."""
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 
 from components.common.checkpoints import Checkpoints, State
+from components.common.errors import UserError
+from components.common.resumption import Attempt
 from components.common.storage import LocalStorage
 
 
@@ -27,9 +30,10 @@ def files(root: Path) -> list[Path]:
 
 
 def test_a_state_comes_back_as_it_was(checkpoints):
-    assert checkpoints.load() is None
+    assert checkpoints.load() == ("", None)
     checkpoints.save(state(7))
-    found = checkpoints.load()
+    name, found = checkpoints.load()
+    assert checkpoints.load_named(name) is not None
     assert found.position["step"] == 7
     assert np.isnan(found.position["loss"])
     assert set(found.arrays) == {"model", "scalar"}
@@ -42,7 +46,7 @@ def test_a_state_comes_back_as_it_was(checkpoints):
 def test_the_newest_two_are_kept(checkpoints, storage):
     for step in range(5):
         checkpoints.save(state(step))
-    assert checkpoints.load().position["step"] == 4
+    assert checkpoints.load()[1].position["step"] == 4
     assert len(list(storage.list("checkpoints/"))) == 2
 
 
@@ -55,12 +59,12 @@ def test_a_damaged_newest_falls_back_to_the_one_before(damage, tmp_path):
     data = newest.read_bytes()
     flipped = data[:60] + bytes([data[60] ^ 1]) + data[61:]
     newest.write_bytes({"truncate": data[: len(data) // 2], "flip": flipped, "empty": b""}[damage])
-    assert checkpoints.load().position["step"] == 1
+    assert checkpoints.load()[1].position["step"] == 1
     checkpoints.save(state(3))
-    assert checkpoints.load().position["step"] == 3
+    assert checkpoints.load()[1].position["step"] == 3
     for path in files(tmp_path):
         path.write_bytes(b"")
-    assert checkpoints.load() is None
+    assert checkpoints.load() == ("", None)
 
 
 def test_pickles_are_not_opened(tmp_path):
@@ -77,5 +81,35 @@ def test_pickles_are_not_opened(tmp_path):
     folder.mkdir(parents=True)
     digest = hashlib.sha256(buffer.getvalue()).hexdigest()
     (folder / f"00000000-{digest}.npz").write_bytes(buffer.getvalue())
-    assert Checkpoints(LocalStorage(str(tmp_path)), "checkpoints/finetune/key").load() is None
+    assert Checkpoints(LocalStorage(str(tmp_path)), "checkpoints/finetune/key").load()[1] is None
     assert not (tmp_path / "sprung").exists()
+
+
+@dataclasses.dataclass
+class Second:
+    """Stands for the Replicas of the second of two workers."""
+
+    told: np.ndarray
+    """What the chief contributes to a sum."""
+    is_chief: bool = False
+
+    def sum_over_workers(self, values):
+        assert not values.any()
+        return self.told
+
+
+def test_all_workers_go_on_from_the_state_that_the_chief_found(checkpoints):
+    checkpoints.save(state(1))
+    checkpoints.save(state(2))
+    older, newer = sorted(checkpoints._names())
+    for name, step in ((older, 1), (newer, 2)):
+        attempt = Attempt(checkpoints, replicas=Second(_codes(name)))
+        assert attempt._found.position["step"] == step
+    assert Attempt(checkpoints, replicas=Second(_codes("")))._found is None
+    missing = newer.replace("00000001", "00000002")
+    with pytest.raises(UserError, match="give all workers the same data root"):
+        Attempt(checkpoints, replicas=Second(_codes(missing)))
+
+
+def _codes(text: str) -> np.ndarray:
+    return np.array([*text.encode(), *[0] * (128 - len(text))], np.float64)
