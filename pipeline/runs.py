@@ -6,6 +6,7 @@ tasks/         one TaskResult per task, written by the tasks
 outcome.json   how it ended, written by notify, or by the driver of a stopped run
 summary.json   the final table
 report.html    the page to read
+tensorboard/   the curves of what was trained, a folder for each task that trained
 """
 
 import contextlib
@@ -100,6 +101,7 @@ class RunFolder:
         self.kfp_log = self.logs / "kfp.log"
         self.artifacts = path / "artifacts"
         self.report = path / "report.html"
+        self.tensorboard = path / "tensorboard"
 
     def task_log(self, task: str) -> Path:
         return self.logs / f"{task}.log"

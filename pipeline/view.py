@@ -4,6 +4,7 @@ A live view redraws one row per stage and one per candidate; a plain view, for l
 jobs, prints a line when a task starts, ends, and every ten seconds between.
 """
 
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol, Self
@@ -186,11 +187,13 @@ def _cells(row: CandidateSummary, *, won: bool) -> Iterator[str]:
 
 
 def show_paths(console: Console, run: RunFolder, *, model: str | None = None) -> None:
+    curves = f"uvx tensorboard --logdir {shlex.quote(str(run.tensorboard))}"
     places = {
         "model": model,
         "report": str(run.report) if run.report.exists() else None,
         "run": str(run.path),
         "logs": str(run.logs),
+        "curves": curves if run.tensorboard.exists() else None,
     }
     for name, place in places.items():
         if place is not None:

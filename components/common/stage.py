@@ -43,6 +43,8 @@ EVENTS_DIRECTORY = "LITESMITH_EVENTS"
 """Set by the local runner: the folder for events.jsonl and each task's log."""
 DRIVER_PID = "LITESMITH_DRIVER_PID"
 """Set by the local runner: a task ends when this process is gone."""
+PROFILE_STEPS = "LITESMITH_PROFILE_STEPS"
+"""Set by a user, or in a target: how many steps of each phase of a training to profile."""
 IMAGE = "LITESMITH_IMAGE"
 """Set in the container images: which one this is."""
 
@@ -63,6 +65,13 @@ class Task(Generic[C]):
     worker: Worker = Worker()
     devices: str = "auto"
     """What a training is to run on; see components.common.strategy."""
+    profile_steps: int = 0
+    """How many steps of each phase of a training to profile."""
+
+    @property
+    def tensorboard_folder(self) -> str:
+        """Where a training's curves go, relative to the data root."""
+        return f"{self.context.run_folder()}/tensorboard/{self.name}"
 
     @property
     def checkpoint_folder(self) -> str:
@@ -187,6 +196,7 @@ def _answer(
             events=events,
             worker=this_worker(os.environ),
             devices=os.environ.get(DEVICES, "auto"),
+            profile_steps=_profile_steps(),
         )
         record = _compute(stage, task, identity, code)
         if not task.worker.is_chief:
@@ -198,6 +208,13 @@ def _answer(
         run.data().delete(_checkpoint_folder(stage.name, key))
     _deliver(work, output, stage.output_file)
     return record, cached
+
+
+def _profile_steps() -> int:
+    text = os.environ.get(PROFILE_STEPS, "0")
+    if not text.isdecimal():
+        raise UserError(f"{PROFILE_STEPS}: {text!r}; expected a number of steps, such as 10")
+    return int(text)
 
 
 def _checkpoint_folder(stage: str, key: str) -> str:

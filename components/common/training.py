@@ -40,6 +40,7 @@ from components.common.strategy import (
     read_variables,
     write_variables,
 )
+from components.common.tensorboard import TensorBoard
 from components.common.training_config import Optimizer
 
 HEAD = "head"
@@ -88,15 +89,17 @@ class Data:
 
 @dataclasses.dataclass
 class Clock:
-    """Counts steps for the live view, and where their time goes."""
+    """Counts steps for the live view and the curves, and where their time goes."""
 
     events: Events
     total_steps: int
+    board: TensorBoard | None = None
     steps: int = 0
     examples: int = 0
     seconds: float = 0.0
     waiting_s: float = 0.0
     note: str = ""
+    _lap: tuple[int, int, float, float] = (0, 0, 0.0, 0.0)
 
     def step(self, examples: int) -> None:
         self.steps += 1
@@ -120,13 +123,47 @@ class Clock:
                 return
             yield batch
 
+    def profiled(self) -> contextlib.AbstractContextManager[Callable[[], None]]:
+        """Profiles a phase, if asked to; the context is what to call after each step."""
+        return self.board.profiled() if self.board else contextlib.nullcontext(lambda: None)
+
+    def recall(self, epochs: Sequence[Epoch]) -> None:
+        """Shows the epochs of an earlier attempt; what comes next is measured from here."""
+        self._lap = self._counts()
+        if self.board is not None:
+            self.board.recall(epochs)
+
+    def end_epoch(self, epoch: Epoch) -> None:
+        """Shows an epoch, with the speed of its own steps."""
+        before, self._lap = self._lap, self._counts()
+        if self.board is not None:
+            counts = (now - then for now, then in zip(self._lap, before, strict=True))
+            self.board.add(epoch, _speed(*counts))
+
     def measurements(self) -> dict[str, float]:
-        seconds = max(self.seconds, 1e-9)
-        return {
-            "training_s": self.seconds,
-            "examples_per_s": self.examples / seconds,
-            "input_wait_share": self.waiting_s / seconds,
-        }
+        return {"training_s": self.seconds, **_speed(*self._counts()), **_device_memory()}
+
+    def _counts(self) -> tuple[int, int, float, float]:
+        return self.steps, self.examples, self.seconds, self.waiting_s
+
+
+def _speed(steps: float, examples: float, seconds: float, waiting_s: float) -> dict[str, float]:
+    seconds = max(seconds, 1e-9)
+    return {
+        "examples_per_s": examples / seconds,
+        "step_ms": 1000 * seconds / max(steps, 1),
+        "input_wait_share": waiting_s / seconds,
+    }
+
+
+def _device_memory() -> dict[str, float]:
+    """Returns the most that one of the GPUs has held, where there are any."""
+    gpus = tf.config.list_logical_devices("GPU")
+    peaks = [
+        tf.config.experimental.get_memory_info(gpu.name.removeprefix("/device:"))["peak"]
+        for gpu in gpus
+    ]
+    return {"gpu_memory_bytes": float(max(peaks))} if peaks else {}
 
 
 def make_deterministic(seed: int) -> None:
@@ -171,8 +208,10 @@ def run_phase(
     with attempt.termination.deferred(), norms:
         if (state := attempt.resume()) is not None:
             course.restore(state)
+        clock.recall(course.history)
         if not course.ended:
-            _train_epochs(course, data, on_epoch_end, attempt)
+            with clock.profiled() as after_step:
+                _train_epochs(course, data, on_epoch_end, attempt, after_step)
             attempt.keep(course.capture())
     return course.history
 
@@ -182,6 +221,7 @@ def _train_epochs(
     data: Data,
     on_epoch_end: Callable[[], float | None],
     attempt: Attempt,
+    after_step: Callable[[], None],
 ) -> None:
     """Takes a phase from where it stands to its end; looks after every step."""
     phase, trainer, clock = course.phase, course.trainer, course.clock
@@ -215,6 +255,7 @@ def _train_epochs(
                 clock.step(
                     min(phase.batch_size, len(data.train) - (course.step - 1) * phase.batch_size)
                 )
+            after_step()
             look()
         with clock.runs():
             course.totals.settle()  # Waits for the steps that are under way.
@@ -279,6 +320,7 @@ class _Course:
             sparsity=sparsity,
         )
         self.history.append(epoch)
+        self.clock.end_epoch(epoch)
         self.clock.note = f"epoch {epoch.epoch}, validation accuracy {validation_accuracy:.3f}"
         best = self._best
         if epoch.epoch >= phase.eligible_from and (best is None or _better(epoch, best[0])):

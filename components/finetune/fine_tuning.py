@@ -23,6 +23,7 @@ from components.common.input_pipeline import (
 from components.common.keras import keras, tf
 from components.common.resumption import Attempt
 from components.common.strategy import read_variables, write_variables
+from components.common.tensorboard import TensorBoard
 from components.common.training import (
     EVALUATION_BATCH,
     HEAD,
@@ -99,6 +100,7 @@ def fine_tune(
     validation: Examples,
     events: Events,
     attempt: Attempt | None = None,
+    board: TensorBoard | None = None,
 ) -> tuple[tuple[Epoch, ...], Clock]:
     """Trains a model and leaves it with the weights of the best epoch of all.
 
@@ -111,6 +113,7 @@ def fine_tune(
       validation: the validation split.
       events: is told of the progress.
       attempt: keeps the training's state, and knows that of an interrupted one.
+      board: takes the curves.
 
     Returns:
       The history of all phases, and the clock.
@@ -126,12 +129,14 @@ def fine_tune(
     )
     phases = tuple(_phases(config, manifest))
     steps = -(-len(train) // config.global_batch_size)
-    clock = Clock(events, total_steps=steps * sum(phase.epochs for phase in phases))
+    total_steps = steps * sum(phase.epochs for phase in phases)
+    clock = Clock(events, total_steps=total_steps, board=board)
     attempt = attempt or Attempt()
     history: list[Epoch] = []
     for number in attempt.phases(len(phases)):
         start = read_variables(model.weights) if history else ()
         history, begun_with = attempt.enter_phase(number, history, start)
+        clock.recall(history)
         if begun_with:
             write_variables(model.weights, begun_with)
         phase = dataclasses.replace(phases[number], first_epoch=len(history) + 1)

@@ -28,6 +28,7 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     from components.common.input_pipeline import open_examples
     from components.common.resumption import Attempt
     from components.common.strategy import open_strategy
+    from components.common.tensorboard import open_board
     from components.common.training import best_epoch, make_deterministic, native_precision
     from components.finetune.backbones import BACKBONES
     from components.finetune.fine_tuning import build_model, fine_tune, in_float32
@@ -58,6 +59,7 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
                 ),
                 events=task.events,
                 attempt=Attempt(Checkpoints(storage, task.checkpoint_folder)),
+                board=open_board(task, storage),
             )
         if not task.worker.is_chief:
             return clock.measurements()

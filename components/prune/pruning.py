@@ -21,6 +21,7 @@ from components.common.input_pipeline import Examples, prepare_pictures
 from components.common.keras import keras
 from components.common.resumption import Attempt
 from components.common.strategy import read_variables
+from components.common.tensorboard import TensorBoard
 from components.common.training import HEAD, Clock, Data, Phase, best_epoch, run_phase
 from components.prune.config import PruneConfig
 
@@ -77,6 +78,7 @@ def prune_model(
     validation: Examples,
     events: Events,
     attempt: Attempt | None = None,
+    board: TensorBoard | None = None,
 ) -> Pruned:
     """Prunes a classifier.
 
@@ -88,6 +90,7 @@ def prune_model(
       validation: the validation split.
       events: is told of the progress.
       attempt: keeps the training's state, and knows that of an interrupted one.
+      board: takes the curves.
 
     Raises:
       Terminated: the process was told to end; the state is kept.
@@ -108,7 +111,7 @@ def prune_model(
         masks.on_epoch_end(0)
         return _sparsity(wrapped)
 
-    clock = Clock(events, total_steps=steps * config.epochs)
+    clock = Clock(events, total_steps=steps * config.epochs, board=board)
     phase = Phase(
         name="prune",
         epochs=config.epochs,

@@ -25,6 +25,7 @@ def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
     from components.common.input_pipeline import open_examples
     from components.common.resumption import Attempt
     from components.common.strategy import open_strategy, read_variables, write_variables
+    from components.common.tensorboard import open_board
     from components.common.training import make_deterministic
     from components.prune.pruning import prune_model
 
@@ -48,6 +49,7 @@ def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
                 ),
                 events=task.events,
                 attempt=Attempt(Checkpoints(storage, task.checkpoint_folder)),
+                board=open_board(task, storage),
             )
         if not task.worker.is_chief:
             return pruned.clock.measurements()

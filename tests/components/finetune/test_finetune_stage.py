@@ -8,7 +8,7 @@ import pytest
 
 from components.common.bundles import load_bundle_model
 from components.common.digests import tree_digest
-from components.common.documents import DatasetManifest, ModelBundle
+from components.common.documents import DatasetManifest, ModelBundle, TaskResult
 from components.common.examples import read_examples
 from components.common.pictures import decode_picture
 from components.common.predictions import read_bundle_predictions
@@ -58,6 +58,15 @@ def test_the_bundle_tells_how_the_model_came_to_be(bundle):
     assert document.sparsity == ()
     best = document.history[document.best_epoch - 1]
     assert best.validation_accuracy == max(e.validation_accuracy for e in document.history)
+
+
+def test_the_run_has_a_point_of_each_curve_for_every_epoch(bundle, dataset):
+    context, _ = dataset
+    folder = Path(context.data_root, context.run_folder(), "tensorboard", "finetune")
+    assert len(list(folder.glob("*tfevents*"))) == len(ModelBundle.read(bundle).history)
+    text = Path(context.data_root, context.run_folder(), "tasks", "finetune.json").read_text()
+    measurements = TaskResult.model_validate_json(text).record.measurements
+    assert {"examples_per_s", "step_ms", "input_wait_share"} < set(measurements)
 
 
 def test_predictions_are_the_models_on_what_a_device_would_see(bundle, dataset):
