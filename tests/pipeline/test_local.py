@@ -336,7 +336,7 @@ def test_what_a_killed_writer_left_is_pruned(filled: Filled) -> None:
 
 
 def test_states_of_a_training_that_was_given_up_are_pruned(tmp_path: Path) -> None:
-    storage, registry = LocalStorage(str(tmp_path / "data")), LocalStorage(str(tmp_path / "models"))
+    storage, registry = open_storage(str(tmp_path / "data")), open_storage(str(tmp_path / "models"))
     for key in ("given-up", "going-on"):
         for number in range(2):
             storage.write(f"checkpoints/finetune/{key}/{number}.npz", b"state")
