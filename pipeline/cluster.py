@@ -10,7 +10,7 @@ import dataclasses
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar, get_args
 import kfp_server_api as kfp_api
 from pydantic import ValidationError
 
-from components.common.documents import Outcome, TaskResult
+from components.common.documents import OUTCOME_IN_LOG, Outcome, TaskResult
 from components.common.errors import UserError
 from components.common.run_context import RunContext
 from pipeline.compile import WORKFLOW_ID, CompiledDag, run_parameters
@@ -285,29 +285,46 @@ class RunEnd:
     failed: TaskResult | None
 
 
-def read_end(run: ClusterRun) -> RunEnd:
+def read_end(run: ClusterRun, notify_logs: Callable[[], Iterable[str]] = tuple) -> RunEnd:
     """Finds out how a run ended.
 
     Args:
       run: a run that is over.
+      notify_logs: returns what notify printed; asked where the run's folder can't be read
+        from here, as on a volume of the cluster.
     """
     try:
         storage = run.context.data()
         folder = run.context.run_folder()
         outcome = Outcome.model_validate_json(storage.read(f"{folder}/{Outcome.file_name}"))
     except FileNotFoundError:
-        return _end_by_state(run, f"{run.context.data_root} holds no outcome of it, seen from here")
+        return _end_without_folder(
+            run, notify_logs(), f"{run.context.data_root} holds no outcome of it, seen from here"
+        )
     except (UserError, OSError) as error:
-        return _end_by_state(run, str(error))
-    if outcome.verdict is not None and run.state == "SUCCEEDED":
-        blessed = outcome.verdict != "not_blessed"
-        code = ExitCode.OK if blessed else ExitCode.NOT_BLESSED
-        return RunEnd(code, outcome.message, outcome, None)
+        return _end_without_folder(run, notify_logs(), str(error))
     failed = None
     if outcome.failed_task is not None:
         with contextlib.suppress(FileNotFoundError, ValidationError):
             name = f"{folder}/tasks/{outcome.failed_task}.json"
             failed = TaskResult.model_validate_json(storage.read(name))
+    return _end_by_outcome(run, outcome, failed)
+
+
+def _end_without_folder(run: ClusterRun, logs: Iterable[str], reason: str) -> RunEnd:
+    lines = (line for log in logs for line in log.splitlines())
+    told = [line for line in lines if line.startswith(OUTCOME_IN_LOG)]
+    if not told:
+        return _end_by_state(run, reason)
+    outcome = Outcome.model_validate_json(told[-1].removeprefix(OUTCOME_IN_LOG))
+    return _end_by_outcome(run, outcome, failed=None)
+
+
+def _end_by_outcome(run: ClusterRun, outcome: Outcome, failed: TaskResult | None) -> RunEnd:
+    if outcome.verdict is not None and run.state == "SUCCEEDED":
+        blessed = outcome.verdict != "not_blessed"
+        code = ExitCode.OK if blessed else ExitCode.NOT_BLESSED
+        return RunEnd(code, outcome.message, outcome, None)
     code = ExitCode.BAD_INPUT if failed and failed.user_error else _code(run.state)
     return RunEnd(code, failed.message if failed else outcome.message, outcome, failed)
 

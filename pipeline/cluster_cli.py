@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,7 +30,7 @@ from pipeline.options import (
 
 if TYPE_CHECKING:
     from pipeline.ci import CiSummary
-    from pipeline.cluster import Cluster
+    from pipeline.cluster import Cluster, ClusterRun
     from pipeline.recipe import Recipe
     from pipeline.target import KubeflowTarget, Target
 
@@ -191,7 +191,7 @@ def show_cluster_run(target: str, run_id: str) -> None:
         run = cluster.get(latest.kfp_id) if latest is not None else cluster.find(run_id)
         show_run(_console(), run)
         if run.is_over:
-            show_end(_console(), run, read_end(run))
+            show_end(_console(), run, read_end(run, _notify_logs(cluster.target, run)))
 
 
 @target_app.command("validate")
@@ -291,9 +291,22 @@ def _wait(cluster: "Cluster", kfp_id: str, name: str, target: str) -> ExitCode:
         open_cluster_view(_console()) as show,
     ):
         run = cluster.follow(kfp_id, show)
-    end = read_end(run)
+    end = read_end(run, _notify_logs(cluster.target, run))
     show_end(_console(), run, end)
     return end.code
+
+
+def _notify_logs(target: "KubeflowTarget", run: "ClusterRun") -> Callable[[], Iterator[str]]:
+    """Returns what reads notify's logs, as far as Kubernetes gives them."""
+
+    def read() -> Iterator[str]:
+        from pipeline.pods import read_logs
+
+        with contextlib.suppress(UserError):
+            for log in read_logs(target, run.kfp_id, "notify", os.environ):
+                yield log.text
+
+    return read
 
 
 def _submit_to_vertex(recipe: "Recipe", target: "Target", *, wait: bool) -> ExitCode:
@@ -391,7 +404,7 @@ def _ci_on_cluster(name: str, overrides: list[str], tiny: bool, target: str) -> 
                 verdict=None,
                 link=run.link,
             )
-    end = read_end(run)
+    end = read_end(run, _notify_logs(where, run))
     return summarize(
         recipe.name,
         context,

@@ -12,6 +12,8 @@ import urllib3
 from components.common.errors import UserError
 from pipeline.target import KubeflowTarget, PortForwardAuth
 
+_TIMEOUT_S = (10, 60)  # To connect, and between two pieces of an answer.
+
 
 @dataclasses.dataclass(frozen=True)
 class PodLog:
@@ -45,7 +47,9 @@ def read_logs(
     by_hand = f"kubectl logs -n {target.namespace} -l {selector} -c main --prefix --tail=-1"
     try:
         core = kubernetes.client.CoreV1Api(_connect(target, environment))
-        found = core.list_namespaced_pod(target.namespace, label_selector=selector).items
+        found = core.list_namespaced_pod(
+            target.namespace, label_selector=selector, _request_timeout=_TIMEOUT_S
+        ).items
         for pod in sorted(found, key=lambda pod: pod.metadata.creation_timestamp):
             name = pod.metadata.name
             text = _read_log(core, name, target.namespace)
@@ -74,7 +78,11 @@ def read_logs(
 def _read_log(core: kubernetes.client.CoreV1Api, pod: str, namespace: str) -> str:
     """Returns a pod's log; for one that waits, or has gone meanwhile, says so."""
     try:
-        return str(core.read_namespaced_pod_log(pod, namespace, container="main"))
+        return str(
+            core.read_namespaced_pod_log(
+                pod, namespace, container="main", _request_timeout=_TIMEOUT_S
+            )
+        )
     except kubernetes.client.ApiException as error:
         if error.status not in (400, 404):
             raise

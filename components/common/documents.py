@@ -564,6 +564,10 @@ class Receipt(Document):
     """Sum over the tasks, some of which ran at the same time."""
 
 
+OUTCOME_IN_LOG = "outcome: "
+"""How notify begins the line that tells the outcome to whoever can't read the run's folder."""
+
+
 class Outcome(Document):
     """How a run ended; written by the exit handler, read by whoever waits for the run."""
 

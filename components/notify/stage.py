@@ -6,7 +6,7 @@ It is the exit handler: it can depend on no task, so it reads the run's folder.
 import os
 import time
 
-from components.common.documents import Document, Outcome
+from components.common.documents import OUTCOME_IN_LOG, Document, Outcome
 from components.common.receipts import collect_receipt
 from components.common.run_context import RunContext
 from components.common.stage import connect
@@ -34,7 +34,8 @@ def run(*, state: str, failed_task: str, error: str, config: str, context: str) 
     )
     _keep(run_context, receipt)
     _keep(run_context, outcome)
-    print(outcome.message, flush=True)
+    print(outcome.message)
+    print(f"{OUTCOME_IN_LOG}{outcome.to_json()}", flush=True)
     _post(outcome, NotifyConfig.from_json(config), run_context)
     events.emit("finished", status="computed", seconds=round(time.monotonic() - started, 3))
 

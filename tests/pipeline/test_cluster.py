@@ -18,8 +18,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
-from components.common.documents import Outcome, Receipt, TaskResult
+from components.common.documents import Outcome, Published, Receipt, TaskResult
 from components.common.errors import UserError
+from components.notify import stage as notify
+from components.notify.config import NotifyConfig
 from components.notify.outcomes import describe_outcome
 from pipeline.cli import app
 from pipeline.cluster import Cluster, ClusterRun, new_run_id, read_end
@@ -469,6 +471,25 @@ def test_the_verdict_is_the_run_folders(
     assert end.code is code
     if outcome is None:
         assert "its verdict can't be read" in end.message
+
+
+def test_where_the_folder_is_out_of_reach_notify_tells_the_verdict(
+    cluster: Cluster, server: KfpServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = finish(cluster, server, "SUCCEEDED", None)
+    seen_there = run.context.model_copy(update={"data_root": f"{run.context.data_root}/there"})
+    published = Published(verdict="not_blessed", version=None, uri=None, message="none was fit")
+    seen_there.data().write(f"runs/run-1/{Published.file_name}", published.to_json().encode())
+    notify.run(
+        state="SUCCEEDED",
+        failed_task="",
+        error="",
+        config=NotifyConfig().to_json(),
+        context=seen_there.to_json(),
+    )
+    end = read_end(run, lambda: ["a first attempt's log", capsys.readouterr().out])
+    assert end.code is ExitCode.NOT_BLESSED
+    assert end.outcome is not None and end.outcome.verdict == "not_blessed"
 
 
 def test_a_users_mistake_on_the_cluster_is_bad_input(cluster: Cluster, server: KfpServer) -> None:
