@@ -21,7 +21,7 @@ import yaml
 from typer.testing import CliRunner
 
 from components.common.digests import tree_digest
-from components.common.documents import BlessedModel, Decision, Outcome, TaskResult
+from components.common.documents import OUTCOME_IN_LOG, BlessedModel, Decision, Outcome, TaskResult
 from components.common.errors import UserError
 from components.common.registry import Registry
 from components.common.run_context import RunContext
@@ -297,6 +297,9 @@ def kubernetes(tmp_path: Path) -> Iterator[Path]:
 class _Pods(BaseHTTPRequestHandler):
     """Kubernetes' answers for pods: one of preprocess, two attempts of finetune, one waits."""
 
+    run_ids: tuple[str, ...] = ("run-id",)
+    notified = ""
+    """What notify's pod, of which there is one where this is set, printed."""
     pods = (
         ("b", "finetune", 2),
         ("a", "preprocess", 1),
@@ -309,6 +312,9 @@ class _Pods(BaseHTTPRequestHandler):
         if url.path.endswith("/d/log"):
             said = {"kind": "Status", "code": 400, "message": "container main is waiting to start"}
             self._send(json.dumps(said).encode(), "application/json", status=400)
+            return
+        if url.path.endswith("/notify/log"):
+            self._send(self.notified.encode(), "text/plain")
             return
         if url.path.endswith("/log"):
             self._send(f"log of {url.path.split('/')[-2]}".encode(), "text/plain")
@@ -325,11 +331,14 @@ class _Pods(BaseHTTPRequestHandler):
                 },
                 "status": {"phase": "Succeeded"},
             }
-            for name, component, second in self.pods
-            if wanted["pipeline/runid"] == "run-id" and stage in (None, component)
+            for name, component, second in self._pods()
+            if wanted["pipeline/runid"] in self.run_ids and stage in (None, component)
         ]
         answer = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
         self._send(json.dumps(answer).encode(), "application/json")
+
+    def _pods(self) -> tuple[tuple[str, str, int], ...]:
+        return (*self.pods, ("notify", "notify", 5)) if self.notified else self.pods
 
     def _send(self, data: bytes, type_: str, *, status: int = 200) -> None:
         self.send_response(status)
@@ -390,3 +399,24 @@ def test_the_commands_of_the_workflow_files_exist(
         # The command line was understood: what is missing is the user's own file.
         assert isinstance(result.exception, UserError), (command, result.output)
         assert words[1 if words[0] == "ci" else 3] in str(result.exception)
+
+
+def test_a_verdict_on_a_volume_is_read_from_notifys_log(
+    tmp_path: Path, server: KfpServer, kubernetes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(kubernetes))
+    outcome = Outcome(
+        run_id="run", state="succeeded", verdict="not_blessed", message="none", failed_task=None
+    )
+    monkeypatch.setattr(_Pods, "notified", f"none\n{OUTCOME_IN_LOG}{outcome.to_json()}\n")
+    server.autopilot = ("RUNNING", "SUCCEEDED")
+    create = server.answer
+
+    def answer(request: Any) -> Any:
+        answered = create(request)
+        monkeypatch.setattr(_Pods, "run_ids", tuple(server.runs))
+        return answered
+
+    monkeypatch.setattr(server, "answer", answer)
+    result, _ = run_ci(tmp_path, server)
+    assert result.exit_code == ExitCode.NOT_BLESSED, result.output
