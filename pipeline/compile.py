@@ -19,6 +19,7 @@ from components.common.run_context import RunContext
 from pipeline.dag import build_dag
 from pipeline.recipe import Recipe
 from pipeline.target import KubeflowTarget, Machine, Target, VertexTarget
+from pipeline.worker_pods import launcher_machine, let_launch
 
 WORKFLOW_ID = "{{workflow.uid}}"
 """Becomes the run's id when KFP starts a run of a schedule, wherever it stands in it."""
@@ -58,9 +59,14 @@ def compile_dag(*, prunes: bool, target: Target) -> CompiledDag:
 
     def place(task: dsl.PipelineTask) -> None:
         machine = target.machine_of(task.component_spec.name)
-        _request(task, machine, target)
-        if isinstance(target, KubeflowTarget):
-            _configure_pod(task, machine, target)
+        if not isinstance(target, KubeflowTarget):
+            _request(task, machine, target)
+            return
+        own = machine if machine.workers == 1 else launcher_machine(machine, target)
+        _request(task, own, target)
+        _configure_pod(task, own, target)
+        if machine.workers > 1:
+            let_launch(task, machine, target, _labels(task, target))
 
     dag = build_dag(prunes=prunes, place=place)
     with tempfile.TemporaryDirectory() as folder:

@@ -31,6 +31,7 @@ StageName = Literal[
     "notify",
 ]
 ImageSet = Literal["beam", "train", "lite"]
+TRAINING_STAGES: tuple[StageName, ...] = ("finetune", "prune")
 
 Cpu = Annotated[str, Field(pattern=r"^\d+(\.\d+|m)?$")]
 Bytes = Annotated[str, Field(pattern=r"^\d+(\.\d+)?([KMGTPE]i?)?$")]
@@ -88,6 +89,9 @@ class Machine(Part):
     memory_limit: Bytes | None = None
     """As requested, where not stated."""
     accelerator: Accelerator | None = None
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Pods that train one model together, each with all of the above; finetune and prune
+    alone, on Kubernetes with JobSet."""
     shared_memory: Bytes | None = None
     """Size of /dev/shm, which counts as memory; Kubernetes gives 64 MiB where not stated."""
     timeout_s: Annotated[int, Field(ge=60)] | None = None
@@ -285,6 +289,8 @@ class KubeflowTarget(BaseTarget):
     image_pull_secrets: tuple[KubernetesName, ...] = ()
     run_as_user: Annotated[int, Field(ge=1)] | None = None
     """User and group id in the containers; the image's own, never root, where not stated."""
+    queue: KubernetesName | None = None
+    """Kueue's LocalQueue, which lets a stage's workers start all at once or not yet."""
 
     def is_reachable(self, location: str) -> bool:
         mounted = (_below(location, volume.path) is not None for volume in self.volumes)
@@ -304,6 +310,19 @@ class KubeflowTarget(BaseTarget):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _can_launch(self) -> Self:
+        _only_training_has_workers(self)
+        stages = [stage for stage in TRAINING_STAGES if self.machine_of(stage).workers > 1]
+        if stages and self.service_account is None:
+            raise ValueError(
+                f"service_account: is required where {stages[0]} has `workers`; it is what the "
+                "role in manifests/base/launcher.yaml is bound to, such as litesmith-runner"
+            )
+        if self.queue is not None and not stages:
+            raise ValueError("queue: is for `workers` of finetune or prune, and no stage has any")
+        return self
+
 
 class VertexTarget(BaseTarget):
     """Vertex AI Pipelines."""
@@ -318,8 +337,14 @@ class VertexTarget(BaseTarget):
 
     @model_validator(mode="after")
     def _vertex_can_do_it(self) -> Self:
+        _only_training_has_workers(self)
         for name in ("machine", *self.stages):
             machine = self.machine if name == "machine" else self.machine_of(name)
+            if machine.workers > 1:
+                raise ValueError(
+                    f"{name}.workers: several workers are started through a JobSet, on a target "
+                    "of kind kubeflow; on Vertex give one machine several accelerators"
+                )
             unknown = [
                 key
                 for key in ("shared_memory", "timeout_s", "node_selector", "tolerations", "secrets")
@@ -330,6 +355,17 @@ class VertexTarget(BaseTarget):
                     f"{name}: Vertex AI Pipelines has no {', '.join(unknown)} for a task"
                 )
         return self
+
+
+def _only_training_has_workers(target: BaseTarget) -> None:
+    others = [name for name in target.stages if name not in TRAINING_STAGES]
+    wrong = next((name for name in others if target.stages[name].workers > 1), None)
+    if target.machine.workers > 1:
+        raise ValueError("machine.workers: belongs to a stage: `stages: {finetune: {workers: 4}}`")
+    if wrong is not None:
+        raise ValueError(
+            f"stages.{wrong}.workers: {wrong} runs in one pod; finetune and prune take workers"
+        )
 
 
 Target = KubeflowTarget | VertexTarget

@@ -8,6 +8,7 @@ it came to be, beside the output and in the run's folder.
 
 import contextlib
 import dataclasses
+import importlib
 import importlib.metadata
 import io
 import os
@@ -35,7 +36,7 @@ from components.common.events import Events
 from components.common.run_context import RunContext
 from components.common.store import Store
 from components.common.termination import Terminated
-from components.common.workers import DEVICES, Worker, this_worker
+from components.common.workers import DEVICES, WORKER_PODS, Worker, this_worker
 
 C = TypeVar("C", bound=StageConfig)
 
@@ -185,6 +186,16 @@ def _answer(
     work = output.with_name(f"{output.name}.work")
     record = store.find(stage.name, key, work, verify) if stage.reuse else None
     cached = record is not None
+    if record is None and WORKER_PODS in os.environ:
+        record = _launch(
+            stage,
+            key,
+            config,
+            run,
+            inputs,
+            events,
+            lambda: store.find(stage.name, key, work, verify),
+        )
     if record is None:
         task = Task(
             name=name,
@@ -215,6 +226,31 @@ def _profile_steps() -> int:
     if not text.isdecimal():
         raise UserError(f"{PROFILE_STEPS}: {text!r}; expected a number of steps, such as 10")
     return int(text)
+
+
+def _launch(
+    stage: Stage[C],
+    key: str,
+    config: C,
+    run: RunContext,
+    inputs: Mapping[str, Path | Sequence[Path] | None],
+    events: Events,
+    find: Callable[[], Record | None],
+) -> Record:
+    """Lets workers of the cluster compute, and returns the record of what they put in the store."""
+    # By name: what waits for a result has no part in it, and none in any key.
+    launches = importlib.import_module("components.common.launches")
+    launcher = importlib.import_module("components.common.launcher")
+    launch = launches.Launch(run.data(), stage.name, key)
+    launch.leave(config, run, inputs)
+    record: Record = launcher.launch_and_wait(
+        launch,
+        find,
+        environment=os.environ,
+        states=_checkpoint_folder(stage.name, key),
+        events=events,
+    )
+    return record
 
 
 def _checkpoint_folder(stage: str, key: str) -> str:

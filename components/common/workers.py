@@ -9,6 +9,8 @@ from components.common.errors import UserError
 TF_CONFIG = "TF_CONFIG"
 DEVICES = "LITESMITH_DEVICES"
 """Set by a target: `auto`, `one`, `mirrored` or `tpu`; what a training runs on."""
+WORKER_PODS = "LITESMITH_WORKER_PODS"
+"""Set where a target asks for workers: `jobset.WorkerPods` as JSON. They compute, not this."""
 
 
 @dataclasses.dataclass(frozen=True)
