@@ -217,7 +217,7 @@ class _Wait:
                 )
             is_going = found["metadata"].get("deletionTimestamp") is not None
             if not is_going:
-                if not (condition(found, "Completed") or condition(found, "Failed")):
+                if condition(found, "Failed") is None:
                     self._events.emit("joins", jobset=self._cluster.name)
                     return
                 self._cluster.delete()  # What is left of an earlier attempt.

@@ -1,21 +1,16 @@
 """Submitting to Kubeflow Pipelines: kfp's own client against a server with its schema."""
 
 import contextlib
-import ipaddress
 import socket
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import kfp
 import kfp_server_api
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
 from components.common.documents import Outcome, Published, Receipt, TaskResult
@@ -30,6 +25,7 @@ from pipeline.connection import UnansweredError, connect
 from pipeline.exit_codes import ExitCode
 from pipeline.recipe import load_recipe
 from pipeline.target import KubeflowTarget
+from tests.certificates import write_certificate
 from tests.pipeline.conftest import make_target
 from tests.pipeline.kfp_server import KfpServer, Refusal, check_model
 
@@ -235,26 +231,6 @@ def test_tls_is_verified(tmp_path: Path) -> None:
         with pytest.raises(UserError, match="certificate is not trusted .*other.pem does not fit"):
             with connect(make_target(tmp_path, server.host, ca_file=str(other)), {}):
                 pass
-
-
-def write_certificate(path: Path) -> Path:
-    """Writes a self-signed certificate for 127.0.0.1, and its key, into one PEM file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, path.stem)])
-    now = datetime.now(UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, format_ = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    secret = key.private_bytes(pem, format_, serialization.NoEncryption())
-    path.write_bytes(certificate.public_bytes(pem) + secret)
-    return path
 
 
 def test_a_ca_file_must_hold_certificates(tmp_path: Path, server: KfpServer) -> None:
