@@ -60,7 +60,6 @@ class KubernetesServer:
         the server, the JobSet's name and how often it was restarted.
       rules: of the caller's role; all that they do not grant is refused.
       has_jobset: whether JobSet is installed.
-      lingers: whether what is deleted stays until `let_go`, as under a finalizer.
       requests: `METHOD /path?query` of every request.
       verbs: `verb resource` of every request that was permitted.
     """
@@ -68,7 +67,6 @@ class KubernetesServer:
     workload: Callable[["KubernetesServer", str, int], None] = lambda server, name, attempt: None
     rules: Sequence[Json] | None = None
     has_jobset: bool = True
-    lingers: bool = False
     requests: list[str] = dataclasses.field(default_factory=list)
     verbs: set[str] = dataclasses.field(default_factory=set)
 
@@ -126,6 +124,33 @@ class KubernetesServer:
     def count(self, pattern: str) -> int:
         return sum(re.search(pattern, request) is not None for request in self.requests)
 
+    def create(self, jobset: Json) -> None:
+        """Makes a JobSet, as anyone may."""
+        request = Request("POST", "", {}, None, json.dumps(jobset).encode())
+        with self._changed:
+            self._create(request, "vision")
+
+    def mark_deleted(self, name: str) -> None:
+        """Lets a JobSet go, which a finalizer still holds."""
+        with self._changed:
+            self.jobsets[name]["metadata"]["deletionTimestamp"] = _STAMP
+            self._note("MODIFIED", self.jobsets[name])
+
+    def conclude(self, name: str, kind: str) -> None:
+        """Ends a JobSet, `Completed` or `Failed`."""
+        with self._changed:
+            self._conclude(self.jobsets[name], kind, "Ended", "by a test")
+
+    def stop_all_at_once(self, name: str, codes: Mapping[int, int]) -> None:
+        """Ends several pods before their job's controller looks."""
+        with self._changed:
+            for index, code in codes.items():
+                self._terminate(name, index, code)
+        time.sleep(0.2)  # As slow as a busy controller.
+        with self._changed:
+            if name in self.jobsets:
+                self._reconcile(name)
+
     def forget_history(self) -> None:
         """Lets every watch from before now be answered with 410, as after a compaction."""
         with self._changed:
@@ -167,18 +192,10 @@ class KubernetesServer:
         with self._changed:
             if name not in self.jobsets:
                 return
-            pod = self.worker(name, index)
-            lines = self.logs.get(pod, ())
-            state = {
-                "exitCode": code,
-                "reason": "Completed" if code == 0 else "Error",
-                "message": "\n".join(lines[-80:])[-2048:] if code else "",
-            }
             if disrupted:
                 target = {"type": "DisruptionTarget", "status": "True"}
-                self.pods[pod]["status"]["conditions"] = [target]
-            phase = "Succeeded" if code == 0 else "Failed"
-            self._set(name, index, phase, {"terminated": state})
+                self.pods[self.worker(name, index)]["status"]["conditions"] = [target]
+            self._terminate(name, index, code)
             self._reconcile(name)
 
     def remove(self, name: str) -> None:
@@ -190,6 +207,16 @@ class KubernetesServer:
             self._note("DELETED", jobset)
 
     # --- what controllers do --------------------------------------------------------
+
+    def _terminate(self, name: str, index: int, code: int) -> None:
+        lines = self.logs.get(self.worker(name, index), ())
+        state = {
+            "exitCode": code,
+            "reason": "Completed" if code == 0 else "Error",
+            "message": "\n".join(lines[-80:])[-2048:] if code else "",
+        }
+        phase = "Succeeded" if code == 0 else "Failed"
+        self._set(name, index, phase, {"terminated": state})
 
     def _make_pods(self, jobset: Json) -> None:
         name, restarts = jobset["metadata"]["name"], jobset["status"]["restarts"]
@@ -336,11 +363,7 @@ class KubernetesServer:
         return self._found(name)
 
     def _delete(self, request: "Request", namespace: str, name: str) -> Json:
-        jobset = self._found(name)
-        if self.lingers:
-            jobset["metadata"]["deletionTimestamp"] = _STAMP
-            self._note("MODIFIED", jobset)
-        else:
+        if not self._found(name)["metadata"].get("deletionTimestamp"):
             self.remove(name)
         return {"kind": "Status", "status": "Success"}
 

@@ -9,6 +9,7 @@ way waits for the set that computes it.
 
 import contextlib
 import dataclasses
+import json
 import signal
 import sys
 import threading
@@ -308,7 +309,6 @@ class _Cluster:
         self._pace = pace
         self._jobsets = kubernetes.client.CustomObjectsApi(api)
         self._pods = kubernetes.client.CoreV1Api(api)
-        self._as_json = api.sanitize_for_serialization
         self._place = (GROUP, VERSION, namespace, PLURAL)
 
     def create(self, body: Json) -> bool:
@@ -339,8 +339,13 @@ class _Cluster:
 
     def pods(self) -> list[Json]:
         selector = f"{JOBSET_NAME}={self.name}"
-        found = self._ask(self._pods.list_namespaced_pod, self._namespace, label_selector=selector)
-        pods: list[Json] = self._as_json(found.items)
+        found = self._ask(
+            self._pods.list_namespaced_pod,
+            self._namespace,
+            label_selector=selector,
+            _preload_content=False,  # As it is: the client's models refuse what is incomplete.
+        )
+        pods: list[Json] = json.loads(found.data)["items"]
         return pods
 
     def delete(self, *, patience: float | None = None) -> None:

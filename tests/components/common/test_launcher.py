@@ -85,13 +85,10 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kuberne
 @pytest.fixture
 def launch(tmp_path: Path) -> Launch:
     context = run_context(tmp_path)
-    write_dataset(context, tmp_path / "dataset", examples=dict.fromkeys(EXAMPLES, 6))
+    write_dataset(context, tmp_path / "dataset", examples={"train": 6, "validation": 6, "test": 6})
     launch = Launch(context.data(), "finetune", KEY)
     launch.leave(StageConfig(), context, {"dataset": tmp_path / "dataset", "none": None})
     return launch
-
-
-EXAMPLES = ("train", "validation", "test")
 
 
 def wait(launch: Launch, *results: Record | None, pace: Pace = QUICK) -> Record:
@@ -235,39 +232,27 @@ def test_a_second_launcher_waits_for_the_set_that_is_there(cluster, launch, caps
         end_well(server, name, attempt)
 
     cluster.workload = workload
-    cluster._create(_post(jobset()), "vision")
+    cluster.create(jobset())
     threading.Timer(0.2, started.set).start()
     assert wait(launch) is RECORD
     assert len(cluster.created) == 1
     assert f"finetune: joins jobset={NAME}" in capsys.readouterr().out
 
 
-def _post(body: dict[str, Any]) -> Any:
-    from tests.kubernetes_server import Request
-
-    return Request("POST", "", {}, None, json.dumps(body).encode())
-
-
 @pytest.mark.parametrize(("kind", "sets"), [("Failed", 2), ("Completed", 1)])
 def test_of_what_an_earlier_attempt_left_a_result_is_taken(cluster, launch, kind, sets) -> None:
-    cluster._create(_post(jobset()), "vision")
-    cluster._conclude(cluster.jobsets[NAME], kind, "Ended", "earlier")
+    cluster.create(jobset())
+    cluster.conclude(NAME, kind)
     cluster.workload = end_well
     assert wait(launch) is RECORD
     assert len(cluster.created) == sets and cluster.jobsets == {}
 
 
 def test_a_set_that_is_still_going_is_waited_for(cluster, launch) -> None:
-    cluster.lingers = True
-    cluster._create(_post(jobset()), "vision")
-    cluster._delete(None, "vision", NAME)
+    cluster.create(jobset())
+    cluster.mark_deleted(NAME)
     cluster.workload = end_well
-
-    def let_go() -> None:
-        cluster.lingers = False
-        cluster.remove(NAME)
-
-    threading.Timer(0.3, let_go).start()
+    threading.Timer(0.3, cluster.remove, [NAME]).start()
     assert wait(launch) is RECORD
     assert len(cluster.created) == 2 and cluster.count("^POST") > 2
 
@@ -276,7 +261,7 @@ def test_the_set_of_another_computation_is_left_alone(cluster, launch) -> None:
     other = build_jobset(
         PODS, stage="finetune", key=KEY[:16] + "f" * 48, data_root="/", owner=OWNER
     )
-    cluster._create(_post(other), "vision")
+    cluster.create(other)
     with pytest.raises(WorkersFailed, match="computes something else"):
         wait(launch)
 
@@ -332,18 +317,15 @@ def test_a_workers_user_error_is_the_tasks(cluster, launch) -> None:
 
 
 def test_who_lost_another_is_not_to_blame(cluster, launch) -> None:
-    """The peers may end before the job's controller has looked: then it is restarted."""
+    """By its policy the job was interrupted, for one of its pods says so, and starts anew."""
 
     def workload(server: KubernetesServer, name: str, attempt: int) -> None:
         server.begin(name)
-        server.say(name, 2, "Killed")
-        with server._changed:  # All at once, as a slow controller sees it.
-            server._set(name, 2, "Failed", {"terminated": {"exitCode": 137, "reason": "OOMKilled"}})
-            time.sleep(0.2)
-        server.end(name, 0, PEER_LOST)
+        server.say(name, 2, "out of memory")
+        server.stop_all_at_once(name, {0: PEER_LOST, 2: 137})
 
     cluster.workload = workload
-    with pytest.raises(WorkersFailed, match=r"worker 2 .* 137 \(OOMKilled\)"):
+    with pytest.raises(WorkersFailed, match=r"worker 2 .* status 137 .*\nout of memory"):
         wait(launch)
 
 
@@ -531,28 +513,21 @@ def test_a_launcher_renews_its_sign_of_life(cluster, launch, monkeypatch) -> Non
     assert wait(launch) is RECORD
 
 
-def test_workers_that_nobody_waits_for_do_not_start(launch, monkeypatch) -> None:
+@pytest.fixture
+def sigterm() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_workers_that_nobody_waits_for_do_not_start(launch, monkeypatch, sigterm) -> None:
     monkeypatch.setenv(launched_worker.INDEX, "0")
     launch.data.write(f"{launch.folder}/awaited", str(time.time() - ABANDONED_AFTER_S - 1).encode())
-    with _sigterm_kept(), pytest.raises(SystemExit, match="nobody waits"):
+    with pytest.raises(SystemExit, match="nobody waits"):
         launched_worker.main(["finetune", KEY, launch.data.root, "a:1", "b:1"])
     launch.remove()
-    with _sigterm_kept(), pytest.raises(SystemExit, match="nobody waits"):
+    with pytest.raises(SystemExit, match="nobody waits"):
         launched_worker.main(["finetune", KEY, launch.data.root, "a:1", "b:1"])
-
-
-def _sigterm_kept() -> Any:
-    import contextlib
-
-    @contextlib.contextmanager
-    def kept() -> Iterator[None]:
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
-
-    return kept()
 
 
 def test_a_launch_is_taken_as_it_was_left(launch, tmp_path) -> None:
