@@ -16,14 +16,23 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from packaging.requirements import Requirement
+from urllib3.exceptions import HTTPError
 
 from components.common.documents import Candidate, TaskResult
 from components.common.errors import UserError
+from components.common.jobset import GROUP, PLURAL, VERSION
 from components.common.storage import open_storage
 from pipeline.container_registry import image_exists
 from pipeline.recipe import LOCATIONS, WORDS_FOR_WEIGHTS, Recipe
 from pipeline.sufficiency import check_sufficiency
-from pipeline.target import KubeflowTarget, Machine, PortForwardAuth, StageName, Target
+from pipeline.target import (
+    TRAINING_STAGES,
+    KubeflowTarget,
+    Machine,
+    PortForwardAuth,
+    StageName,
+    Target,
+)
 from pipeline.trial_recipe import RECIPE_FILE, trial_context, trial_recipe
 
 _TRIAL_TIMEOUT_S = 900
@@ -85,6 +94,7 @@ def examine_places(
     if isinstance(target, KubeflowTarget):
         yield check_host(target)
         yield from check_accelerators(target)
+        yield from check_workers(target)
 
 
 def check_libraries(extras: Iterable[str]) -> Finding:
@@ -236,6 +246,45 @@ def fits(machine: Machine, labels: Mapping[str, str], allocatable: Mapping[str, 
     if accelerator is None:
         return has_labels
     return has_labels and int(allocatable.get(accelerator.type, "0")) >= accelerator.count
+
+
+def check_workers(target: KubeflowTarget) -> Iterator[Finding]:
+    """Looks whether JobSet is there, and whether the run's account may use it."""
+    import kubernetes
+
+    if not any(target.machine_of(stage).workers > 1 for stage in TRAINING_STAGES):
+        return
+    check, account = "workers", f"system:serviceaccount:{target.namespace}:{target.service_account}"
+    attributes = {"group": GROUP, "resource": PLURAL, "verb": "create"}
+    attributes["namespace"] = target.namespace
+    review = {"spec": {"user": account, "resourceAttributes": attributes}}
+    try:
+        kubernetes.config.load_config()
+        kubernetes.client.CustomObjectsApi().get_api_resources(GROUP, VERSION, _request_timeout=10)
+        answer = (
+            kubernetes.client.AuthorizationV1Api().create_namespaced_local_subject_access_review(
+                target.namespace,
+                {**review, "metadata": {"namespace": target.namespace}},
+                _request_timeout=10,
+            )
+        )
+    except kubernetes.client.ApiException as error:
+        if error.status == 404:
+            yield Finding(check, "failed", f"no JobSet ({GROUP}/{VERSION}) here; install it")
+        else:
+            yield Finding(check, "warning", f"can't be looked at from here: {error.reason}")
+    except (kubernetes.config.ConfigException, OSError, HTTPError) as error:
+        yield Finding(check, "warning", f"can't be looked at from here: {error}")
+    else:
+        if answer.status.allowed:
+            yield Finding(check, "fine", f"{target.service_account} may create JobSets")
+        else:
+            yield Finding(
+                check,
+                "failed",
+                f"{target.service_account} may not create JobSets in {target.namespace}; apply "
+                "manifests/base/launcher.yaml",
+            )
 
 
 def _describe(machine: Machine) -> str:

@@ -57,7 +57,8 @@ def _pod_template(
     image: str, machine: Machine, target: KubeflowTarget, labels: Mapping[str, str]
 ) -> dict[str, Any]:
     volumes, mounts = _volumes(machine, target)
-    user = {} if target.run_as_user is None else {"runAsUser": target.run_as_user}
+    user = target.run_as_user
+    ids = {} if user is None else {"runAsUser": user, "runAsGroup": user}
     requests = {"cpu": machine.cpu, "memory": machine.memory}
     limits = {
         "cpu": machine.cpu_limit or machine.cpu,
@@ -72,7 +73,7 @@ def _pod_template(
         "securityContext": {
             "runAsNonRoot": True,
             "seccompProfile": {"type": "RuntimeDefault"},
-            **user,
+            **ids,
         },
         "imagePullSecrets": [{"name": name} for name in target.image_pull_secrets],
         "nodeSelector": dict(machine.node_selector),

@@ -40,6 +40,7 @@ KUBERNETES_VERSION = "1.34"
 TOKEN = "a-service-account's-token"
 _STAMP = "2026-01-01T00:00:00Z"
 _JOBSETS = "/apis/jobset.x-k8s.io/v1alpha2/namespaces/([^/]+)/jobsets"
+_REVIEWS = "/apis/authorization.k8s.io/v1/namespaces/([^/]+)/localsubjectaccessreviews"
 _PODS = "/api/v1/namespaces/([^/]+)/pods"
 
 
@@ -335,14 +336,16 @@ class KubernetesServer:
         raise Refusal(404, "the server could not find the requested resource")
 
     def _authorize(self, verb: str, resource: str) -> None:
+        if not self._grants(verb, resource) and resource != "nothing":
+            raise Refusal(403, f"forbidden: the service account cannot {verb} {resource}")
+        self.verbs.add(f"{verb} {resource}")
+
+    def _grants(self, verb: str, resource: str) -> bool:
         group = "jobset.x-k8s.io" if resource == "jobsets" else ""
-        granted = self.rules is None or any(
+        return self.rules is None or any(
             group in rule["apiGroups"] and resource in rule["resources"] and verb in rule["verbs"]
             for rule in self.rules
         )
-        if not granted:
-            raise Refusal(403, f"forbidden: the service account cannot {verb} {resource}")
-        self.verbs.add(f"{verb} {resource}")
 
     def _create(self, request: "Request", namespace: str) -> Json:
         self._installed()
@@ -393,6 +396,18 @@ class KubernetesServer:
             yield from map(json.dumps, events)
             if events and events[0]["type"] == "ERROR":
                 return
+
+    def _resources(self, request: "Request") -> Json:
+        self._installed()
+        return {"kind": "APIResourceList", "groupVersion": "jobset.x-k8s.io/v1alpha2"}
+
+    def _review(self, request: "Request", namespace: str) -> Json:
+        """Answers what a service account may, by the role that all of them have here."""
+        review: Json = json.loads(request.data)
+        asked = review["spec"]["resourceAttributes"]
+        assert review["spec"]["user"].startswith(f"system:serviceaccount:{namespace}:")
+        review["status"] = {"allowed": self._grants(asked["verb"], asked["resource"])}
+        return review
 
     def _list_pods(self, request: "Request", namespace: str) -> Json:
         label, value = request.query["labelSelector"].split("=")
@@ -550,6 +565,8 @@ _ROUTES: tuple[tuple[str, str, str, str, Callable[..., Any]], ...] = (
     ("GET", "watch", "jobsets", _JOBSETS, KubernetesServer._watch),
     ("GET", "get", "jobsets", f"{_JOBSETS}/([^/]+)", KubernetesServer._get),
     ("DELETE", "delete", "jobsets", f"{_JOBSETS}/([^/]+)", KubernetesServer._delete),
+    ("GET", "get", "nothing", "/apis/jobset.x-k8s.io/v1alpha2/?", KubernetesServer._resources),
+    ("POST", "create", "nothing", _REVIEWS, KubernetesServer._review),
     ("GET", "list", "pods", _PODS, KubernetesServer._list_pods),
     ("GET", "get", "pods/log", f"{_PODS}/([^/]+)/log", KubernetesServer._log),
 )

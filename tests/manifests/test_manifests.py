@@ -12,6 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from components.common.jobset import JOBSET_NAME, WorkerPods, build_jobset
 from pipeline.compile import compile_dag
 from tests.pipeline.conftest import make_target
 
@@ -19,6 +20,7 @@ MANIFESTS = Path(__file__).parents[2] / "manifests"
 DOCKERFILE = Path(__file__).parents[2] / "images" / "Dockerfile"
 OVERLAYS = sorted(path.name for path in (MANIFESTS / "overlays").iterdir())
 KUBERNETES_VERSION = "1.34"
+TASK_LABELS = {"app.kubernetes.io/name": "litesmith", "app.kubernetes.io/component": "prune"}
 
 
 @pytest.fixture(scope="module", params=OVERLAYS)
@@ -49,6 +51,7 @@ def test_roles_name_what_they_grant(objects: list[dict[str, Any]]) -> None:
     assert {role["metadata"]["name"] for role in roles} >= {
         "litesmith-runner",
         "litesmith-submitter",
+        "litesmith-launcher",
     }
     for rule in (rule for role in roles for rule in role["rules"]):
         assert "*" not in {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
@@ -68,7 +71,7 @@ def test_every_binding_finds_its_role_and_accounts(objects: list[dict[str, Any]]
 def test_the_network_policy_is_for_the_pods_that_compile_labels(
     objects: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    (policy,) = [item["spec"] for item in objects if item["kind"] == "NetworkPolicy"]
+    policy = policy_of(objects, "litesmith-tasks")
     text = compile_dag(prunes=False, target=make_target(tmp_path)).yaml
     _, platform = yaml.safe_load_all(text)
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
@@ -77,6 +80,27 @@ def test_the_network_policy_is_for_the_pods_that_compile_labels(
         assert policy["podSelector"]["matchLabels"].items() <= labels.items()
     ports = {port["port"] for rule in policy["egress"] for port in rule.get("ports", ())}
     assert ports >= {53, 443, 6443}
+
+
+def test_workers_reach_one_another_and_nobody_else_reaches_them(
+    objects: list[dict[str, Any]],
+) -> None:
+    policy = policy_of(objects, "litesmith-workers")
+    template = {"metadata": {"labels": TASK_LABELS}, "spec": {"containers": [{"name": "main"}]}}
+    pods = WorkerPods(count=2, template=template)
+    jobset = build_jobset(pods, stage="prune", key="0" * 64, data_root="/", owner={})
+    (job,) = jobset["spec"]["replicatedJobs"]
+    labels = job["template"]["spec"]["template"]["metadata"]["labels"]
+    assert policy["podSelector"] == {
+        "matchLabels": {"app.kubernetes.io/name": labels["app.kubernetes.io/name"]},
+        "matchExpressions": [{"key": JOBSET_NAME, "operator": "Exists"}],
+    }
+    assert policy["ingress"] == [{"from": [{"podSelector": policy["podSelector"]}]}]
+
+
+def policy_of(objects: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    policies = {o["metadata"]["name"]: o["spec"] for o in objects if o["kind"] == "NetworkPolicy"}
+    return policies[name]
 
 
 def test_every_pod_of_the_manifests_is_hardened(objects: list[dict[str, Any]]) -> None:

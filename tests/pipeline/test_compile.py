@@ -11,8 +11,10 @@ import pytest
 import yaml
 
 from components.common.errors import UserError
+from components.common.jobset import WorkerPods, build_jobset
 from pipeline.recipe import load_recipe
-from pipeline.target import Target, load_target
+from pipeline.target import Target, Volume, load_target
+from tests.kubernetes_server import check_jobset
 from tests.pipeline.conftest import make_target
 
 with warnings.catch_warnings():
@@ -21,7 +23,7 @@ with warnings.catch_warnings():
 
 GOLDEN = Path(__file__).with_name("golden")
 EXAMPLES = Path(__file__).parents[2] / "docs" / "targets"
-CASES = [("kubeflow", True), ("volume", False), ("vertex", True)]
+CASES = [("kubeflow", True), ("volume", False), ("vertex", True), ("workers", True)]
 STAGES = {
     "preprocess": "beam",
     "validate": "lite",
@@ -151,6 +153,112 @@ def test_what_kubernetes_is_told(tmp_path: Path) -> None:
         "team": "vision",
     }
     assert not {"emptyDirMounts", "tolerations", "secretAsEnv"} & pods["exec-gate"].keys()
+
+
+WORKERS = {
+    "cpu": "7",
+    "memory": "24Gi",
+    "accelerator": {"type": "nvidia.com/gpu", "count": 2},
+    "workers": 4,
+    "shared_memory": "2Gi",
+    "timeout_s": 7200,
+    "node_selector": {"pool": "gpu"},
+    "tolerations": ({"key": "gpu", "operator": "Exists", "effect": "NoSchedule"},),
+    "environment": {"LITESMITH_DEVICES": "auto"},
+    "secrets": {"HUB_TOKEN": {"name": "hub", "key": "token"}},
+}
+
+
+def workers_target(tmp_path: Path, **changes: Any) -> Target:
+    return make_target(
+        tmp_path,
+        **{
+            "stages": {"finetune": WORKERS},
+            "service_account": "litesmith-runner",
+            "labels": {"team": "vision"},
+            "image_pull_secrets": ("registry",),
+            "run_as_user": 1000,
+            "queue": "gpus",
+            **changes,
+        },
+    )
+
+
+def test_a_stage_with_workers_launches_them_from_a_small_machine(tmp_path: Path) -> None:
+    spec, pods = compiled(workers_target(tmp_path, machine={"node_selector": {"os": "linux"}}))
+    resources = container_of(spec, "finetune")["resources"]
+    assert (resources["resourceCpuRequest"], resources["resourceMemoryRequest"]) == ("250m", "1Gi")
+    assert "accelerator" not in resources
+    pod = pods["exec-finetune"]
+    assert pod["nodeSelector"] == {"labels": {"os": "linux"}} and "tolerations" not in pod
+    assert pod["fieldPathAsEnv"] == [
+        {"name": "LITESMITH_POD_NAME", "fieldPath": "metadata.name"},
+        {"name": "LITESMITH_POD_UID", "fieldPath": "metadata.uid"},
+        {"name": "LITESMITH_NAMESPACE", "fieldPath": "metadata.namespace"},
+    ]
+    assert pod["activeDeadlineSeconds"] == "7200" and pod["pvcMount"]
+    assert not {"LITESMITH_WORKER_PODS"} & {
+        variable["name"] for variable in container_of(spec, "prune").get("env", ())
+    }
+
+
+def worker_pods(target: Target) -> WorkerPods:
+    spec, _ = compiled(target)
+    environment = {each["name"]: each["value"] for each in container_of(spec, "finetune")["env"]}
+    return WorkerPods.model_validate_json(environment["LITESMITH_WORKER_PODS"])
+
+
+def test_a_worker_is_what_the_stages_pod_would_have_been(tmp_path: Path) -> None:
+    pods = worker_pods(workers_target(tmp_path))
+    assert (pods.count, pods.queue, pods.timeout_s) == (4, "gpus", 7200)
+    pod = pods.template["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == "127.0.0.1:1/train:1"
+    assert container["resources"] == {
+        "requests": {"cpu": "7", "memory": "24Gi", "nvidia.com/gpu": "2"},
+        "limits": {"cpu": "7", "memory": "24Gi", "nvidia.com/gpu": "2"},
+    }
+    assert container["env"] == [
+        {"name": "LITESMITH_DEVICES", "value": "auto"},
+        {"name": "HUB_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}},
+    ]
+    assert [mount["mountPath"] for mount in container["volumeMounts"]] == [
+        str(tmp_path),
+        "/dev/shm",
+    ]
+    assert pod["volumes"][0]["persistentVolumeClaim"] == {"claimName": "data"}
+    assert pod["volumes"][1]["emptyDir"] == {"medium": "Memory", "sizeLimit": "2Gi"}
+    assert pod["nodeSelector"] == {"pool": "gpu"}
+    assert pod["tolerations"] == [
+        {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"},
+    ]
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    assert pod["serviceAccountName"] == "litesmith-runner"
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert (pod["securityContext"]["runAsUser"], pod["securityContext"]["runAsGroup"]) == (
+        1000,
+        1000,
+    )
+    labels = pods.template["metadata"]["labels"]
+    assert labels["app.kubernetes.io/component"] == "finetune" and labels["team"] == "vision"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"queue": None, "run_as_user": None, "image_pull_secrets": (), "labels": {}},
+        {"stages": {"finetune": {"workers": 2}}},
+        {"volumes": (Volume(claim="data.a", path="/a"), Volume(claim="data.a", path="/b"))},
+    ],
+)
+def test_what_is_compiled_for_workers_is_a_jobset(tmp_path: Path, changes: dict[str, Any]) -> None:
+    if "volumes" in changes:
+        changes = {**changes, "data_root": "/a/data", "registry": "/b/registry"}
+    pods = worker_pods(workers_target(tmp_path, **changes))
+    owner = {"name": "run-1", "uid": "1"}
+    check_jobset(build_jobset(pods, stage="finetune", key="0" * 64, data_root="/d", owner=owner))
 
 
 def test_the_environment_reaches_the_tasks(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from pipeline.cli import app
@@ -18,6 +19,7 @@ from pipeline.doctor import (
     check_data,
     check_host,
     check_libraries,
+    check_workers,
     check_writable,
     fits,
     try_model,
@@ -25,6 +27,7 @@ from pipeline.doctor import (
 from pipeline.exit_codes import ExitCode
 from pipeline.recipe import load_recipe
 from pipeline.target import KubeflowTarget, Machine, StageName
+from tests.kubernetes_server import KubernetesServer
 from tests.pipeline.conftest import make_target
 from tests.pipeline.kfp_server import KfpServer
 
@@ -85,6 +88,33 @@ def test_a_node_fits_by_resource_and_labels() -> None:
     assert not fits(machine, {"pool": "gpu"}, {"nvidia.com/gpu": "1"})
     assert not fits(machine, {"pool": "cpu"}, {"nvidia.com/gpu": "8"})
     assert not fits(machine, {"pool": "gpu"}, {})
+
+
+def test_workers_need_jobset_and_the_launchers_role(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = Path(__file__).parents[2].joinpath("manifests", "base", "launcher.yaml").read_text()
+    (role,) = (each for each in yaml.safe_load_all(text) if each["kind"] == "Role")
+    alone = make_target(tmp_path)
+    together = make_target(
+        tmp_path, stages={"prune": {"workers": 2}}, service_account="litesmith-runner"
+    )
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", "/none")
+    with KubernetesServer(rules=role["rules"]).serving(tmp_path, monkeypatch) as server:
+        assert list(check_workers(alone)) == []
+        (fine,) = check_workers(together)
+        assert (fine.state, server.count("^POST")) == ("fine", 1)
+        server.rules = []
+        (refused,) = check_workers(together)
+        assert (refused.state, "launcher.yaml" in refused.message) == ("failed", True)
+        server.has_jobset = False
+        (missing,) = check_workers(together)
+        assert (missing.state, "install" in missing.message) == ("failed", True)
+        server.fail(".", "503")
+        (unknown,) = check_workers(together)
+        assert unknown.state == "warning"
+    (unreachable,) = check_workers(together)
+    assert unreachable.state == "warning"
 
 
 @pytest.mark.parametrize(

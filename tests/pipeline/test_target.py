@@ -55,6 +55,11 @@ def test_there_is_an_example_of_each_kind() -> None:
         ("host: kfp.example.com", "host: "),
         ("machine: {retries: {count: 99}}", "machine.retries.count: must be less than"),
         ("tls_verify: false", "tls_verify: there is no such key"),
+        ("machine: {workers: 2}", "machine.workers: belongs to a stage: `stages: {finetune"),
+        ("stages: {gate: {workers: 2}}", "stages.gate.workers: gate runs in one pod; finetune"),
+        ("stages: {finetune: {workers: 0}}", "stages.finetune.workers: must be greater than"),
+        ("stages: {prune: {workers: 2}}", "service_account: is required where prune has `workers`"),
+        ("queue: gpus", "queue: is for `workers` of finetune or prune, and no stage has any"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, change: str, message: str) -> None:
@@ -88,6 +93,8 @@ def test_vertex_refuses_what_it_has_not(tmp_path: Path) -> None:
     assert load_target(write_target(tmp_path, text)).kind == "vertex"
     with pytest.raises(UserError, match="finetune: Vertex AI Pipelines has no shared_memory"):
         load_target(write_target(tmp_path, text + "stages: {finetune: {shared_memory: 1Gi}}\n"))
+    with pytest.raises(UserError, match="finetune.workers: several workers are .* kind kubeflow"):
+        load_target(write_target(tmp_path, text + "stages: {finetune: {workers: 2}}\n"))
 
 
 def test_a_stage_changes_only_what_it_states(tmp_path: Path) -> None:
@@ -157,6 +164,8 @@ def targets_that_differ(folder: Path) -> list[Target]:
         pipeline_root="s3://root",
         service_account="runner",
         machine={"cpu": "8", "memory": "32Gi", "accelerator": {"type": "nvidia.com/gpu"}},
+        stages={"finetune": {"workers": 8}, "prune": {"workers": 2}},
+        queue="gpus",
         beam={"runner": "FlinkRunner", "options": ("--parallelism=8",)},
         labels={"team": "b"},
         paths={"/home/ann": "gs://other-bucket/elsewhere"},
