@@ -29,7 +29,6 @@ from pipeline.target import (
     TRAINING_STAGES,
     KubeflowTarget,
     Machine,
-    PortForwardAuth,
     StageName,
     Target,
 )
@@ -205,8 +204,7 @@ def check_accelerators(target: KubeflowTarget) -> Iterator[Finding]:
     }
     if not wanted:
         return
-    auth = target.auth
-    nodes = _nodes(auth.kube_context if isinstance(auth, PortForwardAuth) else None)
+    nodes = _nodes(target)
     for stage, machine in wanted.items():
         check = f"accelerator of {stage}"
         if isinstance(nodes, str):
@@ -226,16 +224,18 @@ Node = tuple[Mapping[str, str], Mapping[str, str]]
 """Labels and allocatable resources."""
 
 
-def _nodes(context: str | None) -> list[Node] | str:
-    """Returns the nodes of a kubeconfig's context, or why they can't be listed."""
+def _nodes(target: KubeflowTarget) -> list[Node] | str:
+    """Returns the cluster's nodes, or why they can't be listed."""
     import kubernetes
 
+    from pipeline.pods import connect_to_cluster
+
     try:
-        kubernetes.config.load_config(context=context)
-        items = kubernetes.client.CoreV1Api().list_node(_request_timeout=10).items
+        core = kubernetes.client.CoreV1Api(connect_to_cluster(target, {}))
+        items = core.list_node(_request_timeout=10).items
     except (kubernetes.config.ConfigException, kubernetes.client.ApiException) as error:
         return str(getattr(error, "reason", None) or error)
-    except OSError as error:
+    except (OSError, HTTPError) as error:
         return str(error)
     return [(item.metadata.labels or {}, item.status.allocatable or {}) for item in items]
 
@@ -252,39 +252,43 @@ def check_workers(target: KubeflowTarget) -> Iterator[Finding]:
     """Looks whether JobSet is there, and whether the run's account may use it."""
     import kubernetes
 
+    from pipeline.pods import connect_to_cluster
+
     if not any(target.machine_of(stage).workers > 1 for stage in TRAINING_STAGES):
         return
-    check, account = "workers", f"system:serviceaccount:{target.namespace}:{target.service_account}"
-    attributes = {"group": GROUP, "resource": PLURAL, "verb": "create"}
-    attributes["namespace"] = target.namespace
-    review = {"spec": {"user": account, "resourceAttributes": attributes}}
+    account = target.service_account
+    review = {
+        "metadata": {"namespace": target.namespace},
+        "spec": {
+            "user": f"system:serviceaccount:{target.namespace}:{account}",
+            "resourceAttributes": {
+                "namespace": target.namespace,
+                "group": GROUP,
+                "resource": PLURAL,
+                "verb": "create",
+            },
+        },
+    }
     try:
-        kubernetes.config.load_config()
-        kubernetes.client.CustomObjectsApi().get_api_resources(GROUP, VERSION, _request_timeout=10)
-        answer = (
-            kubernetes.client.AuthorizationV1Api().create_namespaced_local_subject_access_review(
-                target.namespace,
-                {**review, "metadata": {"namespace": target.namespace}},
-                _request_timeout=10,
-            )
-        )
+        api = connect_to_cluster(target, {})
+        jobsets = kubernetes.client.CustomObjectsApi(api)
+        jobsets.get_api_resources(GROUP, VERSION, _request_timeout=10)
+        reviews = kubernetes.client.AuthorizationV1Api(api)
+        ask = reviews.create_namespaced_local_subject_access_review
+        is_allowed = ask(target.namespace, review, _request_timeout=10).status.allowed
     except kubernetes.client.ApiException as error:
         if error.status == 404:
-            yield Finding(check, "failed", f"no JobSet ({GROUP}/{VERSION}) here; install it")
+            yield Finding("workers", "failed", f"no JobSet ({GROUP}/{VERSION}) here; install it")
         else:
-            yield Finding(check, "warning", f"can't be looked at from here: {error.reason}")
+            yield Finding("workers", "warning", f"can't be looked at from here: {error.reason}")
     except (kubernetes.config.ConfigException, OSError, HTTPError) as error:
-        yield Finding(check, "warning", f"can't be looked at from here: {error}")
+        yield Finding("workers", "warning", f"can't be looked at from here: {error}")
     else:
-        if answer.status.allowed:
-            yield Finding(check, "fine", f"{target.service_account} may create JobSets")
+        if is_allowed:
+            yield Finding("workers", "fine", f"{account} may create JobSets")
         else:
-            yield Finding(
-                check,
-                "failed",
-                f"{target.service_account} may not create JobSets in {target.namespace}; apply "
-                "manifests/base/launcher.yaml",
-            )
+            message = f"{account} may not create JobSets in {target.namespace}"
+            yield Finding("workers", "failed", f"{message}; apply manifests/base/launcher.yaml")
 
 
 def _describe(machine: Machine) -> str:

@@ -46,7 +46,7 @@ def read_logs(
     selector = ",".join(f"{name}={value}" for name, value in labels.items())
     by_hand = f"kubectl logs -n {target.namespace} -l {selector} -c main --prefix --tail=-1"
     try:
-        core = kubernetes.client.CoreV1Api(_connect(target, environment))
+        core = kubernetes.client.CoreV1Api(connect_to_cluster(target, environment))
         found = core.list_namespaced_pod(
             target.namespace, label_selector=selector, _request_timeout=_TIMEOUT_S
         ).items
@@ -89,7 +89,9 @@ def _read_log(core: kubernetes.client.CoreV1Api, pod: str, namespace: str) -> st
         return "(no log: its container has not started, or the pod is gone)"
 
 
-def _connect(target: KubeflowTarget, environment: Mapping[str, str]) -> kubernetes.client.ApiClient:
+def connect_to_cluster(
+    target: KubeflowTarget, environment: Mapping[str, str]
+) -> kubernetes.client.ApiClient:
     context = target.auth.kube_context if isinstance(target.auth, PortForwardAuth) else None
     if context is None:
         try:

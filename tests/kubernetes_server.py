@@ -399,7 +399,10 @@ class KubernetesServer:
 
     def _resources(self, request: "Request") -> Json:
         self._installed()
-        return {"kind": "APIResourceList", "groupVersion": "jobset.x-k8s.io/v1alpha2"}
+        resource = {"name": "jobsets", "singularName": "jobset", "namespaced": True}
+        resource |= {"kind": "JobSet", "verbs": ["create", "delete", "get", "list", "watch"]}
+        version = "jobset.x-k8s.io/v1alpha2"
+        return {"kind": "APIResourceList", "groupVersion": version, "resources": [resource]}
 
     def _review(self, request: "Request", namespace: str) -> Json:
         """Answers what a service account may, by the role that all of them have here."""
