@@ -14,10 +14,12 @@ import yaml
 
 from components.common.jobset import JOBSET_NAME, WorkerPods, build_jobset
 from pipeline.compile import compile_dag
+from pipeline.target import load_target
 from tests.pipeline.conftest import make_target
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 DOCKERFILE = Path(__file__).parents[2] / "images" / "Dockerfile"
+EXAMPLES = MANIFESTS.parent / "docs" / "targets"
 OVERLAYS = sorted(path.name for path in (MANIFESTS / "overlays").iterdir())
 KUBERNETES_VERSION = "1.34"
 TASK_LABELS = {"app.kubernetes.io/name": "litesmith", "app.kubernetes.io/component": "prune"}
@@ -96,6 +98,20 @@ def test_workers_reach_one_another_and_nobody_else_reaches_them(
         "matchExpressions": [{"key": JOBSET_NAME, "operator": "Exists"}],
     }
     assert policy["ingress"] == [{"from": [{"podSelector": policy["podSelector"]}]}]
+
+
+def test_the_quota_has_room_for_the_example_with_workers() -> None:
+    quota, _ = yaml.safe_load_all(
+        (MANIFESTS / "components" / "own-namespace" / "quota.yaml").read_text()
+    )
+    room = quota["spec"]["hard"]
+    machine = load_target(str(EXAMPLES / "workers.yaml")).machine_of("finetune")
+    assert machine.accelerator is not None
+    gigabytes = int(machine.memory.removesuffix("Gi"))
+    assert machine.workers * int(machine.cpu) < int(room["requests.cpu"])
+    assert machine.workers * gigabytes < int(room["requests.memory"].removesuffix("Gi"))
+    gpus = room[f"requests.{machine.accelerator.type}"]
+    assert machine.workers * machine.accelerator.count <= int(gpus)
 
 
 def policy_of(objects: list[dict[str, Any]], name: str) -> dict[str, Any]:

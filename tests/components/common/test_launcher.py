@@ -358,16 +358,16 @@ def test_interruptions_in_vain_are_bounded(cluster, launch) -> None:
 
 def test_interruptions_are_not_bounded_while_training_comes_further(cluster, launch) -> None:
     def workload(server: KubernetesServer, name: str, attempt: int) -> None:
-        if attempt == 12:
+        if attempt == 8:
             end_well(server, name, attempt)
             return
         state = f"checkpoints/finetune/{KEY}/{attempt:08d}-{'0' * 64}.npz"
         launch.data.write(state, b"a state")
         looked = server.count(f"GET .*/jobsets/{NAME}")
-        server.begin(name)
-        server.end(name, 1, TERMINATED)
         while server.count(f"GET .*/jobsets/{NAME}") < looked + 3:
+            server.begin(name)
             time.sleep(0.01)
+        server.end(name, 1, TERMINATED)
 
     cluster.workload = workload
     assert wait(launch) is RECORD
@@ -528,6 +528,19 @@ def test_workers_that_nobody_waits_for_do_not_start(launch, monkeypatch, sigterm
     launch.remove()
     with pytest.raises(SystemExit, match="nobody waits"):
         launched_worker.main(["finetune", KEY, launch.data.root, "a:1", "b:1"])
+
+
+def test_the_chief_is_told_to_end_when_nobody_waits_any_more(launch, monkeypatch, sigterm) -> None:
+    monkeypatch.setattr(launched_worker, "RENEWED_AFTER_S", 0.01)
+    told = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: told.set())
+    watch = threading.Thread(target=launched_worker._end_when_abandoned, args=(launch,))
+    watch.start()
+    watch.join(0.2)
+    assert watch.is_alive() and not told.is_set()
+    launch.data.write(f"{launch.folder}/awaited", b"0")
+    watch.join()
+    assert told.wait(10)
 
 
 def test_a_launch_is_taken_as_it_was_left(launch, tmp_path) -> None:
