@@ -48,7 +48,7 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    """A folder of shards, or of a training's states."""
+    """A folder of shards, or of a training's states or launch."""
 
     name: str
     size_bytes: int
@@ -62,12 +62,13 @@ class Prunable:
 
     entries: Sequence[Entry]
     shards: Sequence[Folder]
-    states: Sequence[Folder]
+    unfinished: Sequence[Folder]
+    """What trainings that nobody went on with have left."""
 
     @property
     def size_bytes(self) -> int:
         entries = sum(entry.size_bytes for entry in self.entries)
-        return entries + sum(folder.size_bytes for folder in [*self.shards, *self.states])
+        return entries + sum(folder.size_bytes for folder in [*self.shards, *self.unfinished])
 
 
 def list_entries(storage: Storage) -> list[Entry]:
@@ -94,7 +95,7 @@ def prune(
             # The record first: an entry without one does not exist.
             storage.delete(f"{entry.name}/{Record.file_name}")
             storage.delete(entry.name)
-        for folder in [*prunable.shards, *prunable.states]:
+        for folder in [*prunable.shards, *prunable.unfinished]:
             storage.delete(folder.name)
     return prunable
 
@@ -118,13 +119,14 @@ def _find_prunable(
         ],
         shards=[
             shards
-            for shards in _list_folders(storage, "shards/")
+            for shards in _list_folders(storage, "shards/*")
             if shards.name not in kept_shards and shards.written <= written_before
         ],
-        states=[
-            states
-            for states in _list_folders(storage, "checkpoints/")
-            if states.written <= time.time() - ABANDONED_S
+        unfinished=[
+            folder
+            for place in ("checkpoints/*/*", "launches/*/*")
+            for folder in _list_folders(storage, place)
+            if folder.written <= time.time() - ABANDONED_S
         ],
     )
 
@@ -143,10 +145,12 @@ def _list_entries(storage: Storage, used: Mapping[Place, float]) -> list[Entry]:
     return sorted(entries, key=lambda entry: (entry.stage, -(entry.made or 0), entry.key))
 
 
-def _list_folders(storage: Storage, prefix: str) -> Iterator[Folder]:
+def _list_folders(storage: Storage, place: str) -> Iterator[Folder]:
+    """Yields the folders of a place, such as `shards/*`, with all that is below them."""
+    parts = place.count("/") + 1
     found: dict[str, list[Blob]] = {}
-    for blob in storage.list(prefix):
-        found.setdefault(blob.name.rpartition("/")[0], []).append(blob)
+    for blob in storage.list(place.partition("*")[0]):
+        found.setdefault("/".join(blob.name.split("/")[:parts]), []).append(blob)
     yield from (Folder(name, _size(blobs), _newest(blobs)) for name, blobs in found.items())
 
 

@@ -83,8 +83,8 @@ def entries_table(entries: Sequence[Entry]) -> Table:
 def describe_pruned(pruned: Prunable, *, dry_run: bool) -> str:
     would = "would remove" if dry_run else "removed"
     return (
-        f"{would} {len(pruned.entries)} entries, {len(pruned.shards)} folders of shards and the "
-        f"states of {len(pruned.states)} unfinished trainings: {format_bytes(pruned.size_bytes)}"
+        f"{would} {len(pruned.entries)} entries, {len(pruned.shards)} folders of shards and "
+        f"{len(pruned.unfinished)} of unfinished trainings: {format_bytes(pruned.size_bytes)}"
     )
 
 

@@ -335,20 +335,22 @@ def test_what_a_killed_writer_left_is_pruned(filled: Filled) -> None:
     assert "half" not in filled.keys()
 
 
-def test_states_of_a_training_that_was_given_up_are_pruned(tmp_path: Path) -> None:
+def test_what_a_training_that_was_given_up_has_left_is_pruned(tmp_path: Path) -> None:
     storage, registry = open_storage(str(tmp_path / "data")), open_storage(str(tmp_path / "models"))
     for key in ("given-up", "going-on"):
         for number in range(2):
             storage.write(f"checkpoints/finetune/{key}/{number}.npz", b"state")
+            storage.write(f"launches/finetune/{key}/inputs/{number}/file", b"input")
     now = time.time()
-    for path in tmp_path.glob("data/checkpoints/finetune/*/*.npz"):
-        days = 4 if path.parent.name == "given-up" or path.stem == "0" else 2
+    for path in tmp_path.glob("data/*/finetune/**/*"):
+        days = 4 if "given-up" in path.parts or "0" in (path.stem, path.parent.stem) else 2
         os.utime(path, (now - days * 86400,) * 2)
     pruned = prune(storage, registry, keep_runs=2, dry_run=False)
-    assert [(states.name, states.size_bytes) for states in pruned.states] == [
-        ("checkpoints/finetune/given-up", 10)
+    assert [(folder.name, folder.size_bytes) for folder in pruned.unfinished] == [
+        ("checkpoints/finetune/given-up", 10),
+        ("launches/finetune/given-up", 10),
     ]
-    assert {blob.name.split("/")[2] for blob in storage.list("checkpoints/")} == {"going-on"}
+    assert {blob.name.split("/")[2] for blob in storage.list("")} == {"going-on"}
 
 
 def test_pruning_waits_for_no_run_and_runs_share(tmp_path: Path) -> None:
