@@ -47,6 +47,8 @@ HEAD = "head"
 
 EVALUATION_BATCH = 64
 
+_STEPS_AT_ONCE = 8
+_CALL_S = 0.25  # Of steps taken at once: a process that is told to end looks as often.
 _STEPS_TO_AGREE = 8  # Between two questions of several workers whether one must end.
 
 
@@ -111,17 +113,6 @@ class Clock:
         started = time.monotonic()
         yield
         self.seconds += time.monotonic() - started
-
-    def waits(self, batches: Any) -> Iterator[Any]:
-        """Yields the batches and measures the time spent waiting for them."""
-        iterator = iter(batches)
-        while True:
-            started = time.monotonic()
-            batch = next(iterator, None)
-            self.waiting_s += time.monotonic() - started
-            if batch is None:
-                return
-            yield batch
 
     def profiled(self) -> contextlib.AbstractContextManager[Callable[[], None]]:
         """Profiles a phase, if asked to; the context is what to call after each step."""
@@ -235,7 +226,7 @@ def _train_epochs(
             ends = agrees and bool(replicas.sum_over_workers(np.array([float(ends)]))[0])
         attempt.look(course.capture, ends=ends)
 
-    batches = clock.waits(
+    batches = iter(
         training_batches(
             data.train,
             data.prepare_train,
@@ -249,13 +240,14 @@ def _train_epochs(
     while not course.ended:
         while course.step < trainer.steps_per_epoch:
             with clock.runs():
-                batch = next(batches)
-                course.totals.add(trainer.train(*batch))
-                course.step += 1
-                clock.step(
-                    min(phase.batch_size, len(data.train) - (course.step - 1) * phase.batch_size)
-                )
-            after_step()
+                steps = trainer.take_steps(batches, trainer.steps_per_epoch - course.step)
+                clock.waiting_s += steps.waiting_s
+                course.totals.add(steps.sums)
+                for _ in range(steps.count):
+                    examples = len(data.train) - course.step * phase.batch_size
+                    course.step += 1
+                    clock.step(min(phase.batch_size, examples))
+                    after_step()
             look()
         with clock.runs():
             course.totals.settle()  # Waits for the steps that are under way.
@@ -265,6 +257,21 @@ def _train_epochs(
         course.end_epoch(judged, sparsity)
         look()
     course.keep_best()
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """Steps that were taken in one call.
+
+    Attributes:
+      count: how many they are.
+      sums: float32 [count, 3]: what `Trainer.train` returns for each.
+      waiting_s: time that was spent waiting for batches.
+    """
+
+    count: int
+    sums: Any
+    waiting_s: float
 
 
 class _Totals:
@@ -281,8 +288,9 @@ class _Totals:
         self._pending.append(sums)
 
     def settle(self) -> npt.NDArray[np.float64]:
-        for sums in self._pending:
-            self.settled = self.settled + np.asarray(sums, np.float64)
+        for pending in self._pending:
+            for sums in np.asarray(pending, np.float64).reshape(-1, 3):
+                self.settled = self.settled + sums
         self._pending.clear()
         return self.settled
 
@@ -399,18 +407,24 @@ def inference(model: Any) -> Callable[[Any], npt.NDArray[np.float32]]:
 
 
 def native_precision() -> str:
-    """Returns Keras' policy for this machine's accelerators: bfloat16 where it is native.
+    """Returns Keras' policy for this machine's accelerators.
 
-    It needs no loss scaling, other than float16. TPUs have it, and GPUs from compute
-    capability 8.0 on.
+    TPUs have bfloat16, and GPUs from compute capability 8.0 on, where it needs no loss
+    scaling; from 7.0 on GPUs have units for float16.
     """
     if tf.config.list_physical_devices("TPU"):
         return "mixed_bfloat16"
     gpus = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
-    if gpus and all(found.get("compute_capability", (0, 0)) >= (8, 0) for found in details):
+    return precision_for([found.get("compute_capability", (0, 0)) for found in details])
+
+
+def precision_for(capabilities: Sequence[tuple[int, int]]) -> str:
+    """Returns Keras' policy for GPUs of some compute capabilities; the least decides."""
+    least = min(capabilities, default=(0, 0))
+    if least >= (8, 0):
         return "mixed_bfloat16"
-    return "float32"
+    return "mixed_float16" if least >= (7, 0) else "float32"
 
 
 class Trainer:
@@ -421,6 +435,10 @@ class Trainer:
         self.optimizer = build_optimizer(
             phase.optimizer, epochs=phase.epochs, steps_per_epoch=steps_per_epoch
         )
+        self._scales = any(layer.compute_dtype == "float16" for layer in model.layers)
+        if self._scales:
+            # Skips steps whose gradients overflow, and looks for the scale that just fits.
+            self.optimizer = keras.mixed_precision.LossScaleOptimizer(self.optimizer)
         self.steps_per_epoch = steps_per_epoch
         self.replicas = Replicas()
         self._phase = phase
@@ -429,6 +447,8 @@ class Trainer:
         labels, places = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.int32)
         signature = [_inputs_signature(model), labels]
         self._train = self.replicas.compile(self._update, [*signature, places])
+        self._train_ahead = tf.function(self._update_ahead, reduce_retracing=True)
+        self._pace = 1
         self._judge = self.replicas.compile(self._observe, signature)
 
     @property
@@ -438,7 +458,12 @@ class Trainer:
     @property
     def optimizer_variables(self) -> list[Any]:
         # The current rate is a variable of its own, and recorded at an epoch's end.
-        return [*self.optimizer.variables, self.optimizer.learning_rate]
+        found = [*self.optimizer.variables, self.optimizer.learning_rate]
+        if self._scales:
+            # Keras lists neither among the variables, nor gives the scale's own.
+            scale = self.optimizer._loss_scale._current_loss_scale
+            found += [scale, self.optimizer.dynamic_counter]
+        return found
 
     def train(self, inputs: Any, labels: Any, places: Any = None) -> Any:
         """Takes one step.
@@ -454,6 +479,27 @@ class Trainer:
         if places is None:
             places = tf.range(tf.size(labels))
         return self._train(*self._padded(inputs, labels, places))[0]
+
+    def take_steps(self, batches: Iterator[Any], most: int) -> Steps:
+        """Takes steps on the next batches, for about as long as may pass between two looks.
+
+        Without a strategy they are taken in one call, which spares small models the time that
+        Python takes between two steps. How many does not matter to what comes out.
+
+        Args:
+          batches: a tf.data iterator of what `train` takes.
+          most: how many steps, at most.
+        """
+        started = time.monotonic()
+        if tf.distribute.has_strategy():
+            batch = next(batches)
+            waiting_s = time.monotonic() - started
+            return Steps(1, self.train(*batch), waiting_s)
+        count = min(self._pace, most)
+        sums, waiting_s = self._train_ahead(batches, tf.constant(count))
+        step_s = (time.monotonic() - started) / count
+        self._pace = max(1, min(_STEPS_AT_ONCE, int(_CALL_S / step_s)))
+        return Steps(count, sums, float(waiting_s))
 
     def judge(self, batches: Any, look: Callable[[], None]) -> _Totals:
         """Sums cross entropy and right predictions over other examples."""
@@ -500,9 +546,26 @@ class Trainer:
                 kernels = [v for v in variables if "kernel" in v.name]
                 penalty = decay * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
                 loss += penalty / self.replicas.count
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            if self._scales:
+                loss = self.optimizer.get_scaled_loss(loss)
+        gradients = tape.gradient(loss, variables)
+        if self._scales:
+            gradients = self.optimizer.get_unscaled_gradients(gradients)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         context = tf.distribute.get_replica_context()
         return context.all_reduce(tf.distribute.ReduceOp.SUM, _sums(losses, logits, labels))
+
+    def _update_ahead(self, batches: Any, count: Any) -> Any:
+        sums = tf.TensorArray(tf.float32, count, element_shape=[3])
+        waiting_s = tf.constant(0.0, tf.float64)
+        for step in tf.range(count):
+            started = _now()
+            with tf.control_dependencies([started]):
+                batch = next(batches)
+            with tf.control_dependencies(batch):
+                waiting_s += _now() - started
+            sums = sums.write(step, self.replicas.strategy.run(self._update, batch))
+        return sums.stack(), waiting_s
 
     def _observe(self, inputs: Any, labels: Any) -> Any:
         logits = self._classify(inputs)
@@ -516,6 +579,11 @@ class Trainer:
         step = tf.cast(self.optimizer.iterations, tf.int64) + first
         # Negative numbers, so that augmentation, which has these steps too, draws others.
         return tf.stack([tf.constant(self._phase.seed, tf.int64), -1 - step])
+
+
+def _now() -> Any:
+    """Returns the time in seconds, within a graph: tf.timestamp refuses to be deterministic."""
+    return tf.ensure_shape(tf.numpy_function(time.monotonic, [], tf.float64), [])
 
 
 class _WithoutSoftmax:

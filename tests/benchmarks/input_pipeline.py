@@ -17,7 +17,6 @@ median over the rounds of a way's rate divided by memory's in the same round.
 import argparse
 import io
 import itertools
-import os
 import statistics
 import tempfile
 import time
@@ -29,13 +28,12 @@ import numpy as np
 from PIL import Image
 
 from components.common.documents import DatasetManifest, InputSpec
-from components.common.events import Events
 from components.common.input_pipeline import Examples, open_examples, prepare_pictures
 from components.common.input_pipeline import training_batches as make_batches
 from components.common.keras import keras
 from components.common.records import Example, encode_example, write_records
 from components.common.storage import open_storage
-from components.common.training import Clock, Phase, Trainer, make_deterministic
+from components.common.training import Phase, Trainer, make_deterministic
 from components.common.training_config import Augment, Optimizer
 from components.finetune.backbones import BACKBONES
 from components.finetune.config import FinetuneConfig
@@ -150,9 +148,8 @@ def measure(folder: Path, count: int, rounds: int) -> dict[str, list[float]]:
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, batches in ways.items():
-            clock = Clock(Events("benchmark", Path(os.devnull)), total_steps=0)
             started = time.monotonic()
-            for batch in itertools.islice(clock.waits(batches(number)), steps):
+            for batch in itertools.islice(batches(number), steps):
                 sums = trainer.train(*batch)
             sums.numpy()  # Waits for the last step.
             if number > 0:  # The first round warms up.

@@ -156,7 +156,7 @@ def interrupt(train: Train, work: Work, checkpoints: Checkpoints, looks: range) 
 def test_an_interrupted_training_ends_as_an_undisturbed_one(train: Train, work, tmp_path):
     undisturbed = train(work, Attempt())
     checkpoints = Checkpoints(LocalStorage(str(tmp_path)), "checkpoints")
-    assert interrupt(train, work, checkpoints, range(5, 10)) >= 2
+    assert interrupt(train, work, checkpoints, range(2, 8)) >= 2
     # Everything is known to be done: nothing is trained a second time.
     rest = Deadline(None)
     assert_same(train(work, Attempt(checkpoints, termination=rest)), undisturbed)

@@ -12,17 +12,20 @@ from components.common.bundles import load_bundle_model, save_model
 from components.common.documents import Epoch
 from components.common.errors import UserError
 from components.common.events import Events
-from components.common.input_pipeline import KeptExamples
+from components.common.input_pipeline import KeptExamples, training_batches
 from components.common.keras import keras, tf
 from components.common.optimizers import WarmUpAndDecay, build_optimizer
+from components.common.strategy import read_variables
 from components.common.training import (
     HEAD,
     Clock,
     Data,
     Phase,
+    Trainer,
     balanced_class_weights,
     best_epoch,
     make_deterministic,
+    precision_for,
     run_phase,
 )
 from components.common.training_config import Optimizer
@@ -238,6 +241,83 @@ def test_the_clock_counts_what_was_trained():
     assert (clock.steps, clock.examples) == (28, 400)
     assert measured["examples_per_s"] == pytest.approx(400 / measured["training_s"])
     assert 0 <= measured["input_wait_share"] < 1
+
+
+def test_steps_taken_at_once_are_those_taken_one_by_one():
+    """Bit by bit, and so for the sums; the pace that a machine finds changes nothing."""
+    results = []
+    for pace in (None, 1, 3, 8):
+        make_deterministic(0)
+        model, data = make_model(), make_data()
+        trainer = Trainer(model, PHASE, steps_per_epoch=7)
+        batches = iter(
+            training_batches(
+                data.train, data.prepare_train, batch_size=16, seed=0, epochs=range(1, 3)
+            )
+        )
+        sums: list[np.ndarray] = []
+        while len(sums) < 14:
+            if pace is None:
+                sums.append(trainer.train(*next(batches)).numpy())
+            else:
+                trainer._pace = pace
+                steps = trainer.take_steps(batches, 14 - len(sums))
+                assert 0 <= steps.waiting_s and steps.count <= pace
+                sums.extend(steps.sums.numpy())
+        results.append([*model.get_weights(), np.stack(sums)])
+    for result in results[1:]:
+        for mine, theirs in zip(results[0], result, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def make_float16_trainer() -> Trainer:
+    make_deterministic(0)
+    policy = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        features = keras.layers.Input((2,), name="features")
+        hidden = keras.layers.Dense(8, activation="relu")(features)
+        logits = keras.layers.Dense(2, name=HEAD, dtype="float32")(hidden)
+    finally:
+        keras.mixed_precision.set_global_policy(policy)
+    probabilities = keras.layers.Softmax(dtype="float32")(logits)
+    return Trainer(keras.Model(features, probabilities), PHASE, steps_per_epoch=7)
+
+
+def test_float16_is_trained_with_a_scale_that_gives_way_to_overflow():
+    trainer, examples = make_float16_trainer(), make_data().train
+    optimizer, model = trainer.optimizer, trainer.model
+    assert float(optimizer.loss_scale) == 2**15
+    # The scale is part of what is kept of an interrupted training.
+    values = read_variables(trainer.optimizer_variables)
+    assert 2.0**15 in [value.item() for value in values if value.ndim == 0]
+
+    before, scale = model.get_weights(), 2.0**15
+    enormous = tf.fill(tf.shape(examples.inputs), 60000.0)  # float16 ends at 65504.
+    trainer.train(enormous, examples.labels)
+    for mine, theirs in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert float(optimizer.loss_scale) == scale / 2
+
+    first = trainer.train(examples.inputs, examples.labels).numpy()
+    for _ in range(30):
+        last = trainer.train(examples.inputs, examples.labels).numpy()
+    assert np.isfinite(last).all()
+    assert last[0] < first[0] / 2
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "policy"),
+    [
+        ([], "float32"),
+        ([(6, 1)], "float32"),
+        ([(7, 5)], "mixed_float16"),
+        ([(8, 0), (9, 0)], "mixed_bfloat16"),
+        ([(9, 0), (7, 0)], "mixed_float16"),
+    ],
+)
+def test_the_least_gpu_decides_the_precision(capabilities, policy):
+    assert precision_for(capabilities) == policy
 
 
 def test_a_model_file_has_no_dates_in_it(tmp_path: Path):
