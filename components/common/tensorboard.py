@@ -58,23 +58,24 @@ class TensorBoard:
         self._storage.write(self._name(epoch), buffer.getvalue())
 
     @contextlib.contextmanager
-    def profiled(self) -> Iterator[Callable[[], None]]:
-        """Profiles a phase's first steps, if asked to; yields what to call after each step."""
+    def profiled(self) -> Iterator[Callable[[int], None]]:
+        """Profiles a phase's first steps, if asked to; yields what to tell of steps taken."""
         if not self._profile_steps:
-            yield lambda: None
+            yield lambda count: None
             return
         with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as profile:
-            steps = 0
+            steps, first = 0, None
 
-            def after_step() -> None:
-                nonlocal steps
-                steps += 1
-                if steps == _WARM_UP_STEPS:
+            def after_steps(count: int) -> None:
+                nonlocal steps, first
+                steps += count
+                if first is None and steps >= _WARM_UP_STEPS:
+                    first = steps
                     profile.enter_context(self._profile(Path(folder)))
-                elif steps == _WARM_UP_STEPS + self._profile_steps:
+                elif first is not None and steps >= first + self._profile_steps:
                     profile.close()
 
-            yield after_step
+            yield after_steps
 
     @contextlib.contextmanager
     def _profile(self, folder: Path) -> Iterator[None]:

@@ -114,9 +114,9 @@ class Clock:
         yield
         self.seconds += time.monotonic() - started
 
-    def profiled(self) -> contextlib.AbstractContextManager[Callable[[], None]]:
-        """Profiles a phase, if asked to; the context is what to call after each step."""
-        return self.board.profiled() if self.board else contextlib.nullcontext(lambda: None)
+    def profiled(self) -> contextlib.AbstractContextManager[Callable[[int], None]]:
+        """Profiles a phase, if asked to; the context is what to tell of steps taken."""
+        return self.board.profiled() if self.board else contextlib.nullcontext(lambda count: None)
 
     def recall(self, epochs: Sequence[Epoch]) -> None:
         """Shows the epochs of an earlier attempt; what comes next is measured from here."""
@@ -201,8 +201,8 @@ def run_phase(
             course.restore(state)
         clock.recall(course.history)
         if not course.ended:
-            with clock.profiled() as after_step:
-                _train_epochs(course, data, on_epoch_end, attempt, after_step)
+            with clock.profiled() as after_steps:
+                _train_epochs(course, data, on_epoch_end, attempt, after_steps)
             attempt.keep(course.capture())
     return course.history
 
@@ -212,7 +212,7 @@ def _train_epochs(
     data: Data,
     on_epoch_end: Callable[[], float | None],
     attempt: Attempt,
-    after_step: Callable[[], None],
+    after_steps: Callable[[int], None],
 ) -> None:
     """Takes a phase from where it stands to its end; looks after every step."""
     phase, trainer, clock = course.phase, course.trainer, course.clock
@@ -247,7 +247,7 @@ def _train_epochs(
                     examples = len(data.train) - course.step * phase.batch_size
                     course.step += 1
                     clock.step(min(phase.batch_size, examples))
-                    after_step()
+            after_steps(steps.count)
             look()
         with clock.runs():
             course.totals.settle()  # Waits for the steps that are under way.

@@ -67,9 +67,9 @@ def test_each_epoch_is_a_point_and_stands_there_once(storage, tmp_path):
 def test_a_profile_is_kept_where_it_is_asked_for(steps, profiles, storage):
     """Also of a phase that has fewer steps."""
     board = TensorBoard(storage, "board", profile_steps=steps)
-    with board.profiled() as after_step:
+    with board.profiled() as after_steps:
         for _ in range(12):
             tf.reduce_sum(tf.ones([8, 8])).numpy()
-            after_step()
+            after_steps(1)
     kept = [blob.name for blob in storage.list("board/plugins/profile/")]
     assert len([name for name in kept if name.endswith(".xplane.pb")]) == profiles
