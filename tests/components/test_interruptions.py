@@ -152,6 +152,7 @@ def interrupt(train: Train, work: Work, checkpoints: Checkpoints, looks: range) 
     raise AssertionError("it never comes to an end")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("train", TRAININGS, ids=lambda train: train.__name__)
 def test_an_interrupted_training_ends_as_an_undisturbed_one(train: Train, work, tmp_path):
     undisturbed = train(work, Attempt())

@@ -24,6 +24,8 @@ from components.finetune.fine_tuning import (
 )
 from tests.synthetic import run_context, write_dataset
 
+pytestmark = pytest.mark.xdist_group("fine_tuning")  # What they share is made once.
+
 
 @dataclasses.dataclass(frozen=True)
 class Pictures:

@@ -18,6 +18,8 @@ from components.finetune.config import FinetuneConfig
 from components.finetune.weights import identify_weights
 from tests.synthetic import run_context, write_dataset
 
+pytestmark = pytest.mark.xdist_group("finetune_stage")  # What they share is made once.
+
 CONFIG = FinetuneConfig(
     backbone="small_cnn", width=0.25, epochs=4, optimizer={"learning_rate": 3e-3}
 )

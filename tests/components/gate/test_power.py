@@ -124,6 +124,7 @@ def share_blessed(seed: int, **case: float | int | bool) -> float:
     return verdicts.count("blessed") / DRAWS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [

@@ -21,6 +21,8 @@ from components.prune.config import PruneConfig
 from components.prune.pruning import plan_schedule, prunable_layers
 from tests.synthetic import run_context, write_dataset
 
+pytestmark = pytest.mark.xdist_group("prune")  # What they share is made once.
+
 CONFIG = PruneConfig(final_sparsity=0.7, epochs=5, optimizer={"learning_rate": 2e-3})
 
 
