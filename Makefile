@@ -18,8 +18,8 @@ demo: $(READY) ## Set up everything and take the digits through the whole pipeli
 test: $(READY_DEV) ## Run the fast tests
 	# Two rounds: kfp inspects the stack at every step of compiling, which takes a hundred times
 	# as long in a process that has TensorFlow's modules loaded.
-	$(BIN)/pytest -q -m "not dag and not slow" -n 2 --ignore tests/components
-	$(BIN)/pytest -q -m "not dag and not slow" -n 2 --dist loadgroup tests/components
+	$(BIN)/pytest -q -m "not dag and not slow" -n 3 --ignore tests/components
+	$(BIN)/pytest -q -m "not dag and not slow" -n 3 --dist loadgroup tests/components
 
 test-slow: $(READY_DEV) ## Run what takes minutes: the real DAG, interruptions, longer training
 	$(BIN)/pytest -q -m "dag or slow"
