@@ -17,7 +17,7 @@ NOBODY = 65532
 
 
 def _run_stage(image: str, work: Path, code: str) -> str:
-    user = ("--env", "PYTHONWARNINGS=ignore", "--volume", f"{work}:/mnt/work")
+    user = ("--env", "PYTHONWARNINGS=ignore", "--volume", f"{work}:/mnt/run")
     return run(*RUN, *user, image, "python3", "-c", code)
 
 
@@ -26,13 +26,13 @@ def test_beam_and_lite_images_run_their_stages(base_image: str, tmp_path: Path) 
     context = RunContext(
         run_id="image",
         recipe_name="digits",
-        data_root="/mnt/work/data",
-        registry="/mnt/work/registry",
+        data_root="/mnt/run/data",
+        registry="/mnt/run/registry",
     ).to_json()
     config = PreprocessConfig(sample="digits", image_size=16, channels=1, encoding="png").to_json()
     preprocess = (
         "from pathlib import Path; from components.preprocess import stage; "
-        f"stage.run(config={config!r}, context={context!r}, dataset=Path('/mnt/work/dataset'))"
+        f"stage.run(config={config!r}, context={context!r}, dataset=Path('/mnt/run/dataset'))"
     )
     _run_stage(build_image(base_image, "beam"), tmp_path, preprocess)
     manifest = DatasetManifest.read(tmp_path / "dataset")
@@ -41,8 +41,8 @@ def test_beam_and_lite_images_run_their_stages(base_image: str, tmp_path: Path) 
     checks = ValidateConfig(model_name="digits").to_json()
     validate = (
         "from pathlib import Path; from components.validate import stage; "
-        f"stage.run(config={checks!r}, context={context!r}, dataset=Path('/mnt/work/dataset'), "
-        "validation=Path('/mnt/work/validation'))"
+        f"stage.run(config={checks!r}, context={context!r}, dataset=Path('/mnt/run/dataset'), "
+        "validation=Path('/mnt/run/validation'))"
     )
     lite = build_image(base_image, "lite")
     _run_stage(lite, tmp_path, validate)
