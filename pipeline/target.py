@@ -406,13 +406,16 @@ def _target_path(name_or_path: str) -> Path:
     path = Path(name_or_path).expanduser()
     if path.is_file():
         return path
+    examples = "docs/targets has examples to copy"
+    if path.suffix or len(path.parts) > 1:
+        raise UserError(f"{name_or_path}: there is no such target file; {examples}")
     named = Path("targets", f"{name_or_path}.yaml")
     if named.is_file():
         return named
     there = ", ".join(sorted(file.stem for file in Path("targets").glob("*.yaml")))
     raise UserError(
-        f"{name_or_path}: there is no such target file, and no targets/{name_or_path}.yaml "
-        f"(there: {there or 'none'}); docs/targets has examples to copy"
+        f"{name_or_path}: there is no targets/{name_or_path}.yaml (there: {there or 'none'}), and "
+        f"no target file of that name; {examples}"
     )
 
 

@@ -119,7 +119,7 @@ def test_a_file_names_recipes_and_targets_beside_it(tmp_path: Path) -> None:
         ("recipe: digits", "recipe: numbers", "schedule nightly: numbers: there is no such recipe"),
         ("catch_up: true", "window_days: 7", "window_days and the recipe's location go together"),
         ("train.epochs=2", "train.epochs=many", "schedule nightly: "),
-        ("target: prod", "target: staging", "no such target file"),
+        ("target: prod", "target: staging", "no target file of that name"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
