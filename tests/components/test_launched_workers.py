@@ -43,6 +43,7 @@ class Kubelet:
 
     def __call__(self, server: KubernetesServer, name: str, attempt: int) -> None:
         addresses = free_addresses(WORKERS)
+        pods = [server.worker(name, index) for index in range(WORKERS)]
         self._processes = [self._start(server, name, index, addresses) for index in range(WORKERS)]
         server.begin(name)
         followers = [
@@ -60,7 +61,8 @@ class Kubelet:
         codes = [(index, process.returncode) for index, process in enumerate(self._processes)]
         self.codes += codes
         for index, code in sorted(codes, key=lambda pair: pair[1] == -signal.SIGKILL):
-            server.end(name, index, code, disrupted=code == -signal.SIGKILL)
+            if pods[index] in server.pods:  # Else the set began anew, with others.
+                server.end(name, index, code, disrupted=code == -signal.SIGKILL)
 
     def _start(
         self, server: KubernetesServer, name: str, index: int, addresses: tuple[str, ...]
