@@ -211,12 +211,18 @@ def keep_examples(
     if len(ids) != count:
         raise _damaged(split, storage, f"{len(ids)} examples instead of {count}")
     return KeptExamples(
-        inputs=tf.convert_to_tensor(pictures),
-        labels=tf.constant(labels, tf.int64),
+        inputs=in_host_memory(pictures),
+        labels=in_host_memory(np.array(labels, np.int64)),
         ids=np.array(ids, dtype=np.bytes_),
         own=own if worker.count > 1 else None,
         total=manifest.splits[split].examples,
     )
+
+
+def in_host_memory(values: npt.NDArray[Any]) -> Any:
+    """Returns a tensor that takes no memory of a GPU: batches are gathered on the host."""
+    with tf.device("CPU:0"):
+        return tf.convert_to_tensor(values)
 
 
 def _own_numbers(manifest: DatasetManifest, split: Split, worker: Worker) -> npt.NDArray[np.int64]:

@@ -11,7 +11,7 @@ a worker that reads alone would wait for ever.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +22,9 @@ from components.common.keras import keras, tf
 from components.common.workers import DEVICES, Worker
 
 Devices = Literal["auto", "one", "mirrored", "tpu"]
+
+_HOST = "CPU:0"
+_BATCHES_AHEAD = 2
 
 
 def open_strategy(devices: str, worker: Worker) -> Any:
@@ -66,6 +69,23 @@ def _open_tpu() -> Any:
     return tf.distribute.TPUStrategy(resolver)
 
 
+def fetch_ahead(batches: Any) -> Any:
+    """Copies a tf.data.Dataset's elements to the one device while it computes on those before."""
+    device = tf.negative(0.0).device  # Where operations go.
+    if device.endswith(_HOST):
+        return batches
+    return batches.apply(tf.data.experimental.prefetch_to_device(device, _BATCHES_AHEAD))
+
+
+def one_ahead(batches: Iterator[Any]) -> Iterator[Any]:
+    """Yields each batch when the next one is made, so that its copy is under way by then."""
+    current = next(batches, None)
+    while current is not None:
+        following = next(batches, None)
+        yield current
+        current = following
+
+
 class Replicas:
     """The replicas of the strategy in whose scope this is made."""
 
@@ -77,6 +97,9 @@ class Replicas:
         self.is_chief = resolver is None or not resolver.task_id
         self.count = self.strategy.num_replicas_in_sync
         self.local = self.count // self.workers
+        devices = self.strategy.extended.worker_devices if tf.distribute.has_strategy() else [""]
+        # A TPU takes its input from the host.
+        self._devices = [_HOST if "TPU" in device else device for device in devices]
 
     def compile(
         self, function: Callable[..., Any], signature: Sequence[Any]
@@ -88,8 +111,8 @@ class Replicas:
           signature: the tensors' TensorSpecs.
 
         Returns:
-          A function of the worker's part of a batch, that returns each local replica's
-          result.
+          A function of what `split` made of the worker's part of a batch, that returns each
+          local replica's result.
         """
 
         def run(*batch: Any) -> Any:
@@ -100,7 +123,26 @@ class Replicas:
             return lambda *batch: (compiled(*batch),)
         compiled = tf.function(run, reduce_retracing=True)
         local_results: Callable[..., Sequence[Any]] = self.strategy.experimental_local_results
-        return lambda *batch: local_results(compiled(*self._split(batch)))
+        return lambda *batch: local_results(compiled(*batch))
+
+    def split(self, batch: Sequence[Any]) -> list[Any]:
+        """Splits tensors as evenly as can be over the local replicas, onto their devices."""
+        count = len(batch[0])
+        bounds = [count * index // self.local for index in range(self.local + 1)]
+
+        def split(tensor: Any) -> Any:
+            with tf.device(_HOST):  # Else the first device would get all parts.
+                parts = [tensor[start:end] for start, end in itertools.pairwise(bounds)]
+            for index, device in enumerate(self._devices):
+                with tf.device(device):
+                    parts[index] = tf.identity(parts[index])
+            if self.local == 1:
+                return parts[0]
+            return self.strategy.experimental_distribute_values_from_function(
+                lambda context: parts[context.replica_id_in_sync_group % self.local]
+            )
+
+        return [split(tensor) for tensor in batch]
 
     def sum_over_workers(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Adds up what each worker has; all must call it."""
@@ -113,19 +155,6 @@ class Replicas:
             )
         )
         return np.asarray(self.strategy.reduce(tf.distribute.ReduceOp.SUM, shares, axis=None))
-
-    def _split(self, batch: Sequence[Any]) -> list[Any]:
-        """Splits tensors as evenly as can be over the local replicas."""
-        count = len(batch[0])
-        bounds = [count * index // self.local for index in range(self.local + 1)]
-
-        def part(tensor: Any) -> Any:
-            parts = [tensor[start:end] for start, end in itertools.pairwise(bounds)]
-            return self.strategy.experimental_distribute_values_from_function(
-                lambda context: parts[context.replica_id_in_sync_group % self.local]
-            )
-
-        return [part(tensor) for tensor in batch]
 
 
 def read_variables(variables: Sequence[Any]) -> list[npt.NDArray[Any]]:

@@ -37,6 +37,8 @@ from components.common.resumption import Attempt
 from components.common.strategy import (
     Replicas,
     SynchronizedNorms,
+    fetch_ahead,
+    one_ahead,
     read_variables,
     write_variables,
 )
@@ -226,7 +228,7 @@ def _train_epochs(
             ends = agrees and bool(replicas.sum_over_workers(np.array([float(ends)]))[0])
         attempt.look(course.capture, ends=ends)
 
-    batches = iter(
+    batches = trainer.fetch_ahead(
         training_batches(
             data.train,
             data.prepare_train,
@@ -399,11 +401,14 @@ def balanced_class_weights(examples_per_class: Sequence[int]) -> tuple[float, ..
 
 def inference(model: Any) -> Callable[[Any], npt.NDArray[np.float32]]:
     """Returns the model as a compiled function of one batch of prepared inputs."""
-    outputs = Replicas().compile(
+    replicas = Replicas()
+    outputs = replicas.compile(
         lambda inputs: tf.cast(model(inputs, training=False), tf.float32),
         [_inputs_signature(model)],
     )
-    return lambda inputs: np.concatenate([output.numpy() for output in outputs(inputs)])
+    return lambda inputs: np.concatenate(
+        [output.numpy() for output in outputs(*replicas.split([inputs]))]
+    )
 
 
 def native_precision() -> str:
@@ -478,7 +483,16 @@ class Trainer:
         """
         if places is None:
             places = tf.range(tf.size(labels))
-        return self._train(*self._padded(inputs, labels, places))[0]
+        return self._train(*self._split(inputs, labels, places))[0]
+
+    def fetch_ahead(self, batches: Any) -> Iterator[Any]:
+        """Returns an iterator of a tf.data.Dataset's batches for `take_steps`.
+
+        They are brought to the devices that train while these compute on those before.
+        """
+        if tf.distribute.has_strategy():
+            return one_ahead(self._split(*batch) for batch in batches)
+        return iter(fetch_ahead(batches))
 
     def take_steps(self, batches: Iterator[Any], most: int) -> Steps:
         """Takes steps on the next batches, for about as long as may pass between two looks.
@@ -487,14 +501,14 @@ class Trainer:
         Python takes between two steps. How many does not matter to what comes out.
 
         Args:
-          batches: a tf.data iterator of what `train` takes.
+          batches: as `fetch_ahead` returns them.
           most: how many steps, at most.
         """
         started = time.monotonic()
         if tf.distribute.has_strategy():
             batch = next(batches)
             waiting_s = time.monotonic() - started
-            return Steps(1, self.train(*batch), waiting_s)
+            return Steps(1, self._train(*batch)[0], waiting_s)
         count = min(self._pace, most)
         sums, waiting_s = self._train_ahead(batches, tf.constant(count))
         step_s = (time.monotonic() - started) / count
@@ -504,29 +518,30 @@ class Trainer:
     def judge(self, batches: Any, look: Callable[[], None]) -> _Totals:
         """Sums cross entropy and right predictions over other examples."""
         totals = _Totals()
-        for inputs, labels in batches:
-            for sums in self._judge(*self._padded(inputs, labels)):
+        for batch in self.fetch_ahead(batches):
+            for sums in self._judge(*batch):
                 totals.add(sums)
             look()
         totals.settled = self.replicas.sum_over_workers(totals.settle())
         return totals
 
-    def _padded(self, *batch: Any) -> Sequence[Any]:
-        """Gives each local replica an example: some layers can't take an empty batch.
+    def _split(self, *batch: Any) -> Sequence[Any]:
+        """Gives each local replica its part of a batch, an example at least.
 
-        What is added has the label -1 and counts nothing, but that BatchNorm sees it where
-        it is trained: a last batch with fewer examples than replicas is not quite what it
-        would be on one device.
+        Some layers can't take an empty batch. What is added has the label -1 and counts
+        nothing, but that BatchNorm sees it where it is trained: a last batch with fewer
+        examples than replicas is not quite what it would be on one device.
         """
         missing = self.replicas.local - len(batch[0])
         if missing <= 0:
-            return batch
+            return self.replicas.split(batch)
         fill = (0, -1, 0)  # Of inputs, labels and places.
         paddings = ([[0, missing]] + [[0, 0]] * (tensor.shape.rank - 1) for tensor in batch)
-        return [
+        padded = [
             tf.pad(tensor, padding, constant_values=value)
             for tensor, padding, value in zip(batch, paddings, fill, strict=False)
         ]
+        return self.replicas.split(padded)
 
     def _update(self, inputs: Any, labels: Any, places: Any) -> Any:
         phase, variables = self._phase, self.model.trainable_variables

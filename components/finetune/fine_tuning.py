@@ -18,9 +18,10 @@ from components.common.input_pipeline import (
     KeptExamples,
     Prepare,
     evaluation_batches,
+    in_host_memory,
     prepare_pictures,
 )
-from components.common.keras import keras, tf
+from components.common.keras import keras
 from components.common.resumption import Attempt
 from components.common.strategy import read_variables, write_variables
 from components.common.tensorboard import TensorBoard
@@ -247,4 +248,4 @@ def _featurize(extractor: Any, examples: KeptExamples, prepare: Prepare) -> Kept
     extract = inference(extractor)
     batches = evaluation_batches(examples, prepare, batch_size=EVALUATION_BATCH)
     features = np.concatenate([extract(inputs) for inputs, _ in batches])
-    return dataclasses.replace(examples, inputs=tf.convert_to_tensor(features))
+    return dataclasses.replace(examples, inputs=in_host_memory(features))

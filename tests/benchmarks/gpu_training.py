@@ -98,7 +98,7 @@ def train_ours(manifest: DatasetManifest, folder: Path, network: str, batch_size
     steps = -(-len(examples) // batch_size)
     trainer = Trainer(build(network, manifest.image.height), phase, steps_per_epoch=steps)
     prepare = prepare_pictures(_spec(manifest.image))
-    batches = iter(
+    batches = trainer.fetch_ahead(
         training_batches(
             examples, prepare, batch_size=batch_size, seed=0, epochs=range(1, phase.epochs)
         )

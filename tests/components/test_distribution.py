@@ -154,6 +154,50 @@ def test_three_devices_train_as_one_does(dataset, single, tmp_path):
 
 
 @pytest.mark.slow
+def test_another_device_than_the_hosts_own_trains_as_it_does(dataset, single, tmp_path):
+    context, manifest = dataset
+    root = partial_root(context.data_root, tmp_path / "root", lambda name: True)
+    context = context.model_copy(update={"data_root": root})
+    output = tmp_path / "bundle"
+    prologue = LOGICAL_DEVICES + "\nwith tf.device('CPU:1'): "
+    finish(start(manifest, context, output, prologue=prologue), output)
+    assert_same_training(single, output)
+
+
+BATCHES_AHEAD = """
+from components.common.strategy import Replicas, fetch_ahead, one_ahead
+
+floats = tf.data.Dataset.from_tensor_slices([0.0, 1.0, 2.0, 3.0, 4.0])
+numbers = floats.map(lambda number: (tf.fill([3], number), tf.range(3)))
+with tf.device("CPU:1"):
+    fetched = list(fetch_ahead(numbers))
+assert [values.numpy()[0] for values, _ in fetched] == [0, 1, 2, 3, 4]
+assert all(tensor.device.endswith("CPU:1") for batch in fetched for tensor in batch)
+assert fetch_ahead(numbers) is numbers, "what trains on the host needs no copy"
+
+with tf.distribute.MirroredStrategy(["CPU:1", "CPU:2"]).scope():
+    replicas = Replicas()
+    values, places = replicas.split((tf.constant([5.0, 6.0, 7.0]), tf.range(3)))
+    for tensors in map(replicas.strategy.experimental_local_results, (values, places)):
+        assert [tensor.device[-5:] for tensor in tensors] == ["CPU:1", "CPU:2"]
+    parts = replicas.strategy.experimental_local_results(values)
+    assert [part.numpy().tolist() for part in parts] == [[5.0], [6.0, 7.0]]
+
+made = []
+ahead = one_ahead(made.append(n) or n for n in range(4))
+assert next(ahead) == 0 and made == [0, 1]
+assert list(ahead) == [1, 2, 3] and list(one_ahead(iter([]))) == []
+"""
+
+
+@pytest.mark.slow
+def test_batches_are_on_their_devices_ahead_of_their_steps():
+    program = LOGICAL_DEVICES + BATCHES_AHEAD
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+
+
+@pytest.mark.slow
 def test_two_workers_train_as_one_does_each_with_its_own_shards(dataset, single, tmp_path):
     """What a worker must not open is not there: of train and, but for the chief, of the rest.
 

@@ -250,7 +250,7 @@ def test_steps_taken_at_once_are_those_taken_one_by_one():
         make_deterministic(0)
         model, data = make_model(), make_data()
         trainer = Trainer(model, PHASE, steps_per_epoch=7)
-        batches = iter(
+        batches = trainer.fetch_ahead(
             training_batches(
                 data.train, data.prepare_train, batch_size=16, seed=0, epochs=range(1, 3)
             )
