@@ -4,6 +4,9 @@
     python tests/examples/emoji.py package emoji.csv
     litesmith run emoji --set data.list=emoji.csv
 
+With `--fold 0` to `--fold 3` the list also says which split a picture belongs to: the test
+splits of the four folds make up the whole, so that every picture is tested on once.
+
 The pictures are 64x64 PNG files with an alpha channel; the label is the emoji's category.
 What differs from another emoji in nothing but the person (gender, age, skin) is in one
 group with it, so that near-duplicates never part into different splits.
@@ -11,9 +14,12 @@ group with it, so that near-duplicates never part into different splits.
 
 import argparse
 import csv
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+
+FOLDS = 4
 
 _DROPPED = {"FE0F", "200D", "2640", "2642", *(f"1F3F{digit}" for digit in "BCDEF")}
 """Variation selector, joiner, gender signs, skin tones."""
@@ -43,15 +49,27 @@ def group_of(code_points: str) -> str:
     return "-".join(kept) or code_points
 
 
+def split_of(group: str, fold: int) -> str:
+    """Returns the split of a group in one of FOLDS folds: a fifteenth of the rest is validation."""
+    number = int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], "big")
+    if number % FOLDS == fold:
+        return "test"
+    return "validation" if number // FOLDS % 15 == 0 else "train"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("package", type=Path, help="the unpacked npm package")
     parser.add_argument("list", type=Path, help="the .csv file to write")
+    parser.add_argument("--fold", type=int, choices=range(FOLDS), help="state the splits")
     arguments = parser.parse_args()
+    rows = list(list_emoji(arguments.package))
+    if arguments.fold is not None:
+        rows = [{**row, "split": split_of(row["group"], arguments.fold)} for row in rows]
     with arguments.list.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, ("path", "label", "group"))
+        writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
-        writer.writerows(list_emoji(arguments.package))
+        writer.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.emoji import group_of, list_emoji
+from tests.examples.emoji import FOLDS, group_of, list_emoji, split_of
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,13 @@ def test_the_list_holds_what_has_a_category_and_a_picture(tmp_path: Path):
             "group": "1F436",
         }
     ]
+
+
+def test_each_group_is_tested_on_in_one_fold_and_validates_in_some_others():
+    shares = {"train": 0, "validation": 0, "test": 0}
+    for number in range(600):
+        splits = [split_of(f"group {number}", fold) for fold in range(FOLDS)]
+        assert splits.count("test") == 1
+        for split in splits:
+            shares[split] += 1
+    assert 0 < shares["validation"] < shares["test"] < shares["train"]

@@ -1,0 +1,31 @@
+"""The benchmarks run to their end, small: what they then say means nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["preprocess", "--examples", "64", "--usual-examples", "64", "--rounds", "1"], "usual"),
+        (["input_pipeline", "--examples", "64", "--rounds", "1"], "generator"),
+        (
+            ["gpu_training", "--network", "MobileNetV2", "--examples", "16", "--size", "32"]
+            + ["--batch-size", "8", "--rounds", "1"],
+            "ours waited for input",
+        ),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_benchmark_runs_to_its_end(arguments, expected):
+    name, *options = arguments
+    command = [sys.executable, "-m", f"tests.benchmarks.{name}", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert expected in done.stdout
