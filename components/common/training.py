@@ -1,8 +1,8 @@
 """The training loop of finetune and prune: phases of epochs of steps.
 
 A phase trains the variables of a model that are trainable when it begins, under one
-optimizer, and leaves the model with the weights of the phase's best epoch: the highest
-validation accuracy, then the lowest validation loss, then the earliest. A model takes
+optimizer, and leaves the model with the weights of the phase's best epoch, which
+`best_epoch` finds. A model takes
 prepared inputs and ends in a dense layer named HEAD and a softmax layer of its own;
 dropout before the head is the only thing in it that is random.
 
@@ -196,7 +196,7 @@ def run_phase(
     attempt = attempt or Attempt()
     steps = -(-len(data.train) // phase.batch_size)
     trainer = Trainer(model, phase, steps_per_epoch=steps)
-    course = _Course(trainer, phase, clock)
+    course = _Course(trainer, phase, clock, judged_on=len(data.validation))
     norms = SynchronizedNorms(model, trainer.replicas)
     with attempt.termination.deferred(), norms:
         if (state := attempt.resume()) is not None:
@@ -305,8 +305,9 @@ class _Totals:
 class _Course:
     """Where a phase stands: between two steps, or between two epochs."""
 
-    def __init__(self, trainer: "Trainer", phase: Phase, clock: Clock) -> None:
+    def __init__(self, trainer: "Trainer", phase: Phase, clock: Clock, judged_on: int) -> None:
         self.trainer, self.phase, self.clock = trainer, phase, clock
+        self._judged_on = judged_on
         self.epoch = phase.first_epoch
         self.step = 0  # Of the epoch: how many are done.
         self.ended = False
@@ -332,10 +333,13 @@ class _Course:
         self.history.append(epoch)
         self.clock.end_epoch(epoch)
         self.clock.note = f"epoch {epoch.epoch}, validation accuracy {validation_accuracy:.3f}"
-        best = self._best
-        if epoch.epoch >= phase.eligible_from and (best is None or _better(epoch, best[0])):
-            self._best = best = (epoch, read_variables(self.trainer.model.weights))
-        stale = best is not None and epoch.epoch - best[0].epoch >= (phase.patience or math.inf)
+        eligible = [known for known in self.history if known.epoch >= phase.eligible_from]
+        stale = False
+        if eligible:
+            if best_epoch(eligible, examples=self._judged_on) is epoch:
+                self._best = (epoch, read_variables(self.trainer.model.weights))
+            highest = max(eligible, key=lambda e: (e.validation_accuracy, -e.validation_loss))
+            stale = epoch.epoch - highest.epoch >= (phase.patience or math.inf)
         self.ended = stale or epoch.epoch == phase.epoch_numbers[-1]
         self.epoch, self.step, self.totals = epoch.epoch + 1, 0, _Totals()
 
@@ -382,15 +386,21 @@ class _Course:
 _KEPT_OF_CLOCK = ("steps", "examples", "seconds", "waiting_s")
 
 
-def best_epoch(history: Sequence[Epoch], *, eligible_from: int = 1) -> Epoch:
-    """Returns the epoch whose weights are kept."""
-    best: Epoch | None = None
-    for epoch in history:
-        if epoch.epoch >= eligible_from and (best is None or _better(epoch, best)):
-            best = epoch
-    if best is None:
-        raise ValueError(f"no epoch from {eligible_from} on among {len(history)}")
-    return best
+def best_epoch(epochs: Sequence[Epoch], *, examples: int) -> Epoch:
+    """Returns the latest epoch that is not clearly worse than the best.
+
+    Of epochs within one standard error of the highest validation accuracy none is known to
+    be better (the rule of Breiman, Friedman, Olshen and Stone, Classification and
+    Regression Trees, 1984, section 3.4.3), and the latest was trained longest, at the lowest
+    rate. The highest one itself is often a matter of luck where validation is small.
+
+    Args:
+      epochs: in order, one at least.
+      examples: how many they were judged by.
+    """
+    highest = max(epoch.validation_accuracy for epoch in epochs)
+    least = highest - math.sqrt(highest * (1.0 - highest) / examples)
+    return [epoch for epoch in epochs if epoch.validation_accuracy >= least][-1]
 
 
 def balanced_class_weights(examples_per_class: Sequence[int]) -> tuple[float, ...]:
@@ -648,10 +658,3 @@ def _check_finite(epoch: int, *losses: float) -> None:
 
 def _inputs_signature(model: Any) -> Any:
     return tf.TensorSpec([None, *model.inputs[0].shape[1:]], tf.float32)
-
-
-def _better(epoch: Epoch, best: Epoch) -> bool:
-    return (epoch.validation_accuracy, -epoch.validation_loss) > (
-        best.validation_accuracy,
-        -best.validation_loss,
-    )

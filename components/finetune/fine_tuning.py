@@ -102,8 +102,8 @@ def fine_tune(
     events: Events,
     attempt: Attempt | None = None,
     board: TensorBoard | None = None,
-) -> tuple[tuple[Epoch, ...], Clock]:
-    """Trains a model and leaves it with the weights of the best epoch of all.
+) -> tuple[tuple[Epoch, ...], int, Clock]:
+    """Trains a model and leaves it with the weights of the best phase's best epoch.
 
     Args:
       model: as `build_model` made it, with the backbone's weights in it.
@@ -117,7 +117,7 @@ def fine_tune(
       board: takes the curves.
 
     Returns:
-      The history of all phases, and the clock.
+      The history of all phases, the number of the epoch whose weights are kept, the clock.
 
     Raises:
       Terminated: the process was told to end; the state is kept.
@@ -147,10 +147,14 @@ def fine_tune(
             if config.unfreeze is not None:
                 unfreeze_top(model, config.unfreeze)
             epochs = run_phase(model, phase, data, clock, attempt=attempt)
-            if begun_with and best_epoch([*history, *epochs]) in history:
+        best = best_epoch(epochs, examples=len(validation))
+        if history:
+            before = best_epoch(history, examples=len(validation))
+            if best_epoch([before, best], examples=len(validation)) is before:
+                best = before
                 write_variables(model.weights, begun_with)
         history = [*history, *epochs]
-    return tuple(history), clock
+    return tuple(history), best.epoch, clock
 
 
 def backbone_layers(model: Any) -> list[Any]:

@@ -29,7 +29,7 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     from components.common.resumption import Attempt
     from components.common.strategy import open_strategy
     from components.common.tensorboard import open_board
-    from components.common.training import best_epoch, make_deterministic, native_precision
+    from components.common.training import make_deterministic, native_precision
     from components.finetune.backbones import BACKBONES
     from components.finetune.fine_tuning import build_model, fine_tune, in_float32
 
@@ -46,7 +46,7 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
             model = build_model(
                 config, spec, len(manifest.class_names), weights=weights, precision=precision
             )
-            history, clock = fine_tune(
+            history, best_epoch, clock = fine_tune(
                 model,
                 config,
                 spec,
@@ -74,7 +74,7 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
         input=spec,
         parameters=model.count_params(),
         history=history,
-        best_epoch=best_epoch(history).epoch,
+        best_epoch=best_epoch,
         lineage=task.lineage,
     ).write(task.output)
     return clock.measurements()

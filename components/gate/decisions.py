@@ -75,7 +75,7 @@ def decide(case: Case, *, lineage: Lineage) -> Decision:
         power=power,
         power_note=power_note,
         required_test_examples=selection.trial.required,
-        notes=(blessed.obstacle,) if blessed is not None and blessed.obstacle else (),
+        notes=tuple(_notes(case, selection)),
         blessed_before=blessed.model if blessed is not None else None,
         lineage=lineage,
     )
@@ -162,6 +162,25 @@ def _power(case: Case, selection: _Selection) -> tuple[float | None, str]:
         rivals=len(rivals),
         budgets=case.budgets,
     )
+
+
+def _notes(case: Case, selection: _Selection) -> Iterator[str]:
+    """Yields what is to be known of the blessed model as a reference."""
+    blessed = case.blessed
+    if blessed is None:
+        return
+    if blessed.obstacle:
+        yield blessed.obstacle
+    if any(
+        not comparison.passed and comparison.reference != BASELINE_ID
+        for comparison in selection.trial.comparisons.get(BASELINE_ID, ())
+    ):
+        yield (
+            f"Even {BASELINE_ID} is not shown to match the blessed version "
+            f"{blessed.model.version}: the new training is worse, or pictures have changed their "
+            "split since, and the blessed model was trained on some that it is tested with now. "
+            "In that case, publish under another recipe name."
+        )
 
 
 def _summary(case: Case, selection: _Selection) -> str:

@@ -129,11 +129,12 @@ def prune_model(
         prepare=prepare_pictures(spec),
     )
     history = run_phase(wrapped, phase, data, clock, on_epoch_end=remask, attempt=attempt)
+    sparse = history[phase.eligible_from - 1 :]
     stripped = tfmot.sparsity.keras.strip_pruning(wrapped)
     return Pruned(
         model=stripped,
         history=tuple(history),
-        best_epoch=best_epoch(history, eligible_from=phase.eligible_from).epoch,
+        best_epoch=best_epoch(sparse, examples=len(validation)).epoch,
         sparsity=layer_sparsity(stripped, names),
         clock=clock,
     )

@@ -85,7 +85,7 @@ class Work:
         make_deterministic(config.seed)
         spec = BACKBONES["small_cnn"].input_spec(self.manifest.image)
         model = build_model(config, spec, 3, weights=config.weights)
-        history, _ = fine_tune(
+        history, *_ = fine_tune(
             model,
             config,
             spec,

@@ -54,7 +54,7 @@ class Pictures:
 
     def train(self, config: FinetuneConfig) -> tuple[keras.Model, tuple[Epoch, ...]]:
         model = self.build(config)
-        history, _ = fine_tune(
+        history, *_ = fine_tune(
             model, config, self.spec(), self.manifest, **self.splits, events=Events("test")
         )
         return model, history

@@ -13,6 +13,7 @@ from components.common.examples import read_examples
 from components.common.pictures import decode_picture
 from components.common.predictions import read_bundle_predictions
 from components.common.run_context import RunContext
+from components.common.training import best_epoch
 from components.finetune import stage
 from components.finetune.config import FinetuneConfig
 from components.finetune.weights import identify_weights
@@ -50,7 +51,7 @@ def bundle(dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_bundle_tells_how_the_model_came_to_be(bundle):
+def test_the_bundle_tells_how_the_model_came_to_be(bundle, dataset):
     document = ModelBundle.read(bundle)
     assert document.class_names == ("bar", "cross", "disc")
     assert document.backbone == "small_cnn"
@@ -58,8 +59,8 @@ def test_the_bundle_tells_how_the_model_came_to_be(bundle):
     assert {epoch.phase for epoch in document.history} == {"fine_tune"}
     assert document.parameters == load_bundle_model(bundle).count_params()
     assert document.sparsity == ()
-    best = document.history[document.best_epoch - 1]
-    assert best.validation_accuracy == max(e.validation_accuracy for e in document.history)
+    validation = DatasetManifest.read(dataset[1]).splits["validation"].examples
+    assert document.best_epoch == best_epoch(document.history, examples=validation).epoch
 
 
 def test_the_run_has_a_point_of_each_curve_for_every_epoch(bundle, dataset):

@@ -225,6 +225,7 @@ def test_the_same_winner_as_before_is_already_blessed():
     decision = decide_on(float32(), int8(), blessed=bless(int8(), GOOD))
     assert (decision.verdict, decision.winner) == ("already_blessed", "int8")
     assert decision.blessed_before.generation == 7
+    assert decision.notes == ()
     assert decision.blessed_before.version in decision.summary
 
 
@@ -259,6 +260,8 @@ def test_a_candidate_worse_than_the_blessed_model_is_refused():
     version = champion.measured_model.sha256[:12]
     for id_ in ("float32", "int8"):
         assert f"Against blessed {version} it loses" in verdict_on(decision, id_)[1]
+    (note,) = decision.notes
+    assert "Even float32" in note and version in note and "changed their split" in note
     assert (
         decide_on(
             float32(), int8(), blessed=bless(champion, better), blessed_accuracy_drop=0.08
