@@ -82,7 +82,7 @@ def _abstain(task: Task[PublishConfig], decision: Decision) -> Published:
     message = decision.summary
     if decision.verdict == "not_blessed":
         stays = f"Version {before.version} stays blessed." if before else "No version is blessed."
-        message = f"{message} {stays}"
+        message = " ".join((message, stays, *decision.notes))
     return Published(
         verdict=decision.verdict,
         version=before.version if before else None,
