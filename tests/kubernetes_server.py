@@ -13,29 +13,21 @@ import copy
 import dataclasses
 import json
 import re
-import socket
-import ssl
-import struct
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from email.message import Message
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
 
 import jsonschema
 import kubernetes_validate
 import yaml
 
+from tests.api_server import ApiServer, Fault, Json, Refusal, Request
 from tests.certificates import write_certificate
 
-Fault = Literal["reset", "lost", "cut", "429", "500", "503"]
-"""reset: the line breaks before anything is done; lost: after it; cut: in mid-answer, after
-its first line; a number: an answer."""
-
-Json = dict[str, Any]
 KUBERNETES_VERSION = "1.34"
 TOKEN = "a-service-account's-token"
 _STAMP = "2026-01-01T00:00:00Z"
@@ -44,16 +36,8 @@ _REVIEWS = "/apis/authorization.k8s.io/v1/namespaces/([^/]+)/localsubjectaccessr
 _PODS = "/api/v1/namespaces/([^/]+)/pods"
 
 
-class Refusal(Exception):
-    """An answer other than 200."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 @dataclasses.dataclass
-class KubernetesServer:
+class KubernetesServer(ApiServer):
     """The state of a cluster, and what tests do to it.
 
     Attributes:
@@ -68,10 +52,10 @@ class KubernetesServer:
     workload: Callable[["KubernetesServer", str, int], None] = lambda server, name, attempt: None
     rules: Sequence[Json] | None = None
     has_jobset: bool = True
-    requests: list[str] = dataclasses.field(default_factory=list)
     verbs: set[str] = dataclasses.field(default_factory=set)
 
     def __post_init__(self) -> None:
+        super().__init__()
         self.jobsets: dict[str, Json] = {}
         self.created: list[Json] = []
         self.pods: dict[str, Json] = {}
@@ -79,7 +63,6 @@ class KubernetesServer:
         self._version = 100
         self._oldest = 0
         self._changes: list[tuple[int, str, Json]] = []
-        self._faults: list[tuple[str, Fault]] = []
         self._changed = threading.Condition(threading.RLock())
 
     # --- what tests do --------------------------------------------------------------
@@ -88,46 +71,28 @@ class KubernetesServer:
     def serving(self, folder: Path, monkeypatch: Any) -> Iterator["KubernetesServer"]:
         """Serves by TLS, and lets this process find it as a pod finds its cluster's."""
         certificate = write_certificate(folder / "server.pem")
-        server = _HttpServer(("127.0.0.1", 0), _Handler)
-        server.cluster = self
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(certificate)
-        server.socket = tls.wrap_socket(
-            server.socket, server_side=True, do_handshake_on_connect=False
-        )
         token = folder / "token"
         token.write_text(TOKEN)
-        self.environment = {
-            "KUBERNETES_SERVICE_HOST": "127.0.0.1",
-            "KUBERNETES_SERVICE_PORT": str(server.server_address[1]),
-        }
-        self.files = {"TOKEN": str(token), "CERT": str(certificate)}
-        for name, value in self.environment.items():
-            monkeypatch.setenv(name, value)
-        for name, value in self.files.items():
-            place = f"kubernetes.config.incluster_config.SERVICE_{name}_FILENAME"
-            monkeypatch.setattr(place, value)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            with self._changed:
-                self._changed.notify_all()
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-    def fail(self, pattern: str, *faults: Fault) -> None:
-        """Lets the next requests that match `METHOD /path?query` fail, one after another."""
-        self._faults.extend((pattern, fault) for fault in faults)
-
-    def count(self, pattern: str) -> int:
-        return sum(re.search(pattern, request) is not None for request in self.requests)
+        with self.listening(certificate) as port:
+            self.environment = {
+                "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+                "KUBERNETES_SERVICE_PORT": str(port),
+            }
+            self.files = {"TOKEN": str(token), "CERT": str(certificate)}
+            for name, value in self.environment.items():
+                monkeypatch.setenv(name, value)
+            for name, value in self.files.items():
+                place = f"kubernetes.config.incluster_config.SERVICE_{name}_FILENAME"
+                monkeypatch.setattr(place, value)
+            try:
+                yield self
+            finally:
+                with self._changed:
+                    self._changed.notify_all()
 
     def create(self, jobset: Json) -> None:
         """Makes a JobSet, as anyone may."""
-        request = Request("POST", "", {}, None, json.dumps(jobset).encode())
+        request = Request("POST", "", {}, Message(), json.dumps(jobset).encode())
         with self._changed:
             self._create(request, "vision")
 
@@ -310,20 +275,13 @@ class KubernetesServer:
     # --- what the server answers ----------------------------------------------------
 
     def take_fault(self, request: str) -> Fault | None:
-        with self._changed:
-            self.requests.append(request)
-            for position, (pattern, fault) in enumerate(self._faults):
-                if re.search(pattern, request):
-                    del self._faults[position]
-                    return fault
-            return None
+        self.requests.append(request)
+        return super().take_fault(request)
 
-    def answer(self, request: "Request") -> Json | Iterator[str]:
-        """Returns an answer's body, or its lines as they come.
+    def error(self, message: str) -> Json:
+        return {"kind": "Status", "message": message}
 
-        Raises:
-          Refusal: says why.
-        """
+    def answer(self, request: Request) -> Json | Iterator[str]:
         if (request.authorization or "").split()[1:] != [TOKEN]:
             raise Refusal(401, "Unauthorized")
         for method, verb, resource, path, answer in _ROUTES:
@@ -347,7 +305,7 @@ class KubernetesServer:
             for rule in self.rules
         )
 
-    def _create(self, request: "Request", namespace: str) -> Json:
+    def _create(self, request: Request, namespace: str) -> Json:
         self._installed()
         jobset = json.loads(request.data)
         check_jobset(jobset)
@@ -362,15 +320,15 @@ class KubernetesServer:
         self._make_pods(jobset)
         return jobset
 
-    def _get(self, request: "Request", namespace: str, name: str) -> Json:
+    def _get(self, request: Request, namespace: str, name: str) -> Json:
         return self._found(name)
 
-    def _delete(self, request: "Request", namespace: str, name: str) -> Json:
+    def _delete(self, request: Request, namespace: str, name: str) -> Json:
         if not self._found(name)["metadata"].get("deletionTimestamp"):
             self.remove(name)
         return {"kind": "Status", "status": "Success"}
 
-    def _watch(self, request: "Request", namespace: str) -> Iterator[str]:
+    def _watch(self, request: Request, namespace: str) -> Iterator[str]:
         self._installed()
         field, name = request.query["fieldSelector"].split("=")
         assert field == "metadata.name"
@@ -397,14 +355,14 @@ class KubernetesServer:
             if events and events[0]["type"] == "ERROR":
                 return
 
-    def _resources(self, request: "Request") -> Json:
+    def _resources(self, request: Request) -> Json:
         self._installed()
         resource = {"name": "jobsets", "singularName": "jobset", "namespaced": True}
         resource |= {"kind": "JobSet", "verbs": ["create", "delete", "get", "list", "watch"]}
         version = "jobset.x-k8s.io/v1alpha2"
         return {"kind": "APIResourceList", "groupVersion": version, "resources": [resource]}
 
-    def _review(self, request: "Request", namespace: str) -> Json:
+    def _review(self, request: Request, namespace: str) -> Json:
         """Answers what a service account may, by the role that all of them have here."""
         review: Json = json.loads(request.data)
         asked = review["spec"]["resourceAttributes"]
@@ -412,12 +370,12 @@ class KubernetesServer:
         review["status"] = {"allowed": self._grants(asked["verb"], asked["resource"])}
         return review
 
-    def _list_pods(self, request: "Request", namespace: str) -> Json:
+    def _list_pods(self, request: Request, namespace: str) -> Json:
         label, value = request.query["labelSelector"].split("=")
         pods = [p for p in self.pods.values() if p["metadata"]["labels"].get(label) == value]
         return {"kind": "PodList", "apiVersion": "v1", "items": copy.deepcopy(pods)}
 
-    def _log(self, request: "Request", namespace: str, name: str) -> Iterator[str]:
+    def _log(self, request: Request, namespace: str, name: str) -> Iterator[str]:
         if name not in self.pods:
             raise Refusal(404, f'pods "{name}" not found')
         assert request.query["timestamps"] == request.query["follow"] == "True"
@@ -573,81 +531,3 @@ _ROUTES: tuple[tuple[str, str, str, str, Callable[..., Any]], ...] = (
     ("GET", "list", "pods", _PODS, KubernetesServer._list_pods),
     ("GET", "get", "pods/log", f"{_PODS}/([^/]+)/log", KubernetesServer._log),
 )
-
-
-@dataclasses.dataclass
-class Request:
-    """One HTTP request, taken apart."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    authorization: str | None
-    data: bytes
-
-
-class _HttpServer(ThreadingHTTPServer):
-    daemon_threads = True
-    cluster: KubernetesServer
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Stays silent about clients that hang up."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: _HttpServer
-
-    def _serve(self) -> None:
-        url = urlsplit(self.path)
-        query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        data = self.rfile.read(int(self.headers.get("content-length") or 0))
-        request = Request(self.command, url.path, query, self.headers.get("authorization"), data)
-        fault = self.server.cluster.take_fault(f"{self.command} {self.path}")
-        if fault == "reset":
-            self._break_line()
-            return
-        if fault is not None and fault not in ("lost", "cut"):
-            self._send(int(fault), {"kind": "Status", "message": "the server is busy"})
-            return
-        try:
-            status, answer = 200, self.server.cluster.answer(request)
-        except Refusal as refusal:
-            status, answer = refusal.status, {"kind": "Status", "message": str(refusal)}
-        if fault == "lost":
-            self._break_line()
-        elif isinstance(answer, dict):
-            self._send(status, answer)
-        else:
-            self._stream(answer, is_cut=fault == "cut")
-
-    do_GET = do_POST = do_DELETE = _serve  # noqa: N815 (http.server's spelling)
-
-    def _send(self, status: int, answer: Json) -> None:
-        data = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def _stream(self, lines: Iterator[str], *, is_cut: bool) -> None:
-        self.send_response(200)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        for line in lines:
-            data = line.encode() + b"\n"
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-            if is_cut:
-                self._break_line()
-                return
-        self.wfile.write(b"0\r\n\r\n")
-
-    def _break_line(self) -> None:
-        linger = struct.pack("ii", 1, 0)  # Closing sends RST.
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.close_connection = True
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Stays silent."""

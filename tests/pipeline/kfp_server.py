@@ -13,17 +13,12 @@ import email.message
 import email.parser
 import json
 import re
-import socket
-import ssl
-import struct
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
 
 import kfp_server_api
 import yaml
@@ -31,10 +26,8 @@ from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-Fault = Literal["reset", "lost", "429", "500", "503"]
-"""reset: the line breaks before anything is done; lost: after it; a number: an answer."""
+from tests.api_server import ApiServer, Json, Refusal, Request
 
-Json = dict[str, Any]
 _NEXT_STATES = {
     "PENDING": {"RUNNING", "CANCELING", "FAILED", "SKIPPED"},
     "RUNNING": {"SUCCEEDED", "FAILED", "CANCELING"},
@@ -43,16 +36,8 @@ _NEXT_STATES = {
 _CRON_FIELD = r"(\*|\?|[0-9A-Z*/,\-]+)"
 
 
-class Refusal(Exception):
-    """An answer other than 200."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 @dataclasses.dataclass
-class KfpServer:
+class KfpServer(ApiServer):
     """The state of the server, and what tests do to it.
 
     Attributes:
@@ -68,16 +53,15 @@ class KfpServer:
     clock: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     clock_step: timedelta = timedelta(seconds=1)
     autopilot: tuple[str, ...] = ()
-    requests: list[str] = dataclasses.field(default_factory=list)
     host: str = ""
 
     def __post_init__(self) -> None:
+        super().__init__()
         self.pipelines: dict[str, Json] = {}
         self.versions: dict[str, Json] = {}
         self.experiments: dict[str, Json] = {}
         self.runs: dict[str, Json] = {}
         self.recurring_runs: dict[str, Json] = {}
-        self._faults: list[tuple[str, Fault]] = []
         self._lock = threading.RLock()
 
     # --- what tests do --------------------------------------------------------------
@@ -85,29 +69,10 @@ class KfpServer:
     @contextlib.contextmanager
     def serving(self, certificate: Path | None = None) -> Iterator["KfpServer"]:
         """Serves on a port of this machine, by TLS with a PEM file of certificate and key."""
-        server = _HttpServer(("127.0.0.1", 0), _Handler)
-        server.kfp = self
-        self.host = f"http://127.0.0.1:{server.server_address[1]}"
-        if certificate is not None:
-            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            tls.load_cert_chain(certificate)
-            server.socket = tls.wrap_socket(server.socket, server_side=True)
-            self.host = self.host.replace("http:", "https:")
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
+        with self.listening(certificate) as port:
+            scheme = "http" if certificate is None else "https"
+            self.host = f"{scheme}://127.0.0.1:{port}"
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-    def fail(self, pattern: str, *faults: Fault) -> None:
-        """Lets the next requests that match `METHOD /path` fail, one after another."""
-        self._faults.extend((pattern, fault) for fault in faults)
-
-    def count(self, pattern: str) -> int:
-        return sum(re.search(pattern, request) is not None for request in self.requests)
 
     def move(self, run_id: str, state: str, **tasks: str) -> None:
         """Moves a run and its tasks to another state, as the cluster would.
@@ -159,15 +124,10 @@ class KfpServer:
 
     # --- what the client asks for ---------------------------------------------------
 
-    def take_fault(self, request: str) -> Fault | None:
-        with self._lock:
-            for index, (pattern, fault) in enumerate(self._faults):
-                if re.search(pattern, request):
-                    del self._faults[index]
-                    return fault
-        return None
+    def error(self, message: str) -> Json:
+        return {"error": message, "message": message}
 
-    def answer(self, request: "Request") -> Json:
+    def answer(self, request: Request) -> Json:
         """Answers a request; one at a time, as a database transaction would."""
         with self._lock:
             if self.token is not None and request.authorization != f"Bearer {self.token}":
@@ -180,7 +140,7 @@ class KfpServer:
                     return answer
         raise Refusal(404, "Not Found")
 
-    def _health(self, request: "Request") -> Json:
+    def _health(self, request: Request) -> Json:
         return {
             "commit_sha": "unknown",
             "tag_name": self.version,
@@ -195,8 +155,8 @@ class KfpServer:
             raise Refusal(403, f"User may not access the namespace {namespace!r}")
         return str(namespace)
 
-    def _create_pipeline(self, request: "Request") -> Json:
-        body = request.body(kfp_server_api.V2beta1Pipeline)
+    def _create_pipeline(self, request: Request) -> Json:
+        body = _body(request, kfp_server_api.V2beta1Pipeline)
         namespace, name = self._check_namespace(body.get("namespace")), body["display_name"]
         self._refuse_taken(self.pipelines, name, namespace=namespace)
         pipeline = {
@@ -209,7 +169,7 @@ class KfpServer:
         self.pipelines[pipeline["pipeline_id"]] = pipeline
         return pipeline
 
-    def _upload_version(self, request: "Request") -> Json:
+    def _upload_version(self, request: Request) -> Json:
         pipeline_id, name = request.query["pipelineid"], request.query["name"]
         if pipeline_id not in self.pipelines:
             raise Refusal(400, "Failed to create a pipeline version")
@@ -220,7 +180,7 @@ class KfpServer:
             "display_name": name,
             "name": name,
             "created_at": self._now(),
-            "pipeline_spec": _checked_pipeline(request.file()),
+            "pipeline_spec": _checked_pipeline(_file(request)),
         }
         self.versions[version["pipeline_version_id"]] = version
         return version
@@ -230,15 +190,15 @@ class KfpServer:
             if thing["display_name"] == name and same.items() <= thing.items():
                 raise Refusal(409, "Already exist error")
 
-    def _list_pipelines(self, request: "Request") -> Json:
+    def _list_pipelines(self, request: Request) -> Json:
         namespace = self._check_namespace(request.query.get("namespace"))
         return _page(request, "pipelines", self.pipelines, namespace=namespace)
 
-    def _list_versions(self, request: "Request", pipeline_id: str) -> Json:
+    def _list_versions(self, request: Request, pipeline_id: str) -> Json:
         return _page(request, "pipeline_versions", self.versions, pipeline_id=pipeline_id)
 
-    def _create_experiment(self, request: "Request") -> Json:
-        body = request.body(kfp_server_api.V2beta1Experiment)
+    def _create_experiment(self, request: Request) -> Json:
+        body = _body(request, kfp_server_api.V2beta1Experiment)
         namespace = self._check_namespace(body.get("namespace"))
         self._refuse_taken(self.experiments, body["display_name"], namespace=namespace)
         experiment = {
@@ -251,12 +211,12 @@ class KfpServer:
         self.experiments[experiment["experiment_id"]] = experiment
         return experiment
 
-    def _list_experiments(self, request: "Request") -> Json:
+    def _list_experiments(self, request: Request) -> Json:
         namespace = self._check_namespace(request.query.get("namespace"))
         return _page(request, "experiments", self.experiments, namespace=namespace)
 
-    def _create_run(self, request: "Request") -> Json:
-        body = request.body(kfp_server_api.V2beta1Run)
+    def _create_run(self, request: Request) -> Json:
+        body = _body(request, kfp_server_api.V2beta1Run)
         self._check_job(body)
         run = self._new_run(body)
         return run
@@ -299,7 +259,7 @@ class KfpServer:
             if not isinstance(value, kinds[wanted[name]["parameterType"]]):
                 raise Refusal(400, f"input parameter {name} requires {wanted[name]}")
 
-    def _list_runs(self, request: "Request") -> Json:
+    def _list_runs(self, request: Request) -> Json:
         experiment = request.query.get("experiment_id")
         if experiment is not None:
             if experiment not in self.experiments:
@@ -313,22 +273,22 @@ class KfpServer:
         }
         return _page(request, "runs", allowed)
 
-    def _get_run(self, request: "Request", run_id: str) -> Json:
+    def _get_run(self, request: Request, run_id: str) -> Json:
         run = _found(self.runs, run_id)
         if run["state"] == "PENDING":
             for state in self.autopilot:
                 self.move(run_id, state)
         return run
 
-    def _terminate_run(self, request: "Request", run_id: str) -> Json:
+    def _terminate_run(self, request: Request, run_id: str) -> Json:
         run = _found(self.runs, run_id)
         if run["state"] not in ("PENDING", "RUNNING"):
             raise Refusal(400, f"Failed to terminate a run {run_id}. Row not found")
         self.move(run_id, "CANCELING")
         return {}
 
-    def _create_recurring_run(self, request: "Request") -> Json:
-        body = request.body(kfp_server_api.V2beta1RecurringRun)
+    def _create_recurring_run(self, request: Request) -> Json:
+        body = _body(request, kfp_server_api.V2beta1RecurringRun)
         self._check_job(body)
         _check_trigger(body.get("trigger", {}))
         if not 1 <= int(body.get("max_concurrency", 0)) <= 10:
@@ -343,7 +303,7 @@ class KfpServer:
         self.recurring_runs[recurring["recurring_run_id"]] = recurring
         return recurring
 
-    def _list_recurring_runs(self, request: "Request") -> Json:
+    def _list_recurring_runs(self, request: Request) -> Json:
         namespace = self._check_namespace(request.query.get("namespace"))
         allowed = {
             id_: recurring
@@ -352,16 +312,16 @@ class KfpServer:
         }
         return _page(request, "recurringRuns", allowed)
 
-    def _get_recurring_run(self, request: "Request", id_: str) -> Json:
+    def _get_recurring_run(self, request: Request, id_: str) -> Json:
         return _found(self.recurring_runs, id_)
 
-    def _set_mode(self, request: "Request", id_: str, verb: str) -> Json:
+    def _set_mode(self, request: Request, id_: str, verb: str) -> Json:
         recurring = _found(self.recurring_runs, id_)
         recurring["mode"] = verb.upper()
         recurring["status"] = f"{verb.upper()}D"
         return {}
 
-    def _delete_recurring_run(self, request: "Request", id_: str) -> Json:
+    def _delete_recurring_run(self, request: Request, id_: str) -> Json:
         _found(self.recurring_runs, id_)
         del self.recurring_runs[id_]
         return {}
@@ -388,35 +348,22 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Json]], ...] = (
 )
 
 
-@dataclasses.dataclass
-class Request:
-    """One HTTP request, taken apart."""
+def _body(request: Request, model: type) -> Json:
+    """Returns the JSON body, checked against a model of the published schema."""
+    value = json.loads(request.data)
+    check_model(value, model.__name__, "body")
+    return dict(value)
 
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: email.message.Message
-    data: bytes
 
-    @property
-    def authorization(self) -> str | None:
-        return self.headers.get("authorization")
-
-    def body(self, model: type) -> Json:
-        """Returns the JSON body, checked against a model of the published schema."""
-        value = json.loads(self.data)
-        check_model(value, model.__name__, "body")
-        return dict(value)
-
-    def file(self) -> bytes:
-        """Returns the file of a multipart upload."""
-        head = f"Content-Type: {self.headers['content-type']}\r\n\r\n".encode()
-        message = email.parser.BytesParser().parsebytes(head + self.data)
-        parts = {
-            part.get_param("name", header="content-disposition"): part.get_payload(decode=True)
-            for part in message.get_payload()
-        }
-        return parts["uploadfile"]
+def _file(request: Request) -> bytes:
+    """Returns the file of a multipart upload."""
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    message = email.parser.BytesParser().parsebytes(head + request.data)
+    parts = {
+        part.get_param("name", header="content-disposition"): part.get_payload(decode=True)
+        for part in message.get_payload()
+    }
+    return parts["uploadfile"]
 
 
 def check_model(value: Any, type_: str, where: str) -> None:
@@ -511,57 +458,3 @@ def _page(request: Request, name: str, things: Mapping[str, Json], **same: str) 
             f"{start + size}|{query.get('filter', '')}|{query.get('sort_by', '')}"
         )
     return answer
-
-
-class _HttpServer(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-    kfp: KfpServer
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Stays silent: a client that hangs up is part of a test."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # Else every answer waits 40 ms for an acknowledgement.
-    server: _HttpServer
-
-    def _serve(self) -> None:
-        url = urlsplit(self.path)
-        query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        data = self.rfile.read(int(self.headers.get("content-length") or 0))
-        request = Request(self.command, url.path, query, self.headers, data)
-        fault = self.server.kfp.take_fault(f"{request.method} {request.path}")
-        if fault == "reset":
-            self._break_line()
-            return
-        if fault is not None and fault != "lost":
-            self._send(int(fault), {"error": "the server is busy", "code": 14})
-            return
-        try:
-            status, answer = 200, self.server.kfp.answer(request)
-        except Refusal as refusal:
-            status, answer = refusal.status, {"error": str(refusal), "message": str(refusal)}
-        if fault == "lost":
-            self._break_line()
-        else:
-            self._send(status, answer)
-
-    do_GET = do_POST = do_DELETE = _serve  # noqa: N815 (http.server's spelling)
-
-    def _send(self, status: int, answer: Json) -> None:
-        data = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def _break_line(self) -> None:
-        linger = struct.pack("ii", 1, 0)  # Closing sends RST.
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.close_connection = True
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Stays silent."""

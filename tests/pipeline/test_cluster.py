@@ -26,9 +26,10 @@ from pipeline.connection import UnansweredError, connect
 from pipeline.exit_codes import ExitCode
 from pipeline.recipe import load_recipe
 from pipeline.target import KubeflowTarget
+from tests.api_server import Refusal
 from tests.certificates import write_certificate
 from tests.pipeline.conftest import make_target
-from tests.pipeline.kfp_server import KfpServer, Refusal, check_model
+from tests.pipeline.kfp_server import KfpServer, check_model
 
 RECIPE = load_recipe("digits", tiny=True)
 DAG = compile_dag(prunes=True, target=make_target(Path("/mnt/litesmith")))

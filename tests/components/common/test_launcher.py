@@ -38,7 +38,8 @@ from components.common.launches import ABANDONED_AFTER_S, Launch
 from components.common.storage import LocalStorage
 from components.common.termination import TERMINATED
 from components.common.workers import WORKER_PODS, Worker, tf_config, this_worker
-from tests.kubernetes_server import KubernetesServer, Refusal, check_jobset
+from tests.api_server import Refusal
+from tests.kubernetes_server import KubernetesServer, check_jobset
 from tests.synthetic import run_context, write_dataset
 
 ROOT = Path(__file__).parents[3]
