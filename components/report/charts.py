@@ -84,7 +84,7 @@ def _curves(
     zero: bool = False,
     height: int = 230,
 ) -> Markup:
-    """Draws curves over epochs, with phases as bands and the best epoch marked.
+    """Draws curves over epochs, with phases as bands and the kept epoch marked.
 
     With a value_format, each curve's name and last value stand at its end.
     """
@@ -132,7 +132,7 @@ def _phase_bands(training: Training, x: Scale, y: Scale) -> Iterator[Markup]:
 def _best_epoch(training: Training, x: Scale, y: Scale) -> Iterator[Markup]:
     if training.best is not None:
         at = x(training.best.epoch)
-        title = element("title", f"best epoch: {training.best.epoch}")
+        title = element("title", f"kept: epoch {training.best.epoch}")
         yield element("line", title, x1=at, y1=y.end, x2=at, y2=y.start, class_="best")
 
 
