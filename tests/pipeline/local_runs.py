@@ -32,6 +32,9 @@ class LocalRun:
         self.data_root = data_root
         self._before = set(_run_folders(data_root))
         self._output = folder / f"output-{time.monotonic_ns()}"
+        # Where the tests themselves run in a shell's background, SIGINT is ignored, and whoever
+        # is started from here would go on ignoring it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
                 [LITESMITH, "run", *arguments, "--data-root", str(data_root)],

