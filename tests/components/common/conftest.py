@@ -22,7 +22,7 @@ def gcs() -> Iterator[FaultyProxy]:
 @pytest.fixture
 def cloud(gcs: FaultyProxy) -> CloudStorage:
     gcs.script = []
-    return CloudStorage(create_bucket(f"bucket-{next(_NUMBERS)}") + "/some/prefix", patience_s=20)
+    return CloudStorage(create_bucket(f"bucket-{next(_NUMBERS)}") + "/some/prefix")
 
 
 @pytest.fixture(params=["local", "cloud"])
