@@ -181,7 +181,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path = self.path
         if self.command == "GET" and re.search(r"/b/[^/]+/o\?", path) and "maxResults" not in path:
             path += f"&maxResults={self.proxy.page_size}"
-        self._upstream.request(self.command, path, body, headers)
+        # The server answers a piece of a finished upload without reading all of it.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._upstream.request(self.command, path, body, headers)
         response = self._upstream.getresponse()
         data = response.read()
         kept = {
