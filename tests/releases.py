@@ -45,11 +45,12 @@ def make_release(data: bytes, *, run_id: str = "run", candidate_id: str = "int8"
     )
 
 
-def publish_and_bless(registry: Registry, data: bytes, *, run_id: str = "run") -> Release:
+def publish_and_bless(
+    registry: Registry, data: bytes, *, run_id: str = "run", **documents: bytes
+) -> Release:
     """Does what a run that nobody disturbs does."""
     _, generation = registry.blessed()
-    release = registry.publish(
-        make_release(data, run_id=run_id), data, {"run.txt": run_id.encode()}
-    )
+    documents = {"run.txt": run_id.encode(), **documents}
+    release = registry.publish(make_release(data, run_id=run_id), data, documents)
     registry.bless(release, run_id=run_id, generation=generation)
     return release

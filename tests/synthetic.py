@@ -16,6 +16,7 @@ from components.common.documents import (
     Split,
     SplitExamples,
 )
+from components.common.membership import Membership
 from components.common.records import Example, encode_example, write_records
 from components.common.run_context import RunContext
 from components.common.storage import LocalStorage
@@ -117,4 +118,9 @@ def write_dataset(
     )
     manifest.write(output)
     (output / "rejects.jsonl").write_text("")
+    Membership.of(
+        (f"{split}{index:06d}", "", split != "test")
+        for split in SPLITS
+        for index in range(examples[split])
+    ).write(output)
     return manifest

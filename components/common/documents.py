@@ -105,7 +105,8 @@ class PixelStatistics(Part):
 class DatasetManifest(Document):
     """The data set as the stages see it: small; the shards stay under the data root.
 
-    Beside it lies `rejects.jsonl`: path, reason and detail of every rejected record.
+    Beside it lie `rejects.jsonl`: path, reason and detail of every rejected record, and
+    `membership.npz`: which examples training sees.
     """
 
     file_name: ClassVar[str] = "dataset.json"

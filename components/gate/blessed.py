@@ -7,6 +7,8 @@ from pathlib import Path
 
 from components.common.documents import BlessedModel, DatasetManifest, Release
 from components.common.examples import Example
+from components.common.membership import FILE_NAME as MEMBERSHIP_FILE
+from components.common.membership import Membership
 from components.common.predictions import Predictions
 from components.common.registry import MODEL_FILE, Registry
 from components.gate.case import Blessed
@@ -36,6 +38,7 @@ def judge_blessed(
     model: BlessedModel,
     registry: Registry,
     manifest: DatasetManifest,
+    membership: Membership,
     *,
     entrants: Sequence[Entrant],
     examples: Iterable[Example],
@@ -47,6 +50,7 @@ def judge_blessed(
       model: the blessed model.
       registry: where its file is.
       manifest: this run's data set.
+      membership: its examples.
       entrants: this run's candidates; one may be the blessed model itself.
       examples: of the test split, read only where the model has to run.
       order: the order of examples that the entrants follow.
@@ -57,6 +61,11 @@ def judge_blessed(
     obstacle = _find_obstacle(registry.release(model.version), manifest)
     if obstacle or order is None:
         return Blessed(model=model, correct=None, obstacle=obstacle)
+    try:
+        trained_on = Membership.parse(registry.read(model.version, MEMBERSHIP_FILE))
+    except (FileNotFoundError, ValueError):
+        reason = f"{registry.uri(model.version, MEMBERSHIP_FILE)} is missing or damaged"
+        return Blessed(model=model, correct=None, obstacle=_skipped(model.version, reason))
     # LiteRT, which takes as long to load as all else here; seldom needed.
     from components.common.inference import predict_examples
     from components.common.litert import LiteRTError
@@ -73,7 +82,11 @@ def judge_blessed(
             )
         except LiteRTError as error:
             return Blessed(model=model, correct=None, obstacle=_skipped(model.version, str(error)))
-    return Blessed(model=model, correct=align_correct(predictions, order))
+    return Blessed(
+        model=model,
+        correct=align_correct(predictions, order),
+        unseen=membership.unseen_by(trained_on, order.ids),
+    )
 
 
 def _find_obstacle(release: Release, manifest: DatasetManifest) -> str:

@@ -16,11 +16,13 @@ class Blessed:
       model: what the registry's pointer says.
       correct: bool [n]; None where the two can't be compared.
       obstacle: why they can't.
+      unseen: bool [n], the examples that its training has not seen; None for all.
     """
 
     model: BlessedModel
     correct: Correct | None
     obstacle: str = ""
+    unseen: Correct | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

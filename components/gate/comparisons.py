@@ -24,11 +24,24 @@ class Reference:
       name: `float32`, or `blessed <version>`.
       correct: bool [n].
       margin: largest accuracy drop to accept.
+      fair: bool [n], the examples to compare on; None for all.
     """
 
     name: str
     correct: Correct
     margin: float
+    fair: Correct | None = None
+
+    @property
+    def examples(self) -> int:
+        return len(self.correct) if self.fair is None else int(np.count_nonzero(self.fair))
+
+    def pairs(self, candidate: Correct, members: Correct | None = None) -> "Pairs":
+        """Compares with a candidate on the fair examples, or on those of them that are members."""
+        chosen = np.ones_like(self.correct) if self.fair is None else self.fair
+        if members is not None:
+            chosen = chosen & members
+        return count_pairs(self.correct[chosen], candidate[chosen])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +76,7 @@ def compare_with(
 
     The chance that any candidate passes which is worse than the margin is alpha at most.
     """
-    pairs = {id_: count_pairs(reference.correct, correct) for id_, correct in candidates.items()}
+    pairs = {id_: reference.pairs(correct) for id_, correct in candidates.items()}
     steps = holm(
         {
             id_: inferiority_p_value(
@@ -107,8 +120,9 @@ def find_losses(
     for reference in references:
         for group, members, margin in _groups(split, class_drop, slice_drop):
             name = f"{reference.name}, {group}"
-            margins[name] = margin
-            pairs[name] = count_pairs(reference.correct[members], candidate[members])
+            pair = reference.pairs(candidate, members)
+            if pair.examples:
+                margins[name], pairs[name] = margin, pair
     steps = holm(
         {
             name: excess_p_value(

@@ -171,15 +171,15 @@ def _notes(case: Case, selection: _Selection) -> Iterator[str]:
         return
     if blessed.obstacle:
         yield blessed.obstacle
+    yield from selection.trial.notes
     if any(
         not comparison.passed and comparison.reference != BASELINE_ID
         for comparison in selection.trial.comparisons.get(BASELINE_ID, ())
     ):
         yield (
             f"Even {BASELINE_ID} is not shown to match the blessed version "
-            f"{blessed.model.version}: the new training is worse, or pictures have changed their "
-            "split since, and the blessed model was trained on some that it is tested with now. "
-            "In that case, publish under another recipe name."
+            f"{blessed.model.version}: it is the new training that falls short, not what was made "
+            "of it."
         )
 
 

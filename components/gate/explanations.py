@@ -23,6 +23,29 @@ def explain_small_split(
     )
 
 
+def explain_seen(version: str, examples: int, *, unseen: int, required: int) -> str:
+    """Says on which test examples the blessed model could be compared with.
+
+    Args:
+      version: of the blessed model.
+      examples: of the test split.
+      unseen: how many of them its training has not seen.
+      required: how many it takes.
+    """
+    if unseen >= required:
+        return (
+            f"The candidates were compared with the blessed version {version} on {unseen} of "
+            f"{examples} test examples: splits have changed, and its training has seen the others "
+            "or pictures of their groups."
+        )
+    return (
+        f"The candidates were not compared with the blessed version {version}: splits have "
+        f"changed, its training has seen {examples - unseen} of {examples} test examples or "
+        f"pictures of their groups, and it takes {required} others. They stand against float32 "
+        "alone."
+    )
+
+
 def explain_failure(comparison: Comparison, *, discordance: float = 0.0) -> str:
     """Says what a comparison showed that was not passed, and what would help.
 

@@ -66,6 +66,7 @@ def _compute(task: Task[GateConfig]) -> Mapping[str, float]:
 
 def _read_case(task: Task[GateConfig]) -> "Case":
     from components.common.documents import DatasetManifest
+    from components.common.membership import Membership
     from components.common.registry import Registry
     from components.gate.blessed import find_blessed, find_withdrawn, judge_blessed
     from components.gate.case import Case
@@ -81,7 +82,13 @@ def _read_case(task: Task[GateConfig]) -> "Case":
     if model is not None:
         examples = _test_examples(task, manifest)
         blessed = judge_blessed(
-            model, registry, manifest, entrants=entrants, examples=examples, order=order
+            model,
+            registry,
+            manifest,
+            Membership.read(task.inputs["dataset"]),
+            entrants=entrants,
+            examples=examples,
+            order=order,
         )
     split = None
     if order is not None:

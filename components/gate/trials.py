@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from components.common.documents import BASELINE_ID, Comparison
 from components.common.statistics import provable_margin, required_examples
 from components.gate.case import Case
-from components.gate.comparisons import Reference, compare_with, count_pairs, find_losses
+from components.gate.comparisons import Reference, compare_with, find_losses
 from components.gate.entrants import Correct, Entrant
-from components.gate.explanations import explain_failure, explain_small_split
+from components.gate.explanations import explain_failure, explain_seen, explain_small_split
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,12 +26,14 @@ class Trial:
       required: the fewest test examples with which the budgets can be proven; None where
         nothing had to be compared.
       obstacle: why nothing could be compared at all.
+      notes: on how the comparison was made.
     """
 
     comparisons: Mapping[str, Sequence[Comparison]]
     objections: Mapping[str, Sequence[str]]
     required: int | None = None
     obstacle: str = ""
+    notes: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,8 +67,9 @@ def try_accuracy(case: Case, contenders: Sequence[Entrant]) -> Trial:
             provable=provable_margin(examples=case.split.examples, alpha=case.alpha / rivals),
         )
         return dataclasses.replace(_refuse(contenders, obstacle), required=required)
-    comparisons = _compare(case, contenders, matches)
-    references = {match.reference.name: match.reference.correct for match in matches}
+    fair, notes = _leave_out_seen(case, matches)
+    comparisons = _compare(case, contenders, fair)
+    references = {match.reference.name: match.reference for match in fair}
     return Trial(
         comparisons=comparisons,
         objections={
@@ -78,7 +81,28 @@ def try_accuracy(case: Case, contenders: Sequence[Entrant]) -> Trial:
             for entrant in contenders
         },
         required=required,
+        notes=notes,
     )
+
+
+def _leave_out_seen(
+    case: Case, matches: Sequence[_Match]
+) -> tuple[Sequence[_Match], Sequence[str]]:
+    """Returns the matches with enough examples that the reference's training has not seen.
+
+    Also returns what is to be said where it has seen some.
+    """
+    kept, notes = [], []
+    for match in matches:
+        examples, unseen = len(match.reference.correct), match.reference.examples
+        required = _required(match, case.alpha)
+        if unseen == examples or unseen >= required:
+            kept.append(match)
+        if unseen < examples:
+            assert case.blessed is not None
+            version = case.blessed.model.version
+            notes.append(explain_seen(version, examples, unseen=unseen, required=required))
+    return kept, notes
 
 
 def _refuse(contenders: Sequence[Entrant], obstacle: str) -> Trial:
@@ -103,6 +127,7 @@ def _matches(case: Case, contenders: Sequence[Entrant]) -> Iterator[_Match]:
                 name=f"blessed {blessed.model.version}",
                 correct=blessed.correct,
                 margin=case.budgets.blessed_accuracy_drop or drop,
+                fair=blessed.unseen,
             ),
             {e.candidate_id: e.outcomes for e in contenders if not case.is_blessed(e)},
         )
@@ -133,9 +158,11 @@ def _compare(
     return comparisons
 
 
-def _objection(comparison: Comparison, entrant: Entrant, references: Mapping[str, Correct]) -> str:
+def _objection(
+    comparison: Comparison, entrant: Entrant, references: Mapping[str, Reference]
+) -> str:
     reference = references.get(comparison.reference)
     if reference is None:
         return explain_failure(comparison)
-    discordance = count_pairs(reference, entrant.outcomes).discordance
+    discordance = reference.pairs(entrant.outcomes).discordance
     return explain_failure(comparison, discordance=discordance)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from components.common.errors import UserError
 from components.common.stage import Task
-from components.preprocess.assignment import plan_shards
+from components.preprocess.assignment import ShardPlan, plan_shards
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory, Reject
 from components.preprocess.ledger import ShardRecord, find_whole_shards
@@ -51,6 +51,7 @@ def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping
     manifest = build_manifest(config, inventory, tasks, records, lineage=task.lineage)
     manifest.write(task.output)
     (task.output / "rejects.jsonl").write_text(rejects_to_jsonl(rejects), encoding="utf-8")
+    _write_membership(task, plans)
     pictures = sum(len(shard.members) for shard in written)
     return {
         "pictures": float(pictures),
@@ -96,6 +97,15 @@ def _import_beam() -> Callable[..., None]:
     finally:
         gc.enable()
     return run_pipeline
+
+
+def _write_membership(task: Task[PreprocessConfig], plans: Sequence[ShardPlan]) -> None:
+    from components.common.membership import Membership  # NumPy, which takes a while to import.
+
+    examples = (
+        (member.id, member.group, plan.split != "test") for plan in plans for member in plan.members
+    )
+    Membership.of(examples).write(task.output)
 
 
 def _check_rejects(

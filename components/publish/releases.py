@@ -17,6 +17,7 @@ from components.common.documents import (
     Receipt,
     Release,
 )
+from components.common.membership import FILE_NAME as MEMBERSHIP_FILE
 from components.common.receipts import collect_receipt, find_ancestors
 from components.common.registry import MODEL_FILE, version_of
 from components.common.stage import Task
@@ -60,6 +61,7 @@ def gather_release(
         facts.ancestry,
     ]
     files = {document.file_name: document.to_json().encode() + b"\n" for document in documents}
+    files[MEMBERSHIP_FILE] = (task.inputs["dataset"] / MEMBERSHIP_FILE).read_bytes()
     files["labels.txt"] = "".join(f"{name}\n" for name in manifest.class_names).encode()
     files["README.md"] = render_markdown(facts).encode()
     files["model_card.html"] = render_html(facts).encode()

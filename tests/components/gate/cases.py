@@ -65,13 +65,19 @@ def make_split(examples: int = EXAMPLES, *, slices: list[str] | None = None) -> 
     )
 
 
-def bless(entrant: Entrant, correct: Correct | None, *, obstacle: str = "") -> Blessed:
+def bless(
+    entrant: Entrant,
+    correct: Correct | None,
+    *,
+    obstacle: str = "",
+    unseen: Correct | None = None,
+) -> Blessed:
     """Returns a blessed model that is, byte for byte, an entrant's."""
     sha256 = entrant.measured_model.sha256
     model = BlessedModel(
         version=sha256[:12], model_sha256=sha256, candidate_id=entrant.candidate_id, generation=7
     )
-    return Blessed(model=model, correct=correct, obstacle=obstacle)
+    return Blessed(model=model, correct=correct, obstacle=obstacle, unseen=unseen)
 
 
 def decide_on(

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from components.common import membership
 from components.common.documents import Decision, Evaluation, TaskResult
+from components.common.membership import Membership
 from components.common.predictions import read_evaluation_predictions
 from components.common.registry import Registry
 from components.common.run_context import RunContext
@@ -120,14 +122,23 @@ def test_pictures_that_the_blessed_model_does_not_take_are_noted(run):
 
 
 def test_a_blessed_model_that_litert_cannot_load_is_noted(run):
-    publish_and_bless(run.registry, b"no model at all")
+    publish_and_bless(run.registry, b"no model at all", **membership_of(run.inputs["dataset"]))
     decision = run.decide()
     assert decision.verdict == "blessed"
     (note,) = decision.notes
     assert "LiteRT cannot load the model" in note
 
 
-def test_the_blessed_model_runs_on_this_runs_test_split(trained, candidates, tmp_path):
+@pytest.mark.parametrize("data", [None, b"", b"PK no zip"])
+def test_a_version_that_does_not_say_what_it_was_trained_on_is_noted(run, data):
+    documents = {} if data is None else {membership.FILE_NAME: data}
+    publish_and_bless(run.registry, b"champion", **documents)
+    (note,) = run.decide().notes
+    assert "membership.npz is missing or damaged" in note
+
+
+@pytest.mark.parametrize("seen", [0, 20])
+def test_the_blessed_model_runs_on_what_it_has_not_seen(trained, candidates, tmp_path, seen):
     """Its comparisons are those of its own evaluation, had it been a candidate."""
     from components.evaluate import stage as evaluate
     from components.evaluate.config import EvaluateConfig
@@ -150,7 +161,10 @@ def test_the_blessed_model_runs_on_this_runs_test_split(trained, candidates, tmp
     write_benchmark(tmp_path / "benchmark", {"float32": 1.0, "int8": 0.5})
     context = run_context(tmp_path).model_copy(update={"data_root": trained.context.data_root})
     registry = Registry(context.models(), "shapes")
-    publish_and_bless(registry, (candidates["pruned-int8"] / "model.tflite").read_bytes())
+    blessed = (candidates["pruned-int8"] / "model.tflite").read_bytes()
+    trained_on = [(f"test{number:06d}", "", True) for number in range(seen)]
+    Membership.of(trained_on).write(tmp_path)
+    publish_and_bless(registry, blessed, **membership_of(tmp_path))
     stage.run(
         candidates=(candidates["float32"], candidates["int8"]),
         evaluations=(folders["float32"], folders["int8"]),
@@ -161,8 +175,14 @@ def test_the_blessed_model_runs_on_this_runs_test_split(trained, candidates, tmp
         decision=tmp_path / "decision",
     )
     decision = Decision.read(tmp_path / "decision")
-    assert decision.notes == ()
     order = read_evaluation_predictions(folders["float32"])
+    fair = order.ids >= b"test%06d" % seen
+    assert fair.sum() == len(fair) - seen
+    if seen:
+        (note,) = decision.notes
+        assert f"on {len(fair) - seen} of {len(fair)} test examples" in note
+    else:
+        assert decision.notes == ()
     correct = {
         id_: align_correct(read_evaluation_predictions(folder), order)
         for id_, folder in folders.items()
@@ -171,9 +191,15 @@ def test_the_blessed_model_runs_on_this_runs_test_split(trained, candidates, tmp
     assert correct["pruned-int8"].mean() == pytest.approx(accuracy)
     for verdict in decision.candidates:
         comparison = verdict.comparisons[-1]
-        expected = count_pairs(correct["pruned-int8"], correct[verdict.candidate_id])
+        expected = count_pairs(correct["pruned-int8"][fair], correct[verdict.candidate_id][fair])
+        assert comparison.examples == fair.sum()
         assert comparison.reference == f"blessed {registry.blessed()[0].version}"
         assert comparison.drop == pytest.approx(expected.drop)
+
+
+def membership_of(dataset: Path) -> dict[str, bytes]:
+    """Returns what a version of a model has of the data set that it was trained on."""
+    return {membership.FILE_NAME: (dataset / membership.FILE_NAME).read_bytes()}
 
 
 class _Log:

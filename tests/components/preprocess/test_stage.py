@@ -9,6 +9,7 @@ import pytest
 
 from components.common.documents import DatasetManifest
 from components.common.examples import read_examples
+from components.common.membership import Membership
 from components.common.storage import LocalStorage
 from tests.components.preprocess.folders import (
     files,
@@ -147,6 +148,19 @@ def test_groups_slices_and_stated_splits_of_a_list_are_kept(tmp_path):
     stated = {("bar", "test", "dark"), ("cross", "train", "light")}
     assert stated < found and len(found) == 3
     assert manifest.slices == ("dark", "light")
+    expected = Membership.of(
+        (
+            example.id,
+            "all" if manifest.class_names[example.label] == "disc" else "",
+            split != "test",
+        )
+        for split in manifest.splits
+        for example in read_examples(manifest, split, storage)
+    )
+    membership = Membership.read(tmp_path / "dataset")
+    assert membership.ids.tolist() == expected.ids.tolist()
+    assert membership.groups.tolist() == expected.groups.tolist()
+    assert membership.seen.tolist() == expected.seen.tolist()
 
 
 def test_a_source_without_a_training_example_is_refused(tmp_path):

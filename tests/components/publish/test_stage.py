@@ -35,6 +35,7 @@ FILES = {
     "dataset.json",
     "decision.json",
     "documents.zip",
+    "membership.npz",
     "evaluation.json",
     "labels.txt",
     "lineage.json",
