@@ -1,6 +1,8 @@
 """Shards staged from a folder and from a bucket."""
 
+import contextlib
 import random
+import stat
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,7 +43,14 @@ def write_shards(storage: Storage, count: int) -> list[Shard]:
 
 
 def staged_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Returns the size of all files, of which some may be renamed at this moment."""
+    sizes = {}
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode):
+                sizes[status.st_ino] = status.st_size
+    return sum(sizes.values())
 
 
 def test_yields_each_shard_in_order(storage: Storage) -> None:

@@ -1,5 +1,6 @@
 """A task that is killed leaves no process behind, and its finished shards are kept."""
 
+import contextlib
 import os
 import random
 import signal
@@ -27,7 +28,8 @@ def children(pid: int) -> set[int]:
     """Returns the processes that a process has started, whichever of its threads did."""
     found: set[int] = set()
     for thread in Path(f"/proc/{pid}/task").iterdir():
-        found.update(map(int, (thread / "children").read_text().split()))
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # It has ended.
+            found.update(map(int, (thread / "children").read_text().split()))
     return found
 
 
