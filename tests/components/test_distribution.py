@@ -6,13 +6,16 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow_model_optimization as tfmot
 
 from components.common.bundles import load_bundle_model
-from components.common.documents import DatasetManifest, ModelBundle
+from components.common.config import StageConfig
+from components.common.documents import DatasetManifest, InputSpec, ModelBundle
 from components.common.errors import UserError
 from components.common.input_pipeline import (
     KeptExamples,
@@ -20,12 +23,17 @@ from components.common.input_pipeline import (
     prepare_pictures,
     training_batches,
 )
+from components.common.keras import tf
 from components.common.run_context import RunContext
+from components.common.strategy import read_variables
 from components.common.termination import TERMINATED
-from components.common.training_config import Augment
+from components.common.training import Phase, Trainer, make_deterministic
+from components.common.training_config import Augment, Optimizer
 from components.common.workers import TF_CONFIG, Worker, tf_config, this_worker
 from components.finetune.backbones import BACKBONES
 from components.finetune.config import FinetuneConfig
+from components.finetune.fine_tuning import build_model
+from components.prune.config import PruneConfig
 from tests.synthetic import run_context, write_dataset
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +46,13 @@ CONFIG = FinetuneConfig(
     global_batch_size=16,
     augment={"flip": True, "shift": 0.1},
     optimizer={"learning_rate": 3e-3, "weight_decay": 1e-3},
+)
+PRUNING = PruneConfig(
+    final_sparsity=0.6,
+    epochs=3,
+    global_batch_size=16,
+    augment={"flip": True},
+    optimizer={"learning_rate": 1e-3},
 )
 LOGICAL_DEVICES = (
     "from components.common.keras import tf; "
@@ -76,10 +91,36 @@ def start(
     prologue: str = "",
     **environment: str,
 ) -> subprocess.Popen:
+    paths = {"dataset": dataset, "bundle": output}
+    return start_stage("finetune", paths, config, context, output, prologue, environment)
+
+
+def start_pruning(
+    dense: Path,
+    dataset: Path,
+    context: RunContext,
+    output: Path,
+    *,
+    prologue: str = "",
+    **environment: str,
+) -> subprocess.Popen:
+    paths = {"dataset": dataset, "bundle": dense, "pruned": output}
+    return start_stage("prune", paths, PRUNING, context, output, prologue, environment)
+
+
+def start_stage(
+    stage: str,
+    paths: Mapping[str, Path],
+    config: StageConfig,
+    context: RunContext,
+    output: Path,
+    prologue: str,
+    environment: Mapping[str, str],
+) -> subprocess.Popen:
+    given = ", ".join(f"{name}=Path({str(path)!r})" for name, path in paths.items())
     program = prologue + (
-        "from pathlib import Path; from components.finetune import stage; "
-        f"stage.run(dataset=Path({str(dataset)!r}), config={config.to_json()!r}, "
-        f"context={context.to_json()!r}, bundle=Path({str(output)!r}))"
+        f"from pathlib import Path; from components.{stage} import stage; "
+        f"stage.run({given}, config={config.to_json()!r}, context={context.to_json()!r})"
     )
     log = output.with_suffix(".log").open("ab")
     with log:
@@ -128,7 +169,9 @@ def single(dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def assert_same_training(one: Path, other: Path) -> None:
     first, second = ModelBundle.read(one), ModelBundle.read(other)
     assert len(first.history) == len(second.history) == CONFIG.epochs
+    assert first.sparsity == second.sparsity
     for mine, theirs in zip(first.history, second.history, strict=True):
+        assert theirs.sparsity == mine.sparsity
         assert theirs.loss == pytest.approx(mine.loss, rel=1e-4)
         assert theirs.accuracy == pytest.approx(mine.accuracy, abs=1e-6)
         assert theirs.validation_loss == pytest.approx(mine.validation_loss, rel=2e-3)
@@ -151,6 +194,30 @@ def test_three_devices_train_as_one_does(dataset, single, tmp_path):
     )
     finish(process, output)
     assert_same_training(single, output)
+
+
+@pytest.mark.slow
+def test_three_devices_and_two_workers_prune_as_one_device_does(dataset, single, tmp_path):
+    context, manifest = dataset
+    addresses = free_addresses(2)
+
+    def prune(name: str, **options: str) -> tuple[subprocess.Popen, Path]:
+        root = partial_root(context.data_root, tmp_path / f"{name}-root", lambda name: True)
+        here = context.model_copy(update={"data_root": root})
+        return start_pruning(single, manifest, here, tmp_path / name, **options), tmp_path / name
+
+    runs = [
+        prune("one"),
+        prune("three", prologue=LOGICAL_DEVICES, LITESMITH_DEVICES="mirrored"),
+        *(prune(f"worker{n}", **{TF_CONFIG: tf_config(addresses, n)}) for n in range(2)),
+    ]
+    for process, output in runs:
+        assert process.wait(300) == 0, output.with_suffix(".log").read_text()
+    (_, one), (_, three), (_, chief), (_, other) = runs
+    assert ModelBundle.read(one).history[-1].sparsity == pytest.approx(0.6, abs=0.01)
+    assert_same_training(one, three)
+    assert_same_training(one, chief)
+    assert not other.exists()
 
 
 @pytest.mark.slow
@@ -323,6 +390,50 @@ def test_the_workers_parts_make_up_the_global_batch(dataset, tmp_path, memory_by
 
 
 _SEEN: dict[int, dict[tuple[int, int], bytes]] = {}
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_step_compiles_with_xla_which_is_all_that_a_tpu_takes(sparse):
+    """Whole batches and a smaller last one; without dropout, whose noise XLA draws otherwise."""
+
+    def train(*, jit_compile: bool) -> tuple[np.ndarray, list[np.ndarray]]:
+        make_deterministic(0)
+        spec = InputSpec(height=16, width=16, channels=1, offset=(127.5,), scale=(1 / 127.5,))
+        config = CONFIG.model_copy(update={"dropout": 0.0})
+        model = build_model(config, spec, classes=3, weights="none")
+        if sparse:
+            schedule = tfmot.sparsity.keras.PolynomialDecay(0.0, 0.6, 0, 3, frequency=1)
+            model = tfmot.sparsity.keras.prune_low_magnitude(model, schedule)
+            updates = tfmot.sparsity.keras.UpdatePruningStep()
+            updates.set_model(model)
+            updates.on_train_begin()
+        phase = Phase(
+            name="fine_tune",
+            epochs=2,
+            first_epoch=1,
+            optimizer=Optimizer(name="sgd", learning_rate=0.01, weight_decay=1e-3),
+            batch_size=8,
+            class_weights=(1.0, 2.0, 1.0),
+            seed=0,
+            label_smoothing=0.1,
+        )
+        trainer = Trainer(model, phase, steps_per_epoch=2)
+        step = tf.function(trainer._update, jit_compile=jit_compile)
+        random = np.random.default_rng(0)
+        sums = [
+            step(
+                random.normal(size=(count, 16, 16, 1)).astype(np.float32),
+                random.integers(0, 3, count),
+                np.arange(count, dtype=np.int32),
+            )
+            for count in (8, 3, 8, 3)
+        ]
+        return np.stack(sums), read_variables(model.weights)
+
+    (sums, weights), (xla_sums, xla_weights) = train(jit_compile=False), train(jit_compile=True)
+    np.testing.assert_allclose(xla_sums, sums, rtol=1e-5)
+    for mine, theirs in zip(weights, xla_weights, strict=True):
+        np.testing.assert_allclose(theirs, mine, atol=1e-5, rtol=1e-5)
 
 
 def test_more_workers_than_shards_are_refused(dataset, tmp_path):
