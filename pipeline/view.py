@@ -5,8 +5,11 @@ jobs, prints a line when a task starts, ends, and every ten seconds between.
 """
 
 import shlex
+import shutil
+import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Protocol, Self
 
 from rich.console import Console, Group, RenderableType
@@ -187,7 +190,7 @@ def _cells(row: CandidateSummary, *, won: bool) -> Iterator[str]:
 
 
 def show_paths(console: Console, run: RunFolder, *, model: str | None = None) -> None:
-    curves = f"uvx tensorboard --logdir {shlex.quote(str(run.tensorboard))}"
+    curves = shlex.join([_uvx(), "tensorboard", "--logdir", str(run.tensorboard)])
     places = {
         "model": model,
         "report": str(run.report) if run.report.exists() else None,
@@ -198,6 +201,12 @@ def show_paths(console: Console, run: RunFolder, *, model: str | None = None) ->
     for name, place in places.items():
         if place is not None:
             console.print(f"{name + ':':8}{place}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _uvx() -> str:
+    """Returns how to call uvx: by name, or where it is not on the PATH as `make` installed it."""
+    beside = Path(sys.executable).with_name("uvx")
+    return str(beside) if beside.exists() and shutil.which("uvx") is None else "uvx"
 
 
 def format_seconds(seconds: float | None) -> str:
