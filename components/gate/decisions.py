@@ -198,8 +198,8 @@ def _summary(case: Case, selection: _Selection) -> str:
     if case.blessed is not None and case.is_blessed(winner):
         version = case.blessed.model.version
         return f"{winner.candidate_id} wins and is already blessed, as {version}: {facts}."
-    return (
-        f"{winner.candidate_id} is blessed: the {superlative(case.budgets)} of "
-        f"{len(selection.accepted)} that meet every budget, out of {len(case.entrants)} "
-        f"candidates; {facts}."
-    )
+    place = "it alone meets every budget"
+    if (accepted := len(selection.accepted)) > 1:
+        place = f"the {superlative(case.budgets)} of {accepted} that meet every budget"
+    count = len(case.entrants)
+    return f"{winner.candidate_id} is blessed: {place}, out of {count} candidates; {facts}."

@@ -86,6 +86,7 @@ def test_a_bound_lies_below_the_margin_exactly_where_a_comparison_passed():
 def test_float32_wins_where_nothing_smaller_is_accepted():
     decision = decide_on(float32(), int8(POOR))
     assert (decision.verdict, decision.winner) == ("blessed", "float32")
+    assert "it alone meets every budget, out of 2 candidates" in decision.summary
 
 
 def test_float32_must_meet_the_budgets_as_well():
