@@ -177,6 +177,17 @@ def open_examples(
     )
 
 
+def open_training_splits(
+    manifest: DatasetManifest, storage: Storage, *, scratch: Path, worker: Worker
+) -> tuple[Examples, Examples]:
+    """Opens what a training learns from, and what it is judged by; see `open_examples`."""
+
+    def open_split(split: Split) -> Examples:
+        return open_examples(manifest, split, storage, scratch=scratch, worker=worker)
+
+    return open_split("train"), open_split("validation")
+
+
 def keep_examples(
     manifest: DatasetManifest,
     split: Split,

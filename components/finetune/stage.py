@@ -25,7 +25,7 @@ def run(*, dataset: Path, config: str, context: str, bundle: Path) -> None:
 def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     from components.common.bundles import save_model, save_predictions
     from components.common.checkpoints import Checkpoints
-    from components.common.input_pipeline import open_examples
+    from components.common.input_pipeline import open_training_splits
     from components.common.resumption import Attempt
     from components.common.strategy import open_strategy
     from components.common.tensorboard import open_board
@@ -43,6 +43,9 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
         weights = str(local_weights(config, scratch) or config.weights)
         precision = native_precision() if config.mixed_precision == "auto" else "float32"
         with strategy.scope():
+            train, validation = open_training_splits(
+                manifest, storage, scratch=scratch, worker=task.worker
+            )
             model = build_model(
                 config, spec, len(manifest.class_names), weights=weights, precision=precision
             )
@@ -51,12 +54,8 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
                 config,
                 spec,
                 manifest,
-                train=open_examples(
-                    manifest, "train", storage, scratch=scratch, worker=task.worker
-                ),
-                validation=open_examples(
-                    manifest, "validation", storage, scratch=scratch, worker=task.worker
-                ),
+                train=train,
+                validation=validation,
                 events=task.events,
                 attempt=Attempt(Checkpoints(storage, task.checkpoint_folder)),
                 board=open_board(task, storage),

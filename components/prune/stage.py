@@ -22,7 +22,7 @@ def run(*, dataset: Path, bundle: Path, config: str, context: str, pruned: Path)
 def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
     from components.common.bundles import load_bundle_model, save_model, save_predictions
     from components.common.checkpoints import Checkpoints
-    from components.common.input_pipeline import open_examples
+    from components.common.input_pipeline import open_training_splits
     from components.common.resumption import Attempt
     from components.common.strategy import open_strategy, read_variables, write_variables
     from components.common.tensorboard import open_board
@@ -37,16 +37,16 @@ def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         storage, scratch = task.context.data(), Path(folder)
         with strategy.scope():
+            train, validation = open_training_splits(
+                manifest, storage, scratch=scratch, worker=task.worker
+            )
             pruned = prune_model(
                 load_bundle_model(task.inputs["bundle"]),
                 config,
                 dense.input,
-                train=open_examples(
-                    manifest, "train", storage, scratch=scratch, worker=task.worker
-                ),
-                validation=open_examples(
-                    manifest, "validation", storage, scratch=scratch, worker=task.worker
-                ),
+                manifest,
+                train=train,
+                validation=validation,
                 events=task.events,
                 attempt=Attempt(Checkpoints(storage, task.checkpoint_folder)),
                 board=open_board(task, storage),
