@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from components.benchmark.config import BenchmarkConfig
 from components.common.config import StageConfig
@@ -60,6 +68,17 @@ class Recipe(BaseModel):
     budgets: GateConfig = GateConfig()
     report: ReportConfig = ReportConfig()
     notify: NotifyConfig = NotifyConfig()
+
+    @field_validator("prune")
+    @classmethod
+    def _learns_as_training_does(
+        cls, prune: PruneConfig | None, info: ValidationInfo
+    ) -> PruneConfig | None:
+        train = info.data.get("train")
+        if prune is None or train is None:
+            return prune
+        missing = PruneConfig.LEARNED_ALIKE - prune.model_fields_set
+        return prune.model_copy(update={name: getattr(train, name) for name in missing})
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

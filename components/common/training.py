@@ -43,7 +43,7 @@ from components.common.strategy import (
     write_variables,
 )
 from components.common.tensorboard import TensorBoard
-from components.common.training_config import Optimizer
+from components.common.training_config import ClassWeights, Optimizer
 
 HEAD = "head"
 
@@ -403,9 +403,14 @@ def best_epoch(epochs: Sequence[Epoch], *, examples: int) -> Epoch:
     return [epoch for epoch in epochs if epoch.validation_accuracy >= least][-1]
 
 
-def balanced_class_weights(examples_per_class: Sequence[int]) -> tuple[float, ...]:
-    """Returns n / (classes * n_class): every class then counts the same in total."""
+def class_weights(how: ClassWeights, examples_per_class: Sequence[int]) -> tuple[float, ...]:
+    """Returns how much an example of each class counts in training.
+
+    Balanced, that is n / (classes * n_class): every class then counts the same in total.
+    """
     total, classes = sum(examples_per_class), len(examples_per_class)
+    if how == "none":
+        return (1.0,) * classes
     return tuple(total / (classes * max(1, count)) for count in examples_per_class)
 
 

@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
+BatchSize = Annotated[int, Field(ge=1)]
+LabelSmoothing = Annotated[float, Field(ge=0, lt=1)]
+ClassWeights = Literal["none", "balanced"]
 
 
 class Section(BaseModel):

@@ -6,7 +6,15 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from components.common.config import StageConfig
-from components.common.training_config import Augment, Optimizer, Positive, Section
+from components.common.training_config import (
+    Augment,
+    BatchSize,
+    ClassWeights,
+    LabelSmoothing,
+    Optimizer,
+    Positive,
+    Section,
+)
 
 BackboneName = Literal[
     "small_cnn", "efficientnet_lite0", "mobilenet_v2", "resnet50_v2", "inception_v3", "vgg16"
@@ -57,13 +65,17 @@ class FinetuneConfig(StageConfig):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Before the softmax head."""
     epochs: Annotated[int, Field(ge=1)] = 8
-    """With the backbone frozen; a backbone without weights is trained whole."""
+    """With the backbone frozen; a backbone without weights is trained whole. Where unfreeze
+    follows, they are short: the features of the pictures, without augmentation, are computed
+    once."""
     unfreeze: Unfreeze | None = None
-    global_batch_size: Annotated[int, Field(ge=1)] = 32
+    global_batch_size: BatchSize = 32
     optimizer: Optimizer = Optimizer()
     augment: Augment = Augment()
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    class_weights: Literal["none", "balanced"] = "none"
+    """Of the last phase alone: a head that is trained ahead of unfreeze sees pictures as they
+    are."""
+    label_smoothing: LabelSmoothing = 0.0
+    class_weights: ClassWeights = "none"
     early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
     """Epochs without a better validation accuracy."""
     mixed_precision: Literal["auto", "off"] = "off"

@@ -31,8 +31,8 @@ from components.common.training import (
     Clock,
     Data,
     Phase,
-    balanced_class_weights,
     best_epoch,
+    class_weights,
     inference,
     run_phase,
 )
@@ -182,16 +182,13 @@ def unfreeze_top(model: Any, unfreeze: Unfreeze) -> None:
 
 def _phases(config: FinetuneConfig, manifest: DatasetManifest) -> Iterator[Phase]:
     counts = manifest.splits["train"].examples_per_class
-    weights = (1.0,) * len(counts)
-    if config.class_weights == "balanced":
-        weights = balanced_class_weights(counts)
     first = Phase(
         name="fine_tune" if config.weights == "none" else "head",
         epochs=config.epochs,
         first_epoch=1,
         optimizer=config.optimizer,
         batch_size=config.global_batch_size,
-        class_weights=weights,
+        class_weights=class_weights(config.class_weights, counts),
         seed=config.seed,
         label_smoothing=config.label_smoothing,
         patience=config.early_stopping_patience,

@@ -1,18 +1,31 @@
 """What prune is told."""
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from components.common.config import StageConfig
-from components.common.training_config import Augment, Optimizer
+from components.common.training_config import (
+    Augment,
+    BatchSize,
+    ClassWeights,
+    LabelSmoothing,
+    Optimizer,
+)
 
 Sparsity = Annotated[float, Field(ge=0, lt=1)]
 
 
 class PruneConfig(StageConfig):
-    """The recipe's `prune` section: magnitude pruning with polynomial decay."""
+    """The recipe's `prune` section: magnitude pruning with polynomial decay.
+
+    The recipe fills in what it does not state of LEARNED_ALIKE from its `train` section.
+    """
+
+    LEARNED_ALIKE: ClassVar[frozenset[str]] = frozenset(
+        {"augment", "global_batch_size", "label_smoothing", "class_weights"}
+    )
 
     final_sparsity: Sparsity = 0.5
     initial_sparsity: Sparsity = 0.0
@@ -28,7 +41,9 @@ class PruneConfig(StageConfig):
     first convolution and the head, which always stay dense."""
     optimizer: Optimizer = Optimizer(learning_rate=3e-4)
     augment: Augment = Augment()
-    global_batch_size: Annotated[int, Field(ge=1)] = 32
+    global_batch_size: BatchSize = 32
+    label_smoothing: LabelSmoothing = 0.0
+    class_weights: ClassWeights = "none"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow_model_optimization as tfmot
 
-from components.common.documents import Epoch, InputSpec, LayerSparsity
+from components.common.documents import DatasetManifest, Epoch, InputSpec, LayerSparsity
 from components.common.errors import UserError
 from components.common.events import Events
 from components.common.input_pipeline import Examples, prepare_pictures
@@ -22,7 +22,15 @@ from components.common.keras import keras
 from components.common.resumption import Attempt
 from components.common.strategy import read_variables
 from components.common.tensorboard import TensorBoard
-from components.common.training import HEAD, Clock, Data, Phase, best_epoch, run_phase
+from components.common.training import (
+    HEAD,
+    Clock,
+    Data,
+    Phase,
+    best_epoch,
+    class_weights,
+    run_phase,
+)
 from components.prune.config import PruneConfig
 
 _FEWEST_UPDATES = 10
@@ -73,6 +81,7 @@ def prune_model(
     model: Any,
     config: PruneConfig,
     spec: InputSpec,
+    manifest: DatasetManifest,
     *,
     train: Examples,
     validation: Examples,
@@ -86,6 +95,7 @@ def prune_model(
       model: a flat functional model; its layers are taken over.
       config: how sparse, and how to train.
       spec: how pictures are prepared.
+      manifest: the data set.
       train: the training split.
       validation: the validation split.
       events: is told of the progress.
@@ -111,6 +121,7 @@ def prune_model(
         masks.on_epoch_end(0)
         return _sparsity(wrapped)
 
+    counts = manifest.splits["train"].examples_per_class
     clock = Clock(events, total_steps=steps * config.epochs, board=board)
     phase = Phase(
         name="prune",
@@ -118,8 +129,9 @@ def prune_model(
         first_epoch=1,
         optimizer=config.optimizer,
         batch_size=config.global_batch_size,
-        class_weights=(1.0,) * model.output_shape[-1],
+        class_weights=class_weights(config.class_weights, counts),
         seed=config.seed,
+        label_smoothing=config.label_smoothing,
         eligible_from=schedule.first_sparse_epoch,
     )
     data = Data(

@@ -104,7 +104,13 @@ class Work:
         spec = BACKBONES["small_cnn"].input_spec(self.manifest.image)
         model = load_bundle_model(self.folder / "bundle")
         pruned = prune_model(
-            model, config, spec, **self.splits(), events=Events("test"), attempt=attempt
+            model,
+            config,
+            spec,
+            self.manifest,
+            **self.splits(),
+            events=Events("test"),
+            attempt=attempt,
         )
         return pruned.model, pruned.history
 

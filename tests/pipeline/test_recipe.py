@@ -71,6 +71,20 @@ def test_vgg16_is_the_classic_recipe(pictures: Path) -> None:
     assert recipe.data.splits.validation == 0.2
 
 
+def test_pruning_learns_as_training_does_where_it_states_nothing_else() -> None:
+    learned = ["train.label_smoothing=0.1", "train.class_weights=balanced"]
+    recipe = load_recipe("digits", [*learned, "prune.global_batch_size=64"])
+    assert recipe.prune is not None
+    assert recipe.prune.augment == recipe.train.augment
+    assert (recipe.prune.label_smoothing, recipe.prune.class_weights) == (0.1, "balanced")
+    assert (recipe.prune.global_batch_size, recipe.train.global_batch_size) == (64, 32)
+    assert Recipe.from_yaml(recipe.to_yaml()) == recipe
+    with pytest.raises(UserError) as refusal:
+        load_recipe("digits", ["train.label_smoothing=7"])
+    assert "train.label_smoothing" in str(refusal.value)
+    assert "prune" not in str(refusal.value)
+
+
 def test_override_reads_numbers_as_they_are_written(tmp_path: Path) -> None:
     path = write(tmp_path, MINIMAL + TRAIN)
     recipe = load_recipe(

@@ -22,8 +22,8 @@ from components.common.training import (
     Data,
     Phase,
     Trainer,
-    balanced_class_weights,
     best_epoch,
+    class_weights,
     make_deterministic,
     precision_for,
     run_phase,
@@ -215,9 +215,10 @@ def test_training_that_diverges_is_stopped_and_says_so():
 
 
 def test_a_rare_class_counts_as_much_as_a_common_one():
-    assert balanced_class_weights([30, 10]) == pytest.approx((2 / 3, 2.0))
-    weights = balanced_class_weights([30, 10])
+    weights = class_weights("balanced", [30, 10])
+    assert weights == pytest.approx((2 / 3, 2.0))
     assert 30 * weights[0] == pytest.approx(10 * weights[1])
+    assert class_weights("none", [30, 10]) == (1.0, 1.0)
 
 
 def test_class_weights_move_the_decision():
