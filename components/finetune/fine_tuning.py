@@ -216,15 +216,15 @@ def _train_head(
     """Trains the head on a frozen backbone.
 
     Where each picture is the same in every epoch, so are its features, and these are
-    computed once.
+    computed once. A head that is only where a second phase starts from is trained so:
+    augmentation waits for the layers that have something to learn from it.
     """
     freeze_backbone(model)
+    augments = changes_pictures(config.augment) and config.unfreeze is None
+    if not augments:
+        data = dataclasses.replace(data, prepare_train=data.prepare)
     train, validation = data.train, data.validation
-    if (
-        changes_pictures(config.augment)
-        or not isinstance(train, KeptExamples)
-        or not isinstance(validation, KeptExamples)
-    ):
+    if augments or not isinstance(train, KeptExamples) or not isinstance(validation, KeptExamples):
         return run_phase(model, phase, data, clock, attempt=attempt)
     pooled = model.get_layer("pool").output
     extractor = keras.Model(model.input, pooled)

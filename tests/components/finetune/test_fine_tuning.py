@@ -135,6 +135,13 @@ def test_augmented_pictures_are_seen_anew_in_every_epoch(pictures):
     assert changed(weights_of(plain), weights_of(augmented)) == {"head/kernel:0", "head/bias:0"}
 
 
+def test_augmentation_waits_for_the_layers_that_learn_from_it(pictures):
+    augmented = pictures.config.model_copy(update={"augment": Augment(shift=0.2)})
+    (_, plain), (_, shifted) = (pictures.train(each) for each in (pictures.config, augmented))
+    assert plain[:2] == shifted[:2]
+    assert plain[2].loss != shifted[2].loss
+
+
 def test_the_top_share_of_the_layers_is_unfrozen(pictures):
     model = pictures.build(pictures.config)
     names = [layer.name for layer in backbone_layers(model)]
