@@ -93,11 +93,19 @@ class Data:
 
 @dataclasses.dataclass
 class Clock:
-    """Counts steps for the live view and the curves, and where their time goes."""
+    """Counts a phase's steps for the live view and the curves, and where their time goes.
+
+    Attributes:
+      total_steps: of the phase.
+      unit: what the live view calls them.
+      besides_s: time that training took besides these steps, in the phases before.
+    """
 
     events: Events
     total_steps: int
     board: TensorBoard | None = None
+    unit: str = "steps"
+    besides_s: float = 0.0
     steps: int = 0
     examples: int = 0
     seconds: float = 0.0
@@ -108,7 +116,7 @@ class Clock:
     def step(self, examples: int) -> None:
         self.steps += 1
         self.examples += examples
-        self.events.progress(self.steps, self.total_steps, "steps", self.note)
+        self.events.progress(self.steps, self.total_steps, self.unit, self.note)
 
     @contextlib.contextmanager
     def runs(self) -> Iterator[None]:
@@ -134,7 +142,11 @@ class Clock:
             self.board.add(epoch, _speed(*counts))
 
     def measurements(self) -> dict[str, float]:
-        return {"training_s": self.seconds, **_speed(*self._counts()), **_device_memory()}
+        return {"training_s": self.training_s, **_speed(*self._counts()), **_device_memory()}
+
+    @property
+    def training_s(self) -> float:
+        return self.besides_s + self.seconds
 
     def _counts(self) -> tuple[int, int, float, float]:
         return self.steps, self.examples, self.seconds, self.waiting_s
@@ -383,7 +395,7 @@ class _Course:
         write_variables(self.trainer.optimizer_variables, arrays["optimizer"])
 
 
-_KEPT_OF_CLOCK = ("steps", "examples", "seconds", "waiting_s")
+_KEPT_OF_CLOCK = ("steps", "examples", "seconds", "waiting_s", "besides_s")
 
 
 def best_epoch(epochs: Sequence[Epoch], *, examples: int) -> Epoch:

@@ -5,6 +5,7 @@ A backbone without weights is trained whole, in one phase.
 
 import dataclasses
 import math
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -117,7 +118,8 @@ def fine_tune(
       board: takes the curves.
 
     Returns:
-      The history of all phases, the number of the epoch whose weights are kept, the clock.
+      The history of all phases, the number of the epoch whose weights are kept, the clock
+      of the last phase.
 
     Raises:
       Terminated: the process was told to end; the state is kept.
@@ -130,17 +132,24 @@ def fine_tune(
     )
     phases = tuple(_phases(config, manifest))
     steps = -(-len(train) // config.global_batch_size)
-    total_steps = steps * sum(phase.epochs for phase in phases)
-    clock = Clock(events, total_steps=total_steps, board=board)
     attempt = attempt or Attempt()
     history: list[Epoch] = []
+    besides_s = 0.0
     for number in attempt.phases(len(phases)):
         start = read_variables(model.weights) if history else ()
         history, begun_with = attempt.enter_phase(number, history, start)
-        clock.recall(history)
         if begun_with:
             write_variables(model.weights, begun_with)
         phase = dataclasses.replace(phases[number], first_epoch=len(history) + 1)
+        # One for each phase: a step of another one takes another time.
+        clock = Clock(
+            events,
+            total_steps=steps * phase.epochs,
+            board=board,
+            unit="head steps" if phase.name == "head" else "steps",
+            besides_s=besides_s,
+        )
+        clock.recall(history)
         if phase.name == "head":
             epochs = _train_head(model, phase, data, clock, config, attempt)
         else:
@@ -154,6 +163,7 @@ def fine_tune(
                 best = before
                 write_variables(model.weights, begun_with)
         history = [*history, *epochs]
+        besides_s = clock.training_s
     return tuple(history), best.epoch, clock
 
 
@@ -231,18 +241,15 @@ def _train_head(
     features = outputs = keras.layers.Input(pooled.shape[1:], name="features")
     for name in _HEAD_LAYERS[1:]:
         outputs = model.get_layer(name)(outputs)
-    return run_phase(
-        keras.Model(features, outputs),
-        phase,
-        Data(
-            train=_featurize(extractor, train, data.prepare),
-            validation=_featurize(extractor, validation, data.prepare),
-            prepare_train=lambda inputs, *places: inputs,
-            prepare=lambda inputs, *places: inputs,
-        ),
-        clock,
-        attempt=attempt,
+    started = time.monotonic()
+    extracted = Data(
+        train=_featurize(extractor, train, data.prepare),
+        validation=_featurize(extractor, validation, data.prepare),
+        prepare_train=lambda inputs, *places: inputs,
+        prepare=lambda inputs, *places: inputs,
     )
+    clock.besides_s += time.monotonic() - started
+    return run_phase(keras.Model(features, outputs), phase, extracted, clock, attempt=attempt)
 
 
 def _featurize(extractor: Any, examples: KeptExamples, prepare: Prepare) -> KeptExamples:

@@ -53,11 +53,17 @@ class Pictures:
         return build_model(config, self.spec(), 3, weights=config.weights)
 
     def train(self, config: FinetuneConfig) -> tuple[keras.Model, tuple[Epoch, ...]]:
+        model, history, _ = self.train_by_the_clock(config)
+        return model, history
+
+    def train_by_the_clock(
+        self, config: FinetuneConfig
+    ) -> tuple[keras.Model, tuple[Epoch, ...], Clock]:
         model = self.build(config)
-        history, *_ = fine_tune(
+        history, _, clock = fine_tune(
             model, config, self.spec(), self.manifest, **self.splits, events=Events("test")
         )
-        return model, history
+        return model, history, clock
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +146,12 @@ def test_augmentation_waits_for_the_layers_that_learn_from_it(pictures):
     (_, plain), (_, shifted) = (pictures.train(each) for each in (pictures.config, augmented))
     assert plain[:2] == shifted[:2]
     assert plain[2].loss != shifted[2].loss
+
+
+def test_the_speed_is_that_of_the_last_phase_and_the_time_that_of_all(pictures):
+    _, _, clock = pictures.train_by_the_clock(pictures.config)
+    assert (clock.steps, clock.total_steps, clock.examples) == (4, 4, 96)
+    assert clock.training_s > clock.seconds
 
 
 def test_the_top_share_of_the_layers_is_unfrozen(pictures):
