@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from components.common.errors import UserError
 from components.common.run_context import RunContext
+from components.common.workers import DEVICES
 from pipeline.recipe import LOCATIONS, WORDS_FOR_WEIGHTS, Recipe
 from pipeline.recipe_yaml import parse_yaml
 
@@ -112,6 +113,10 @@ class Machine(Part):
                 value = {**getattr(self, name), **value}
             update[name] = value
         return self.model_copy(update=update)
+
+    def asks_for_tpu(self) -> bool:
+        resource = self.accelerator.type if self.accelerator is not None else ""
+        return "tpu" in resource.lower() or self.environment.get(DEVICES) == "tpu"
 
 
 class Images(Part):
@@ -319,6 +324,12 @@ class KubeflowTarget(BaseTarget):
                 f"service_account: is required where {stages[0]} has `workers`; it is what the "
                 "role in manifests/base/launcher.yaml is bound to, such as litesmith-runner"
             )
+        for stage in stages:
+            if self.machine_of(stage).asks_for_tpu():
+                raise ValueError(
+                    f"stages.{stage}.workers: on TPUs, training takes the slice of one host, and "
+                    "no workers; remove `workers`, or ask for GPUs"
+                )
         if self.queue is not None and not stages:
             raise ValueError("queue: is for `workers` of finetune or prune, and no stage has any")
         return self

@@ -36,13 +36,19 @@ def open_strategy(devices: str, worker: Worker) -> Any:
       worker: several workers train together, whatever each of them has.
 
     Raises:
-      UserError: there is no such device.
+      UserError: there is no such device, or several workers have TPUs.
     """
+    on_tpu = devices == "tpu" or (devices == "auto" and tf.config.list_physical_devices("TPU"))
     if worker.count > 1:
+        if on_tpu:
+            raise UserError(
+                f"{DEVICES}: tpu, but there are {worker.count} workers; on TPUs, training takes "
+                "the slice of one host"
+            )
         return tf.distribute.MultiWorkerMirroredStrategy()
-    gpus = tf.config.list_physical_devices("GPU")
-    if devices == "tpu" or (devices == "auto" and tf.config.list_physical_devices("TPU")):
+    if on_tpu:
         return _open_tpu()
+    gpus = tf.config.list_physical_devices("GPU")
     if devices == "mirrored" or (devices == "auto" and len(gpus) > 1):
         kind = "GPU" if gpus else "CPU"
         names = [device.name for device in tf.config.list_logical_devices(kind)]

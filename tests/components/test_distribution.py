@@ -25,7 +25,7 @@ from components.common.input_pipeline import (
 )
 from components.common.keras import tf
 from components.common.run_context import RunContext
-from components.common.strategy import read_variables
+from components.common.strategy import open_strategy, read_variables
 from components.common.termination import TERMINATED
 from components.common.training import Phase, Trainer, make_deterministic
 from components.common.training_config import Augment, Optimizer
@@ -457,6 +457,11 @@ def test_tf_config_says_which_worker_this_is():
     for refused in ("{", "{}", tf_config(addresses, 3), '{"cluster": {"ps": []}}'):
         with pytest.raises(UserError, match="TF_CONFIG"):
             this_worker({TF_CONFIG: refused})
+
+
+def test_several_workers_with_tpus_are_refused():
+    with pytest.raises(UserError, match="2 workers; on TPUs, training takes the slice of one host"):
+        open_strategy("tpu", Worker(0, 2))
 
 
 @pytest.mark.slow

@@ -70,6 +70,17 @@ def test_mistakes_are_named(tmp_path: Path, change: str, message: str) -> None:
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "machine",
+    ["accelerator: {type: google.com/tpu, count: 4}", "environment: {LITESMITH_DEVICES: tpu}"],
+)
+def test_workers_with_tpus_are_refused(tmp_path: Path, machine: str) -> None:
+    text = MINIMAL + "service_account: runner\nstages: {finetune: {%s, " + machine + "}}\n"
+    load_target(write_target(tmp_path, text % "workers: 1"))
+    with pytest.raises(UserError, match="finetune.workers: on TPUs, .* slice of one host"):
+        load_target(write_target(tmp_path, text % "workers: 2"))
+
+
 def test_missing_keys_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="images: is required"):
         load_target(write_target(tmp_path, MINIMAL.replace("images:", "labels:")))
