@@ -141,10 +141,11 @@ def recipe_show(
     overrides: SetOption = [],  # noqa: B006
     tiny: TinyOption = False,
 ) -> None:
-    """Print the whole recipe, defaults included, as YAML."""
+    """Print the whole recipe, defaults included, as YAML; a comment says what each value means."""
     from pipeline.recipe import load_recipe
+    from pipeline.recipe_text import write_commented
 
-    print(load_recipe(recipe, overrides, tiny=tiny).to_yaml(), end="")
+    print(write_commented(load_recipe(recipe, overrides, tiny=tiny)), end="")
 
 
 @recipe_app.command("validate")

@@ -17,6 +17,7 @@ from pipeline.recipe import (
     recipe_schema,
     shipped_recipes,
 )
+from pipeline.recipe_text import write_commented
 from pipeline.recipe_yaml import parse_yaml
 from pipeline.sufficiency import check_sufficiency
 from tests.components.gate.cases import baseline_correct, bless, make_entrant, make_split
@@ -52,6 +53,22 @@ def test_shipped_recipe_is_valid_and_survives_its_own_yaml(name: str, pictures: 
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
     assert has_tiny_variant(name)
     assert load_recipe(name, tiny=True) != recipe
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_the_commented_recipe_is_the_same_recipe(name: str, pictures: Path) -> None:
+    recipe = load_recipe(name, [] if name == "digits" else [f"data.folder={pictures}"])
+    text = write_commented(recipe)
+    assert parse_yaml(text) == parse_yaml(recipe.to_yaml())
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_what_a_value_means_stands_above_it() -> None:
+    lines = write_commented(load_recipe("digits")).splitlines()
+    above = lines[lines.index("  class_weights: none") - 1]
+    assert above == "  # One of none, balanced."
+    above = lines[lines.index("    shift: 0.08") - 1]
+    assert above == "    # Largest translation, as a share of the width."
 
 
 def test_digits_can_prove_its_margin_of_two_points() -> None:
