@@ -47,7 +47,6 @@ class KeptExamples:
     Attributes:
       inputs: tensor [n, ...]: uint8 pictures, or features.
       labels: int64 tensor [n].
-      ids: bytes array [n].
       own: int64 array [n], ascending: their numbers among those of all workers, where
         there are several.
       total: how many those of all workers are.
@@ -55,12 +54,11 @@ class KeptExamples:
 
     inputs: Any
     labels: Any
-    ids: npt.NDArray[np.bytes_]
     own: npt.NDArray[np.int64] | None = None
     total: int | None = None
 
     def __len__(self) -> int:
-        return len(self.ids) if self.total is None else self.total
+        return len(self.labels) if self.total is None else self.total
 
     def epoch(self, seed: Any | None) -> Any:
         """Returns a tf.data.Dataset of one pass; shuffled where a seed (int64 []) is given."""
@@ -95,11 +93,16 @@ class StreamedExamples:
     def __len__(self) -> int:
         return self.count
 
+    @property
+    def own(self) -> npt.NDArray[np.int64] | None:
+        """The numbers of the worker's examples among those of all, where there are several."""
+        return _own_numbers(self.sizes, self.worker) if self.worker.count > 1 else None
+
     def epoch(self, seed: Any | None) -> Any:
         if seed is not None and self.worker.count > 1:
             return self._own_among_all(seed)
         if seed is None:
-            return self.shards.records()
+            return self.shards.records(at_once=1)  # In the order of `own`.
         records = self.shards.records(_permutation(len(self.shards), seed, 0))
         windows = records.batch(_SHUFFLED_AT_ONCE).enumerate(start=1)
 
@@ -198,12 +201,12 @@ def keep_examples(
 ) -> KeptExamples:
     """Reads and decodes a worker's part of a split into memory; see `open_examples`."""
     image = manifest.image
-    own = _own_numbers(manifest, split, worker)
+    sizes = [shard.examples for shard in manifest.splits[split].shards]
+    own = _own_numbers(sizes, worker)
     count = manifest.splits[split].examples if worker.count == 1 else len(own)
     shards = _open_shards(manifest, split, storage, scratch=scratch, worker=worker)
     pictures = np.empty((count, image.height, image.width, image.channels), np.uint8)
     labels: list[int] = []
-    ids: list[bytes] = []
     # One shard after the other: an example's number must not depend on who reads it.
     batches = _parallel(
         shards.records(at_once=1).batch(_LOADED_AT_ONCE),
@@ -211,22 +214,35 @@ def keep_examples(
     )
     try:
         for batch in batches.as_numpy_iterator():
-            start = len(ids)
+            start = len(labels)
             labels.extend(batch["label"].tolist())
-            ids.extend(batch["id"].tolist())
-            pictures[start : len(ids)] = batch["image"]
+            pictures[start : len(labels)] = batch["image"]
     except (tf.errors.OpError, ValueError) as error:
         if shards.copies is not None and shards.copies.failure is not None:
             raise shards.copies.failure from None
         raise _damaged(split, storage, str(error)) from error
-    if len(ids) != count:
-        raise _damaged(split, storage, f"{len(ids)} examples instead of {count}")
+    if len(labels) != count:
+        raise _damaged(split, storage, f"{len(labels)} examples instead of {count}")
     return KeptExamples(
         inputs=in_host_memory(pictures),
         labels=in_host_memory(np.array(labels, np.int64)),
-        ids=np.array(ids, dtype=np.bytes_),
         own=own if worker.count > 1 else None,
         total=manifest.splits[split].examples,
+    )
+
+
+def keep_computed(
+    examples: Examples, prepare: Prepare, compute: Callable[[Any], Any], *, batch_size: int
+) -> KeptExamples:
+    """Keeps what a function makes of prepared inputs, for each example, in their place."""
+    batches = evaluation_batches(examples, prepare, batch_size=batch_size)
+    computed = [(compute(inputs), labels.numpy()) for inputs, labels in batches]
+    values, labels = (np.concatenate(parts) for parts in zip(*computed, strict=True))
+    return KeptExamples(
+        inputs=in_host_memory(values),
+        labels=in_host_memory(labels),
+        own=examples.own,
+        total=len(examples),
     )
 
 
@@ -236,9 +252,8 @@ def in_host_memory(values: npt.NDArray[Any]) -> Any:
         return tf.convert_to_tensor(values)
 
 
-def _own_numbers(manifest: DatasetManifest, split: Split, worker: Worker) -> npt.NDArray[np.int64]:
+def _own_numbers(sizes: Sequence[int], worker: Worker) -> npt.NDArray[np.int64]:
     """Returns the numbers of a worker's examples, counted through all shards in order."""
-    sizes = [shard.examples for shard in manifest.splits[split].shards]
     starts = np.cumsum([0, *sizes])
     own = range(worker.index, len(sizes), worker.count)
     ranges = [np.arange(starts[shard], starts[shard + 1]) for shard in own]

@@ -15,11 +15,9 @@ from components.common.augmentation import changes_pictures
 from components.common.documents import DatasetManifest, Epoch, InputSpec
 from components.common.events import Events
 from components.common.input_pipeline import (
+    MEMORY_BYTES,
     Examples,
-    KeptExamples,
-    Prepare,
-    evaluation_batches,
-    in_host_memory,
+    keep_computed,
     prepare_pictures,
 )
 from components.common.keras import keras
@@ -233,27 +231,24 @@ def _train_head(
     augments = changes_pictures(config.augment) and config.unfreeze is None
     if not augments:
         data = dataclasses.replace(data, prepare_train=data.prepare)
-    train, validation = data.train, data.validation
-    if augments or not isinstance(train, KeptExamples) or not isinstance(validation, KeptExamples):
-        return run_phase(model, phase, data, clock, attempt=attempt)
     pooled = model.get_layer("pool").output
-    extractor = keras.Model(model.input, pooled)
+    feature_bytes = pooled.shape[-1] * np.dtype(np.float32).itemsize
+    if augments or len(data.train) * feature_bytes > MEMORY_BYTES:
+        return run_phase(model, phase, data, clock, attempt=attempt)
+    extract = inference(keras.Model(model.input, pooled))
     features = outputs = keras.layers.Input(pooled.shape[1:], name="features")
     for name in _HEAD_LAYERS[1:]:
         outputs = model.get_layer(name)(outputs)
+
+    def extract_from(examples: Examples) -> Examples:
+        return keep_computed(examples, data.prepare, extract, batch_size=EVALUATION_BATCH)
+
     started = time.monotonic()
     extracted = Data(
-        train=_featurize(extractor, train, data.prepare),
-        validation=_featurize(extractor, validation, data.prepare),
+        train=extract_from(data.train),
+        validation=extract_from(data.validation),
         prepare_train=lambda inputs, *places: inputs,
         prepare=lambda inputs, *places: inputs,
     )
     clock.besides_s += time.monotonic() - started
     return run_phase(keras.Model(features, outputs), phase, extracted, clock, attempt=attempt)
-
-
-def _featurize(extractor: Any, examples: KeptExamples, prepare: Prepare) -> KeptExamples:
-    extract = inference(extractor)
-    batches = evaluation_batches(examples, prepare, batch_size=EVALUATION_BATCH)
-    features = np.concatenate([extract(inputs) for inputs, _ in batches])
-    return dataclasses.replace(examples, inputs=in_host_memory(features))

@@ -371,7 +371,7 @@ def test_the_workers_parts_make_up_the_global_batch(dataset, tmp_path, memory_by
         assert len(examples) == 55
         if isinstance(examples, KeptExamples):
             own = manifest.splits["train"].shards[index::count]
-            assert len(examples.ids) == sum(shard.examples for shard in own)
+            assert len(examples.labels) == sum(shard.examples for shard in own)
         else:
             assert [int(Path(path).name[6:11]) for path in examples.shards.names] == list(
                 range(index, SHARDS, count)

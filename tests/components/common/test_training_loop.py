@@ -55,7 +55,6 @@ def make_examples(count: int, seed: int, *, flipped: float = 0.0) -> KeptExample
     return KeptExamples(
         inputs=tf.constant(points),
         labels=tf.constant(labels.astype(np.int64)),
-        ids=np.array([f"{index}".encode() for index in range(count)]),
     )
 
 
@@ -129,9 +128,7 @@ def test_adamw_decays_kernels_and_spares_biases():
 
 def test_weight_decay_of_sgd_shrinks_kernels_alone():
     """One example with label smoothing 1 on zero inputs: no gradient but the decay's."""
-    zeros = KeptExamples(
-        inputs=tf.zeros([1, 2]), labels=tf.constant([0], tf.int64), ids=np.array([b"0"])
-    )
+    zeros = KeptExamples(inputs=tf.zeros([1, 2]), labels=tf.constant([0], tf.int64))
     optimizer = Optimizer(
         name="sgd", learning_rate=0.1, schedule="constant", weight_decay=0.5, momentum=0.0
     )

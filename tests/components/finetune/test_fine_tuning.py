@@ -8,7 +8,7 @@ import pytest
 
 from components.common.documents import Epoch
 from components.common.events import Events
-from components.common.input_pipeline import open_examples, prepare_pictures
+from components.common.input_pipeline import MEMORY_BYTES, open_examples, prepare_pictures
 from components.common.keras import keras
 from components.common.training import Clock, Data, make_deterministic, run_phase
 from components.common.training_config import Augment
@@ -31,6 +31,8 @@ pytestmark = pytest.mark.xdist_group("fine_tuning")  # What they share is made o
 class Pictures:
     manifest: Any
     splits: dict[str, Any]
+    streamed: dict[str, Any]
+    """The same, as if they were too many for memory."""
     weights: str
     """A file of small_cnn's weights, so that there is something to freeze."""
 
@@ -72,16 +74,21 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Pictures:
     context = run_context(folder)
     examples = {"train": 48, "validation": 24, "test": 3}
     manifest = write_dataset(context, folder / "manifest", examples=examples)
-    splits = {
-        split: open_examples(manifest, split, context.data(), scratch=folder)
-        for split in ("train", "validation")
-    }
-    untrained = Pictures(manifest, splits, "none")
+    splits, streamed = (
+        {
+            split: open_examples(
+                manifest, split, context.data(), scratch=folder, memory_bytes=memory_bytes
+            )
+            for split in ("train", "validation")
+        }
+        for memory_bytes in (MEMORY_BYTES, 0)
+    )
+    untrained = Pictures(manifest, splits, streamed, "none")
     config = untrained.config.model_copy(update={"unfreeze": None, "epochs": 5})
     model, _ = untrained.train(config)
     path = str(folder / "weights.h5")
     keras.Model(model.input, model.get_layer("pool").input).save_weights(path)
-    return Pictures(manifest, splits, path)
+    return Pictures(manifest, splits, streamed, path)
 
 
 def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
@@ -132,6 +139,22 @@ def test_features_computed_once_train_the_head_as_the_whole_model_would(pictures
         assert one.loss == pytest.approx(other.loss, rel=1e-4)
     for one, other in zip(quick.get_weights(), slow.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_features_of_pictures_that_are_not_kept_are_the_same(pictures):
+    config = pictures.config.model_copy(update={"unfreeze": None})
+    streaming = dataclasses.replace(pictures, splits=pictures.streamed)
+    (kept, history), (streamed, other) = pictures.train(config), streaming.train(config)
+    assert history == other
+    assert changed(weights_of(kept), weights_of(streamed)) == set()
+
+
+def test_features_too_many_for_memory_are_not_kept(pictures, monkeypatch):
+    config = pictures.config.model_copy(update={"unfreeze": None})
+    _, kept = pictures.train(config)
+    monkeypatch.setattr(fine_tuning, "MEMORY_BYTES", 0)
+    _, computed = pictures.train(config)
+    assert [epoch.loss for epoch in computed] == pytest.approx([e.loss for e in kept], rel=1e-4)
 
 
 def test_augmented_pictures_are_seen_anew_in_every_epoch(pictures):
