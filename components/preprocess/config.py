@@ -54,7 +54,7 @@ class PreprocessConfig(StageConfig):
     jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 95
     splits: Splits = Splits()
     shards: Annotated[int, Field(ge=1, le=4096)] | None = None
-    """Shards of the training split; None chooses a power of two by the source's bytes."""
+    """Shards of the training split; null chooses a power of two by the source's bytes."""
     compression: Literal["none", "gzip"] = "none"
     max_pixels: Annotated[int, Field(ge=1)] = 50_000_000
     """Pictures with more are rejected before they are decoded."""

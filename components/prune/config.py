@@ -20,12 +20,14 @@ Sparsity = Annotated[float, Field(ge=0, lt=1)]
 class PruneConfig(StageConfig):
     """The recipe's `prune` section: magnitude pruning with polynomial decay.
 
-    The recipe fills in what it does not state of LEARNED_ALIKE from its `train` section.
+    What it does not state of augment, global_batch_size, label_smoothing and class_weights is
+    as in `train`.
     """
 
     LEARNED_ALIKE: ClassVar[frozenset[str]] = frozenset(
         {"augment", "global_batch_size", "label_smoothing", "class_weights"}
     )
+    """The fields that the recipe fills in."""
 
     final_sparsity: Sparsity = 0.5
     initial_sparsity: Sparsity = 0.0
