@@ -19,6 +19,7 @@ from components.common.documents import DatasetManifest, InputSpec, ModelBundle
 from components.common.errors import UserError
 from components.common.input_pipeline import (
     KeptExamples,
+    keep_computed,
     open_examples,
     prepare_pictures,
     training_batches,
@@ -457,6 +458,40 @@ def test_tf_config_says_which_worker_this_is():
     for refused in ("{", "{}", tf_config(addresses, 3), '{"cluster": {"ps": []}}'):
         with pytest.raises(UserError, match="TF_CONFIG"):
             this_worker({TF_CONFIG: refused})
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_workers_compute_and_keep_has_the_same_places_from_memory_and_streamed(
+    dataset, tmp_path, count
+):
+    context, folder = dataset
+    manifest = DatasetManifest.read(folder)
+    places = []
+    for index in range(count):
+        kept, streamed = (
+            keep_computed(
+                open_examples(
+                    manifest,
+                    "train",
+                    context.data(),
+                    scratch=tmp_path,
+                    memory_bytes=memory_bytes,
+                    worker=Worker(index, count),
+                ),
+                lambda pictures, seed: tf.cast(pictures, tf.float32),
+                lambda inputs: inputs.numpy(),
+                batch_size=16,
+            )
+            for memory_bytes in (1 << 30, 0)
+        )
+        np.testing.assert_array_equal(kept.inputs, streamed.inputs)
+        np.testing.assert_array_equal(kept.labels, streamed.labels)
+        assert len(kept) == len(streamed) == 55
+        own = np.arange(55) if count == 1 else streamed.own
+        np.testing.assert_array_equal(own, np.arange(55) if count == 1 else kept.own)
+        assert len(own) == len(streamed.labels)
+        places.extend(own)
+    assert sorted(places) == list(range(55))
 
 
 def test_several_workers_with_tpus_are_refused():
