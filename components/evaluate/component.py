@@ -1,7 +1,5 @@
 """The KFP contract of evaluate."""
 
-from typing import Optional
-
 from kfp import dsl
 
 
@@ -16,7 +14,7 @@ def evaluate(
     evaluation: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
     confusion: dsl.Output[dsl.ClassificationMetrics],
-    pruned: Optional[dsl.Input[dsl.Model]] = None,  # noqa: UP045 (KFP reads this spelling)
+    pruned: dsl.Input[dsl.Model] = None,
 ):
     """Measures a candidate's accuracy on the test split, in LiteRT.
 

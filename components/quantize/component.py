@@ -1,7 +1,5 @@
 """The KFP contract of quantize."""
 
-from typing import Optional
-
 from kfp import dsl
 
 
@@ -13,7 +11,7 @@ def quantize(
     config: str,
     context: str,
     candidate: dsl.Output[dsl.Model],
-    pruned: Optional[dsl.Input[dsl.Model]] = None,  # noqa: UP045 (KFP reads this spelling)
+    pruned: dsl.Input[dsl.Model] = None,
 ):
     """Converts a model to TFLite by one scheme.
 

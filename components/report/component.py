@@ -1,6 +1,6 @@
 """The KFP contract of report."""
 
-from typing import List, Optional  # noqa: UP035 (KFP reads this spelling)
+from typing import List  # noqa: UP035 (KFP reads this spelling)
 
 from kfp import dsl
 
@@ -17,7 +17,7 @@ def report(
     config: str,
     context: str,
     page: dsl.Output[dsl.HTML],
-    pruned: Optional[dsl.Input[dsl.Model]] = None,  # noqa: UP045 (KFP reads this spelling)
+    pruned: dsl.Input[dsl.Model] = None,
 ):
     """Writes the run's report: one HTML page that opens without a network.
 
