@@ -19,6 +19,9 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 Scheme = Literal["float32", "float16", "dynamic_range", "int8"]
 Source = Literal["dense", "pruned"]
+BackboneName = Literal[
+    "small_cnn", "efficientnet_lite0", "mobilenet_v2", "resnet50_v2", "inception_v3", "vgg16"
+]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -157,6 +160,15 @@ class InputSpec(Part):
     """Per channel, in intensities."""
     scale: tuple[float, ...]
     """Per channel."""
+
+
+class Architecture(Part):
+    """What a classifier's graph is built from, beside its input and its classes."""
+
+    backbone: BackboneName
+    width: Annotated[float, Field(gt=0, le=2)] = 1.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout_seed: int = 0
 
 
 class Epoch(Part):

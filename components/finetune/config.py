@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from components.common.config import StageConfig
+from components.common.documents import BackboneName
 from components.common.training_config import (
     Augment,
     BatchSize,
@@ -15,10 +16,6 @@ from components.common.training_config import (
     Positive,
     Section,
 )
-
-BackboneName = Literal[
-    "small_cnn", "efficientnet_lite0", "mobilenet_v2", "resnet50_v2", "inception_v3", "vgg16"
-]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from components.common.augmentation import changes_pictures
-from components.common.documents import DatasetManifest, Epoch, InputSpec
+from components.common.classifier import build_classifier
+from components.common.documents import Architecture, DatasetManifest, Epoch, InputSpec
 from components.common.events import Events
 from components.common.input_pipeline import (
     MEMORY_BYTES,
@@ -35,8 +36,8 @@ from components.common.training import (
     inference,
     run_phase,
 )
-from components.finetune.backbones import build_backbone
 from components.finetune.config import FinetuneConfig, Unfreeze
+from components.finetune.pretrained import assign_pretrained
 
 _HEAD_LAYERS = ("pool", "dropout", HEAD, "probabilities")
 
@@ -62,29 +63,24 @@ def build_model(
       A flat functional model: float32 [n, height, width, channels], prepared as `spec`
       says, to probabilities float32 [n, classes].
     """
-    policy = keras.mixed_precision.global_policy()
-    keras.mixed_precision.set_global_policy(precision)
-    try:
-        return _build(config, spec, classes, weights)
-    finally:
-        keras.mixed_precision.set_global_policy(policy)
+    architecture = describe_architecture(config)
+    model = build_classifier(architecture, spec, classes, precision=precision)
+    assign_pretrained(model, config, weights)
+    return model
 
 
-def _build(config: FinetuneConfig, spec: InputSpec, classes: int, weights: str) -> Any:
-    layers = keras.layers
-    pixels = layers.Input((spec.height, spec.width, spec.channels), name="pixels")
-    features = build_backbone(config, pixels, weights)
-    features = layers.GlobalAveragePooling2D(name="pool")(features)
-    features = layers.Dropout(config.dropout, seed=config.seed, name="dropout")(features)
-    logits = layers.Dense(classes, name=HEAD, dtype="float32")(features)
-    probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
-    return keras.Model(pixels, probabilities, name=config.backbone)
+def describe_architecture(config: FinetuneConfig) -> Architecture:
+    return Architecture(
+        backbone=config.backbone,
+        width=config.width,
+        dropout=config.dropout,
+        dropout_seed=config.seed,
+    )
 
 
 def in_float32(trained: Any, config: FinetuneConfig, spec: InputSpec) -> Any:
     """Returns the model with the same weights, outside any strategy, for inference."""
     weights, classes = read_variables(trained.weights), trained.output_shape[-1]
-    keras.backend.clear_session()  # So that layers get the names they had.
     model = build_model(config, spec, classes, weights="none")
     model.set_weights(weights)
     return model

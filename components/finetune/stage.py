@@ -23,6 +23,7 @@ def run(*, dataset: Path, config: str, context: str, bundle: Path) -> None:
 
 
 def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
+    from components.common.backbones import BACKBONES
     from components.common.bundles import save_model, save_predictions
     from components.common.checkpoints import Checkpoints
     from components.common.input_pipeline import open_training_splits
@@ -30,7 +31,6 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     from components.common.strategy import open_strategy
     from components.common.tensorboard import open_board
     from components.common.training import make_deterministic, native_precision
-    from components.finetune.backbones import BACKBONES
     from components.finetune.fine_tuning import build_model, fine_tune, in_float32
 
     config = task.config

@@ -23,12 +23,12 @@ import numpy.typing as npt
 import tensorflow_model_optimization as tfmot
 from ai_edge_litert.interpreter import Interpreter
 
+from components.common.backbones import BACKBONES
 from components.common.documents import DatasetManifest
 from components.common.input_pipeline import keep_examples, prepare_pictures
 from components.common.keras import keras, tf
 from components.common.run_context import RunContext
 from components.common.storage import open_storage
-from components.finetune.backbones import BACKBONES
 from components.finetune.fine_tuning import build_model, freeze_backbone, unfreeze_top
 from components.finetune.weights import local_weights
 from components.preprocess import stage

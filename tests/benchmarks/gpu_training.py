@@ -116,7 +116,7 @@ def train_ours(manifest: DatasetManifest, folder: Path, network: str, batch_size
 
 
 def _spec(image: ImageSpec):
-    from components.finetune.backbones import BACKBONES
+    from components.common.backbones import BACKBONES
 
     return BACKBONES["mobilenet_v2"].input_spec(image)
 

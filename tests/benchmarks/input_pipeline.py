@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from components.common.backbones import BACKBONES
 from components.common.documents import DatasetManifest, InputSpec
 from components.common.input_pipeline import Examples, open_examples, prepare_pictures
 from components.common.input_pipeline import training_batches as make_batches
@@ -35,7 +36,6 @@ from components.common.records import Example, encode_example, write_records
 from components.common.storage import open_storage
 from components.common.training import Phase, Trainer, make_deterministic
 from components.common.training_config import Augment, Optimizer
-from components.finetune.backbones import BACKBONES
 from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model, freeze_backbone
 from tests.benchmarks.photographs import make_photograph

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow_model_optimization as tfmot
 
+from components.common.backbones import BACKBONES
 from components.common.bundles import load_bundle_model
 from components.common.config import StageConfig
 from components.common.documents import DatasetManifest, InputSpec, ModelBundle
@@ -31,7 +32,6 @@ from components.common.termination import TERMINATED
 from components.common.training import Phase, Trainer, make_deterministic
 from components.common.training_config import Augment, Optimizer
 from components.common.workers import TF_CONFIG, Worker, tf_config, this_worker
-from components.finetune.backbones import BACKBONES
 from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model
 from components.prune.config import PruneConfig

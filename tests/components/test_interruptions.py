@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from components.common.backbones import BACKBONES
 from components.common.bundles import load_bundle_model
 from components.common.checkpoints import Checkpoints
 from components.common.digests import tree_digest
@@ -27,7 +28,6 @@ from components.common.storage import LocalStorage
 from components.common.termination import TERMINATED, Terminated
 from components.common.training import make_deterministic
 from components.finetune import stage as finetune_stage
-from components.finetune.backbones import BACKBONES
 from components.finetune.config import FinetuneConfig, Unfreeze
 from components.finetune.fine_tuning import build_model, fine_tune
 from components.prune import stage as prune_stage

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.common.backbones import BACKBONES
 from components.common.documents import ImageSpec
 from components.common.errors import UserError
 from components.common.keras import keras
-from components.finetune.backbones import BACKBONES, build_backbone
 from components.finetune.config import BACKBONE_LIMITS, FinetuneConfig
-from components.finetune.efficientnet_lite import assign_torch_weights
 from components.finetune.fine_tuning import build_model
+from components.finetune.pretrained import assign_torch_weights
 from components.finetune.torch_weights import read_torch_weights
 from components.finetune.weights import identify_weights, local_weights
 
@@ -30,6 +30,10 @@ def build(name: str, *, weights: str = "none", **changes) -> keras.Model:
     spec = BACKBONES[name].input_spec(image(limits.min_image_size))
     config = FinetuneConfig(backbone=name, weights=weights, **changes)
     return build_model(config, spec, 5, weights=weights)
+
+
+def features(model: keras.Model) -> keras.Model:
+    return keras.Model(model.input, model.get_layer("pool").input)
 
 
 def test_the_registry_and_the_limits_name_the_same_backbones():
@@ -80,10 +84,8 @@ def test_vgg16_from_a_file_takes_red_green_blue(tmp_path: Path):
     original.save_weights(path)
     picture = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype(np.float32)
     expected = original(keras.applications.vgg16.preprocess_input(picture.copy()))
-    pixels = keras.layers.Input((32, 32, 3))
-    features = build_backbone(FinetuneConfig(backbone="vgg16", weights=path), pixels, path)
     spec = BACKBONES["vgg16"].input_spec(image(32))
-    found = keras.Model(pixels, features)((picture - spec.offset) * spec.scale)
+    found = features(build("vgg16", weights=path))((picture - spec.offset) * spec.scale)
     np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-4, atol=1e-4)
 
 
@@ -105,16 +107,15 @@ def test_the_packaged_weights_know_what_is_in_a_photograph():
 
     path = local_weights(IMAGENET, Path())
     tensors = read_torch_weights(path)
-    pixels = keras.layers.Input((224, 224, 3))
-    backbone = keras.Model(pixels, build_backbone(IMAGENET, pixels, str(path)))
+    spec = BACKBONES["efficientnet_lite0"].input_spec(image(224))
+    backbone = features(build_model(IMAGENET, spec, 5, weights=str(path)))
     assert backbone.count_params() == 3_413_024
     photographs = [
         np.asarray(Image.fromarray(photo).resize((224, 224), Image.Resampling.BICUBIC), np.float32)
         for photo in load_sample_images().images
     ]
-    spec = BACKBONES["efficientnet_lite0"].input_spec(image(224))
-    features = backbone((np.stack(photographs) - spec.offset) * spec.scale).numpy().mean((1, 2))
-    logits = features @ tensors["_fc.weight"].T + tensors["_fc.bias"]
+    seen = backbone((np.stack(photographs) - spec.offset) * spec.scale).numpy().mean((1, 2))
+    logits = seen @ tensors["_fc.weight"].T + tensors["_fc.bias"]
     temple, flower = (set(np.argsort(-row)[:5].tolist()) for row in logits)
     assert {663, 698} <= temple, "monastery, palace"
     assert {985, 309} <= flower, "daisy, bee"

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from components.common.backbones import BACKBONES
 from components.common.documents import Epoch
 from components.common.events import Events
 from components.common.input_pipeline import MEMORY_BYTES, open_examples, prepare_pictures
@@ -13,7 +14,6 @@ from components.common.keras import keras
 from components.common.training import Clock, Data, make_deterministic, run_phase
 from components.common.training_config import Augment
 from components.finetune import fine_tuning
-from components.finetune.backbones import BACKBONES
 from components.finetune.config import FinetuneConfig, Unfreeze
 from components.finetune.fine_tuning import (
     backbone_layers,

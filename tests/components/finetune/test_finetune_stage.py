@@ -133,11 +133,11 @@ def test_missing_weights_stop_before_training(dataset, tmp_path, capsys):
 
 def test_mixed_precision_is_left_out_of_the_saved_model(dataset, tmp_path):
     """This machine may have no bfloat16: the policy is given as a device would."""
+    from components.common.backbones import BACKBONES
     from components.common.documents import DatasetManifest
     from components.common.events import Events
     from components.common.input_pipeline import open_examples, prepare_pictures
     from components.common.training import inference, make_deterministic
-    from components.finetune.backbones import BACKBONES
     from components.finetune.fine_tuning import build_model, fine_tune, in_float32
 
     context, folder = dataset

@@ -6,11 +6,11 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from components.common.documents import ImageSpec
+from components.common.backbones import BACKBONES
+from components.common.documents import BackboneName, ImageSpec
 from components.common.keras import keras
 from components.common.litert import Classifier
-from components.finetune.backbones import BACKBONES, build_backbone
-from components.finetune.config import BACKBONE_LIMITS, BackboneName, FinetuneConfig
+from components.finetune.config import BACKBONE_LIMITS
 from components.quantize.calibration import span_range
 from components.quantize.conversion import convert_model
 
@@ -24,7 +24,7 @@ def test_a_backbone_converts_with_raw_pixels_in(name: BackboneName, tmp_path: Pa
         ImageSpec(height=size, width=size, channels=3, encoding="png")
     )
     pixels = keras.Input((size, size, 3))
-    features = build_backbone(FinetuneConfig(backbone=name, weights="none"), pixels, "none")
+    features = BACKBONES[name].build(pixels, 1.0)
     pooled = keras.layers.GlobalAveragePooling2D()(features)
     model = keras.Model(pixels, keras.layers.Dense(5, activation="softmax")(pooled))
     pictures = np.random.default_rng(0).integers(60, 188, (8, size, size, 3)).astype(np.uint8)
