@@ -6,10 +6,12 @@ made from. Whatever of this file's owner has another digest, or no place in the 
 more, goes; nothing else is touched. Applying is a loop over plan and deed until the plan
 is empty: what another applier did meanwhile, or one that was stopped half-way left, is in
 the next plan. Of several equal ones the oldest stays, whoever looks; none fires before it is
-known to be the one that stays: each is made switched off.
+known to be the one that stays: each is made switched off. A run under way outlives the
+recurring run that started it: its workflow is left to itself when that one goes.
 """
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -19,13 +21,15 @@ import kfp_server_api as kfp_api
 
 from components.common.digests import canonical_json, text_digest
 from components.common.errors import UserError
-from pipeline.cluster import Cluster, once, reference
+from pipeline.cluster import FINAL_STATES, Cluster, once, reference
 from pipeline.connection import MissingError
 from pipeline.schedules import Schedule, Wanted
 
 Action = Literal["create", "replace", "enable", "disable", "delete", "keep"]
 
 _ROUNDS = 5  # Of plan and deed; two are enough where nobody else applies.
+_FIRST_TO_ORPHAN = (2, 16)  # The KFP that lets a run under way outlive its recurring run.
+_LATEST_RUNS = 200  # Among which those under way are: no recurring run has more than ten.
 _MARK = re.compile(
     r"litesmith-schedule owner=(?P<owner>\S+) digest=(?P<digest>\w+) facts=(?P<facts>\w+)"
 )
@@ -40,6 +44,7 @@ class Existing:
     digest: str
     enabled: bool
     created: datetime
+    experiment_id: str
     facts: str
     """Four digits for each thing that it was made from, by their names' order."""
 
@@ -101,9 +106,8 @@ def apply(
         if not changes:
             return done
         for change in changes:
-            _carry_out(cluster, owner, change)
-            report(change)
-            done.append(change)
+            done.append(_carry_out(cluster, owner, change))
+            report(done[-1])
     raise UserError(
         f"{cluster.api.host}: the schedules still differ after {_ROUNDS} rounds; does somebody "
         f"else apply another file with the owner {owner!r}?"
@@ -151,9 +155,16 @@ def _fact_digits(want: Wanted) -> str:
     return "".join(text_digest(canonical_json(facts[name]))[:4] for name in sorted(facts))
 
 
-def _carry_out(cluster: Cluster, owner: str, change: Change) -> None:
-    """Makes a change; at no moment do an old and a new one fire side by side."""
+def _carry_out(cluster: Cluster, owner: str, change: Change) -> Change:
+    """Makes a change; at no moment do an old and a new one fire side by side.
+
+    Returns:
+      The change, with the runs that outlive what goes in its reason.
+    """
     service = cluster.api.client.recurring_runs
+    going_on = [name for one in change.goes for name in _under_way(cluster, one)]
+    if going_on:
+        _refuse_to_end(cluster, change, going_on)
     for one in change.goes:
         _unless_gone(cluster, service.recurring_run_service_disable_recurring_run, one)
     if change.action in ("create", "replace"):
@@ -169,12 +180,59 @@ def _carry_out(cluster: Cluster, owner: str, change: Change) -> None:
     if change.stays is not None and change.action == "disable":
         _unless_gone(cluster, service.recurring_run_service_disable_recurring_run, change.stays)
     for one in change.goes:
-        _unless_gone(cluster, service.recurring_run_service_delete_recurring_run, one)
+        _unless_gone(
+            cluster,
+            service.recurring_run_service_delete_recurring_run,
+            one,
+            # Else Kubernetes collects the workflows that it owns, and KFP never hears of their end.
+            propagation_policy="ORPHAN",
+        )
+    if not going_on:
+        return change
+    return dataclasses.replace(
+        change, reason=f"{change.reason}; what is under way goes on: {', '.join(going_on)}"
+    )
 
 
-def _unless_gone(cluster: Cluster, operation: Callable[..., Any], one: Existing) -> None:
+def _under_way(cluster: Cluster, one: Existing) -> list[str]:
+    """Names the runs of a recurring run that are not over."""
+    runs = cluster.api.pages(
+        cluster.api.client.runs.run_service_list_runs,
+        "runs",
+        experiment_id=one.experiment_id,
+        sort_by="created_at desc",
+    )
     try:
-        cluster.api.call(operation, recurring_run_id=one.id)
+        latest = list(itertools.islice(runs, _LATEST_RUNS))
+    except MissingError:  # Somebody deleted the experiment, which KFP allows at any time.
+        return []
+    return [
+        run.display_name
+        for run in latest
+        if run.recurring_run_id == one.id and run.state not in FINAL_STATES
+    ]
+
+
+def _refuse_to_end(cluster: Cluster, change: Change, going_on: Sequence[str]) -> None:
+    """Keeps a run from being ended with its recurring run by a server that knows no other way."""
+    version = cluster.api.server_version
+    if version is None or _release(version) >= _FIRST_TO_ORPHAN:
+        return
+    raise UserError(
+        f"{change.name}: {', '.join(going_on)} is under way, and KFP {version} ends a run with its "
+        "recurring run; wait for its end, or `litesmith runs cancel` it, and apply again"
+    )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+
+
+def _unless_gone(
+    cluster: Cluster, operation: Callable[..., Any], one: Existing, **named: Any
+) -> None:
+    try:
+        cluster.api.call(operation, recurring_run_id=one.id, **named)
     except MissingError:
         pass  # Somebody else who applies was quicker.
 
@@ -237,5 +295,6 @@ def _existing(run: Any, owner: str) -> Existing | None:
         digest=mark["digest"],
         enabled=run.mode == kfp_api.RecurringRunMode.ENABLE,
         created=run.created_at,
+        experiment_id=run.experiment_id,
         facts=mark["facts"],
     )

@@ -45,6 +45,8 @@ class KfpServer(ApiServer):
       namespaces: for a multi-user server, those that the caller may use.
       autopilot: what a run goes through each time that it is asked for.
       requests: `METHOD /path` of every request that was answered.
+      collected: the runs whose workflow Kubernetes has removed with its owner; of these no
+        word comes any more, and they stay what they were.
     """
 
     token: str | None = None
@@ -62,6 +64,7 @@ class KfpServer(ApiServer):
         self.experiments: dict[str, Json] = {}
         self.runs: dict[str, Json] = {}
         self.recurring_runs: dict[str, Json] = {}
+        self.collected: set[str] = set()
         self._lock = threading.RLock()
 
     # --- what tests do --------------------------------------------------------------
@@ -82,6 +85,7 @@ class KfpServer(ApiServer):
         """
         with self._lock:
             run = self.runs[run_id]
+            assert run_id not in self.collected, "its workflow is gone: nobody moves it"
             if state != run["state"]:
                 assert state in _NEXT_STATES.get(run["state"], set()), (run["state"], state)
             run["state"] = state
@@ -275,7 +279,7 @@ class KfpServer(ApiServer):
 
     def _get_run(self, request: Request, run_id: str) -> Json:
         run = _found(self.runs, run_id)
-        if run["state"] == "PENDING":
+        if run["state"] == "PENDING" and run_id not in self.collected:
             for state in self.autopilot:
                 self.move(run_id, state)
         return run
@@ -322,7 +326,19 @@ class KfpServer(ApiServer):
         return {}
 
     def _delete_recurring_run(self, request: Request, id_: str) -> Json:
+        """Deletes what owns the workflows it has started, and these unless they are orphaned."""
         _found(self.recurring_runs, id_)
+        policy = request.query.get("propagation_policy", "BACKGROUND")
+        if policy not in ("FOREGROUND", "BACKGROUND", "ORPHAN"):
+            raise Refusal(400, f"parsing field propagation_policy: unknown value {policy}")
+        knows_policies = tuple(map(int, self.version.split(".")[:2])) >= (2, 16)
+        if policy != "ORPHAN" or not knows_policies:
+            self.collected |= {
+                run_id
+                for run_id, run in self.runs.items()
+                if run.get("recurring_run_id") == id_
+                and run["state"] not in ("SUCCEEDED", "FAILED", "CANCELED")
+            }
         del self.recurring_runs[id_]
         return {}
 

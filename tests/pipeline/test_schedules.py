@@ -220,6 +220,84 @@ def test_a_new_dag_replaces(cluster: Cluster, tmp_path: Path) -> None:
     assert (change.action, change.reason) == ("replace", "differs in pipeline")
 
 
+def test_the_server_collects_what_a_deleted_recurring_run_owns(
+    cluster: Cluster, server: KfpServer
+) -> None:
+    """As Kubernetes does, unless it is asked to leave the workflows to themselves."""
+    settle(cluster, want())
+    (id_,) = server.recurring_runs
+    over, going = server.fire(id_), server.fire(id_)
+    for state in ("RUNNING", "SUCCEEDED"):
+        server.move(over, state)
+    delete = cluster.api.client.recurring_runs.recurring_run_service_delete_recurring_run
+    cluster.api.call(delete, recurring_run_id=id_)
+    assert server.collected == {going}
+    server.autopilot = ("RUNNING", "SUCCEEDED")
+    assert cluster.get(going).state == "PENDING"
+
+
+@pytest.mark.parametrize("wanted", [[want(cron="0 4 * * *")], [want(enabled=False)], []])
+def test_a_run_under_way_outlives_a_change_of_its_schedule(
+    cluster: Cluster, server: KfpServer, wanted: list[Wanted]
+) -> None:
+    settle(cluster, want())
+    (id_,) = server.recurring_runs
+    run_id = server.fire(id_)
+    server.move(run_id, "RUNNING")
+    done = apply(cluster, "us", wanted, lambda change: None)
+    assert not server.collected
+    server.move(run_id, "SUCCEEDED")
+    run = cluster.get(run_id)
+    assert run.state == "SUCCEEDED"
+    gone = id_ not in server.recurring_runs
+    assert gone == (f"what is under way goes on: {run.name}" in done[0].reason)
+
+
+def test_what_is_over_or_anothers_is_not_said_to_go_on(cluster: Cluster, server: KfpServer) -> None:
+    settle(cluster, want(), want("weekly"))
+    nightly, weekly = server.recurring_runs
+    server.fire(weekly)
+    run_id = server.fire(nightly)
+    for state in ("RUNNING", "FAILED"):
+        server.move(run_id, state)
+    (change,) = apply(cluster, "us", [want("weekly")], lambda change: None)
+    assert change.reason == "is not in the file any more"
+
+
+def test_a_recurring_run_whose_experiment_was_deleted_goes(
+    cluster: Cluster, server: KfpServer
+) -> None:
+    settle(cluster, want())
+    (made,) = server.recurring_runs.values()
+    made["experiment_id"] = "deleted"
+    server.experiments["deleted"] = {"namespace": ""}
+    listed = server.answer
+
+    def answer(request: Any) -> Any:
+        if request.query.get("experiment_id") == "deleted":
+            server.experiments.pop("deleted", None)
+        return listed(request)
+
+    server.answer = answer  # type: ignore[method-assign]
+    assert settle(cluster) == ["delete nightly"]
+
+
+def test_a_server_that_would_end_the_run_is_not_asked_to(target: Any, server: KfpServer) -> None:
+    server.version = "2.15.0"
+    with connect(target, {}) as api:
+        cluster = Cluster(api, target)
+        settle(cluster, want())
+        (id_,) = server.recurring_runs
+        run_id = server.fire(id_)
+        with pytest.raises(UserError, match="nightly: .* is under way, and KFP 2.15.0 ends a run"):
+            settle(cluster, want(cron="0 4 * * *"))
+        assert list(server.recurring_runs) == [id_] and not server.collected
+        assert there(server) == {"nightly": "ENABLE"}
+        for state in ("RUNNING", "SUCCEEDED"):
+            server.move(run_id, state)
+        assert settle(cluster, want(cron="0 4 * * *")) == ["replace nightly"]
+
+
 def test_switching_off_and_on_keeps_the_recurring_run(cluster: Cluster, server: KfpServer) -> None:
     settle(cluster, want())
     before = set(server.recurring_runs)
