@@ -108,7 +108,8 @@ class PixelStatistics(Part):
 class DatasetManifest(Document):
     """The data set as the stages see it: small; the shards stay under the data root.
 
-    Beside it lie `rejects.jsonl`: path, reason and detail of every rejected record, and
+    Beside it lie `rejects.jsonl`: path, reason and detail of every rejected record;
+    `notes.jsonl`: path, note and detail of every example with something odd about it; and
     `membership.npz`: which examples training sees.
     """
 
@@ -123,6 +124,8 @@ class DatasetManifest(Document):
     statistics: PixelStatistics
     rejects: Mapping[str, int]
     """Reason -> count."""
+    notes: Mapping[str, int] = {}
+    """What is odd about examples that are used all the same -> count."""
     records: int
     """How many records the source held, rejected ones included."""
     slices: tuple[str, ...]

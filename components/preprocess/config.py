@@ -8,6 +8,10 @@ from components.common.config import StageConfig
 from components.common.documents import Split
 
 Sample = Literal["digits"]
+_PIXEL_BYTES = 8
+"""Of the widest format that is read: PNG with four channels of 16 bits."""
+_METADATA_BYTES = 16 << 20
+"""What may stand in a file beside the picture: thumbnails, profiles, further frames."""
 SAMPLE_RECORDS: dict[Sample, int] = {"digits": 1797}
 
 
@@ -60,6 +64,11 @@ class PreprocessConfig(StageConfig):
     """Pictures with more are rejected before they are decoded."""
     max_reject_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     """The run stops when a greater share of the records is rejected."""
+
+    @property
+    def max_file_bytes(self) -> int:
+        """Returns how many bytes a picture's file may have: no format needs more for its pixels."""
+        return _METADATA_BYTES + _PIXEL_BYTES * self.max_pixels
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

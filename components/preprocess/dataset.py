@@ -14,6 +14,7 @@ from components.preprocess.manifest import (
     build_manifest,
     collect_rejects,
     explain_rejects,
+    notes_to_jsonl,
     rejects_to_jsonl,
 )
 from components.preprocess.pictures import PictureSpec
@@ -51,6 +52,7 @@ def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping
     manifest = build_manifest(config, inventory, tasks, records, lineage=task.lineage)
     manifest.write(task.output)
     (task.output / "rejects.jsonl").write_text(rejects_to_jsonl(rejects), encoding="utf-8")
+    (task.output / "notes.jsonl").write_text(notes_to_jsonl(inventory.notes), encoding="utf-8")
     _write_membership(task, plans)
     pictures = sum(len(shard.members) for shard in written)
     return {

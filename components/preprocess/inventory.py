@@ -7,15 +7,16 @@ here; what only decoding shows, by the shard's writer.
 
 import dataclasses
 import hashlib
-import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Literal
 
 from components.common.digests import canonical_json
 from components.common.documents import Split
 from components.common.machine import usable_cores
+from components.preprocess.files import NotAFileError, TooLargeError, read_chunks
 from components.preprocess.formats import (
     DECODED_FORMATS,
     HEAD_BYTES,
@@ -30,7 +31,6 @@ Reason = Literal[
     "unlabelled",
     "not_an_image",
     "unsupported_format",
-    "wrong_extension",
     "duplicate",
     "conflicting_label",
     "oversized",
@@ -45,6 +45,18 @@ class Reject:
 
     path: str
     reason: Reason
+    detail: str
+
+
+NoteKind = Literal["wrong_extension"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class Note:
+    """What is odd about a record that becomes an example all the same."""
+
+    path: str
+    kind: NoteKind
     detail: str
 
 
@@ -72,6 +84,7 @@ class Inventory:
     examples: tuple[SourceExample, ...]
     """Sorted by path."""
     rejects: tuple[Reject, ...]
+    notes: tuple[Note, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,16 +95,20 @@ class _File:
     size_bytes: int
     head: bytes
     problem: Reason | None = None
+    detail: str = ""
 
 
-def take_inventory(listing: Listing, *, report: Callable[[int, int], None]) -> Inventory:
+def take_inventory(
+    listing: Listing, *, max_file_bytes: int, report: Callable[[int, int], None]
+) -> Inventory:
     """Digests every file of a listing and sorts out what can't become an example.
 
     Args:
       listing: what to read.
+      max_file_bytes: a local file that has more is rejected unread.
       report: called with the number of files read, and of all.
     """
-    files = _look_at_files(listing, report)
+    files = _look_at_files(listing, max_file_bytes, report)
     usable, rejects = [], []
     fingerprint = hashlib.sha256(canonical_json(listing.class_names).encode())
     for record, file in zip(listing.records, files, strict=True):
@@ -102,26 +119,33 @@ def take_inventory(listing: Listing, *, report: Callable[[int, int], None]) -> I
         else:
             rejects.append(reject)
     examples, repeated = _drop_repeated(usable)
+    kept = {example.path for example in examples}
     return Inventory(
         listing=listing,
         fingerprint=fingerprint.hexdigest(),
         examples=tuple(examples),
         rejects=tuple(sorted([*rejects, *repeated])),
+        notes=tuple(
+            note
+            for record, file in zip(listing.records, files, strict=True)
+            if record.path in kept and (note := _note(record, file)) is not None
+        ),
     )
 
 
 _BATCH = 64  # Files that a thread takes at once: a future costs as much as digesting one.
-_CHUNK_BYTES = 1 << 20
 _BUCKET_THREADS = 32  # That wait for answers most of the time.
 
 
-def _look_at_files(listing: Listing, report: Callable[[int, int], None]) -> list[_File]:
+def _look_at_files(
+    listing: Listing, max_file_bytes: int, report: Callable[[int, int], None]
+) -> list[_File]:
     """Looks at all files, in the order of the records.
 
     Threads do as well as processes here, since reading and hashing both release the
     interpreter's lock: 4,000 pictures of 43 kB in 0.13 s on two cores either way.
     """
-    read = _chunk_reader(listing.root)
+    read = _chunk_reader(listing.root, max_file_bytes)
     paths = [record.path for record in listing.records]
     batches = [paths[start : start + _BATCH] for start in range(0, len(paths), _BATCH)]
     files: list[_File] = []
@@ -136,18 +160,12 @@ def _threads(root: str) -> int:
     return _BUCKET_THREADS if is_remote(root) else usable_cores()
 
 
-def _chunk_reader(root: str) -> Callable[[str], Iterable[bytes]]:
+def _chunk_reader(root: str, max_file_bytes: int) -> Callable[[str], Iterable[bytes]]:
     """Returns what reads a file piece by piece, so that a stray film does no harm."""
     if is_remote(root):
         read = open_source(root)
         return lambda path: [read(path)]
-
-    def chunks(path: str) -> Iterator[bytes]:
-        with open(os.path.join(root, path), "rb", buffering=0) as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                yield chunk
-
-    return chunks
+    return lambda path: read_chunks(Path(root, path), at_most=max_file_bytes)
 
 
 def _look_at(read: Callable[[str], Iterable[bytes]], path: str) -> _File:
@@ -159,31 +177,43 @@ def _look_at(read: Callable[[str], Iterable[bytes]], path: str) -> _File:
             size_bytes += len(chunk)
             digest.update(chunk)
     except (FileNotFoundError, NotADirectoryError):
-        return _File("missing", 0, b"", "missing")
-    except OSError:  # No permission, a directory, a failing disk.
-        return _File("unreadable", 0, b"", "unreadable")
+        return _problem("missing", "there is no such file")
+    except TooLargeError as error:
+        return _problem("oversized", error.strerror)
+    except NotAFileError as error:
+        return _problem("unreadable", error.strerror)
+    except OSError:  # No permission, a failing disk.
+        return _problem("unreadable", "the file can't be opened")
     return _File(digest.hexdigest(), size_bytes, head)
+
+
+def _problem(reason: Reason, detail: str) -> _File:
+    return _File(reason, 0, b"", reason, detail)
 
 
 def _examine(record: SourceRecord, file: _File) -> Reject | None:
     """Returns why a file can't become an example, where one look shows it."""
-    if file.problem == "missing":
-        return Reject(record.path, "missing", "there is no such file")
     if file.problem is not None:
-        return Reject(record.path, file.problem, "the file can't be opened")
+        return Reject(record.path, file.problem, file.detail)
     if record.label is None:
         return Reject(record.path, "unlabelled", "lies outside the classes' folders")
     if file.size_bytes == 0:
         return Reject(record.path, "empty", "has no bytes")
-    found, named = sniff_format(file.head), named_format(record.path)
+    found = sniff_format(file.head)
     if found is None:
         return Reject(record.path, "not_an_image", "its first bytes are no picture's")
     if found not in DECODED_FORMATS:
         known = ", ".join(DECODED_FORMATS)
         return Reject(record.path, "unsupported_format", f"is {found}; {known} are read")
-    if named is not None and named != found:
-        return Reject(record.path, "wrong_extension", f"is {found}, named like {named}")
     return None
+
+
+def _note(record: SourceRecord, file: _File) -> Note | None:
+    """Returns what is odd about a file that is decoded by what it holds, not by its name."""
+    found, named = sniff_format(file.head), named_format(record.path)
+    if named is None or named == found:
+        return None
+    return Note(record.path, "wrong_extension", f"is {found}, named like {named}")
 
 
 def _example(record: SourceRecord, file: _File) -> SourceExample:

@@ -18,7 +18,7 @@ from components.common.documents import (
 )
 from components.common.errors import UserError
 from components.preprocess.config import PreprocessConfig
-from components.preprocess.inventory import Inventory, Reject
+from components.preprocess.inventory import Inventory, Note, Reject
 from components.preprocess.ledger import ShardRecord
 from components.preprocess.shards import INTENSITIES
 from components.preprocess.tasks import ShardTask
@@ -78,6 +78,14 @@ def rejects_to_jsonl(rejects: Iterable[Reject]) -> str:
     )
 
 
+def notes_to_jsonl(notes: Iterable[Note]) -> str:
+    """Returns the text of `notes.jsonl`."""
+    return "".join(
+        canonical_json({"path": note.path, "note": note.kind, "detail": note.detail}) + "\n"
+        for note in notes
+    )
+
+
 def build_manifest(
     config: PreprocessConfig,
     inventory: Inventory,
@@ -121,6 +129,7 @@ def build_manifest(
             [records[task.path].histogram for task in tasks if task.split == "train"]
         ),
         rejects=count_rejects(rejects),
+        notes=dict(sorted(Counter(note.kind for note in inventory.notes).items())),
         records=len(inventory.listing.records),
         slices=tuple(sorted({example.slice for example in inventory.examples} - {""})),
         lineage=lineage,

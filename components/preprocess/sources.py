@@ -18,6 +18,7 @@ from typing import Any, cast
 from components.common.documents import SPLITS, Split
 from components.common.errors import UserError
 from components.common.storage import open_storage
+from components.preprocess.files import NotAFileError, read_file
 from components.preprocess.formats import named_format
 
 COLUMNS = ("path", "label", "split", "group", "slice")
@@ -99,7 +100,7 @@ def list_file(path: str) -> Listing:
     root, name = os.path.split(path if is_remote(path) else os.path.abspath(path))
     try:
         text = open_source(root)(name).decode("utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError) as error:
+    except (FileNotFoundError, NotAFileError) as error:
         raise UserError(
             f"{path}: there is no such file; data.list names a .csv or .jsonl file"
         ) from error
@@ -113,7 +114,7 @@ def open_source(root: str) -> Callable[[str], bytes]:
     """Returns what reads the files of a listing, by their paths relative to its root."""
     if is_remote(root):
         return open_storage(root).read
-    return lambda path: Path(root, path).read_bytes()
+    return lambda path: read_file(Path(root, path))
 
 
 def is_remote(location: str) -> bool:

@@ -38,13 +38,14 @@ class _Preprocessing:
     ) -> Mapping[str, str]:
         if config.sample is not None:
             return {"source": identify_sample(config.sample)}
-        self._inventory = _take_inventory(_list_source(config, run), events)
+        self._inventory = _take_inventory(_list_source(config, run), config, events)
         return {"source": self._inventory.fingerprint}
 
     def compute(self, task: Task[PreprocessConfig]) -> Mapping[str, float]:
         inventory = self._inventory
         if inventory is None:
-            inventory = _take_inventory(_list_sample(task.config, task.context), task.events)
+            listing = _list_sample(task.config, task.context)
+            inventory = _take_inventory(listing, task.config, task.events)
         from components.preprocess.dataset import write_dataset
 
         return write_dataset(task, inventory)
@@ -63,9 +64,11 @@ def _list_sample(config: PreprocessConfig, run: RunContext) -> Listing:
     return list_folder(storage.uri(write_sample(config.sample, storage)))
 
 
-def _take_inventory(listing: Listing, events: Events) -> Inventory:
+def _take_inventory(listing: Listing, config: PreprocessConfig, events: Events) -> Inventory:
     return take_inventory(
-        listing, report=lambda done, total: events.progress(done, total, "files", "reading")
+        listing,
+        max_file_bytes=config.max_file_bytes,
+        report=lambda done, total: events.progress(done, total, "files", "reading"),
     )
 
 

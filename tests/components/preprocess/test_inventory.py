@@ -8,7 +8,7 @@ from tests.components.preprocess.folders import shape_png, write_folder
 
 
 def take(listing) -> Inventory:
-    return take_inventory(listing, report=lambda done, total: None)
+    return take_inventory(listing, max_file_bytes=1 << 20, report=lambda done, total: None)
 
 
 def test_the_fingerprint_depends_on_content_and_names_not_on_the_place(tmp_path):
@@ -53,5 +53,7 @@ def test_a_content_with_two_labels_is_kept_under_neither(tmp_path):
 def test_progress_ends_with_all_files(tmp_path):
     seen = []
     listing = list_folder(str(write_folder(tmp_path, per_class=30)))
-    take_inventory(listing, report=lambda done, total: seen.append((done, total)))
+    take_inventory(
+        listing, max_file_bytes=1 << 20, report=lambda done, total: seen.append((done, total))
+    )
     assert seen == [(64, 90), (90, 90)]

@@ -1,8 +1,10 @@
 """One file per reason, and what is said when there are too many."""
 
+import contextlib
 import json
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,6 @@ EXPECTED = [
     ("bar/empty.png", "empty"),
     ("bar/film.tiff", "unsupported_format"),
     ("bar/notes.txt", "not_an_image"),
-    ("bar/really_a_png.jpg", "wrong_extension"),
     ("bar/scrambled.png", "unreadable"),
     ("disc/both.png", "conflicting_label"),
     ("stray.png", "unlabelled"),
@@ -47,7 +48,6 @@ def write_rejects(folder: Path) -> Path:
     (bar / "empty.png").touch()
     (bar / "film.tiff").write_bytes(encode(Image.new("L", (16, 16)), "TIFF"))
     (bar / "notes.txt").write_text("BMW, a car, is no bitmap")
-    (bar / "really_a_png.jpg").write_bytes(shape_png(0, 501))
     (bar / "bomb.png").write_bytes(encode(Image.new("L", (400, 400))))
     scrambled = bytearray(shape_png(0, 502))
     scrambled[45:60] = bytes(15)
@@ -78,6 +78,63 @@ def test_a_list_tells_of_files_that_are_not_there(tmp_path):
     ]
 
 
+def test_a_picture_is_read_by_what_it_holds_and_its_name_is_noted(tmp_path):
+    source = write_folder(tmp_path / "source", per_class=4)
+    (source / "bar" / "000.png").rename(source / "bar" / "000.jpg")
+    (source / "disc" / "000.png").rename(source / "disc" / "picture")
+    manifest = preprocess(tmp_path, folder=str(source))
+    assert manifest.rejects == {} and manifest.notes == {"wrong_extension": 1}
+    assert sum(split.examples for split in manifest.splits.values()) == 12
+    (line,) = (tmp_path / "dataset" / "notes.jsonl").read_text().splitlines()
+    assert json.loads(line) == {
+        "path": "bar/000.jpg",
+        "note": "wrong_extension",
+        "detail": "is PNG, named like JPEG",
+    }
+
+
+def write_odd_files(folder: Path) -> None:
+    """Writes what has a picture's name and is no file, or claims 20 GB."""
+    os.mkfifo(folder / "pipe")
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as listener:
+        listener.bind(os.path.relpath(folder / "socket"))
+    (folder / "folder.png").mkdir()
+    for name, target in (("pipe", "pipe"), ("device", "/dev/zero"), ("socket", "socket")):
+        (folder / "bar" / f"{name}.png").symlink_to(
+            Path("..", target) if name == target else target
+        )
+    with (folder / "bar" / "sparse.png").open("wb") as file:
+        file.write(shape_png(0, 9))
+        file.truncate(20 << 30)
+
+
+@pytest.mark.timeout(60)
+def test_pipes_devices_and_endless_files_hold_nobody_up(tmp_path, monkeypatch):
+    source = write_folder(tmp_path, per_class=4)
+    monkeypatch.chdir(source)
+    write_odd_files(source)
+    names = [path.relative_to(source).as_posix() for path in sorted(source.glob("*/*.png"))]
+    rows = [f"{name},{name.split('/')[0]}\n" for name in [*names]]
+    rows += [f"{name},bar\n" for name in ("pipe", "folder.png", "/dev/zero")]
+    (source / "list.csv").write_text("path,label\n" + "".join(rows))
+    preprocess(tmp_path, list=str(source / "list.csv"), max_reject_share=0.5)
+    lines = map(json.loads, (tmp_path / "dataset" / "rejects.jsonl").read_text().splitlines())
+    found = {Path(line["path"]).as_posix(): (line["reason"], line["detail"]) for line in lines}
+    assert found.pop("bar/sparse.png") == (
+        "oversized",
+        "has 21474836480 bytes, and a picture has 416777216 at most",
+    )
+    zero = next(name for name in found if name.endswith("dev/zero"))
+    assert found.pop(zero) == ("unreadable", "is a device, not a file")
+    assert found == {
+        "bar/device.png": ("unreadable", "is a device, not a file"),
+        "bar/pipe.png": ("unreadable", "is a named pipe, not a file"),
+        "bar/socket.png": ("unreadable", "is a socket, not a file"),
+        "folder.png": ("unreadable", "is a folder, not a file"),
+        "pipe": ("unreadable", "is a named pipe, not a file"),
+    }
+
+
 @pytest.mark.parametrize("share", [0.05, 0.3])
 def test_too_many_stop_the_run_with_counts_examples_and_the_file(tmp_path, share):
     source = write_rejects(tmp_path / "source")
@@ -85,7 +142,7 @@ def test_too_many_stop_the_run_with_counts_examples_and_the_file(tmp_path, share
         preprocess(tmp_path, folder=str(source), max_pixels=50_000, max_reject_share=share)
     assert caught.value.code == 2
     message = last_result(tmp_path).message
-    assert "of 36 records are rejected (" in message
+    assert "of 35 records are rejected (" in message
     assert "2 conflicting_label" in message
     assert f"data.max_reject_share allows {share:.1%}" in message
     assert "bar/both.png: conflicting_label (the same content is labelled bar and disc)" in message
