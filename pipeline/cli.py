@@ -90,6 +90,13 @@ def run(
     tiny: TinyOption = False,
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     registry: RegistryOption = None,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh",
+            help="Compute everything anew; the results take the place of those in the store.",
+        ),
+    ] = False,
 ) -> None:
     """Run a recipe's whole pipeline on this machine, from pictures to a blessed model."""
     from pipeline.local import run_locally
@@ -104,6 +111,7 @@ def run(
         registry=resolve_registry(registry, data_root),
         command=sys.argv,
         console=_console(),
+        fresh=fresh,
     )
     raise typer.Exit(code)
 

@@ -67,6 +67,7 @@ def run_locally(
     registry: str,
     command: Sequence[str],
     console: Console,
+    fresh: bool = False,
 ) -> ExitCode:
     """Runs a recipe's DAG on this machine.
 
@@ -76,6 +77,7 @@ def run_locally(
       registry: where models are published.
       command: how litesmith was called, for the record.
       console: where progress and results are shown.
+      fresh: compute everything anew, whatever the store holds.
 
     Returns:
       How it ended.
@@ -83,7 +85,7 @@ def run_locally(
     Raises:
       UserError: the data root can't be written to.
     """
-    run = create_run(recipe, data_root=data_root, registry=registry, command=command)
+    run = create_run(recipe, data_root=data_root, registry=registry, command=command, fresh=fresh)
     progress = RunProgress(recipe, run.events)
     with data_root_in_use(local_folder(data_root)), run.lock():
         try:

@@ -150,7 +150,7 @@ class RunFolder:
 
 
 def create_run(
-    recipe: Recipe, *, data_root: str, registry: str, command: Sequence[str]
+    recipe: Recipe, *, data_root: str, registry: str, command: Sequence[str], fresh: bool = False
 ) -> RunFolder:
     """Makes a fresh run folder and describes the run in it."""
     now = datetime.now(UTC)
@@ -165,7 +165,11 @@ def create_run(
     folder.events.touch()
     RunDescription(
         context=RunContext(
-            run_id=run_id, recipe_name=recipe.name, data_root=data_root, registry=registry
+            run_id=run_id,
+            recipe_name=recipe.name,
+            data_root=data_root,
+            registry=registry,
+            fresh=fresh,
         ),
         recipe=recipe.to_yaml(),
         command=tuple(command),

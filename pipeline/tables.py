@@ -2,13 +2,14 @@
 
 import itertools
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.common.documents import TaskResult
 from pipeline.cache import Entry, Prunable
 from pipeline.doctor import Finding
 from pipeline.runs import RunFolder
@@ -46,7 +47,8 @@ def show_run(console: Console, run: RunFolder) -> None:
     print_(Text.assemble("state: ", (state, _STATE_STYLES[state])))
     print_(Text(f"command: {' '.join(description.command)}"))
     table = _table("task", "status", "time", "computed in", "peak memory")
-    for task in run.tasks():
+    tasks = run.tasks()
+    for task in tasks:
         record = task.record
         table.add_row(
             Text(task.task),
@@ -56,6 +58,8 @@ def show_run(console: Console, run: RunFolder) -> None:
             format_bytes(record.peak_memory_bytes) if record else "-",
         )
     print_(table)
+    for line in _other_versions(tasks):
+        print_(Text(line))
     outcome, summary = run.outcome(), run.summary()
     if summary is not None:
         show_summary(console, summary, run)
@@ -63,6 +67,20 @@ def show_run(console: Console, run: RunFolder) -> None:
         if outcome is not None:
             print_(Text(outcome.message))
         show_paths(console, run)
+
+
+def _other_versions(tasks: Iterable[TaskResult]) -> Iterator[str]:
+    """Says which answers from the store other versions of libraries had made."""
+    differences = [
+        (f"{name} {task.record.libraries[name]}, this is {version}", task.task)
+        for task in tasks
+        if task.record is not None
+        for name, version in task.other_libraries.items()
+    ]
+    for difference, pairs in itertools.groupby(sorted(differences), key=lambda pair: pair[0]):
+        yield f"made by {difference}: {', '.join(task for _, task in pairs)}"
+    if differences:
+        yield "`litesmith run --fresh` computes everything anew"
 
 
 def entries_table(entries: Sequence[Entry]) -> Table:

@@ -115,6 +115,16 @@ class DatasetManifest(Document):
 
     file_name: ClassVar[str] = "dataset.json"
 
+    IDENTITY: ClassVar[frozenset[str]] = frozenset(
+        {"schema_version", "task", "class_names", "image", "compression", "splits", "slices"}
+    )
+    """The fields that say what the examples are. They alone enter the keys of later stages."""
+    PROVENANCE: ClassVar[frozenset[str]] = frozenset(
+        {"source_fingerprint", "statistics", "rejects", "records", "lineage"}
+    )
+    """The fields that say where the examples came from, or what is told of them. No stage that
+    is answered from the store may read them."""
+
     task: Literal["image_classification"]
     class_names: tuple[str, ...]
     image: ImageSpec
@@ -131,6 +141,9 @@ class DatasetManifest(Document):
     slices: tuple[str, ...]
     """Names of the slices that examples may belong to; empty where the source has none."""
     lineage: Lineage
+
+    def identity(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", include=set(self.IDENTITY))
 
 
 # --- validation ---------------------------------------------------------------------
@@ -542,8 +555,11 @@ class Record(Document):
     code: str
     image: str
     libraries: Mapping[str, str]
-    """Distribution -> version, of those that the task had imported."""
+    """Python's version, and distribution -> version of those that the task had imported."""
     output_digest: str
+    identity_digest: str = ""
+    """By which later stages know the output, where not all of it bears identity: the digest of
+    a data set's examples."""
     started: str
     """ISO 8601, UTC."""
     seconds: float
@@ -566,6 +582,9 @@ class TaskResult(Document):
     """What went wrong, for a failed task."""
     user_error: bool = False
     record: Record | None = None
+    other_libraries: Mapping[str, str] = {}
+    """Of an output from the store: the versions here of those libraries of its record that it
+    was made by in another version."""
 
 
 class Receipt(Document):

@@ -55,7 +55,7 @@ class Launch:
     def leave(
         self, config: StageConfig, context: RunContext, inputs: Mapping[str, Path | None]
     ) -> None:
-        """Leaves what the workers need; the same key has the same inputs, so twice is fine."""
+        """Leaves what the workers need; the same key has equal inputs, so twice is fine."""
         given = {name: path for name, path in inputs.items() if path is not None}
         for name, path in given.items():
             self.data.upload(path, f"{self.folder}/inputs/{name}")

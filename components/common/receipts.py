@@ -25,7 +25,8 @@ def find_ancestors(tasks: Iterable[TaskResult], digests: Iterable[str]) -> tuple
       tasks: of the run.
       digests: of the outputs to trace.
     """
-    makers = {task.record.output_digest: task.record for task in tasks if task.record is not None}
+    records = [task.record for task in tasks if task.record is not None]
+    makers = {record.identity_digest or record.output_digest: record for record in records}
     found: dict[str, Record] = {}
 
     def trace(digests: Iterable[str]) -> Iterator[Record]:

@@ -19,6 +19,8 @@ class RunContext(BaseModel):
     """Holds `store/`, `shards/`, `runs/`: a local or mounted folder, or gs://."""
     registry: str
     """Holds the published models: a local or mounted folder, or gs://."""
+    fresh: bool = False
+    """Whether everything is computed anew; the results take the place of those in the store."""
     beam_options: tuple[str, ...] = ()
     """Where preprocess runs: Beam pipeline options, such as `--runner=FlinkRunner`."""
     window_days: int = 0

@@ -9,7 +9,6 @@ it came to be, beside the output and in the run's folder.
 import contextlib
 import dataclasses
 import importlib
-import importlib.metadata
 import io
 import os
 import resource
@@ -30,9 +29,10 @@ from components.common.digests import (
     text_digest,
     tree_digest,
 )
-from components.common.documents import Lineage, Record, TaskResult
+from components.common.documents import DatasetManifest, Lineage, Record, TaskResult
 from components.common.errors import BAD_INPUT, UserError
 from components.common.events import Events
+from components.common.libraries import imported_libraries, other_versions
 from components.common.run_context import RunContext
 from components.common.store import Store
 from components.common.termination import Terminated
@@ -77,7 +77,7 @@ class Task(Generic[C]):
     @property
     def checkpoint_folder(self) -> str:
         """Where this computation keeps what it goes on from, relative to the data root."""
-        return _checkpoint_folder(self.lineage.stage, self.lineage.key)
+        return _checkpoint_folder(self.lineage.stage, self.lineage.key, self.context)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -149,9 +149,15 @@ def execute(
             raise SystemExit(BAD_INPUT) from None
         raise
     seconds = time.monotonic() - started
-    status = "cached" if cached else "computed"
-    _keep_result(run, TaskResult(task=name, status=status, seconds=seconds, record=record))
-    events.emit("finished", status=status, seconds=round(seconds, 3))
+    result = TaskResult(
+        task=name,
+        status="cached" if cached else "computed",
+        seconds=seconds,
+        record=record,
+        other_libraries=other_versions(record.libraries) if cached else {},
+    )
+    _keep_result(run, result)
+    events.emit("finished", status=result.status, seconds=round(seconds, 3))
 
 
 def _answer(
@@ -168,7 +174,7 @@ def _answer(
     Of several workers that train together, only the chief puts its output there.
     """
     identity = dict(stage.identify(config, run, events)) if stage.identify else {}
-    digests = {input_: _input_digest(path) for input_, path in inputs.items() if path is not None}
+    digests = {input_: input_digest(path) for input_, path in inputs.items() if path is not None}
     code = code_digest(f"components.{stage.name}.stage")
     material = {
         "stage": stage.name,
@@ -184,9 +190,12 @@ def _answer(
         return stage.verify is None or stage.verify(stored, run)
 
     work = output.with_name(f"{output.name}.work")
-    record = store.find(stage.name, key, work, verify) if stage.reuse else None
+    record = None
+    if stage.reuse and not run.fresh:
+        record = store.find(stage.name, key, work, verify)
     cached = record is not None
     if record is None and WORKER_PODS in os.environ:
+        before = store.find_record(stage.name, key) if run.fresh else None
         record = _launch(
             stage,
             key,
@@ -194,7 +203,7 @@ def _answer(
             run,
             inputs,
             events,
-            lambda: store.find(stage.name, key, work, verify),
+            lambda: store.find(stage.name, key, work, verify, other_than=before),
         )
     if record is None:
         task = Task(
@@ -214,9 +223,9 @@ def _answer(
             shutil.rmtree(work)
             return record, cached
         if stage.reuse:
-            record = store.put(record, work, verify)
+            record = store.put(record, work, verify, replace=run.fresh)
     if stage.resumes:
-        run.data().delete(_checkpoint_folder(stage.name, key))
+        run.data().delete(_checkpoint_folder(stage.name, key, run))
     _deliver(work, output, stage.output_file)
     return record, cached
 
@@ -247,14 +256,15 @@ def _launch(
         launch,
         find,
         environment=os.environ,
-        states=_checkpoint_folder(stage.name, key),
+        states=_checkpoint_folder(stage.name, key, run),
         events=events,
     )
     return record
 
 
-def _checkpoint_folder(stage: str, key: str) -> str:
-    return f"checkpoints/{stage}/{key}"
+def _checkpoint_folder(stage: str, key: str, run: RunContext) -> str:
+    # A fresh run goes on from its own states alone.
+    return f"checkpoints/{stage}/{key}" + (f"-{run.run_id}" if run.fresh else "")
 
 
 def _compute(stage: Stage[C], task: Task[C], identity: Mapping[str, str], code: str) -> Record:
@@ -263,6 +273,7 @@ def _compute(stage: Stage[C], task: Task[C], identity: Mapping[str, str], code: 
     task.output.mkdir(parents=True)
     started, clock = datetime.now(UTC), time.monotonic()
     measurements = stage.compute(task) or {}
+    output_digest, identity_digest = tree_digest(task.output), input_digest(task.output)
     return Record(
         stage=stage.name,
         key=task.lineage.key,
@@ -271,8 +282,9 @@ def _compute(stage: Stage[C], task: Task[C], identity: Mapping[str, str], code: 
         inputs=task.lineage.inputs,
         code=code,
         image=os.environ.get(IMAGE, ""),
-        libraries=_imported_libraries(),
-        output_digest=tree_digest(task.output),
+        libraries=imported_libraries(),
+        output_digest=output_digest,
+        identity_digest="" if identity_digest == output_digest else identity_digest,
         started=started.isoformat(timespec="seconds"),
         seconds=time.monotonic() - clock,
         peak_memory_bytes=_peak_memory_bytes(),
@@ -280,11 +292,20 @@ def _compute(stage: Stage[C], task: Task[C], identity: Mapping[str, str], code: 
     )
 
 
-def _input_digest(path: Path | Sequence[Path]) -> str:
-    if isinstance(path, Path):
-        return tree_digest(path) if path.is_dir() else file_digest(path)
-    # A collected input is a set: its order depends on which iteration KFP lists first.
-    return text_digest(canonical_json(sorted(_input_digest(item) for item in path)))
+def input_digest(path: Path | Sequence[Path]) -> str:
+    """Returns what an input counts as in a key: its bytes, of a data set its examples alone.
+
+    So a picture that was renamed, or a reject more, leaves what was trained on the same examples
+    as it is.
+    """
+    if not isinstance(path, Path):
+        # A collected input is a set: its order depends on which iteration KFP lists first.
+        return text_digest(canonical_json(sorted(input_digest(item) for item in path)))
+    if not path.is_dir():
+        return file_digest(path)
+    if (path / DatasetManifest.file_name).is_file():
+        return text_digest(canonical_json(DatasetManifest.read(path).identity()))
+    return tree_digest(path)
 
 
 def _deliver(work: Path, output: Path, output_file: str | None) -> None:
@@ -359,29 +380,6 @@ def _end_with(driver: int) -> None:
                 os.kill(driver, 0)
             except ProcessLookupError:
                 os._exit(1)
-
-
-_LIBRARIES = {
-    "apache_beam": "apache-beam",
-    "tensorflow": "tensorflow",
-    "tf_keras": "tf-keras",
-    "tensorflow_model_optimization": "tensorflow-model-optimization",
-    "ai_edge_litert": "ai-edge-litert",
-    "numpy": "numpy",
-    "PIL": "pillow",
-    "kfp": "kfp",
-}
-
-
-def _imported_libraries() -> dict[str, str]:
-    return dict(_versions())
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    for module, distribution in _LIBRARIES.items():
-        if module in sys.modules:
-            with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-                yield distribution, importlib.metadata.version(distribution)
 
 
 def _peak_memory_bytes() -> int:

@@ -27,7 +27,13 @@ class Store:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def find(self, stage: str, key: str, into: Path, verify: Verify) -> Record | None:
+    def find_record(self, stage: str, key: str) -> Record | None:
+        """Returns an entry's record, whether or not its files are whole."""
+        return self._record(stage, key)[0]
+
+    def find(
+        self, stage: str, key: str, into: Path, verify: Verify, *, other_than: Record | None = None
+    ) -> Record | None:
         """Copies an entry's output into a directory, if the entry is there and whole.
 
         Args:
@@ -35,17 +41,18 @@ class Store:
           key: the computation's key.
           into: a directory, made anew; absent again after a miss.
           verify: looks at the output's directory.
+          other_than: the record of an entry that does not count.
 
         Returns:
           The entry's record, or None where there is none, or it is damaged.
         """
         shutil.rmtree(into, ignore_errors=True)
         record, _ = self._record(stage, key)
-        if record is None or not self._fetch(record, into, verify):
+        if record in (None, other_than) or not self._fetch(record, into, verify):
             return None
         return record
 
-    def put(self, record: Record, output: Path, verify: Verify) -> Record:
+    def put(self, record: Record, output: Path, verify: Verify, *, replace: bool = False) -> Record:
         """Keeps an output; returns the record that stands, another's where it was first.
 
         Args:
@@ -53,10 +60,12 @@ class Store:
           output: the directory to keep. Where another writer was first, its content is
             replaced by that writer's.
           verify: looks at that writer's output: what is not whole does not stand.
+          replace: take the place of whatever stands. The files of what is replaced stay beside,
+            for the runs that have used them, until the entry is pruned.
         """
         while True:
             standing, generation = self._record(record.stage, record.key)
-            if standing is not None:
+            if standing is not None and not replace:
                 adopted = output.with_name(output.name + ".adopted")
                 if self._fetch(standing, adopted, verify):
                     shutil.rmtree(output)

@@ -69,7 +69,7 @@ def _write_shards(
     """Makes the shards that are not there yet; returns all records, and which were made."""
     storage = task.context.data()
     paths = [shard.path for shard in tasks]
-    records = find_whole_shards(storage, paths)
+    records = {} if task.context.fresh else find_whole_shards(storage, paths)
     missing = sorted(
         (shard for shard in tasks if shard.path not in records),
         key=lambda shard: (-shard.source_bytes, shard.path),

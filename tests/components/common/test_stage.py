@@ -1,6 +1,7 @@
 """The shell around every stage: what it computes again, what it keeps, how it fails."""
 
 import json
+import platform
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from components.common.errors import BAD_INPUT, UserError
 from components.common.run_context import RunContext
 from components.common.stage import EVENTS_DIRECTORY, Stage, Task, execute
 from components.common.storage import LocalStorage, Storage
+from components.common.store import Store
 
 ROOT = Path(__file__).parents[3]
 
@@ -45,10 +47,15 @@ class Bench:
         self.computed = 0
         self.compute: Callable[[Task[ScaleConfig]], None] = lambda task: None
         self.options: dict[str, Any] = {}
+        self.fresh = False
 
     def context(self) -> RunContext:
         return RunContext(
-            run_id="run", recipe_name="test", data_root=self.data_root, registry="nowhere"
+            run_id="run",
+            recipe_name="test",
+            data_root=self.data_root,
+            registry="nowhere",
+            fresh=self.fresh,
         )
 
     def storage(self) -> Storage:
@@ -374,6 +381,53 @@ execute(
         ]  # fmt: skip
         log = (tmp_path / "scale.log").read_text().splitlines()
         assert log == ["computing", "error: no pictures", "computing"]
+
+
+class TestFresh:
+    def test_a_fresh_run_computes_anew_and_takes_the_place_of_what_stands(
+        self, bench: Bench
+    ) -> None:
+        bench.compute = lambda task: (task.output / "made").write_text(f"{bench.computed}")
+        bench.run({"number": bench.number(1)})
+        bench.fresh = True
+        fresh = bench.run({"number": bench.number(1)})
+        assert bench.result().status == "computed"
+        bench.fresh = False
+        later = bench.run({"number": bench.number(1)})
+        assert bench.result().status == "cached"
+        assert [(path / "made").read_text() for path in (fresh, later)] == ["2", "2"]
+
+    def test_what_an_earlier_run_was_answered_by_stays_beside(self, bench: Bench) -> None:
+        bench.compute = lambda task: (task.output / "made").write_text(f"{bench.computed}")
+        bench.run()
+        earlier = bench.result().record
+        bench.fresh = True
+        bench.run()
+        assert earlier is not None
+        assert Store(bench.storage()).read_file(earlier, "made") == b"1"
+
+    def test_a_fresh_run_goes_on_from_its_own_states_alone(self, bench: Bench) -> None:
+        folders = []
+        bench.compute = lambda task: folders.append(task.checkpoint_folder)
+        for fresh in (False, True, True):
+            bench.fresh = fresh
+            bench.run()
+        assert folders[0] != folders[1] == folders[2]
+
+    def test_an_answer_says_which_libraries_have_changed_since(self, bench: Bench) -> None:
+        bench.run()
+        assert bench.result().other_libraries == {}
+        record = bench.result().record
+        assert record is not None
+        assert record.libraries["python"] == platform.python_version()
+        older = record.model_copy(
+            update={"libraries": {**record.libraries, "python": "3.9.1", "gone": "1.0"}}
+        )
+        name = f"store/scale/{record.key}/record.json"
+        bench.storage().write(name, older.to_json().encode())
+        bench.run()
+        assert bench.result().status == "cached"
+        assert bench.result().other_libraries == {"python": platform.python_version()}
 
 
 class TestCode:

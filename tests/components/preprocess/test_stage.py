@@ -10,14 +10,17 @@ import pytest
 from components.common.documents import DatasetManifest
 from components.common.examples import read_examples
 from components.common.membership import Membership
+from components.common.stage import input_digest
 from components.common.storage import LocalStorage
 from tests.components.preprocess.folders import (
     files,
     last_result,
     preprocess,
+    run_stage,
     shape_png,
     write_folder,
 )
+from tests.synthetic import run_context
 
 
 def shard_times(work: Path) -> dict[str, int]:
@@ -84,6 +87,36 @@ def test_where_the_data_lies_changes_nothing(tmp_path):
     shutil.move(source, tmp_path / "moved")
     assert preprocess(tmp_path, folder=str(tmp_path / "moved")) == first
     assert last_result(tmp_path).status == "cached"
+
+
+@pytest.mark.parametrize("change", ["a new name", "litter", "max_reject_share"])
+def test_what_leaves_the_examples_alone_makes_no_other_input(tmp_path, change):
+    source = write_folder(tmp_path / "source")
+    first = preprocess(tmp_path, folder=str(source))
+    before, times = input_digest(tmp_path / "dataset"), shard_times(tmp_path)
+    values = {}
+    if change == "a new name":
+        (source / "disc" / "003.png").rename(source / "disc" / "renamed.png")
+    elif change == "litter":
+        (source / "disc" / "Thumbs.db").write_bytes(b"thumbnails")
+    else:
+        values["max_reject_share"] = 0.06
+    changed = preprocess(tmp_path, folder=str(source), **values)
+    assert last_result(tmp_path).status == "computed"
+    assert changed.identity() == first.identity()
+    assert input_digest(tmp_path / "dataset") == before
+    assert shard_times(tmp_path) == times
+
+
+def test_a_fresh_run_writes_every_shard_anew(tmp_path):
+    source = write_folder(tmp_path / "source")
+    first = preprocess(tmp_path, folder=str(source))
+    times = shard_times(tmp_path)
+    context = run_context(tmp_path).model_copy(update={"fresh": True})
+    run_stage(context, tmp_path / "fresh", folder=str(source))
+    assert DatasetManifest.read(tmp_path / "fresh") == first
+    later = shard_times(tmp_path)
+    assert all(later[name] != time for name, time in times.items())
 
 
 def test_one_changed_picture_or_value_makes_another_data_set(tmp_path):
