@@ -26,6 +26,7 @@ from pipeline.cluster_cli import (
 from pipeline.exit_codes import MEANINGS, ExitCode
 from pipeline.options import (
     DEFAULT_DATA_ROOT,
+    SHIPPED_NAMES,
     DataRootOption,
     OptionalTargetOption,
     RecipeArgument,
@@ -153,7 +154,8 @@ def recipe_show(
     from pipeline.recipe import load_recipe
     from pipeline.recipe_text import write_commented
 
-    print(write_commented(load_recipe(recipe, overrides, tiny=tiny)), end="")
+    loaded = load_recipe(recipe, overrides, tiny=tiny, locations="open")
+    print(write_commented(loaded), end="")
 
 
 @recipe_app.command("validate")
@@ -163,12 +165,34 @@ def recipe_validate(
     tiny: TinyOption = False,
 ) -> None:
     """Check a recipe, and whether its data can prove its budgets, without running it."""
-    from pipeline.recipe import load_recipe
-    from pipeline.sufficiency import check_sufficiency
+    from pipeline.recipe import check_locations, load_recipe
+    from pipeline.sufficiency import check_sufficiency, enough_records
 
-    loaded = load_recipe(recipe, overrides, tiny=tiny)
+    loaded = load_recipe(recipe, overrides, tiny=tiny, locations="open")
+    check_locations(loaded)
     check_sufficiency(loaded)
     print(f"{loaded.name}: fine; {len(loaded.candidate_ids())} candidates")
+    if not loaded.data.has_source():
+        print("A run is to be told where the pictures are: --set data.folder=PATH, or data.list")
+        if loaded.smallest_margin() is not None:
+            print(f"The budgets take some {enough_records(loaded)} pictures to prove.")
+
+
+@recipe_app.command("new")
+def recipe_new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the recipe and its model.")],
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from", metavar="RECIPE", help=f"The shipped recipe to copy: {SHIPPED_NAMES}."
+        ),
+    ] = "folder",
+) -> None:
+    """Copy a shipped recipe, with its comments, to NAME.yaml in the working folder."""
+    from pipeline.recipe_new import copy_recipe, next_command
+
+    path = copy_recipe(name, source=source, folder=Path.cwd())
+    print(f"{path.name} is written; edit it, then: {next_command(path)}")
 
 
 @recipe_app.command("schema")

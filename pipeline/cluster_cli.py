@@ -220,7 +220,7 @@ def _prepare(name: str, overrides: list[str], tiny: bool, target: str) -> tuple[
     from pipeline.target import load_target
 
     recipe, where = (
-        load_recipe(name, overrides, tiny=tiny, locations_exist=False),
+        load_recipe(name, overrides, tiny=tiny, locations="elsewhere"),
         load_target(target),
     )
     places = [place for place in (recipe.data.folder, recipe.data.list) if place is not None]

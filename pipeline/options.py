@@ -6,10 +6,14 @@ from typing import Annotated
 import typer
 
 DEFAULT_DATA_ROOT = "litesmith-data"
+SHIPPED_NAMES = ", ".join(
+    sorted(file.stem for file in Path(__file__).parent.glob("recipes/*.yaml"))
+)
+"""Without importing pipeline.recipe, so that help and completion answer at once."""
 
 RecipeArgument = Annotated[
     str,
-    typer.Argument(metavar="RECIPE", help="A shipped recipe (digits, folder, vgg16) or a file."),
+    typer.Argument(metavar="RECIPE", help=f"A shipped recipe ({SHIPPED_NAMES}) or a file."),
 ]
 SetOption = Annotated[
     list[str],

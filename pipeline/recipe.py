@@ -4,27 +4,15 @@ A recipe's sections are the stages' own configurations, so that each value is de
 and checked in one place. This module adds what no single stage can check: combinations.
 """
 
-import difflib
 import json
-import re
-import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from components.benchmark.config import BenchmarkConfig
-from components.common.config import StageConfig
+from components.common.config import Section, StageConfig
 from components.common.errors import UserError
 from components.common.statistics import required_examples
 from components.evaluate.config import EvaluateConfig
@@ -35,27 +23,28 @@ from components.preprocess.config import PreprocessConfig
 from components.prune.config import PruneConfig
 from components.publish.config import PublishConfig
 from components.quantize.config import QuantizeConfig
-from components.report.config import ReportConfig
+from components.report.config import DrawnBudgets, ReportConfig
 from components.validate.config import ValidateConfig
-from pipeline.recipe_yaml import parse_yaml
+from pipeline.refusals import explain_problems
+from pipeline.yaml_files import parse_yaml, read_yaml, write_yaml
 
 SHIPPED = Path(__file__).with_name("recipes")
 LOCATIONS = (("data", "folder"), ("data", "list"), ("train", "weights"))
 """The keys that hold a path or an address."""
+NAME_PATTERN = r"[a-z][a-z0-9-]{0,62}"
 SOURCES = ("folder", "list", "sample")
 """The keys of `data` of which a recipe gives one."""
 WORDS_FOR_WEIGHTS = ("imagenet", "none")
 """Values of train.weights that are no location."""
+Locations = Literal["here", "elsewhere", "open"]
+"""What is asked of a recipe's locations: that they are on this machine; that they are given,
+for a run elsewhere may find them there alone; or nothing, to look at the recipe."""
 
 
-class Recipe(BaseModel):
+class Recipe(Section):
     """A labelled data set, how to train and compress on it, and the budgets to meet."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
-
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+    name: Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
     """Also the model's name in the registry."""
     description: str = ""
     data: PreprocessConfig
@@ -143,10 +132,16 @@ class Recipe(BaseModel):
             "evaluate": self.evaluate,
             "benchmark": self.benchmark,
             "gate": self.budgets.model_copy(update={"model_name": self.name}),
-            "report": self.report.model_copy(update={"recipe": self.to_yaml()}),
+            "report": self.report.model_copy(
+                update={"recipe": self.to_yaml(), "budgets": self._drawn_budgets()}
+            ),
             "publish": PublishConfig(model_name=self.name, description=self.description),
             "notify": self.notify,
         }
+
+    def _drawn_budgets(self) -> DrawnBudgets:
+        drawn = set(DrawnBudgets.model_fields)
+        return DrawnBudgets(**self.budgets.model_dump(include=drawn))
 
     @classmethod
     def from_yaml(cls, text: str) -> Self:
@@ -155,8 +150,17 @@ class Recipe(BaseModel):
 
     def to_yaml(self) -> str:
         """Returns the whole recipe, defaults included, as YAML."""
-        values = self.model_dump(mode="json", by_alias=True)
-        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+        return write_yaml(self.stated())
+
+    def stated(self) -> dict[str, Any]:
+        """Returns every value that a user may state, defaults included, by sections."""
+        sections = {name: getattr(self, name) for name in type(self).model_fields}
+        filled_in = {
+            name: set(section.filled_in)
+            for name, section in sections.items()
+            if isinstance(section, StageConfig)
+        }
+        return self.model_dump(mode="json", by_alias=True, exclude=filled_in)
 
 
 def load_recipe(
@@ -164,7 +168,7 @@ def load_recipe(
     overrides: Sequence[str] = (),
     *,
     tiny: bool = False,
-    locations_exist: bool = True,
+    locations: Locations = "here",
 ) -> Recipe:
     """Reads and validates a recipe.
 
@@ -172,7 +176,7 @@ def load_recipe(
       name_or_path: the name of a shipped recipe, or a file.
       overrides: `section.key=value`, the value in YAML.
       tiny: take the recipe's own small variant, its `tiny` section of overrides.
-      locations_exist: whether paths must be there; a run elsewhere may find them there alone.
+      locations: what is asked of them, see Locations.
 
     Returns:
       The recipe, with absolute locations: a path in a recipe is relative to its file, one
@@ -193,13 +197,14 @@ def load_recipe(
     for override in overrides:
         values = _overlay(values, _locate(_parse_override(override), Path.cwd()))
     recipe = _validate(values, path)
-    if locations_exist:
-        _check_locations(recipe)
+    if locations != "open" and not recipe.data.has_source():
+        raise UserError(
+            f"{path}: the recipe leaves open where the pictures are: give exactly one of folder, "
+            "list, sample, such as --set data.folder=PATH, which has one sub-folder per class"
+        )
+    if locations == "here":
+        check_locations(recipe)
     return recipe
-
-
-def has_tiny_variant(name_or_path: str) -> bool:
-    return "tiny" in _read_yaml(recipe_path(name_or_path))
 
 
 def shipped_recipes() -> tuple[str, ...]:
@@ -232,12 +237,7 @@ def recipe_schema() -> dict[str, Any]:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = parse_yaml(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a text file in UTF-8 ({error})") from error
-    except ValueError as error:
-        raise UserError(f"{path}: not valid YAML: {error}") from error
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected a mapping of sections, such as `data:` and `train:`")
     return values
@@ -250,7 +250,7 @@ def _parse_override(override: str) -> dict[str, Any]:
     try:
         value = parse_yaml(text)
     except ValueError as error:
-        raise UserError(f"--set {override}: the value is not valid YAML: {error}") from error
+        raise UserError(f"--set {override}: can't be read as YAML: {error}") from error
     for part in reversed(key.split(".")):
         value = {part: value}
     return value  # type: ignore[no-any-return]
@@ -297,7 +297,12 @@ def _is_path(location: str) -> bool:
     return location not in ("", *WORDS_FOR_WEIGHTS) and "://" not in location
 
 
-def _check_locations(recipe: Recipe) -> None:
+def check_locations(recipe: Recipe) -> None:
+    """Refuses a recipe whose paths lead nowhere on this machine.
+
+    Raises:
+      UserError: names the key and the path.
+    """
     for section, key in LOCATIONS:
         location = getattr(getattr(recipe, section), key)
         if location is None or (location and not _is_path(location)):
@@ -312,45 +317,7 @@ def _check_locations(recipe: Recipe) -> None:
 
 def _validate(values: Mapping[str, Any], path: Path) -> Recipe:
     try:
-        text = json.dumps(values, allow_nan=False)
-    except ValueError as error:
-        raise UserError(f"{path}: a number is infinite or no number at all") from error
-    try:
-        return Recipe.model_validate_json(text)
+        return Recipe.model_validate_json(json.dumps(values))
     except ValidationError as error:
-        lines = [_explain(problem) for problem in error.errors(include_url=False)]
-        raise UserError(f"{path}: the recipe is refused\n" + "\n".join(lines)) from error
-
-
-def _explain(problem: Mapping[str, Any]) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"  {key}: there is no such key; {_suggest(problem['loc'])}"
-    if problem["type"] == "missing":
-        return f"  {key}: is required"
-    message = problem["msg"].removeprefix("Value error, ")
-    message = re.sub(r"^\w+ should ", "must ", message)
-    if not key:
-        return f"  {message}"
-    value = problem["input"]
-    shown = "" if isinstance(value, dict) else f" (got {json.dumps(value, default=repr)})"
-    return f"  {key}: {message}{shown}"
-
-
-def _suggest(location: tuple[str | int, ...]) -> str:
-    """Says which key was meant, or which there are beside an unknown one."""
-    names = sorted(_keys(Recipe, location[:-1]))
-    alike = difflib.get_close_matches(str(location[-1]), names, n=1)
-    return f"did you mean {alike[0]}?" if alike else f"there are {', '.join(names)}"
-
-
-def _keys(model: type[BaseModel], location: tuple[str | int, ...]) -> Iterator[str]:
-    """Yields the keys that a model takes at a location below it."""
-    fields = {field.alias or name: field for name, field in model.model_fields.items()}
-    if not location:
-        yield from fields
-        return
-    annotation = fields[str(location[0])].annotation
-    for option in (annotation, *typing.get_args(annotation)):  # Args: of `Section | None`.
-        if isinstance(option, type) and issubclass(option, BaseModel):
-            yield from _keys(option, location[1:])
+        lines = explain_problems(error, Recipe)
+        raise UserError(f"{path}: the recipe is refused\n{lines}") from error

@@ -6,24 +6,25 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from pipeline.recipe import Recipe
+from pipeline.yaml_files import write_yaml
 
 _WIDTH = 100
 
 
 def write_commented(recipe: Recipe) -> str:
     """Returns the whole recipe, defaults included: the YAML of `to_yaml`, with comments."""
-    values = recipe.model_dump(mode="json", by_alias=True)
-    return "\n".join(_lines(recipe, values, "")) + "\n"
+    return "\n".join(_lines(recipe, recipe.stated(), "")) + "\n"
 
 
 def _lines(model: BaseModel, values: Mapping[str, Any], indent: str) -> Iterator[str]:
     for name, field in type(model).model_fields.items():
         key, value = field.alias or name, getattr(model, name)
+        if key not in values:
+            continue  # The recipe fills it in.
         is_section = isinstance(value, BaseModel)
         if is_section and not indent:
             yield ""  # What a whole section is, its name says.
@@ -33,8 +34,7 @@ def _lines(model: BaseModel, values: Mapping[str, Any], indent: str) -> Iterator
             yield f"{indent}{key}:"
             yield from _lines(value, values[key], indent + "  ")
         else:
-            text = yaml.safe_dump({key: values[key]}, sort_keys=False, allow_unicode=True)
-            yield from textwrap.indent(text, indent).splitlines()
+            yield from textwrap.indent(write_yaml({key: values[key]}), indent).splitlines()
 
 
 def _comment(field: FieldInfo, indent: str) -> Iterator[str]:

@@ -9,18 +9,20 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
+from components.common.config import Section
 from components.common.digests import canonical_json, text_digest
 from components.common.errors import UserError
 from pipeline.compile import WORKFLOW_ID, CompiledDag, compile_dag, run_parameters
 from pipeline.cron import Cron, occurrences, parse_cron, to_utc
 from pipeline.recipe import Recipe, load_recipe
-from pipeline.recipe_yaml import parse_yaml
-from pipeline.target import KubeflowTarget, Part, PortForwardAuth, explain_problem, load_target
+from pipeline.refusals import explain_problems
+from pipeline.target import KubeflowTarget, PortForwardAuth, load_target
+from pipeline.yaml_files import read_yaml
 
 _WINDOW = ("{window_start}", "{window_end}")
 
 
-class Schedule(Part):
+class Schedule(Section):
     """One recurring run."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
@@ -86,7 +88,7 @@ class Schedule(Part):
         return to_utc(parse_cron(self.cron), self.time_zone, standard_time=standard_time)
 
 
-class ScheduleFile(Part):
+class ScheduleFile(Section):
     """What schedules.yaml holds."""
 
     owner: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]{0,62}$")]
@@ -150,14 +152,10 @@ def load_schedules(path: Path) -> ScheduleFile:
       UserError: the file is missing, or a key or value is refused; names each.
     """
     try:
-        return ScheduleFile.model_validate_json(json.dumps(parse_yaml(path.read_text("utf-8"))))
-    except OSError as error:
-        raise UserError(f"{path}: can't be read ({error.strerror})") from error
+        return ScheduleFile.model_validate_json(json.dumps(read_yaml(path)))
     except ValidationError as error:
-        lines = "\n".join(explain_problem(p) for p in error.errors(include_url=False))
+        lines = explain_problems(error, ScheduleFile)
         raise UserError(f"{path}: the schedules are refused\n{lines}") from error
-    except ValueError as error:
-        raise UserError(f"{path}: not valid YAML: {error}") from error
 
 
 def resolve(file: ScheduleFile, folder: Path) -> list[tuple[KubeflowTarget, list[Wanted]]]:
@@ -214,7 +212,7 @@ def _kubeflow(name: str, folder: Path) -> KubeflowTarget:
 def _located_recipe(schedule: Schedule, target: KubeflowTarget, folder: Path) -> Recipe:
     beside = folder / schedule.recipe
     name = str(beside) if beside.is_file() else schedule.recipe
-    recipe = load_recipe(name, schedule.set, tiny=schedule.tiny, locations_exist=False)
+    recipe = load_recipe(name, schedule.set, tiny=schedule.tiny, locations="elsewhere")
     sees_window = any(
         mark in (location or "")
         for location in (recipe.data.folder, recipe.data.list)

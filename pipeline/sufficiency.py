@@ -23,22 +23,30 @@ def check_sufficiency(recipe: Recipe) -> None:
     Raises:
       UserError: names the budget, the number needed, and what there is.
     """
-    needed = recipe.required_test_examples()
-    share = recipe.data.splits.test
-    enough = math.ceil(needed / share)
+    needed, enough = recipe.required_test_examples(), enough_records(recipe)
     source, records = _count(recipe.data, enough)
     if source is None or records >= enough:
+        return
+    margin, share = recipe.smallest_margin(), recipe.data.splits.test
+    if margin is None:  # Then a single test example is enough.
+        if records == 0:
+            raise UserError(f"{source}: holds nothing; give a source with pictures")
         return
     expected = records * share
     if expected + _DEVIATIONS * math.sqrt(expected * (1 - share)) >= needed:
         return
     raise UserError(
-        f"budgets: an accuracy drop of {recipe.smallest_margin():g} among "
+        f"budgets: an accuracy drop of {margin:g} among "
         f"{len(recipe.candidate_ids())} candidates takes at least {needed} test examples to "
         f"prove, but {source} holds {records} records, of which data.splits.test = {share:g} "
         f"makes about {expected:.0f}; give {enough} records or more, a greater test share, "
         "fewer quantize schemes, or a greater drop"
     )
+
+
+def enough_records(recipe: Recipe) -> int:
+    """Returns of how many records the test split is large enough for the budgets."""
+    return math.ceil(recipe.required_test_examples() / recipe.data.splits.test)
 
 
 def _count(data: PreprocessConfig, enough: int) -> tuple[str | None, int]:

@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from components.common.config import Section
 from components.common.errors import UserError
 from components.common.run_context import RunContext
 from components.common.workers import DEVICES
 from pipeline.recipe import LOCATIONS, WORDS_FOR_WEIGHTS, Recipe
-from pipeline.recipe_yaml import parse_yaml
+from pipeline.refusals import explain_problems
+from pipeline.yaml_files import read_yaml
 
 StageName = Literal[
     "preprocess",
@@ -42,21 +44,13 @@ Bucket = Annotated[str, Field(pattern=r"^gs://[^/]+")]
 KubernetesName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 
 
-class Part(BaseModel):
-    """A section of a target."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
-
-
-class Accelerator(Part):
+class Accelerator(Section):
     type: str
     """A Kubernetes resource such as `nvidia.com/gpu`; on Vertex `NVIDIA_L4` and its like."""
     count: Annotated[int, Field(ge=1, le=16)] = 1
 
 
-class Retries(Part):
+class Retries(Section):
     """How often a failed task is tried again."""
 
     count: Annotated[int, Field(ge=0, le=10)] = 2
@@ -66,20 +60,20 @@ class Retries(Part):
     """By which each further wait is longer; Argo takes whole numbers only."""
 
 
-class Toleration(Part):
+class Toleration(Section):
     key: str
     operator: Literal["Equal", "Exists"] = "Equal"
     value: str | None = None
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
 
 
-class SecretKey(Part):
+class SecretKey(Section):
     name: KubernetesName
     """Of the Kubernetes secret."""
     key: str
 
 
-class Machine(Part):
+class Machine(Section):
     """What a task runs on."""
 
     cpu: Cpu = "1"
@@ -119,7 +113,7 @@ class Machine(Part):
         return "tpu" in resource.lower() or self.environment.get(DEVICES) == "tpu"
 
 
-class Images(Part):
+class Images(Section):
     """The container image of each dependency set, best pinned by digest."""
 
     beam: str
@@ -127,7 +121,7 @@ class Images(Part):
     lite: str
 
 
-class Beam(Part):
+class Beam(Section):
     """How preprocess runs its Beam pipeline."""
 
     runner: Literal["DirectRunner", "FlinkRunner", "SparkRunner", "DataflowRunner"] = "DirectRunner"
@@ -140,7 +134,7 @@ class Beam(Part):
         return (f"--runner={self.runner}", *self.options)
 
 
-class BaseTarget(Part):
+class BaseTarget(Section):
     """What all kinds of targets state."""
 
     images: Images
@@ -200,7 +194,7 @@ class BaseTarget(Part):
         Raises:
           UserError: a location exists on this machine alone.
         """
-        sections: dict[str, BaseModel] = {}
+        sections: dict[str, Section] = {}
         for section, key in LOCATIONS:
             config = sections.get(section, getattr(recipe, section))
             location = getattr(config, key)
@@ -223,13 +217,13 @@ class BaseTarget(Part):
         )
 
 
-class NoAuth(Part):
+class NoAuth(Section):
     """For a host that asks for nothing, such as one behind your own port-forward."""
 
     kind: Literal["none"]
 
 
-class TokenAuth(Part):
+class TokenAuth(Section):
     """A bearer token that the caller brings."""
 
     kind: Literal["token"]
@@ -237,7 +231,7 @@ class TokenAuth(Part):
     """The environment variable that holds it."""
 
 
-class CommandAuth(Part):
+class CommandAuth(Section):
     """A bearer token that a command prints; it is asked again before one would expire."""
 
     kind: Literal["command"]
@@ -245,14 +239,14 @@ class CommandAuth(Part):
     """Such as `[gcloud, auth, print-identity-token, --audiences=...]`."""
 
 
-class ServiceAccountAuth(Part):
+class ServiceAccountAuth(Section):
     """The token that Kubernetes puts into a pod; it is read anew as it expires."""
 
     kind: Literal["service_account"]
     file: Absolute = "/var/run/secrets/kubeflow/pipelines/token"
 
 
-class PortForwardAuth(Part):
+class PortForwardAuth(Section):
     """`kubectl port-forward`, held open by litesmith as long as a command runs."""
 
     kind: Literal["port_forward"]
@@ -269,7 +263,7 @@ Auth = Annotated[
 ]
 
 
-class Volume(Part):
+class Volume(Section):
     """A PersistentVolumeClaim that every task mounts."""
 
     claim: KubernetesName
@@ -397,14 +391,10 @@ def load_target(name_or_path: str) -> Target:
     """
     path = _target_path(name_or_path)
     try:
-        values = parse_yaml(path.read_text(encoding="utf-8"))
-        target = _ADAPTER.validate_json(json.dumps(values))
+        target = _ADAPTER.validate_json(json.dumps(read_yaml(path)))
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False)
-        lines = "\n".join(explain_problem(problem) for problem in problems)
+        lines = explain_problems(error, Target)
         raise UserError(f"{path}: the target is refused\n{lines}") from error
-    except ValueError as error:
-        raise UserError(f"{path}: not valid YAML: {error}") from error
     return _absolute(target, path.parent.resolve())
 
 
@@ -449,21 +439,3 @@ def _below(location: str, prefix: str) -> str | None:
     except ValueError:
         return None
     return "" if rest == PurePosixPath(".") else str(rest)
-
-
-def explain_problem(problem: Mapping[str, Any]) -> str:
-    """Returns a line on one of pydantic's findings: the key path, what it may be, the value."""
-    location = problem["loc"]
-    if location[:1] in (("kubeflow",), ("vertex",)):
-        location = location[1:]  # Which of the union's members it was, not a key.
-    key = ".".join(str(part) for part in location)
-    if problem["type"] == "extra_forbidden":
-        return f"  {key}: there is no such key"
-    if problem["type"] == "missing":
-        return f"  {key}: is required"
-    message = problem["msg"].removeprefix("Value error, ").replace("Input should", "must")
-    if not key:
-        return f"  {message}"
-    value = problem["input"]
-    shown = "" if isinstance(value, dict) else f" (got {json.dumps(value, default=repr)})"
-    return f"  {key}: {message}{shown}"

@@ -2,19 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from components.common.config import Section
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 BatchSize = Annotated[int, Field(ge=1)]
 LabelSmoothing = Annotated[float, Field(ge=0, lt=1)]
 ClassWeights = Literal["none", "balanced"]
-
-
-class Section(BaseModel):
-    """A group of values within a stage's configuration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Optimizer(Section):

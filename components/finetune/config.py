@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.common.config import StageConfig
+from components.common.config import Section, StageConfig
 from components.common.documents import BackboneName
 from components.common.training_config import (
     Augment,
@@ -14,7 +14,6 @@ from components.common.training_config import (
     LabelSmoothing,
     Optimizer,
     Positive,
-    Section,
 )
 
 

@@ -1,6 +1,6 @@
 """What the gate is told: the budgets."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ Drop = Annotated[float, Field(gt=0, lt=1)]
 
 class GateConfig(StageConfig):
     """The recipe's `budgets` section. With no accuracy_drop stated, nothing is blessed."""
+
+    filled_in: ClassVar[frozenset[str]] = frozenset({"model_name"})
 
     accuracy_drop: Drop | None = None
     """Non-inferiority margin against float32, as a share: 0.02 is two points."""
@@ -32,4 +34,4 @@ class GateConfig(StageConfig):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """One-sided, shared over the candidates (Holm)."""
     model_name: str = ""
-    """The registry's name of the model; filled in by the recipe."""
+    """The registry's name of the model."""

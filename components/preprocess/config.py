@@ -2,10 +2,9 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from components.common.config import StageConfig
-from components.common.documents import Split
+from components.common.config import Section, StageConfig
 
 Sample = Literal["digits"]
 _PIXEL_BYTES = 8
@@ -15,10 +14,8 @@ _METADATA_BYTES = 16 << 20
 SAMPLE_RECORDS: dict[Sample, int] = {"digits": 1797}
 
 
-class Splits(BaseModel):
+class Splits(Section):
     """Shares of the examples, assigned by a hash of each example's group or content."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     train: Annotated[float, Field(gt=0, lt=1)] = 0.7
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
@@ -31,12 +28,12 @@ class Splits(BaseModel):
             raise ValueError(f"train, validation and test must sum to 1, not {total:g}")
         return self
 
-    def share(self, split: Split) -> float:
-        return {"train": self.train, "validation": self.validation, "test": self.test}[split]
-
 
 class PreprocessConfig(StageConfig):
-    """The recipe's `data` section: exactly one of `folder`, `list`, `sample`."""
+    """The recipe's `data` section: one of `folder`, `list`, `sample`.
+
+    A recipe may leave open which, as the shipped ones do; a run is given one.
+    """
 
     locations: ClassVar[frozenset[str]] = frozenset({"folder", "list"})
 
@@ -73,9 +70,9 @@ class PreprocessConfig(StageConfig):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         given = [name for name in ("folder", "list", "sample") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(
-                f"give exactly one of folder, list, sample; got {', '.join(given) or 'none'} "
-                "(data.folder=PATH for a folder with one sub-folder per class)"
-            )
+        if len(given) > 1:
+            raise ValueError(f"give exactly one of folder, list, sample; got {', '.join(given)}")
         return self
+
+    def has_source(self) -> bool:
+        return any(source is not None for source in (self.folder, self.list, self.sample))

@@ -54,7 +54,7 @@ class _Preprocessing:
 def _list_source(config: PreprocessConfig, run: RunContext) -> Listing:
     if config.folder is not None:
         return list_folder(run.located(config.folder))
-    assert config.list is not None  # The configuration has exactly one source.
+    assert config.list is not None  # A run is given one of the three.
     return list_file(run.located(config.list))
 
 

@@ -2,9 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
-
-import yaml
+from typing import Literal
 
 from components.common.documents import (
     BASELINE_ID,
@@ -17,17 +15,6 @@ from components.common.documents import (
 from components.report.sources import Run
 
 Standing = Literal["winner", "accepted", "refused", "failed"]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Budgets:
-    """The recipe's budgets, as far as they can be drawn; None where not stated."""
-
-    accuracy_drop: float | None = None
-    min_accuracy: float | None = None
-    size_bytes: int | None = None
-    zipped_bytes: int | None = None
-    latency_ms: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,15 +43,6 @@ class CandidateRow:
 
 def candidate_rows(run: Run) -> tuple[CandidateRow, ...]:
     return tuple(_candidate_row(run, id_) for id_ in run.ordered_ids())
-
-
-def read_budgets(recipe: str) -> Budgets:
-    """Returns the budgets that a recipe's text states; none of them for an empty text."""
-    values: Any = yaml.safe_load(recipe) if recipe else None
-    section = values.get("budgets") if isinstance(values, dict) else None
-    stated = section if isinstance(section, dict) else {}
-    names = [field.name for field in dataclasses.fields(Budgets)]
-    return Budgets(**{name: stated.get(name) for name in names})
 
 
 def _candidate_row(run: Run, id_: str) -> CandidateRow:

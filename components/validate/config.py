@@ -1,6 +1,6 @@
 """What validate is told: which findings warn and which stop the run."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ Action = Literal["ignore", "warn", "stop"]
 
 class ValidateConfig(StageConfig):
     """The recipe's `validate` section."""
+
+    filled_in: ClassVar[frozenset[str]] = frozenset({"model_name"})
 
     min_examples_per_class: Annotated[int, Field(ge=1)] = 10
     """In the training split."""
@@ -29,4 +31,4 @@ class ValidateConfig(StageConfig):
     min_test_examples: Annotated[int, Field(ge=1)] = 1
     """Fewer always stop the run. The recipe raises it to what its budgets need."""
     model_name: str = ""
-    """The registry's name of the model; filled in by the recipe."""
+    """The registry's name of the model."""

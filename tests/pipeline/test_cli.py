@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.exit_codes import MEANINGS, ExitCode
+from pipeline.recipe import shipped_recipes
 
 LITESMITH = str(Path(sys.executable).with_name("litesmith"))
 HEAVY = ("tensorflow", "tf_keras", "apache_beam", "kfp", "ai_edge_litert")
@@ -82,6 +83,23 @@ def test_shown_recipe_is_a_recipe(tmp_path: Path) -> None:
     again = litesmith("recipe", "show", "mine.yaml", folder=tmp_path)
     assert again.stdout == shown.stdout
     assert "epochs: 7" in shown.stdout
+
+
+def test_a_recipe_is_copied_looked_at_and_waits_for_pictures(tmp_path: Path) -> None:
+    copied = litesmith("recipe", "new", "flowers", "--from", "folder", folder=tmp_path)
+    assert "litesmith run flowers.yaml --set data.folder=PATH" in copied.stdout
+    looked = litesmith("recipe", "validate", "flowers.yaml", folder=tmp_path)
+    assert looked.stdout.startswith("flowers: fine; 4 candidates\n")
+    assert "--set data.folder=PATH" in looked.stdout
+    assert litesmith("recipe", "show", "flowers.yaml", folder=tmp_path).returncode == ExitCode.OK
+    run = litesmith("run", "flowers.yaml", folder=tmp_path)
+    assert (run.returncode, "--set data.folder=PATH" in run.stderr) == (ExitCode.BAD_INPUT, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["flowers.yaml"]
+
+
+def test_help_names_every_shipped_recipe(tmp_path: Path) -> None:
+    shown = " ".join(litesmith("run", "--help", folder=tmp_path).stdout.replace("│", "").split())
+    assert f"A shipped recipe ({', '.join(shipped_recipes())})" in shown
 
 
 def test_schema_is_json(tmp_path: Path) -> None:

@@ -12,14 +12,14 @@ from components.gate.trials import try_accuracy
 from pipeline.recipe import (
     SHIPPED,
     Recipe,
-    has_tiny_variant,
     load_recipe,
     recipe_schema,
     shipped_recipes,
 )
+from pipeline.recipe_new import copy_recipe, next_command
 from pipeline.recipe_text import write_commented
-from pipeline.recipe_yaml import parse_yaml
 from pipeline.sufficiency import check_sufficiency
+from pipeline.yaml_files import parse_yaml
 from tests.components.gate.cases import baseline_correct, bless, make_entrant, make_split
 
 MINIMAL = "name: mine\ndata: {sample: digits, image_size: 16, channels: 1}\n"
@@ -51,8 +51,51 @@ def test_shipped_recipe_is_valid_and_survives_its_own_yaml(name: str, pictures: 
     overrides = [] if name == "digits" else [f"data.folder={pictures}"]
     recipe = load_recipe(name, overrides)
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
-    assert has_tiny_variant(name)
     assert load_recipe(name, tiny=True) != recipe
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_a_recipe_that_leaves_its_source_open_can_be_looked_at_but_not_run(name: str) -> None:
+    recipe = load_recipe(name, locations="open")
+    assert parse_yaml(write_commented(recipe))["name"] == name
+    for asked in ("here", "elsewhere"):
+        if recipe.data.has_source():
+            assert load_recipe(name, locations=asked) == recipe
+            continue
+        with pytest.raises(UserError, match="exactly one of folder, list, sample"):
+            load_recipe(name, locations=asked)
+
+
+@pytest.mark.parametrize("source", shipped_recipes())
+def test_a_copy_is_the_shipped_recipe_with_its_comments_under_another_name(
+    source: str, tmp_path: Path
+) -> None:
+    path = copy_recipe("flowers", source=source, folder=tmp_path)
+    copy, shipped = (load_recipe(one, locations="open") for one in (str(path), source))
+    assert copy == shipped.model_copy(update={"name": "flowers"})
+    lines = [(SHIPPED / f"{source}.yaml").read_text().count("#"), path.read_text().count("#")]
+    assert lines[0] == lines[1] > 3
+    assert f"litesmith run {source}" not in path.read_text()
+    assert next_command(path).startswith("litesmith run flowers.yaml")
+    with pytest.raises(UserError, match=r"flowers.yaml: is there already"):
+        copy_recipe("flowers", source=source, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "words"),
+    [
+        ("../flowers", "folder", "small letters"),
+        ("Flowers", "folder", "small letters"),
+        ("flowers", "flowrs", "shipped: digits, emoji, folder, vgg16"),
+        ("flowers", "../recipes/folder", "shipped: digits"),
+    ],
+)
+def test_a_copy_that_cannot_be_is_refused_and_leaves_nothing(
+    name: str, source: str, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=words):
+        copy_recipe(name, source=source, folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
@@ -196,6 +239,12 @@ def test_locations_bear_no_identity(pictures: Path, tmp_path: Path) -> None:
         ("data.sample=null", ["data", "exactly one of folder, list, sample"]),
         ("train.unfreeze={epochs: 2}", ["train.unfreeze", "pretrained weights"]),
         ("train.dropout=.inf", ["infinite"]),
+        ("train.augment.flip='yes'", ["train.augment.flip", "true or false", "yes"]),
+        ("train.optimizer.learning_rate='0.1'", ["learning_rate", "number", "0.1"]),
+        ("data.splits.test='0.2'", ["data.splits.test", "number", "0.2"]),
+        ("train.unfreeze={epochs: true}", ["train.unfreeze.epochs", "integer", "true"]),
+        ("prune.optimizer={rate: 1}", ["prune.optimizer.rate", "no such key", "learning_rate"]),
+        ("train=3", ["train: must be a mapping of keys to values (got 3)"]),
         ("name=Mine!", ["name", "pattern", "Mine!"]),
         ("prune.begin=0.9", ["prune", "begin 0.9", "end 0.5"]),
         ("train.epochs", ["--set train.epochs", "section.key=value"]),
@@ -319,6 +368,13 @@ def test_without_a_budget_any_number_is_enough(pictures: Path) -> None:
     check_sufficiency(
         load_recipe("folder", [f"data.folder={pictures}", "budgets.accuracy_drop=null"])
     )
+
+
+def test_an_empty_source_is_refused_without_a_budget_too(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    overrides = [f"data.folder={tmp_path / 'empty'}", "budgets.accuracy_drop=null"]
+    with pytest.raises(UserError, match="empty: holds nothing"):
+        check_sufficiency(load_recipe("folder", overrides))
 
 
 def test_linked_folders_are_counted_once(pictures: Path) -> None:

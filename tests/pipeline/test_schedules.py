@@ -27,7 +27,7 @@ from tests.pipeline.kfp_server import KfpServer
 
 RECIPE = load_recipe("digits", tiny=True)
 WINDOWED = load_recipe(
-    "folder", ["data.folder=gs://b/pictures-{window_end}"], locations_exist=False
+    "folder", ["data.folder=gs://b/pictures-{window_end}"], locations="elsewhere"
 )
 TARGET = make_target(Path("/mnt/litesmith"))
 DAG = compile_dag(prunes=True, target=TARGET)

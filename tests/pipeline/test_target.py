@@ -46,10 +46,10 @@ def test_there_is_an_example_of_each_kind() -> None:
     ("change", "message"),
     [
         ("nodes: 3", "nodes: there is no such key"),
-        ("machine: {cpu: 2}", "machine.cpu: must be a valid string (got 2)"),
+        ("machine: {cpu: 2}", "machine.cpu: must be text: write it in quotes (got 2)"),
         ("machine: {memory: 4GB}", "machine.memory: "),
         ("stages: {training: {cpu: '2'}}", "stages.training"),
-        ("auth: {kind: password}", "auth: "),
+        ("auth: {kind: password}", "auth.kind: must be one of command, none, port_forward, "),
         ("auth: {kind: port_forward}", "host: a port-forward makes its own address"),
         ("data_root: /data", "data_root: /data is neither a gs:// address nor a path on"),
         ("host: kfp.example.com", "host: "),
@@ -57,6 +57,9 @@ def test_there_is_an_example_of_each_kind() -> None:
         ("tls_verify: false", "tls_verify: there is no such key"),
         ("machine: {workers: 2}", "machine.workers: belongs to a stage: `stages: {finetune"),
         ("stages: {gate: {workers: 2}}", "stages.gate.workers: gate runs in one pod; finetune"),
+        ("auth: {kind: token, varable: X}", "auth.varable: there is no such key; did you mean v"),
+        ("kind: kubflow", "kind: must be one of kubeflow, vertex"),
+        ("stages: {finetune: {worker: 2}}", "stages.finetune.worker: there is no such key; did "),
         ("stages: {finetune: {workers: 0}}", "stages.finetune.workers: must be greater than"),
         ("stages: {prune: {workers: 2}}", "service_account: is required where prune has `workers`"),
         ("queue: gpus", "queue: is for `workers` of finetune or prune, and no stage has any"),
@@ -129,7 +132,7 @@ def test_the_schema_can_be_written() -> None:
 
 def locate(target: Target, folder: str) -> str | None:
     overrides = [f"data.folder={folder}"]
-    recipe = load_recipe("folder", overrides, locations_exist=False)
+    recipe = load_recipe("folder", overrides, locations="elsewhere")
     return target.located(recipe).data.folder
 
 
@@ -188,7 +191,7 @@ def targets_that_differ(folder: Path) -> list[Target]:
 def test_target_bears_no_identity(tmp_path: Path) -> None:
     """Every stage's identity, which its key is taken of, is the same for any target."""
     overrides = ["data.folder=/home/ann/pictures"]
-    recipe = load_recipe("folder", overrides, locations_exist=False)
+    recipe = load_recipe("folder", overrides, locations="elsewhere")
     identities = [
         {
             stage: config.identity()

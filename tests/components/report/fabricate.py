@@ -48,12 +48,13 @@ from components.common.predictions import (
     write_evaluation_predictions,
 )
 from components.common.run_context import RunContext
-from components.report.config import ReportConfig
+from components.report.config import DrawnBudgets, ReportConfig
 from tests.synthetic import CLASS_NAMES, LINEAGE, run_context, write_dataset
 
 TEST_EXAMPLES = 450
 MARGIN = 0.02
 SIZES = {"float32": 400_000, "float16": 201_000, "dynamic_range": 104_000, "int8": 112_345}
+BUDGETS = DrawnBudgets(accuracy_drop=0.02, zipped_bytes=120_000)
 RECIPE = "name: synthetic\nbudgets:\n  accuracy_drop: 0.02\n  zipped_bytes: 120000\n"
 KERNELS = (("stem", 432, False), ("block_1", 9216, True), ("block_2", 18432, True))
 
@@ -148,7 +149,7 @@ def fabricate(
         context.data().write(name, task.to_json().encode())
     return Fabricated(
         context=context,
-        config=config or ReportConfig(recipe=RECIPE),
+        config=config or ReportConfig(recipe=RECIPE, budgets=BUDGETS),
         manifest=manifest,
         candidates=candidates,
         evaluations=evaluations,

@@ -13,9 +13,10 @@ from components.common.documents import Estimate, ImageSpec, Latency
 from components.common.examples import Example
 from components.common.predictions import make_predictions
 from components.report import formats
-from components.report.candidates import Budgets, CandidateRow, read_budgets
+from components.report.candidates import CandidateRow
 from components.report.candidates_chart import candidates_chart
 from components.report.charts import pixel_histogram
+from components.report.config import DrawnBudgets
 from components.report.mistakes import find_mistakes
 from components.report.svg import Scale, element
 from components.report.thumbnails import pick_pictures, pick_thumbnails, picture_address
@@ -93,7 +94,7 @@ def test_candidates_chart_places_marks_by_size_accuracy_and_latency() -> None:
         row("int8", 0.96, 10_000, 0.1),
         row("lost", 0.9, None, 0.1),
     ]
-    budgets = Budgets(accuracy_drop=0.02, zipped_bytes=20_000)
+    budgets = DrawnBudgets(accuracy_drop=0.02, zipped_bytes=20_000)
     svg = ElementTree.fromstring(candidates_chart(rows, budgets, width=600, height=300))
     large, small = svg.findall("circle")
     assert float(small.attrib["cx"]) < float(large.attrib["cx"])
@@ -107,7 +108,7 @@ def test_candidates_chart_places_marks_by_size_accuracy_and_latency() -> None:
 
 def test_candidates_chart_keeps_labels_apart() -> None:
     rows = [row(f"candidate-{n}", 0.97, 10_000, 0.1) for n in range(4)]
-    svg = ElementTree.fromstring(candidates_chart(rows, Budgets(), width=600, height=300))
+    svg = ElementTree.fromstring(candidates_chart(rows, DrawnBudgets(), width=600, height=300))
     heights = sorted(
         (text.attrib["text-anchor"], float(text.attrib["y"]))
         for text in svg.findall("text")
@@ -121,12 +122,6 @@ def test_candidates_chart_keeps_labels_apart() -> None:
 def test_histogram_of_nothing_is_drawn_empty() -> None:
     svg = ElementTree.fromstring(pixel_histogram([0.0] * 32))
     assert {rect.attrib["height"] for rect in svg.findall("rect")} == {"0"}
-
-
-def test_budgets_come_from_the_recipe() -> None:
-    recipe = "name: x\nbudgets: {accuracy_drop: 0.02, min_accuracy: null, objective: size_bytes}"
-    assert read_budgets(recipe) == Budgets(accuracy_drop=0.02)
-    assert read_budgets("") == Budgets()
 
 
 def test_mistakes_are_joined_by_id_and_the_surest_come_first() -> None:
