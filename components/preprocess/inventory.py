@@ -179,9 +179,9 @@ def _look_at(read: Callable[[str], Iterable[bytes]], path: str) -> _File:
     except (FileNotFoundError, NotADirectoryError):
         return _problem("missing", "there is no such file")
     except TooLargeError as error:
-        return _problem("oversized", error.strerror)
+        return _problem("oversized", error.strerror or "")
     except NotAFileError as error:
-        return _problem("unreadable", error.strerror)
+        return _problem("unreadable", error.strerror or "")
     except OSError:  # No permission, a failing disk.
         return _problem("unreadable", "the file can't be opened")
     return _File(digest.hexdigest(), size_bytes, head)

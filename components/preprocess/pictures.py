@@ -1,23 +1,27 @@
 """Pictures of any sort become pictures of one sort: size, channels, encoding.
 
 A picture is opened by the format that its bytes announce, bounded before it is decoded,
-turned upright, composed on the background where it is transparent, fitted, and encoded
-once. The same bytes always give the same bytes.
+turned upright, brought to sRGB, composed on the background where it is transparent, fitted,
+and encoded once. The same bytes always give the same bytes.
 """
 
 import dataclasses
 import io
 import math
 import warnings
+import zlib
 from typing import Literal
 
 import numpy as np
-from PIL import ExifTags, GifImagePlugin, Image, WebPImagePlugin
+from PIL import ExifTags, GifImagePlugin, Image, UnidentifiedImageError, WebPImagePlugin
 
+from components.preprocess import jpeg
+from components.preprocess.bitmaps import RunLengthDecoder
 from components.preprocess.formats import DECODED_FORMATS, HEAD_BYTES, sniff_format
+from components.preprocess.profiles import Conversion, ProfileError, conversion_to_srgb
 
 # Image.open then finds every decoder without searching for all plugins there are.
-_PLUGINS = (GifImagePlugin, WebPImagePlugin)
+_PLUGINS = (GifImagePlugin, WebPImagePlugin, RunLengthDecoder)
 
 # The bound is PictureSpec.max_pixels; Pillow's own one would warn first.
 Image.MAX_IMAGE_PIXELS = None
@@ -32,6 +36,15 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF orientation -> what turns the picture upright."""
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_BITS = 24  # Where a PNG file says how many bits a sample has.
+_ANCILLARY = 0x20  # Of a PNG chunk's first letter: a decoder can do without it.
+
+_PASSES = 20
+"""How often a decoder may go over max_pixels pixels: each pass takes a nanosecond a pixel."""
+_SQUARE = 1.05
+"""Pictures whose longer side has no more than so many of the shorter one look square."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,6 +65,21 @@ class PictureSpec:
         return "L" if self.channels == 1 else "RGB"
 
 
+PictureNote = Literal["missing_end", "profile_ignored"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that was made what the spec says."""
+
+    image: Image.Image
+    """Of mode `spec.mode`, image_size high and wide."""
+    is_square: bool
+    """Whether it was about as high as wide before."""
+    notes: tuple[tuple[PictureNote, str], ...] = ()
+    """What was odd about it, and how."""
+
+
 class PictureError(Exception):
     """A picture that can't be used; the message says why.
 
@@ -64,41 +92,81 @@ class PictureError(Exception):
         self.reason: Literal["oversized", "truncated", "unreadable"] = reason
 
 
-def prepare_picture(data: bytes, spec: PictureSpec) -> Image.Image:
+def prepare_picture(data: bytes, spec: PictureSpec) -> Picture:
     """Decodes a picture and makes it what the spec says.
 
     Args:
       data: a file's bytes: JPEG, PNG, WebP, BMP or GIF, of which the first frame is taken.
       spec: what to make of it.
 
-    Returns:
-      A picture of mode `spec.mode`, image_size high and wide.
-
     Raises:
-      PictureError: it has more than max_pixels pixels (then nothing was decoded), the file
-        ends within the picture, or it can't be decoded for another reason.
+      PictureError: decoding it would take more than max_pixels allows (then nothing was
+        decoded), the file ends within the picture, or it can't be decoded for another
+        reason.
     """
     kind = sniff_format(data[:HEAD_BYTES])
     if kind not in DECODED_FORMATS:
         raise PictureError("unreadable", "its first bytes are no picture's")
-    if kind == "WEBP" and len(data) < int.from_bytes(data[4:8], "little") + 8:
-        raise PictureError("truncated", f"the {kind} file ends before the picture does")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Of odd metadata, which is left behind anyway.
-            with Image.open(io.BytesIO(data), formats=(kind,)) as picture:
-                _check_size(picture, spec)
-                _shrink_while_decoding(picture, spec)
-                picture.load()
-                return _fit(_flatten(picture, spec), spec, _orientation(picture))
+            return _decode(data, kind, spec)
     except (PictureError, MemoryError):
         raise
     except Exception as error:  # Damaged files make the decoders raise nearly anything.
-        if "truncated" in str(error).lower():
+        if "truncated" not in str(error).lower():
             raise PictureError(
-                "truncated", f"the {kind} file ends before the picture does"
+                "unreadable", f"the {kind} file can't be decoded: {_in_words(error)}"
             ) from error
-        raise PictureError("unreadable", f"the {kind} file can't be decoded") from error
+        if kind == "JPEG" and _lacks_only_its_end(data):
+            note: tuple[PictureNote, str] = ("missing_end", "the JPEG file lacks its end marker")
+            mended = prepare_picture(data.rstrip(b"\xff") + jpeg.END, spec)
+            return dataclasses.replace(mended, notes=(note, *mended.notes))
+        raise PictureError("truncated", _TRUNCATED.format(kind)) from error
+
+
+_TRUNCATED = "the {} file ends before the picture does"
+_WORDS = 120  # Characters of a decoder's message that are kept.
+
+
+def _in_words(error: Exception) -> str:
+    """Returns what a decoder said, less what differs from one time to the next."""
+    if isinstance(error, UnidentifiedImageError):  # Its message has an address in memory.
+        return "the header is damaged"
+    text = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())
+    return (text or type(error).__name__)[:_WORDS]
+
+
+def _decode(data: bytes, kind: str, spec: PictureSpec) -> Picture:
+    if kind == "WEBP" and len(data) < int.from_bytes(data[4:8], "little") + 8:
+        raise PictureError("truncated", _TRUNCATED.format(kind))
+    if kind == "PNG":
+        _check_png(data)
+    with Image.open(io.BytesIO(data), formats=(kind,)) as picture:
+        _check_size(picture, spec)
+        if kind == "JPEG":
+            _check_scans(data, picture, spec)
+        longest, shortest = max(picture.size), min(picture.size)
+        conversion, notes = _conversion(picture)
+        # The profile speaks of colours, which a JPEG file decoded as grey has lost.
+        _shrink_while_decoding(picture, spec, mode="RGB" if conversion else spec.mode)
+        picture.load()
+        if kind == "PNG":
+            _scale_transparency(picture, bits=data[_PNG_BITS])
+        fitted = _fit(picture, spec, conversion)
+    return Picture(fitted, longest <= _SQUARE * shortest, notes)
+
+
+def _lacks_only_its_end(data: bytes) -> bool:
+    try:
+        return jpeg.lacks_only_its_end(data, _decode_pixels)
+    except Exception:  # It is damaged in another way, too.
+        return False
+
+
+def _decode_pixels(data: bytes) -> bytes:
+    with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+        return picture.tobytes()
 
 
 def encode_picture(picture: Image.Image, spec: PictureSpec) -> bytes:
@@ -122,18 +190,87 @@ def _check_size(picture: Image.Image, spec: PictureSpec) -> None:
         )
 
 
-def _shrink_while_decoding(picture: Image.Image, spec: PictureSpec) -> None:
+def _check_scans(data: bytes, picture: Image.Image, spec: PictureSpec) -> None:
+    pixels = picture.width * picture.height
+    if pixels * data.count(jpeg.SCAN) <= _PASSES * spec.max_pixels:
+        return
+    scans = jpeg.count_scans(data)
+    if pixels * scans > _PASSES * spec.max_pixels:
+        raise PictureError(
+            "oversized",
+            f"has {picture.width}x{picture.height} pixels in {scans} scans; max_pixels allows "
+            f"{spec.max_pixels} pixels in {_PASSES} scans",
+        )
+
+
+def _check_png(data: bytes) -> None:
+    """Compares the checksums of all chunks that a decoder needs, as Pillow does of some.
+
+    Raises:
+      PictureError: one differs. What is cut short is left to the decoder.
+    """
+    position, view = len(_PNG_SIGNATURE), memoryview(data)
+    while position + 12 <= len(data):
+        length = int.from_bytes(view[position : position + 4], "big")
+        kind = bytes(view[position + 4 : position + 8])
+        end = position + 8 + length
+        if end + 4 > len(data):
+            return
+        checksum = int.from_bytes(view[end : end + 4], "big")
+        if not kind[0] & _ANCILLARY and zlib.crc32(view[position + 4 : end]) != checksum:
+            name = kind.decode("latin-1")
+            raise PictureError("unreadable", f"the PNG file is damaged: wrong checksum in {name!r}")
+        if kind == b"IEND":
+            return
+        position = end + 4
+
+
+def _conversion(
+    picture: Image.Image,
+) -> tuple[Conversion | None, tuple[tuple[PictureNote, str], ...]]:
+    """Returns what brings the picture to sRGB, if anything, and what is odd about its profile."""
+    profile = picture.info.get("icc_profile")
+    if not profile:
+        return None, ()
+    try:
+        return conversion_to_srgb(profile, picture.mode), ()
+    except ProfileError as error:
+        return None, (("profile_ignored", str(error)),)
+
+
+def _scale_transparency(picture: Image.Image, *, bits: int) -> None:
+    """Mends the transparent shade of a PNG file: Pillow gives it in samples of the file's depth."""
+    shade = picture.info.get("transparency")
+    if isinstance(shade, int) and picture.mode == "L":
+        picture.info["transparency"] = shade * 255 // (2**bits - 1)
+    elif isinstance(shade, tuple) and bits == 16:
+        picture.info["transparency"] = tuple(value >> 8 for value in shade)
+
+
+def _shrink_while_decoding(picture: Image.Image, spec: PictureSpec, *, mode: str) -> None:
     """Lets libjpeg decode to a half, a quarter or an eighth, where that is still enough."""
     longest, shortest = max(picture.size), min(picture.size)
     factor = spec.image_size / (longest if spec.fit == "pad" else shortest)
     needed = tuple(max(1, math.ceil(side * min(1, factor))) for side in picture.size)
-    picture.draft(spec.mode, (needed[0], needed[1]))
+    picture.draft(mode, (needed[0], needed[1]))
+
+
+def _fit(picture: Image.Image, spec: PictureSpec, conversion: Conversion | None) -> Image.Image:
+    orientation = _orientation(picture)
+    if picture.mode.startswith("I"):
+        picture = _scale_16_bit(picture)
+    if conversion and (
+        picture.mode != "RGB" or spec.mode != "RGB" or picture.has_transparency_data
+    ):
+        picture, conversion = conversion.apply(picture), None
+    resized = _resize(_flatten(picture, spec), spec)
+    if conversion:  # A pixel costs it ten times what it costs to be resized.
+        resized = conversion.apply(resized)
+    return _pad(_turn(resized, orientation), spec)
 
 
 def _flatten(picture: Image.Image, spec: PictureSpec) -> Image.Image:
     """Returns the picture in the spec's mode, on the background where it was transparent."""
-    if picture.mode.startswith("I"):
-        return _scale_16_bit(picture).convert(spec.mode)
     if picture.has_transparency_data:
         background = Image.new("RGBA", picture.size, spec.background)
         return Image.alpha_composite(background, picture.convert("RGBA")).convert(spec.mode)
@@ -143,7 +280,11 @@ def _flatten(picture: Image.Image, spec: PictureSpec) -> Image.Image:
 def _scale_16_bit(picture: Image.Image) -> Image.Image:
     """Scales [0, 65535] to [0, 255]; Pillow's own conversion would clip instead."""
     values = np.asarray(picture).astype(np.uint32)
-    return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
+    scaled = Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
+    shade = picture.info.get("transparency")
+    if shade is not None:
+        scaled.putalpha(Image.fromarray(np.where(values == shade, 0, 255).astype(np.uint8)))
+    return scaled
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -153,8 +294,8 @@ def _orientation(picture: Image.Image) -> int:
         return 1
 
 
-def _fit(picture: Image.Image, spec: PictureSpec, orientation: int) -> Image.Image:
-    """Resizes and turns a picture; turned when small, since squares fit turned or not."""
+def _resize(picture: Image.Image, spec: PictureSpec) -> Image.Image:
+    """Brings the longer or the shorter side to the spec's, or both."""
     width, height = picture.size
     side, box = spec.image_size, (0.0, 0.0, float(width), float(height))
     size = (side, side)
@@ -165,11 +306,18 @@ def _fit(picture: Image.Image, spec: PictureSpec, orientation: int) -> Image.Ima
     elif spec.fit == "pad":
         scale = side / max(width, height)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    fitted = picture.resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
-    if orientation in _TURNS:
-        fitted = fitted.transpose(_TURNS[orientation])
-    if fitted.size == (side, side):
-        return fitted
+    return picture.resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+
+
+def _turn(picture: Image.Image, orientation: int) -> Image.Image:
+    """Turns a picture upright: when it is small, since squares fit turned or not."""
+    return picture.transpose(_TURNS[orientation]) if orientation in _TURNS else picture
+
+
+def _pad(picture: Image.Image, spec: PictureSpec) -> Image.Image:
+    side = spec.image_size
+    if picture.size == (side, side):
+        return picture
     padded = Image.new(spec.mode, (side, side), spec.background)
-    padded.paste(fitted, ((side - fitted.width) // 2, (side - fitted.height) // 2))
+    padded.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
     return padded

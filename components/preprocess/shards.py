@@ -92,8 +92,8 @@ def write_shard(
                 rejects.append(MemberReject(member.id, error.reason, str(error)))
                 continue
             if counts_pixels:
-                histogram += np.reshape(picture.histogram(), histogram.shape)
-            image = encode_picture(picture, spec)
+                histogram += np.reshape(picture.image.histogram(), histogram.shape)
+            image = encode_picture(picture.image, spec)
             example = Example(id=member.id, image=image, label=member.label, slice=member.slice)
             write_record(file, encode_example(example))
             counts[member.label] += 1

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from components.preprocess.pictures import (
     PictureError,
@@ -31,7 +31,7 @@ def spec(**values) -> PictureSpec:
 
 
 def prepared(data: bytes, **values) -> np.ndarray:
-    return np.asarray(prepare_picture(data, spec(**values)))
+    return np.asarray(prepare_picture(data, spec(**values)).image)
 
 
 COLOURS = np.zeros((16, 16, 3), np.uint8)
@@ -203,18 +203,252 @@ def test_encoding_is_deterministic_and_carries_pixels_alone(encoding):
     notes = {"comment": b"from a camera", "dpi": (300, 300), "icc_profile": b"profile"}
     plain, noted = encode(COLOURS, "JPEG"), encode(COLOURS, "JPEG", **notes)
     chosen = spec(encoding=encoding)
-    first, second = (encode_picture(prepare_picture(d, chosen), chosen) for d in (plain, noted))
+    first, second = (
+        encode_picture(prepare_picture(d, chosen).image, chosen) for d in (plain, noted)
+    )
     assert first == second
     with Image.open(io.BytesIO(first)) as picture:
         assert (picture.format, picture.size) == (encoding.upper(), (16, 16))
 
 
-def _png(header: bytes, rows: bytes) -> bytes:
+def test_a_jpeg_that_lacks_its_end_marker_alone_is_read():
+    for options in ({}, {"progressive": True}, {"restart_marker_blocks": 2}):
+        whole = encode(draw_picture(1, 4, size=64, channels=3), "JPEG", quality=90, **options)
+        for cut in (whole[:-2], whole[:-1]):
+            picture = prepare_picture(cut, spec())
+            assert [note for note, _ in picture.notes] == ["missing_end"]
+            assert (np.asarray(picture.image) == prepared(whole)).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 30}])
+def test_a_jpeg_that_lacks_more_than_its_end_marker_is_truncated(options):
+    noise = np.random.default_rng(3).integers(0, 256, (48, 48, 3)).astype(np.uint8)
+    whole = encode(noise, "JPEG", **options)
+    for missing in range(4, 60):
+        assert problem(whole[:-missing]) == "truncated"
+
+
+def test_a_progressive_jpeg_without_its_last_scans_is_truncated():
+    whole = encode(draw_picture(1, 4, size=64, channels=3), "JPEG", progressive=True)
+    scans = [at for at in range(len(whole)) if whole[at : at + 2] == b"\xff\xda"]
+    tables = [whole.rfind(b"\xff\xc4", 0, scan) for scan in scans[1:]]
+    ends = [table if table > scan else after
+            for scan, table, after in zip(scans, tables, scans[1:], strict=False)]  # fmt: skip
+    assert len(ends) >= 5
+    assert {problem(whole[:end]) for end in ends} == {"truncated"}
+
+
+def test_the_scans_of_a_picture_are_bounded():
+    whole = encode(np.full((64, 64, 3), 90, np.uint8), "JPEG", progressive=True)
+    start = whole.rindex(b"\xff\xda")
+    many = whole[:start] + whole[start:-2] * 200 + whole[-2:]
+    assert problem(many, max_pixels=64 * 64 * 10) == "oversized"
+    assert prepared(whole, max_pixels=64 * 64).shape == (16, 16, 3)
+    thumbnails = whole[:2] + b"\xff\xe1\x10\x00" + b"\xff\xda" * 2047 + whole[2:]
+    assert (prepared(thumbnails, max_pixels=64 * 64) == prepared(whole)).all()
+
+
+def test_a_png_with_a_wrong_checksum_is_unreadable():
+    data = bytearray(encode(draw_picture(0, 0, size=64, channels=3)))
+    data[data.rindex(b"IEND") - 5] ^= 1  # The last byte of the picture's checksum.
+    with pytest.raises(PictureError, match="wrong checksum in 'IDAT'") as caught:
+        prepare_picture(bytes(data), spec())
+    assert caught.value.reason == "unreadable"
+
+
+def test_the_decoder_s_own_words_are_told_and_always_the_same():
+    data = bytearray(encode(COLOURS))
+    data[60:80] = bytes(20)
+    for _ in range(2):
+        with pytest.raises(PictureError, match=r"PNG file .*: "):
+            prepare_picture(bytes(data), spec())
+    scrambled = b"BM" + bytes(12) + (40).to_bytes(4, "little") + b"\xff" * 60
+    with pytest.raises(PictureError, match="the BMP file can't be decoded: Unsupported BMP"):
+        prepare_picture(scrambled, spec())
+    with pytest.raises(PictureError, match="can't be decoded: the header is damaged"):
+        prepare_picture(b"GIF89a" + bytes(3), spec())
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_a_transparent_shade_of_grey_shows_the_background(bits):
+    shades = np.array([0, 1, 2**bits - 1, 1], np.uint32)
+    packed = "".join(f"{shade:0{bits}b}" for shade in shades)
+    packed += "0" * (-len(packed) % 8)
+    rows = (b"\0" + int(packed, 2).to_bytes(len(packed) // 8, "big")) * 4
+    header = (4).to_bytes(4, "big") * 2 + bytes((bits, 0, 0, 0, 0))
+    found = prepared(_png(header, rows, b"\0\1"), image_size=4, background="#102030")
+    assert (found[:, 0] == 0).all()
+    assert (found[:, 1] == (16, 32, 48)).all() and (found[:, 3] == (16, 32, 48)).all()
+    assert bits == 1 or (found[:, 2] == 255).all()
+
+
+def test_a_transparent_colour_of_16_bits_shows_the_background():
+    rows = np.full((4, 4, 3), (0x1234, 0x5678, 0x9ABC), ">u2")
+    rows[:, 2:] = 0xFFFF
+    header = (4).to_bytes(4, "big") * 2 + bytes((16, 2, 0, 0, 0))
+    data = _png(header, b"".join(b"\0" + row.tobytes() for row in rows),
+                transparency=rows[0, 0].tobytes())  # fmt: skip
+    found = prepared(data, image_size=4, background="#102030")
+    assert (found[:, :2] == (16, 32, 48)).all() and (found[:, 2:] == 255).all()
+
+
+class TestRunLengthCodedBitmaps:
+    """Rows are told from the bottom up; a value of 4 bits is half a byte."""
+
+    @staticmethod
+    def bitmap(data: bytes, *, bits: int, width: int, height: int) -> bytes:
+        palette = b"".join(bytes((0, 0, min(10 * index, 255), 0)) for index in range(2**bits))
+        header = (40).to_bytes(4, "little") + width.to_bytes(4, "little")
+        header += height.to_bytes(4, "little") + (1).to_bytes(2, "little")
+        header += bits.to_bytes(2, "little") + {8: 1, 4: 2}[bits].to_bytes(4, "little")
+        header += len(data).to_bytes(4, "little") + bytes(16)
+        start = 14 + len(header) + len(palette)
+        file = b"BM" + (start + len(data)).to_bytes(4, "little") + bytes(4)
+        return file + start.to_bytes(4, "little") + header + palette + data
+
+    def reds(self, data: bytes, *, bits: int) -> list[list[int]]:
+        picture = self.bitmap(bytes(data), bits=bits, width=8, height=8)
+        return (prepared(picture, image_size=8)[:, :, 0] // 10).tolist()
+
+    def test_4_bits(self):
+        data = [
+            5,
+            0x12,
+            0,
+            3,
+            0x34,
+            0x50,
+            0,
+            0,
+        ]  # A run of five, three literal ones, the row's end.
+        data += [0, 0]  # An empty row.
+        data += [0, 5, 0x12, 0x34, 0x50, 0, 3, 0x66]  # Five literal ones, a byte to fill the word.
+        data += [0, 2, 0, 1, 0, 0]  # A row up; the one left is done.
+        data += [8, 0x77, 0, 1]
+        rows = self.reds(data, bits=4)[::-1]
+        assert rows[0] == [1, 2, 1, 2, 1, 3, 4, 5]
+        assert rows[1] == [0] * 8
+        assert rows[2] == [1, 2, 3, 4, 5, 6, 6, 6]
+        assert rows[3] == [0] * 8
+        assert rows[4] == [7] * 8
+        assert rows[5:] == [[0] * 8] * 3
+
+    def test_8_bits(self):
+        data = [5, 1, 0, 3, 2, 3, 4, 0, 0, 0, 0, 0, 8, 5, 0, 1]
+        rows = self.reds(data, bits=8)[::-1]
+        assert rows[:3] == [[1, 1, 1, 1, 1, 2, 3, 4], [0] * 8, [5] * 8]
+
+    @pytest.mark.parametrize("bits", [4, 8])
+    def test_data_that_ends_early_is_truncated(self, bits):
+        picture = self.bitmap(bytes([8, 1, 0, 0, 8]), bits=bits, width=8, height=8)
+        assert problem(picture) == "truncated"
+
+
+WIDE = {
+    b"rXYZ": (0.51512, 0.2412, -0.00105),
+    b"gXYZ": (0.29198, 0.69225, 0.04189),
+    b"bXYZ": (0.1571, 0.06657, 0.78407),
+}
+"""The primaries of Display P3, which phones save."""
+NUDGED = {b"rXYZ": (0.4365, 0.2225, 0.0139)}
+"""Red as some profiles that are called sRGB have it."""
+
+
+def profile_of(primaries: dict[bytes, tuple[float, ...]]) -> bytes:
+    """Returns the profile of sRGB with other primaries."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for index in range(int.from_bytes(profile[128:132], "big")):
+        tag = profile[132 + 12 * index : 144 + 12 * index]
+        if values := primaries.get(bytes(tag[:4])):
+            start = int.from_bytes(tag[4:8], "big") + 8
+            fixed = b"".join(round(v * 65536).to_bytes(4, "big", signed=True) for v in values)
+            profile[start : start + 12] = fixed
+    return bytes(profile)
+
+
+def wide_profile() -> bytes:
+    return profile_of(WIDE)
+
+
+class TestProfiles:
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+    def test_a_wide_colour_space_is_brought_to_srgb(self, kind):
+        data = encode(
+            Image.new("RGB", (16, 16), (180, 90, 60)),
+            kind,
+            icc_profile=wide_profile(),
+            **{"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}.get(
+                kind, {}
+            ),
+        )
+        # By hand: to linear light, Display P3's primaries to sRGB's, and back.
+        assert np.abs(prepared(data)[8, 8].astype(int) - (193, 83, 51)).max() <= 2
+
+    @pytest.mark.parametrize(
+        "picture",
+        [
+            Image.new("RGBA", (16, 16), (180, 90, 60, 255)),
+            Image.new("RGB", (16, 16), (180, 90, 60)).quantize(),
+        ],
+        ids=["RGBA", "palette"],
+    )
+    def test_the_same_in_other_modes(self, picture):
+        data = encode(picture, icc_profile=wide_profile())
+        assert np.abs(prepared(data)[8, 8].astype(int) - (193, 83, 51)).max() <= 2
+
+    @pytest.mark.parametrize("fit", ["pad", "crop"])
+    def test_the_background_is_srgb_already(self, fit):
+        picture = Image.new("RGBA", (16, 8), (180, 90, 60, 0))
+        found = prepared(encode(picture, icc_profile=wide_profile()), fit=fit, background="#b45a3c")
+        assert (found == (180, 90, 60)).all()
+        opaque = encode(Image.new("RGB", (16, 8)), icc_profile=wide_profile())
+        assert (prepared(opaque, fit="pad", background="#b45a3c")[0] == (180, 90, 60)).all()
+
+    def test_grey_examples_know_of_the_colours(self):
+        red = Image.new("RGB", (16, 16), (200, 0, 0))
+        data = encode(red, "JPEG", quality=100, icc_profile=wide_profile())
+        expected = np.asarray(Image.new("RGB", (1, 1), (217, 0, 0)).convert("L"))
+        assert np.abs(prepared(data, channels=1).astype(int) - expected).max() <= 2
+
+    @pytest.mark.parametrize("primaries", [{}, NUDGED])
+    def test_what_is_as_good_as_srgb_stays_as_it_is(self, primaries):
+        data, plain = encode(COLOURS, icc_profile=profile_of(primaries)), encode(COLOURS)
+        assert (prepared(data) == prepared(plain)).all()
+        assert prepare_picture(data, spec()).notes == ()
+
+    @pytest.mark.parametrize(
+        ("picture", "profile", "message"),
+        [
+            (COLOURS, b"nonsense", "the colour profile is damaged"),
+            (COLOURS, wide_profile()[:300], "the colour profile is damaged"),
+            (Image.new("CMYK", (16, 16)), wide_profile(),
+             "the colour profile is for RGB, the picture is CMYK"),
+            (COLOURS, bytes((4 << 20) + 1), "the colour profile has 4194305 bytes"),
+        ],
+        ids=["nonsense", "cut short", "of another kind", "enormous"],
+    )  # fmt: skip
+    def test_one_that_is_of_no_use_is_noted_and_ignored(self, picture, profile, message):
+        data = encode(picture, "JPEG", icc_profile=profile)
+        found = prepare_picture(data, spec())
+        assert found.notes == (("profile_ignored", message),)
+        assert (np.asarray(found.image) == prepared(encode(picture, "JPEG"))).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "is_square"), [((40, 40), True), ((42, 40), True), ((40, 43), False)]
+)
+def test_whether_a_picture_was_square_is_told(size, is_square):
+    assert prepare_picture(encode(Image.new("L", size)), spec()).is_square == is_square
+
+
+def _png(header: bytes, rows: bytes, transparency: bytes | None = None) -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
         crc = zlib.crc32(kind + body).to_bytes(4, "big")
         return len(body).to_bytes(4, "big") + kind + body + crc
 
-    chunks = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")
+    chunks = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    if transparency is not None:
+        chunks.insert(1, chunk(b"tRNS", transparency))
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
