@@ -5,13 +5,17 @@ fields, seconds first, and reads them in UTC. A zone with a fixed offset convert
 where one UTC expression says the same; what can't be said is refused. A zone with daylight
 saving has no such expression at all: it is refused too, unless the schedule states that
 standard time may be kept the whole year, an hour late by the clock in summer.
+
+What an expression means is what KFP's library (robfig/cron 1.2) makes of it. There a star or a
+question mark, a step behind it or not, lets a day fire only if day and weekday both fit; where
+neither field has one, either is enough.
 """
 
 import dataclasses
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from components.common.errors import UserError
@@ -21,7 +25,10 @@ _NAMES = {
     "month": ("jan feb mar apr may jun jul aug sep oct nov dec").split(),
     "weekday": ("sun mon tue wed thu fri sat").split(),
 }
+_EVERY_DAY, _EVERY_WEEKDAY = frozenset(range(1, 32)), frozenset(range(7))
 _DAY = 24 * 60
+_CYCLE_YEARS = 28  # After which weekdays fall on the same dates again, but for 2100's 29 February.
+_LOOKS_AHEAD_YEARS = 5  # How far KFP's library looks for the next moment.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,27 +40,28 @@ class Cron:
     days: frozenset[int]
     months: frozenset[int]
     weekdays: frozenset[int]
+    either: bool
+    """Whether a day fires that fits days or weekdays, and not only one that fits both."""
 
-    def matches_day(self, moment: datetime) -> bool:
-        """Whether it fires on a day: on either, where day and weekday are both restricted."""
-        if moment.month not in self.months:
+    def matches_day(self, day: date) -> bool:
+        """Whether it fires on a day."""
+        if day.month not in self.months:
             return False
-        day = moment.day in self.days
-        weekday = (moment.weekday() + 1) % 7 in self.weekdays
-        if len(self.days) < 31 and len(self.weekdays) < 7:
-            return day or weekday
-        return day and weekday
+        fits = day.day in self.days, (day.weekday() + 1) % 7 in self.weekdays
+        return any(fits) if self.either else all(fits)
 
     def to_kfp(self) -> str:
         """Returns KFP's six fields."""
-        fields = (
-            _spell(self.minutes, 60),
-            _spell(self.hours, 24),
-            _spell(self.days, 31),
-            _spell(self.months, 12),
-            _spell(self.weekdays, 7),
-        )
-        return " ".join(("0", *fields))
+        days, weekdays = _spell(self.days, 31), _spell(self.weekdays, 7)
+        if not self.either and "*" not in (days, weekdays):
+            # Only a star says that both must fit, and one with a step past the end stands for
+            # the first number alone. One of the two holds it, or there would have been no star.
+            if 1 in self.days:
+                days = f"*/31,{days}"
+            else:
+                weekdays = f"*/7,{weekdays}"
+        minutes, hours = _spell(self.minutes, 60), _spell(self.hours, 24)
+        return " ".join(("0", minutes, hours, days, _spell(self.months, 12), weekdays))
 
 
 def parse_cron(expression: str) -> Cron:
@@ -69,8 +77,38 @@ def parse_cron(expression: str) -> Cron:
             "weekday, such as `30 3 * * 1`"
         )
     sets = [_parse_field(name, text) for name, text in zip(_LIMITS, fields, strict=True)]
-    sets[4] = frozenset(weekday % 7 for weekday in sets[4])  # 7 is Sunday, too.
-    return Cron(*sets)
+    minutes, hours, days, months, weekdays = sets
+    weekdays = frozenset(weekday % 7 for weekday in weekdays)  # 7 is Sunday, too.
+    either = not any(sign in fields[2] + fields[4] for sign in "*?")
+    if either and (len(days) == 31 or len(weekdays) == 7):
+        days, weekdays, either = _EVERY_DAY, _EVERY_WEEKDAY, False
+    return Cron(minutes, hours, days, months, weekdays, either)
+
+
+def check_recurs(cron: Cron) -> None:
+    """Refuses what KFP's controller could not keep: it looks a few years ahead, and no further.
+
+    Where it finds no moment there, it takes the year 1 for the next one: a run without end to
+    make up for.
+
+    Raises:
+      UserError: it never fires, or not for years.
+    """
+    years = [year for year in range(2001, 2001 + _CYCLE_YEARS) if _fires_in(cron, year)]
+    again = [*years[1:], *(year + _CYCLE_YEARS for year in years[:1])]
+    if not years or max(b - a for a, b in zip(years, again, strict=True)) > _LOOKS_AHEAD_YEARS:
+        raise UserError(
+            f"cron: {cron.to_kfp()!r}, as KFP spells it, fires "
+            f"{'at intervals of more than' if years else 'never, not once in'} "
+            f"{_LOOKS_AHEAD_YEARS} years, and KFP's controller, which looks no further ahead, "
+            "would start runs without end; choose days that its months have"
+        )
+
+
+def _fires_in(cron: Cron, year: int) -> bool:
+    first = date(year, 1, 1)
+    days = (first + timedelta(days=number) for number in range(366))
+    return any(day.year == year and cron.matches_day(day) for day in days)
 
 
 def to_utc(cron: Cron, time_zone: str, *, standard_time: bool) -> Cron:
@@ -165,10 +203,10 @@ def _parse_field(name: str, text: str) -> frozenset[int]:
             raise _refuse(name, part)
         every, first, last, step = match.groups()
         start = low if every else _number(name, first)
-        if every:
+        if every or (step and not last):
             stop = 6 if name == "weekday" else high
         else:
-            stop = _number(name, last) if last else (high if step else start)
+            stop = _number(name, last) if last else start
         if not low <= start <= stop <= high or step == "0":
             raise _refuse(name, part)
         values.update(range(start, stop + 1, int(step or 1)))

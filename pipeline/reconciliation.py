@@ -14,7 +14,7 @@ import dataclasses
 import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import kfp_server_api as kfp_api
@@ -117,7 +117,10 @@ def apply(
 def _change(want: Wanted, there: Sequence[Existing]) -> Change:
     fitting = _fitting(want, there)
     if not there:
-        return Change("create", want.name, "is not on the cluster", wanted=want)
+        start = want.schedule.start
+        late = start is not None and start < datetime.now(UTC)
+        reason = "is not on the cluster" + (_made_up_for(want, f" since {start}") if late else "")
+        return Change("create", want.name, reason, wanted=want)
     if not fitting:
         reason = f"differs in {', '.join(_differences(want, there[-1])) or 'its digest'}"
         return Change("replace", want.name, reason, wanted=want, goes=tuple(there))
@@ -125,10 +128,20 @@ def _change(want: Wanted, there: Sequence[Existing]) -> Change:
     rest = tuple(one for one in there if one is not stays)
     if stays.enabled != want.schedule.enabled:
         action: Action = "enable" if want.schedule.enabled else "disable"
-        return Change(action, want.name, f"enabled: {want.schedule.enabled}", want, stays, rest)
+        reason = f"enabled: {str(want.schedule.enabled).lower()}{_made_up_for(want)}"
+        return Change(action, want.name, reason, want, stays, rest)
     if rest:
         return Change("delete", want.name, f"{len(rest)} older or double ones", want, stays, rest)
     return Change("keep", want.name, "as it is", want, stays)
+
+
+def _made_up_for(want: Wanted, since: str = "") -> str:
+    """Says what KFP starts at once where a recurring run is switched on that missed moments."""
+    if not want.schedule.enabled:
+        return ""
+    if want.schedule.catch_up:
+        return f"; every run that it missed{since} starts now, one after another (catch_up)"
+    return f"; the latest run that it missed{since}, if any, starts now"
 
 
 def _fitting(want: Wanted, there: Iterable[Existing]) -> list[Existing]:
@@ -161,7 +174,7 @@ def _carry_out(cluster: Cluster, owner: str, change: Change) -> Change:
     Returns:
       The change, with the runs that outlive what goes in its reason.
     """
-    service = cluster.api.client.recurring_runs
+    service, now = cluster.api.client.recurring_runs, datetime.now(UTC)
     going_on = [name for one in change.goes for name in _under_way(cluster, one)]
     if going_on:
         _refuse_to_end(cluster, change, going_on)
@@ -170,7 +183,8 @@ def _carry_out(cluster: Cluster, owner: str, change: Change) -> Change:
     if change.action in ("create", "replace"):
         assert change.wanted is not None
         try:
-            _create(cluster, owner, change.wanted)
+            replaced = change.action == "replace"
+            _create(cluster, owner, change.wanted, replaces_at=now if replaced else None)
         except BaseException:
             for one in (one for one in change.goes if one.enabled):
                 _unless_gone(cluster, service.recurring_run_service_enable_recurring_run, one)
@@ -237,7 +251,8 @@ def _unless_gone(
         pass  # Somebody else who applies was quicker.
 
 
-def _create(cluster: Cluster, owner: str, want: Wanted) -> None:
+def _create(cluster: Cluster, owner: str, want: Wanted, *, replaces_at: datetime | None) -> None:
+    start = want.schedule.start if replaces_at is None else want.schedule.start_after(replaces_at)
     version = cluster.ensure_version(want.dag)
     body = kfp_api.V2beta1RecurringRun(
         display_name=want.name,
@@ -250,7 +265,7 @@ def _create(cluster: Cluster, owner: str, want: Wanted) -> None:
         service_account=want.target.service_account,
         max_concurrency=str(want.schedule.max_concurrency),
         no_catchup=not want.schedule.catch_up,
-        trigger=_trigger(want.schedule),
+        trigger=_trigger(want.schedule, start),
         mode=kfp_api.RecurringRunMode.DISABLE,
     )
 
@@ -276,8 +291,8 @@ def _describe(owner: str, want: Wanted) -> str:
     )
 
 
-def _trigger(schedule: Schedule) -> Any:
-    times = {"start_time": schedule.start, "end_time": schedule.end}
+def _trigger(schedule: Schedule, start: datetime | None) -> Any:
+    times = {"start_time": start, "end_time": schedule.end}
     if schedule.cron is not None:
         cron = kfp_api.V2beta1CronSchedule(cron=schedule.utc_cron(), **times)
         return kfp_api.V2beta1Trigger(cron_schedule=cron)

@@ -1,7 +1,7 @@
 """The commands for recurring runs: schedule plan, apply, backfill."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +28,7 @@ _DAY = ["%Y-%m-%d"]
 @schedule_app.command("plan")
 def schedule_plan(file: FileOption = _DEFAULT_FILE) -> None:
     """Show what `apply` would change on the clusters."""
-    for where, wanted, owner in _schedules(file):
+    for where, wanted, owner in _schedules(file, now=datetime.now(UTC)):
         with connected(where) as cluster:
             from pipeline.reconciliation import plan, read_existing
 
@@ -40,7 +40,7 @@ def schedule_plan(file: FileOption = _DEFAULT_FILE) -> None:
 @schedule_app.command("apply")
 def schedule_apply(file: FileOption = _DEFAULT_FILE) -> None:
     """Make the clusters' recurring runs those of the file; touches no others."""
-    for where, wanted, owner in _schedules(file):
+    for where, wanted, owner in _schedules(file, now=datetime.now(UTC)):
         with connected(where) as cluster:
             from pipeline.reconciliation import apply
 
@@ -64,6 +64,9 @@ def schedule_backfill(
 
     if last < first:
         raise UserError(f"--to {last:%Y-%m-%d}: lies before --from {first:%Y-%m-%d}")
+    for option, day in (("--from", first), ("--to", last)):
+        if not 2000 <= day.year or day.date() > datetime.now(UTC).date():
+            raise UserError(f"{option} {day:%Y-%m-%d}: give a day from 2000-01-01 to today (UTC)")
     for where, wanted, _ in _schedules(file):
         for want in wanted:
             if want.name != name:
@@ -86,11 +89,13 @@ def schedule_backfill(
     raise UserError(f"{name}: {file} has no such schedule")
 
 
-def _schedules(file: Path) -> Iterator[tuple["KubeflowTarget", list["Wanted"], str]]:
+def _schedules(
+    file: Path, *, now: datetime | None = None
+) -> Iterator[tuple["KubeflowTarget", list["Wanted"], str]]:
     with cluster_extra():
         from pipeline.schedules import load_schedules, resolve
     declared = load_schedules(file)
-    for where, wanted in resolve(declared, file.resolve().parent):
+    for where, wanted in resolve(declared, file.resolve().parent, now=now):
         yield where, wanted, declared.owner
 
 

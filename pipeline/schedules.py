@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -13,11 +13,17 @@ from components.common.config import Section
 from components.common.digests import canonical_json, text_digest
 from components.common.errors import UserError
 from pipeline.compile import WORKFLOW_ID, CompiledDag, compile_dag, run_parameters
-from pipeline.cron import Cron, occurrences, parse_cron, to_utc
+from pipeline.cron import Cron, check_recurs, occurrences, parse_cron, to_utc
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.refusals import explain_problems
 from pipeline.target import KubeflowTarget, PortForwardAuth, load_target
 from pipeline.yaml_files import read_yaml
+
+# Within which KFP's library and calendars count alike.
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2100, 1, 1, tzinfo=UTC)),
+]
 
 _WINDOW = ("{window_start}", "{window_end}")
 
@@ -38,16 +44,16 @@ class Schedule(Section):
     time_zone: str = "UTC"
     daylight_saving: Literal["refuse", "ignore"] = "refuse"
     """Of a time zone that has it: ignore keeps standard time the whole year."""
-    interval_s: Annotated[int, Field(ge=60)] | None = None
+    interval_s: Annotated[int, Field(ge=60, le=366 * 86_400)] | None = None
     """Seconds between two runs, in place of cron."""
     max_concurrency: Annotated[int, Field(ge=1, le=10)] = 1
     """How many of its runs may go on at once; a run that is due waits for a place."""
     catch_up: bool = False
     """Whether every missed run is made up for, or only the latest."""
-    start: AwareDatetime | None = None
-    end: AwareDatetime | None = None
+    start: Moment | None = None
+    end: Moment | None = None
     enabled: bool = True
-    window_days: Annotated[int, Field(ge=1)] | None = None
+    window_days: Annotated[int, Field(ge=1, le=3660)] | None = None
     """How many whole days of data a run sees, up to the day before it (UTC). The recipe's
     location says where, with `{window_start}` and `{window_end}`."""
 
@@ -71,21 +77,46 @@ class Schedule(Section):
         return self._utc_cron().to_kfp()
 
     def moments(self, first: datetime, last: datetime) -> Iterator[datetime]:
-        """Yields when it fires from first to last; an interval counts from its start."""
+        """Yields when it fires from first to last; an interval first ends after its start."""
         if self.cron is not None:
             yield from occurrences(self._utc_cron(), first, last)
             return
         assert self.interval_s is not None  # One of the two is given.
-        moment, step = self.start or first, timedelta(seconds=self.interval_s)
+        step = timedelta(seconds=self.interval_s)
+        start = self.start if self.start is not None else first - step
+        moment = start + max(1, -(-(first - start) // step)) * step
         while moment <= last:
-            if moment >= first:
-                yield moment
+            yield moment
             moment += step
+
+    def fires_after(self, now: datetime) -> bool:
+        """Whether it has a moment left, KFP counting from its start or, without one, from now."""
+        if self.end is None:
+            return True
+        start = self.start or now
+        soonest = max(now, start) + timedelta(seconds=1)
+        counted = self.model_copy(update={"start": start})
+        return next(counted.moments(soonest, self.end), None) is not None
+
+    def start_after(self, now: datetime) -> datetime | None:
+        """Returns the start of a recurring run that takes another's place.
+
+        KFP makes up for what lies between a recurring run's start and its making; here the one
+        before has done that. An interval goes on by its old start.
+        """
+        if self.start is None or self.start > now:
+            return self.start
+        if self.interval_s is None:
+            return now
+        step = timedelta(seconds=self.interval_s)
+        return self.start + (now - self.start) // step * step
 
     def _utc_cron(self) -> Cron:
         assert self.cron is not None  # One of cron and interval_s is given.
         standard_time = self.daylight_saving == "ignore"
-        return to_utc(parse_cron(self.cron), self.time_zone, standard_time=standard_time)
+        cron = to_utc(parse_cron(self.cron), self.time_zone, standard_time=standard_time)
+        check_recurs(cron)
+        return cron
 
 
 class ScheduleFile(Section):
@@ -158,12 +189,15 @@ def load_schedules(path: Path) -> ScheduleFile:
         raise UserError(f"{path}: the schedules are refused\n{lines}") from error
 
 
-def resolve(file: ScheduleFile, folder: Path) -> list[tuple[KubeflowTarget, list[Wanted]]]:
+def resolve(
+    file: ScheduleFile, folder: Path, *, now: datetime | None = None
+) -> list[tuple[KubeflowTarget, list[Wanted]]]:
     """Loads the recipes and targets that a file names, and compiles what they need.
 
     Args:
       file: the schedules.
       folder: where the file lies; relative names start there.
+      now: from when on each schedule that is enabled must still fire; None where it need not.
 
     Returns:
       For each cluster and namespace a target to reach it by, and all that is wanted there;
@@ -178,6 +212,8 @@ def resolve(file: ScheduleFile, folder: Path) -> list[tuple[KubeflowTarget, list
     for schedule in file.schedules:
         name = schedule.target or file.target
         try:
+            if now is not None:
+                _refuse_finished(schedule, now)
             if name not in targets:
                 targets[name] = _kubeflow(name, folder)
             target = targets[name]
@@ -191,6 +227,14 @@ def resolve(file: ScheduleFile, folder: Path) -> list[tuple[KubeflowTarget, list
         except UserError as error:
             raise UserError(f"schedule {schedule.name}: {error}") from error
     return list(by_place.values())
+
+
+def _refuse_finished(schedule: Schedule, now: datetime) -> None:
+    if schedule.enabled and not schedule.fires_after(now):
+        raise UserError(
+            f"never fires from now on, for it ends {schedule.end}; state a later end, or "
+            "`enabled: false`, or take it out of the file"
+        )
 
 
 def _place(target: KubeflowTarget) -> tuple[object, ...]:

@@ -2,10 +2,11 @@
 
 import dataclasses
 import itertools
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ RECIPE = load_recipe("digits", tiny=True)
 WINDOWED = load_recipe(
     "folder", ["data.folder=gs://b/pictures-{window_end}"], locations="elsewhere"
 )
+YESTERDAY, TOMORROW = (
+    datetime.now(UTC).replace(microsecond=0) + timedelta(days=days) for days in (-1, 1)
+)
+DAY_LATER = datetime(2026, 1, 2, tzinfo=UTC)
 TARGET = make_target(Path("/mnt/litesmith"))
 DAG = compile_dag(prunes=True, target=TARGET)
 
@@ -118,6 +123,8 @@ def test_a_file_names_recipes_and_targets_beside_it(tmp_path: Path) -> None:
         ("Asia/Tokyo", "Europe/Berlin", "schedule nightly: time_zone: Europe/Berlin has daylight"),
         ("recipe: digits", "recipe: numbers", "schedule nightly: numbers: there is no such recipe"),
         ("catch_up: true", "window_days: 7", "window_days and the recipe's location go together"),
+        ("interval_s: 21600", "interval_s: 10000000000000", "interval_s: must be less"),
+        ("2026-01-01T", "9999-01-01T", "schedules.0.start: must be less than 2100"),
         ("train.epochs=2", "train.epochs=many", "schedule nightly: "),
         ("target: prod", "target: staging", "no target file of that name"),
     ],
@@ -127,6 +134,68 @@ def test_mistakes_are_named(tmp_path: Path, old: str, new: str, message: str) ->
     with pytest.raises(UserError) as error:
         resolve(load_schedules(path), tmp_path)
     assert message in str(error.value)
+
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("changes", "end"),
+    [
+        ({}, "2026-07-02T03:30:00Z"),
+        ({"start": "2027-01-01T03:30:00Z"}, "2027-01-02T03:30:00Z"),
+        ({"interval_s": 3600, "cron": None}, "2026-07-01T13:00:00Z"),
+        (
+            {"interval_s": 3600, "cron": None, "start": "2026-07-01T11:30:00Z"},
+            "2026-07-01T12:30:00Z",
+        ),
+        (
+            {"interval_s": 3600, "cron": None, "start": "2027-01-01T00:00:00Z"},
+            "2027-01-01T01:00:00Z",
+        ),
+    ],
+)
+def test_an_end_before_the_first_moment_left_is_seen(changes: dict[str, Any], end: str) -> None:
+    values = {"name": "nightly", "recipe": "digits", "cron": "30 3 * * *", "end": end, **changes}
+    schedule = Schedule.model_validate_json(json.dumps(values))
+    assert schedule.end is not None
+    assert schedule.fires_after(NOON)
+    earlier = schedule.end - timedelta(seconds=1)
+    assert not schedule.model_copy(update={"end": earlier}).fires_after(NOON)
+
+
+def test_what_never_fires_again_is_refused_unless_it_is_off(tmp_path: Path) -> None:
+    text = FILE.replace("start: 2026-01-01T", "end: 2026-01-01T")
+    file = load_schedules(write_files(tmp_path, text=text))
+    with pytest.raises(UserError, match="schedule nightly: never fires from now on, for it ends"):
+        resolve(file, tmp_path, now=NOON)
+    assert resolve(file, tmp_path), "a backfill of what is finished"
+    off = text.replace("time_zone:", "enabled: false\n    time_zone:", 1)
+    file = load_schedules(write_files(tmp_path, text=off))
+    assert resolve(file, tmp_path, now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cron": "0 3 31 2 *"}, "never"),
+        ({"cron": "0 3 29 2 ?/6"}, "at intervals of more than 5 years"),
+    ],
+)
+def test_days_that_never_come_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        want(**changes).facts()
+
+
+def test_an_interval_ends_first_behind_its_start() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    schedule = want(interval_s=6 * 3600, start=start).schedule
+    hours = [(moment - start) / timedelta(hours=1) for moment in schedule.moments(start, DAY_LATER)]
+    assert hours == [6, 12, 18, 24]
+    later = start + timedelta(hours=7)
+    assert next(schedule.moments(later, DAY_LATER)) == start + timedelta(hours=12)
+    free = want(interval_s=6 * 3600).schedule
+    assert next(free.moments(later, DAY_LATER)) == later
 
 
 def test_targets_of_one_namespace_are_looked_at_together(
@@ -190,7 +259,7 @@ def test_applying_again_does_nothing(cluster: Cluster, server: KfpServer) -> Non
         ({"interval_s": 600, "cron": None}, "cron, interval_s"),
         ({"max_concurrency": 2}, "max_concurrency"),
         ({"catch_up": True}, "catch_up"),
-        ({"end": datetime(2030, 1, 1, tzinfo=UTC)}, "end"),
+        ({"end": datetime(2090, 1, 1, tzinfo=UTC)}, "end"),
     ],
 )
 def test_what_changed_is_replaced_and_named(
@@ -296,6 +365,72 @@ def test_a_server_that_would_end_the_run_is_not_asked_to(target: Any, server: Kf
         for state in ("RUNNING", "SUCCEEDED"):
             server.move(run_id, state)
         assert settle(cluster, want(cron="0 4 * * *")) == ["replace nightly"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"start": YESTERDAY}, f"the latest run that it missed since {YESTERDAY}"),
+        ({"start": YESTERDAY, "catch_up": True}, f"every run that it missed since {YESTERDAY}"),
+        ({"start": TOMORROW}, None),
+        ({"start": YESTERDAY, "enabled": False}, None),
+        ({}, None),
+    ],
+)
+def test_what_starts_at_once_is_told_before(changes: dict[str, Any], told: str | None) -> None:
+    (change,) = plan([want(**changes)], [])
+    if told is None:
+        assert change.reason == "is not on the cluster"
+    else:
+        assert told in change.reason
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "told"),
+    [(False, "the latest run that it missed, if any"), (True, "every run that it missed starts")],
+)
+def test_switching_on_tells_what_starts_at_once(
+    cluster: Cluster, catch_up: bool, told: str
+) -> None:
+    settle(cluster, want(enabled=False, catch_up=catch_up))
+    (change,) = plan([want(catch_up=catch_up)], read_existing(cluster, "us"))
+    assert change.action == "enable" and told in change.reason
+    settle(cluster, want(catch_up=catch_up))
+    (change,) = plan([want(enabled=False, catch_up=catch_up)], read_existing(cluster, "us"))
+    assert (change.action, change.reason) == ("disable", "enabled: false")
+
+
+def test_what_takes_anothers_place_makes_up_for_nothing_again(
+    cluster: Cluster, server: KfpServer
+) -> None:
+    """KFP would take all that lies behind the start for missed, and run it once more."""
+    start, before = datetime(2026, 1, 1, 0, 7, tzinfo=UTC), datetime.now(UTC)
+    wanted = [
+        want(start=start, catch_up=True),
+        want("often", interval_s=3600, start=start),
+        want("later", start=TOMORROW),
+    ]
+    settle(cluster, *wanted)
+    assert set(starts(server).values()) == {start, TOMORROW}
+    changed = [
+        dataclasses.replace(one, schedule=one.schedule.model_copy(update={"max_concurrency": 2}))
+        for one in wanted
+    ]
+    assert settle(cluster, *changed) == ["replace nightly", "replace often", "replace later"]
+    found = starts(server)
+    assert before.replace(microsecond=0) <= found["nightly"] <= datetime.now(UTC)
+    assert (found["often"] - start) % timedelta(hours=1) == timedelta(0)
+    assert timedelta(0) <= datetime.now(UTC) - found["often"] < timedelta(hours=1, minutes=1)
+    assert found["later"] == TOMORROW
+    assert settle(cluster, *changed) == []
+
+
+def starts(server: KfpServer) -> dict[str, datetime]:
+    found = {}
+    for recurring in server.recurring_runs.values():
+        (trigger,) = recurring["trigger"].values()
+        found[recurring["display_name"]] = datetime.fromisoformat(trigger["start_time"])
+    return found
 
 
 def test_switching_off_and_on_keeps_the_recurring_run(cluster: Cluster, server: KfpServer) -> None:
@@ -562,6 +697,16 @@ def test_plan_apply_and_backfill_by_hand(tmp_path: Path, server: KfpServer) -> N
     days = ["--from", "2026-03-01", "--to", "2026-03-02"]
     refused = runner.invoke(app, ["schedule", "backfill", "never", *days, *options])
     assert "has no such schedule" in str(refused.exception)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "option"),
+    [("0001-01-01", "2026-01-01", "--from"), ("2026-01-01", "9999-12-31", "--to")],
+)
+def test_a_backfill_is_for_past_days(tmp_path: Path, first: str, last: str, option: str) -> None:
+    command = ["schedule", "backfill", "nightly", "--from", first, "--to", last]
+    refused = CliRunner().invoke(app, [*command, "--file", str(write_files(tmp_path))])
+    assert f"{option} " in str(refused.exception) and "to today" in str(refused.exception)
 
 
 def test_backfill_ends_with_a_status(
