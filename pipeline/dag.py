@@ -1,6 +1,6 @@
 """The DAG: it connects contracts and does nothing else.
 
-    preprocess -> validate -> finetune -> prune -> quantize -> evaluate  (each candidate)
+    preprocess -> validate -> finetune -> prune -> candidate (each: quantize, then evaluate)
     -> benchmark -> gate -> report -> publish, and notify however it ends
 
 A recipe fixes the DAG's shape (prune or not); every value of the recipe is a pipeline
@@ -14,14 +14,13 @@ from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 
 from components.benchmark.component import benchmark
-from components.evaluate.component import evaluate
+from components.candidate.component import candidate
 from components.finetune.component import finetune
 from components.gate.component import gate
 from components.notify.component import notify
 from components.preprocess.component import preprocess
 from components.prune.component import prune
 from components.publish.component import publish
-from components.quantize.component import quantize
 from components.report.component import report
 from components.validate.component import validate
 
@@ -81,21 +80,12 @@ def build_dag(
                 ).outputs["pruned"]
 
             with dsl.ParallelFor(candidate_ids, parallelism=PARALLEL_CANDIDATES) as candidate_id:
-                quantized = placed(
-                    quantize(
+                made = placed(
+                    candidate(
                         dataset=dataset,
                         candidate_id=candidate_id,
-                        config=quantize_config,
-                        context=context,
-                        **models,
-                    )
-                )
-                evaluated = placed(
-                    evaluate(
-                        dataset=dataset,
-                        candidate=quantized.outputs["candidate"],
-                        candidate_id=candidate_id,
-                        config=evaluate_config,
+                        quantize_config=quantize_config,
+                        evaluate_config=evaluate_config,
                         context=context,
                         **models,
                     )
@@ -103,13 +93,13 @@ def build_dag(
 
             def candidates() -> dsl.Collected:
                 # The compiler rewrites a Collected in place: each consumer needs its own.
-                return dsl.Collected(quantized.outputs["candidate"])
+                return dsl.Collected(made.outputs["candidate"])
 
             def results() -> dict[str, Any]:
                 return {
                     "dataset": dataset,
                     "candidates": candidates(),
-                    "evaluations": dsl.Collected(evaluated.outputs["evaluation"]),
+                    "evaluations": dsl.Collected(made.outputs["evaluation"]),
                     "benchmark": measured.outputs["benchmark"],
                     "context": context,
                 }

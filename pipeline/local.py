@@ -32,6 +32,7 @@ from pipeline.progress import RunProgress
 from pipeline.recipe import Recipe
 from pipeline.results import summarize
 from pipeline.runs import RunFolder, create_run, data_root_in_use, local_folder
+from pipeline.target import task_of
 from pipeline.view import open_view, show_paths, show_summary
 
 _POLL_S = 0.1
@@ -241,7 +242,8 @@ def _find_failure(run: RunFolder, progress: RunProgress) -> Failure:
     failed = re.search(r"Task '([\w-]+)' finished with status FAILURE", text)
     if failed is not None:
         lines = _last_lines(text[: text.rindex("\n", 0, failed.start())])
-        if any(task.name.partition("[")[0] == failed[1] for task in progress.ended()):
+        ended = {task_of(task.name.partition("[")[0]) for task in progress.ended()}
+        if failed[1] in ended:
             message = "its process was killed when its work was done, before kfp knew"
         else:
             message = f"it ended before it began: {lines[-1].strip() if lines else 'silently'}"

@@ -10,7 +10,7 @@ import kubernetes
 import urllib3
 
 from components.common.errors import UserError
-from pipeline.target import KubeflowTarget, PortForwardAuth
+from pipeline.target import KubeflowTarget, PortForwardAuth, task_of
 
 _TIMEOUT_S = (10, 60)  # To connect, and between two pieces of an answer.
 
@@ -42,7 +42,7 @@ def read_logs(
     """
     labels = {"pipeline/runid": kfp_id, "app.kubernetes.io/name": "litesmith"}
     if stage is not None:
-        labels["app.kubernetes.io/component"] = stage
+        labels["app.kubernetes.io/component"] = task_of(stage)
     selector = ",".join(f"{name}={value}" for name, value in labels.items())
     by_hand = f"kubectl logs -n {target.namespace} -l {selector} -c main --prefix --tail=-1"
     try:

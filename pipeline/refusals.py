@@ -64,6 +64,8 @@ def _follow(location: Sequence[str | int], model: Any) -> tuple[list[str], Model
     parts: list[str] = []
     beside, below = list[type[BaseModel]](), list(_models(model))
     for part in location:
+        if part == "[key]":  # What is wrong is the name itself.
+            continue
         chosen = [each for each in below if part in _kinds(each)]
         if chosen:
             below = chosen

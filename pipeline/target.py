@@ -10,7 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from components.common.config import Section
 from components.common.errors import UserError
@@ -25,16 +31,27 @@ StageName = Literal[
     "validate",
     "finetune",
     "prune",
-    "quantize",
-    "evaluate",
+    "candidate",
     "benchmark",
     "gate",
     "report",
     "publish",
     "notify",
 ]
+"""The tasks of the DAG; each is a stage, but for `candidate`, which is two."""
 ImageSet = Literal["beam", "train", "lite"]
 TRAINING_STAGES: tuple[StageName, ...] = ("finetune", "prune")
+COMPOSED: Mapping[str, StageName] = {"quantize": "candidate", "evaluate": "candidate"}
+"""Stages that have no task of their own -> the task that they run in."""
+
+
+def _is_a_task(stage: str) -> str:
+    if stage in COMPOSED:
+        raise ValueError(f"{stage} runs in the task {COMPOSED[stage]}; give that one the machine")
+    return stage
+
+
+TaskName = Annotated[StageName, BeforeValidator(_is_a_task)]
 
 Cpu = Annotated[str, Field(pattern=r"^\d+(\.\d+|m)?$")]
 Bytes = Annotated[str, Field(pattern=r"^\d+(\.\d+)?([KMGTPE]i?)?$")]
@@ -148,7 +165,7 @@ class BaseTarget(Section):
     """As which tasks run."""
     machine: Machine = Machine()
     """What every stage runs on."""
-    stages: Mapping[StageName, Machine] = {}
+    stages: Mapping[TaskName, Machine] = {}
     """What single stages have different."""
     beam: Beam = Beam()
     labels: Mapping[str, str] = {}
@@ -371,6 +388,11 @@ def _only_training_has_workers(target: BaseTarget) -> None:
         raise ValueError(
             f"stages.{wrong}.workers: {wrong} runs in one pod; finetune and prune take workers"
         )
+
+
+def task_of(stage: str) -> str:
+    """Returns the DAG's task in which a stage runs, by name."""
+    return COMPOSED.get(stage, stage)
 
 
 Target = KubeflowTarget | VertexTarget

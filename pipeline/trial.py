@@ -13,11 +13,10 @@ from typing import Any
 from kfp import dsl
 from PIL import Image
 
-from components.evaluate.component import evaluate
+from components.candidate.component import candidate
 from components.finetune.component import finetune
 from components.preprocess.component import preprocess
 from components.prune.component import prune
-from components.quantize.component import quantize
 from pipeline.recipe import Recipe
 from pipeline.trial_recipe import PICTURES_FILE, RECIPE_FILE, trial_context
 
@@ -32,10 +31,12 @@ def main() -> None:
     configs = {name: config.to_json() for name, config in recipe.stage_configs().items()}
     context = trial_context(folder).to_json()
 
-    def run(component: Any, output: str, *, instance: str = "", **inputs: Any) -> dsl.Artifact:
-        artifact = dsl.Artifact(name=output, uri=str(folder / f"{output}{instance}"))
-        name = component.name
-        component.python_func(config=configs[name], context=context, **{output: artifact}, **inputs)
+    def made(name: str) -> dsl.Artifact:
+        return dsl.Artifact(name=name, uri=str(folder / name))
+
+    def run(component: Any, output: str, **inputs: Any) -> dsl.Artifact:
+        artifact, config = made(output), configs[component.name]
+        component.python_func(config=config, context=context, **{output: artifact}, **inputs)
         return artifact
 
     dataset = run(preprocess, "dataset")
@@ -43,16 +44,14 @@ def main() -> None:
     if recipe.prune is not None:
         models["pruned"] = run(prune, "pruned", dataset=dataset, bundle=models["dense"])
     for id_ in recipe.candidate_ids():
-        candidate = run(
-            quantize, "candidate", instance=id_, dataset=dataset, candidate_id=id_, **models
-        )
-        run(
-            evaluate,
-            "evaluation",
-            instance=id_,
+        candidate.python_func(
             dataset=dataset,
-            candidate=candidate,
             candidate_id=id_,
+            quantize_config=configs["quantize"],
+            evaluate_config=configs["evaluate"],
+            context=context,
+            candidate=made(f"candidate{id_}"),
+            evaluation=made(f"evaluation{id_}"),
             metrics=dsl.Metrics(name="metrics", uri=""),
             confusion=dsl.ClassificationMetrics(name="confusion", uri=""),
             **models,

@@ -4,17 +4,14 @@ A process of its own, because memory that an earlier model gave back would be ta
 unseen. Run as a program, this module measures one model and prints the bytes.
 """
 
-import re
-import resource
 import subprocess
 import sys
 from pathlib import Path
 
 from components.common.litert import LiteRTError
+from components.common.peak_memory import forget_peak, peak_memory_bytes
 
 _RUNS = 3  # The first run still allocates.
-_STATUS = Path("/proc/self/status")
-_CLEAR_REFS = Path("/proc/self/clear_refs")
 
 
 def measure_peak_memory(model: Path) -> int:
@@ -43,24 +40,12 @@ def _grow(model: Path) -> int:
 
     _, *shape = inspect_model(model.read_bytes()).input.shape
     picture = np.zeros(shape, np.uint8)
-    if _CLEAR_REFS.exists():
-        _CLEAR_REFS.write_text("5")  # The peak falls back to now: that of the imports is gone.
-    before = _peak_bytes()
+    forget_peak()  # That of the imports.
+    before = peak_memory_bytes()
     classifier = Classifier(model)
     for _ in range(_RUNS):
         classifier.classify(picture)
-    return _peak_bytes() - before
-
-
-def _peak_bytes() -> int:
-    """Returns the process's peak resident memory."""
-    if not _STATUS.is_file():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # In bytes on macOS.
-    # Linux's ru_maxrss starts with that of the parent, whose memory a child shares until exec.
-    found = re.search(r"^VmHWM:\s+(\d+) kB$", _STATUS.read_text(), re.MULTILINE)
-    if found is None:
-        raise OSError(f"{_STATUS}: there is no VmHWM")
-    return int(found[1]) * 1024
+    return peak_memory_bytes() - before
 
 
 if __name__ == "__main__":

@@ -564,6 +564,8 @@ class Record(Document):
     """ISO 8601, UTC."""
     seconds: float
     peak_memory_bytes: int
+    """While the stage computed: of the process, with what it held already, or of a child that
+    it waited for. Where the system can't tell (it is not Linux), since the process's start."""
     measurements: Mapping[str, float]
     """Figures that the stage took of its own work, such as examples_per_s."""
 

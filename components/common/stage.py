@@ -11,7 +11,6 @@ import dataclasses
 import importlib
 import io
 import os
-import resource
 import shutil
 import sys
 import threading
@@ -33,6 +32,11 @@ from components.common.documents import DatasetManifest, Lineage, Record, TaskRe
 from components.common.errors import BAD_INPUT, UserError
 from components.common.events import Events
 from components.common.libraries import imported_libraries, other_versions
+from components.common.peak_memory import (
+    childrens_peak_memory_bytes,
+    forget_peak,
+    peak_memory_bytes,
+)
 from components.common.run_context import RunContext
 from components.common.store import Store
 from components.common.termination import Terminated
@@ -272,7 +276,11 @@ def _compute(stage: Stage[C], task: Task[C], identity: Mapping[str, str], code: 
     shutil.rmtree(task.output, ignore_errors=True)
     task.output.mkdir(parents=True)
     started, clock = datetime.now(UTC), time.monotonic()
+    # A process may run two stages, one after the other: each is told of its own memory.
+    forget_peak()
+    before = childrens_peak_memory_bytes()
     measurements = stage.compute(task) or {}
+    children = childrens_peak_memory_bytes()
     output_digest, identity_digest = tree_digest(task.output), input_digest(task.output)
     return Record(
         stage=stage.name,
@@ -287,7 +295,7 @@ def _compute(stage: Stage[C], task: Task[C], identity: Mapping[str, str], code: 
         identity_digest="" if identity_digest == output_digest else identity_digest,
         started=started.isoformat(timespec="seconds"),
         seconds=time.monotonic() - clock,
-        peak_memory_bytes=_peak_memory_bytes(),
+        peak_memory_bytes=max(peak_memory_bytes(), children if children > before else 0),
         measurements=measurements,
     )
 
@@ -380,11 +388,3 @@ def _end_with(driver: int) -> None:
                 os.kill(driver, 0)
             except ProcessLookupError:
                 os._exit(1)
-
-
-def _peak_memory_bytes() -> int:
-    peak = max(
-        resource.getrusage(who).ru_maxrss
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    return peak if sys.platform == "darwin" else peak * 1024

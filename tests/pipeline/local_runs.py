@@ -14,6 +14,7 @@ import components
 import pipeline
 from components.common.documents import TaskResult
 from components.common.stage import DRIVER_PID
+from pipeline.target import task_of
 
 LITESMITH = str(Path(sys.executable).with_name("litesmith"))
 
@@ -93,7 +94,7 @@ class LocalRun:
         """Kills the process of one task of a stage; returns whether there was one."""
         for pid in self.children():
             words = _read(pid, "cmdline").split(b"\0")
-            if b"kfp.dsl.executor_main" in words[:4] and stage.encode() in words:
+            if b"kfp.dsl.executor_main" in words[:4] and task_of(stage).encode() in words:
                 os.kill(pid, signal.SIGKILL)
                 return True
         return False

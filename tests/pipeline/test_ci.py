@@ -304,7 +304,7 @@ class _Pods(BaseHTTPRequestHandler):
         ("b", "finetune", 2),
         ("a", "preprocess", 1),
         ("c", "finetune", 3),
-        ("d", "quantize", 4),
+        ("d", "candidate", 4),
     )
 
     def do_GET(self) -> None:  # noqa: N802 (http.server's spelling)
@@ -358,9 +358,11 @@ def test_logs_come_pod_by_pod(tmp_path: Path, kubernetes: Path) -> None:
         ("preprocess", "log of a"),
         ("finetune", "log of b"),
         ("finetune", "log of c"),
-        ("quantize", "(no log: its container has not started, or the pod is gone)"),
+        ("candidate", "(no log: its container has not started, or the pod is gone)"),
     ]
     assert [log.pod for log in read_logs(target, "run-id", "finetune", environment)] == ["b", "c"]
+    for stage in ("quantize", "evaluate", "candidate"):
+        assert [log.pod for log in read_logs(target, "run-id", stage, environment)] == ["d"]
 
 
 def test_no_pods_and_no_kubeconfig_are_explained(tmp_path: Path, kubernetes: Path) -> None:

@@ -325,8 +325,8 @@ def test_a_run_is_followed_to_its_end(cluster: Cluster, server: KfpServer) -> No
         [
             lambda: server.move(run.kfp_id, "RUNNING", preprocess="RUNNING"),
             lambda: server.fail("GET .*/runs/", *["503"] * 12),
-            lambda: server.move(run.kfp_id, "RUNNING", quantize="SUCCEEDED"),
-            lambda: server.move(run.kfp_id, "RUNNING", quantize="FAILED"),
+            lambda: server.move(run.kfp_id, "RUNNING", candidate="SUCCEEDED"),
+            lambda: server.move(run.kfp_id, "RUNNING", candidate="FAILED"),
             lambda: server.move(run.kfp_id, "FAILED"),
         ]
     )
@@ -340,7 +340,7 @@ def test_a_run_is_followed_to_its_end(cluster: Cluster, server: KfpServer) -> No
     assert end.state == "FAILED"
     assert seen[0] == ("PENDING",)
     assert seen[1] == ("RUNNING", "preprocess: running")
-    assert seen[-1][-1] == "quantize: 1 failed, 1 succeeded"
+    assert seen[-1][-1] == "candidate: 1 failed, 1 succeeded"
 
 
 def test_a_run_is_cancelled_once(cluster: Cluster, server: KfpServer) -> None:

@@ -1,7 +1,8 @@
 """The components' contracts under a real KFP: every component run through KFP's own executor.
 
 `executor_inputs.json` is what the driver of KFP 2.17.0 gave each task of a run, with shortened
-addresses and without the texts of configurations. kfp.local is kinder: it states each
+addresses and without the texts of configurations; what quantize and evaluate were given, when
+these were tasks of their own, is put together as candidate's. kfp.local is kinder: it states each
 artifact's type and a name that says something, where the driver gives the number of its
 metadata store, and no type or an empty one. What runs here is the command of the compiled DAG.
 """
@@ -15,6 +16,7 @@ import sys
 import typing
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,7 @@ RECORDED: Json = json.loads(Path(__file__).with_name("executor_inputs.json").rea
 BUCKET = "minio://"
 LOGGED = ("metrics", "confusion")
 """Outputs that a stage is given as artifacts, to log to; of all others it gets the path."""
+COMPOSED = {"candidate": ("quantize", "evaluate")}
 TYPES: Mapping[str, Json] = {
     "unstated": {},
     "empty": {"type": {"instanceSchema": ""}},
@@ -60,9 +63,9 @@ def recorded(component: str, folder: Path) -> Json:
     given: Json = copy.deepcopy(RECORDED[component])
     recipe = load_recipe("digits", tiny=True)
     parameters = run_parameters(recipe, make_target(folder).context("run-1", recipe))
-    for name in given["inputs"]["parameterValues"].keys() & {"config", "context"}:
-        own = "context" if name == "context" else f"{component}_config"
-        given["inputs"]["parameterValues"][name] = parameters[own]
+    values = given["inputs"]["parameterValues"]
+    for name in values.keys() & {"config", "context", "quantize_config", "evaluate_config"}:
+        values[name] = parameters[f"{component}_config" if name == "config" else name]
     given["outputs"]["outputFile"] = f"{folder}{given['outputs']['outputFile']}"
     return given
 
@@ -75,23 +78,28 @@ def arguments_of(spec: Json, component: str, given: Json) -> list[str]:
     return [*container["command"], *arguments]
 
 
+def record(seen: Json, run: Any, config_name: str, /, **arguments: Any) -> None:
+    """Notes what a stage is given, of which its own name and type must be; runs nothing."""
+    hints = typing.get_type_hints(run)
+    for name, value in inspect.signature(run).bind(**arguments).arguments.items():
+        check = TypeAdapter(hints[name], config=ConfigDict(arbitrary_types_allowed=True))
+        value = check.validate_python(value, strict=True)
+        name = config_name if name == "config" else name
+        assert seen.setdefault(name, value) == value, "two stages of a task are given two things"
+
+
 @pytest.fixture
 def execute(tmp_path: Path, spec: Json, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs a component as in its container, up to its stage; returns what the stage was given."""
+    """Runs a component as in its container, up to its stages; returns what these were given."""
     monkeypatch.setenv("_KFP_RUNTIME", "true")
     monkeypatch.setattr(artifact_types, "_MINIO_LOCAL_MOUNT_PREFIX", f"{tmp_path}/minio/")
 
     def run(component: str, given: Json) -> Json:
-        stage = import_module(f"components.{component}.stage")
-        signature, hints = inspect.signature(stage.run), typing.get_type_hints(stage.run)
         seen: Json = {}
-
-        def record(**arguments: Any) -> None:
-            for name, value in signature.bind(**arguments).arguments.items():
-                check = TypeAdapter(hints[name], config=ConfigDict(arbitrary_types_allowed=True))
-                seen[name] = check.validate_python(value, strict=True)
-
-        monkeypatch.setattr(stage, "run", record)
+        for stage in COMPOSED.get(component, (component,)):
+            module = import_module(f"components.{stage}.stage")
+            own = f"{stage}_config" if component in COMPOSED else "config"
+            monkeypatch.setattr(module, "run", partial(record, seen, module.run, own))
         # `sh -ec PROGRAM SOURCE ARGUMENTS`: the program writes the source and starts the executor.
         _, _, _, source, *arguments = arguments_of(spec, component, given)
         path = tmp_path / "ephemeral_component.py"
@@ -170,7 +178,7 @@ def test_the_types_of_artifacts_may_be_unstated(
     assert dict(expected(spec, component, given, tmp_path)).items() <= seen.items()
 
 
-@pytest.mark.parametrize("component", ["quantize", "evaluate", "report"])
+@pytest.mark.parametrize("component", ["candidate", "report"])
 def test_where_nothing_is_pruned_a_stage_gets_none(
     component: str, execute: Any, tmp_path: Path
 ) -> None:
@@ -228,3 +236,39 @@ def test_the_containers_whole_command_runs_the_real_stage(spec: Json, tmp_path: 
     assert (
         "executor-logs" in json.loads(Path(given["outputs"]["outputFile"]).read_text())["artifacts"]
     )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_run_on_what_the_driver_gave_ends_in_a_verdict(spec: Json, tmp_path: Path) -> None:
+    """Every command of the DAG with its real stages, one after the other, on the tiny digits."""
+
+    def run(component: str, **changes: str) -> Json:
+        """Runs one; changes: texts of the recorded input, and what takes their place."""
+        text = json.dumps(on_disk(recorded(component, tmp_path), tmp_path))
+        for before, after in changes.items():
+            text = text.replace(before, after)
+        given: Json = json.loads(text)
+        launch(spec, component, given)
+        output: Json = json.loads(Path(given["outputs"]["outputFile"]).read_text())
+        return output["artifacts"]
+
+    for component in ("preprocess", "validate", "finetune", "prune"):
+        run(component)
+    ids = load_recipe("digits", tiny=True).candidate_ids()
+    recorded_id = RECORDED["candidate"]["inputs"]["parameterValues"]["candidate_id"]
+    addresses = RECORDED["gate"]["inputs"]["artifacts"]["candidates"]["artifacts"]
+    tasks = [artifact["uri"].split("/")[-2] for artifact in addresses]
+    for id_, task in zip(ids, tasks, strict=True):
+        logged = run("candidate", **{f'"{recorded_id}"': f'"{id_}"', tasks[-1]: task})
+        assert logged["metrics"]["artifacts"][0]["metadata"]["accuracy"] > 0.3
+        assert "confusionMatrix" in logged["confusion"]["artifacts"][0]["metadata"]
+    for component in ("benchmark", "gate", "report", "publish", "notify"):
+        run(component)
+
+    folder = tmp_path / "data" / "runs" / "run-1"
+    outcome = Outcome.read(folder)
+    assert (outcome.state, outcome.failed_task) == ("succeeded", None)
+    assert outcome.verdict in ("blessed", "not_blessed")
+    results = {path.stem for path in (folder / "tasks").iterdir()}
+    assert {f"{stage}[{id_}]" for stage in COMPOSED["candidate"] for id_ in ids} <= results

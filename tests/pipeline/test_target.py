@@ -50,6 +50,8 @@ def test_there_is_an_example_of_each_kind() -> None:
         ("machine: {memory: 4GB}", "machine.memory: "),
         ("stages: {training: {cpu: '2'}}", "stages.training"),
         ("auth: {kind: password}", "auth.kind: must be one of command, none, port_forward, "),
+        ("stages: {evaluate: {cpu: '2'}}", "stages.evaluate: evaluate runs in the task candidate"),
+        ("stages: {quantize: {}}", "stages.quantize: quantize runs in the task candidate; give"),
         ("auth: {kind: port_forward}", "host: a port-forward makes its own address"),
         ("data_root: /data", "data_root: /data is neither a gs:// address nor a path on"),
         ("host: kfp.example.com", "host: "),

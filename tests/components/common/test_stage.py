@@ -112,6 +112,17 @@ class TestReuse:
         record = bench.result().record
         assert record is not None and record.measurements == {"numbers": 1.0}
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's resettable peak")
+    def test_each_of_two_stages_in_one_process_is_told_its_own_memory(self, bench: Bench) -> None:
+        peaks = []
+        for size_bytes in (300_000_000, 1000):
+            bench.compute = lambda task, size=size_bytes: bytearray(size) and None  # type: ignore[misc]
+            bench.run(factor=size_bytes)
+            record = bench.result().record
+            assert record is not None
+            peaks.append(record.peak_memory_bytes)
+        assert peaks[0] - peaks[1] > 200_000_000
+
     def test_a_bucket_answers_as_a_folder_does(self, cloud: Storage, tmp_path: Path) -> None:
         bench = Bench(tmp_path, cloud.root)
         outputs = [bench.run({"number": bench.number(21)}) for _ in range(2)]
