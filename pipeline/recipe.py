@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from components.benchmark.config import BenchmarkConfig
 from components.common.config import Section, StageConfig
 from components.common.errors import UserError
+from components.common.exact_tests import required_gains, required_hits
 from components.common.statistics import required_examples
 from components.evaluate.config import EvaluateConfig
 from components.finetune.config import BACKBONE_LIMITS, FinetuneConfig
@@ -120,18 +121,17 @@ class Recipe(Section):
 
     def stage_configs(self) -> Mapping[str, StageConfig]:
         """Returns each component's configuration by its name, with what stages share filled in."""
-        needed = max(self.validation.min_test_examples, self.required_test_examples())
         return {
             "preprocess": self.data,
-            "validate": self.validation.model_copy(
-                update={"min_test_examples": needed, "model_name": self.name}
-            ),
+            "validate": self._validation(),
             "finetune": self.train,
             "prune": self.prune or PruneConfig(),
             "quantize": self.quantize,
             "evaluate": self.evaluate,
             "benchmark": self.benchmark,
-            "gate": self.budgets.model_copy(update={"model_name": self.name}),
+            "gate": self.budgets.model_copy(
+                update={"balanced": self._is_balanced(), "model_name": self.name}
+            ),
             "report": self.report.model_copy(
                 update={"recipe": self.to_yaml(), "budgets": self._drawn_budgets()}
             ),
@@ -142,6 +142,32 @@ class Recipe(Section):
     def _drawn_budgets(self) -> DrawnBudgets:
         drawn = set(DrawnBudgets.model_fields)
         return DrawnBudgets(**self.budgets.model_dump(include=drawn))
+
+    def _is_balanced(self) -> bool:
+        return self.train.class_weights == "balanced"
+
+    def _validation(self) -> ValidateConfig:
+        """Returns validate's configuration with what it must know of other sections."""
+        own, budgets = self.validation, self.budgets
+        # What the gate asks of its candidates together, if all of them take part.
+        alpha = (1 - budgets.confidence) / len(self.candidate_ids())
+        per_class, others = own.min_test_examples_per_class, own.min_other_test_examples
+        if budgets.min_class_recall is not None:
+            recall = budgets.min_class_recall
+            per_class = max(per_class, required_hits(share=recall, alpha=alpha))
+        if budgets.accuracy_drop is not None and not self._is_balanced():
+            others = max(others, required_gains(alpha=alpha))
+        prune = self.prune or PruneConfig()
+        return own.model_copy(
+            update={
+                "min_test_examples": max(own.min_test_examples, self.required_test_examples()),
+                "min_test_examples_per_class": per_class,
+                "min_other_test_examples": others,
+                "balanced": self._is_balanced(),
+                "mirrored": self.train.augment.flip or prune.augment.flip,
+                "model_name": self.name,
+            }
+        )
 
     @classmethod
     def from_yaml(cls, text: str) -> Self:

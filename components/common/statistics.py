@@ -18,9 +18,11 @@ simple sequentially rejective multiple test procedure, Scandinavian Journal of S
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from statistics import NormalDist
 from typing import TYPE_CHECKING, TypeVar
+
+from components.common.exact_tests import binomial_tail, bisect
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +78,7 @@ def inferiority_p_value(lost: int, gained: int, *, examples: int, margin: float)
     """
     p_value = _NORMAL.cdf(drop_score(float(lost), float(gained), examples=examples, drop=margin))
     if gained == 0:
-        return max(p_value, _binomial_tail(lost, examples, margin))
+        return max(p_value, binomial_tail(lost, examples, margin))
     return p_value
 
 
@@ -94,7 +96,7 @@ def drop_upper_bound(lost: int, gained: int, *, examples: int, alpha: float) -> 
     def possible(drop: float) -> bool:
         return inferiority_p_value(lost, gained, examples=examples, margin=drop) >= alpha
 
-    return _last(possible, (lost - gained) / examples, 1.0)
+    return bisect(possible, (lost - gained) / examples, 1.0)
 
 
 def drop_lower_bound(lost: int, gained: int, *, examples: int, alpha: float) -> float:
@@ -103,7 +105,7 @@ def drop_lower_bound(lost: int, gained: int, *, examples: int, alpha: float) -> 
     def possible(gain: float) -> bool:
         return excess_p_value(lost, gained, examples=examples, margin=-gain) >= alpha
 
-    return -_last(possible, (gained - lost) / examples, 1.0)
+    return -bisect(possible, (gained - lost) / examples, 1.0)
 
 
 def examples_for_power(
@@ -159,26 +161,3 @@ def holm(p_values: Mapping[str, float], *, alpha: float) -> dict[str, HolmStep]:
             going = p_values[name] < share
         steps[name] = HolmStep(alpha=share, rejected=going)
     return steps
-
-
-def _binomial_tail(count: int, examples: int, share: float) -> float:
-    """Returns the chance of at most so many events."""
-    total = 0.0
-    for events in range(count + 1):
-        log = math.lgamma(examples + 1) - math.lgamma(events + 1)
-        log -= math.lgamma(examples - events + 1)
-        total += math.exp(log + events * math.log(share) + (examples - events) * math.log1p(-share))
-    return min(total, 1.0)
-
-
-def _last(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """Bisects for the end of the stretch from `low` on which a condition holds.
-
-    The ends themselves are never tried: the statistic is undefined there.
-    """
-    while high - low > 1e-12:
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return high

@@ -33,3 +33,9 @@ def listing(items: Sequence[str]) -> str:
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def shown(names: Sequence[str], most: int = 5) -> str:
+    """Returns `a, b and 7 more` of many names, all of few."""
+    further = len(names) - most
+    return listing([*names[:most], *([f"{further} more"] if further > 0 else [])])

@@ -10,9 +10,13 @@ Drop = Annotated[float, Field(gt=0, lt=1)]
 
 
 class GateConfig(StageConfig):
-    """The recipe's `budgets` section. With no accuracy_drop stated, nothing is blessed."""
+    """The recipe's `budgets` section. With no accuracy_drop stated, nothing is blessed.
 
-    filled_in: ClassVar[frozenset[str]] = frozenset({"model_name"})
+    Whatever is stated, a candidate must be proven better than always answering the most
+    frequent class, and may not get nothing right of a class that has enough test examples.
+    """
+
+    filled_in: ClassVar[frozenset[str]] = frozenset({"balanced", "model_name"})
 
     accuracy_drop: Drop | None = None
     """Non-inferiority margin against float32, as a share: 0.02 is two points."""
@@ -24,6 +28,9 @@ class GateConfig(StageConfig):
     """Likewise for a slice."""
     min_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
     """The lower end of the accuracy's 95 % interval must reach it."""
+    min_class_recall: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The recall of every class must be proven to lie above it (Clopper and Pearson's bound,
+    at `confidence`): 0.8 takes 14 test examples of each class, with several candidates more."""
     size_bytes: Annotated[int, Field(gt=0)] | None = None
     """Of the `.tflite` file."""
     zipped_bytes: Annotated[int, Field(gt=0)] | None = None
@@ -33,5 +40,8 @@ class GateConfig(StageConfig):
     """What the winner has least of, among those that meet every budget."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """One-sided, shared over the candidates (Holm)."""
+    balanced: bool = False
+    """Whether every class counts the same in training; filled in by the recipe. Then the proof
+    that a candidate is better than a constant answer is of its mean recall, not its accuracy."""
     model_name: str = ""
     """The registry's name of the model."""

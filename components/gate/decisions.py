@@ -2,8 +2,9 @@
 
 A candidate must answer three questions: does it exist and meet the budgets of size and
 speed; is it proven not inferior to float32 and to the blessed model, and nowhere proven
-worse than a class or slice may be; is its own accuracy enough. Only those that pass the
-first take part in the second, because each that takes part costs the others certainty.
+worse than a class or slice may be; is it of any use by itself: accurate enough, proven
+better than a constant answer, and right on something of every class. Only those that pass
+the first take part in the second, because each that takes part costs the others certainty.
 """
 
 import dataclasses
@@ -18,15 +19,20 @@ from components.common.documents import (
 )
 from components.common.wording import percent
 from components.gate.case import Case
+from components.gate.classes import ClassResult, forgotten_classes
 from components.gate.comparisons import count_pairs
 from components.gate.entrants import Entrant
 from components.gate.explanations import (
     describe_objective,
+    explain_better,
+    explain_constant_baseline,
     explain_defeat,
     explain_domination,
     explain_power,
     explain_victory,
+    summarize_forgotten,
     superlative,
+    warn_of_forgotten,
 )
 from components.gate.gains import step_gains
 from components.gate.power import acceptance_probability
@@ -38,6 +44,7 @@ from components.gate.selection import (
     rank,
 )
 from components.gate.trials import Trial, try_accuracy
+from components.gate.worth import Worth, judge_worth
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,6 +54,7 @@ class _Selection:
     Attributes:
       contenders: those that meet the budgets of size and speed.
       trial: how their accuracy compares.
+      worth: whether they are of any use by themselves.
       objections: by candidate, why it is out; none for the accepted.
       accepted: those that meet every budget.
       finalists: the accepted that no other one makes pointless.
@@ -55,6 +63,7 @@ class _Selection:
 
     contenders: Sequence[Entrant]
     trial: Trial
+    worth: Worth
     objections: Mapping[str, Sequence[str]]
     accepted: Sequence[Entrant]
     finalists: Sequence[Entrant]
@@ -88,15 +97,17 @@ def _select(case: Case) -> _Selection:
         for e in case.entrants
     }
     contenders = [e for e in case.entrants if not objections[e.candidate_id]]
-    trial = try_accuracy(case, contenders)
+    trial, worth = try_accuracy(case, contenders), judge_worth(case, contenders)
     for entrant in contenders:
         objections[entrant.candidate_id] += trial.objections[entrant.candidate_id]
+        objections[entrant.candidate_id] += worth.objections[entrant.candidate_id]
         objections[entrant.candidate_id] += check_accuracy(entrant, budgets)
     accepted = [e for e in contenders if not objections[e.candidate_id]]
     finalists = [e for e in accepted if find_dominator(e, accepted, budgets) is None]
     return _Selection(
         contenders=contenders,
         trial=trial,
+        worth=worth,
         objections=objections,
         accepted=accepted,
         finalists=finalists,
@@ -116,12 +127,14 @@ def _judge(case: Case, selection: _Selection, entrant: Entrant) -> CandidateVerd
 
 def _weigh(case: Case, selection: _Selection, entrant: Entrant) -> Iterator[str]:
     """Yields why an accepted candidate won or did not."""
-    winner, accepted = selection.winner, selection.accepted
+    winner, accepted, worth = selection.winner, selection.accepted, selection.worth
     assert winner is not None, "there is a winner where there is an accepted candidate"
     dominator = find_dominator(entrant, accepted, case.budgets)
     if entrant is winner:
         comparisons = selection.trial.comparisons[entrant.candidate_id]
         yield from explain_victory(entrant, len(accepted), comparisons, case.budgets)
+        assert worth.constant is not None, "nothing is accepted without a test split"
+        yield explain_better(worth.constant, worth.proofs[entrant.candidate_id])
     elif dominator is not None:
         yield explain_domination(dominator)
     else:
@@ -165,6 +178,28 @@ def _power(case: Case, selection: _Selection) -> tuple[float | None, str]:
 
 
 def _notes(case: Case, selection: _Selection) -> Iterator[str]:
+    """Yields what is to be known of float32, of the winner, and of the blessed model."""
+    worth, baseline = selection.worth, case.baseline
+    if baseline is not None and _baseline_fails(worth):
+        assert worth.constant is not None and worth.baseline is not None
+        yield explain_constant_baseline(worth.constant, worth.baseline, baseline, case.budgets)
+    if (forgotten := _forgotten(case, selection)) and selection.winner is not None:
+        yield warn_of_forgotten(selection.winner.candidate_id, forgotten)
+    yield from _notes_on_blessed(case, selection)
+
+
+def _baseline_fails(worth: Worth) -> bool:
+    return worth.baseline is not None and not worth.baseline.passed
+
+
+def _forgotten(case: Case, selection: _Selection) -> Sequence[ClassResult]:
+    """Returns the classes of which the winner gets no test example right."""
+    if selection.winner is None or case.split is None:
+        return ()
+    return forgotten_classes(selection.winner, case.split)
+
+
+def _notes_on_blessed(case: Case, selection: _Selection) -> Iterator[str]:
     """Yields what is to be known of the blessed model as a reference."""
     blessed = case.blessed
     if blessed is None:
@@ -186,20 +221,29 @@ def _notes(case: Case, selection: _Selection) -> Iterator[str]:
 def _summary(case: Case, selection: _Selection) -> str:
     winner = selection.winner
     if winner is None:
-        return "Nothing is blessed. " + (
-            selection.trial.obstacle
-            or f"None of {len(case.entrants)} candidates meets every budget."
-        )
+        return f"Nothing is blessed. {selection.trial.obstacle or _defeat(case, selection)}"
     accuracy = winner.measured_accuracy
     facts = (
         f"{describe_objective(winner, case.budgets)}, accuracy {percent(accuracy.value)} "
         f"({percent(accuracy.low)} to {percent(accuracy.high)})"
     )
+    caveat = summarize_forgotten(_forgotten(case, selection))
     if case.blessed is not None and case.is_blessed(winner):
         version = case.blessed.model.version
-        return f"{winner.candidate_id} wins and is already blessed, as {version}: {facts}."
+        return f"{winner.candidate_id} wins and is already blessed, as {version}: {facts}.{caveat}"
     place = "it alone meets every budget"
     if (accepted := len(selection.accepted)) > 1:
         place = f"the {superlative(case.budgets)} of {accepted} that meet every budget"
     count = len(case.entrants)
-    return f"{winner.candidate_id} is blessed: {place}, out of {count} candidates; {facts}."
+    return f"{winner.candidate_id} is blessed: {place}, out of {count} candidates; {facts}.{caveat}"
+
+
+def _defeat(case: Case, selection: _Selection) -> str:
+    sentence = f"None of {len(case.entrants)} candidates meets every budget"
+    constant = selection.worth.constant
+    if constant is not None and _baseline_fails(selection.worth):
+        sentence += (
+            f"; not even {BASELINE_ID} is shown to be better than always answering "
+            f"{constant.class_name}"
+        )
+    return f"{sentence}."

@@ -4,10 +4,15 @@ import math
 from collections.abc import Iterator, Sequence
 
 from components.common.documents import Comparison
+from components.common.exact_tests import examples_for_share, required_hits, share_lower_bound
 from components.common.statistics import examples_for_power
-from components.common.wording import milliseconds, percent, points, size
+from components.common.wording import milliseconds, percent, points, shown, size
+from components.gate.classes import ClassResult, ConstantAnswer, Proof
 from components.gate.config import GateConfig
 from components.gate.entrants import Entrant
+
+_IMBALANCED = 1.5
+"""Times as many examples as a class has on average: more makes a class the largest by far."""
 
 
 def explain_small_split(
@@ -86,6 +91,120 @@ def _remedy(comparison: Comparison, discordance: float) -> str:
     return (
         "What was seen is within the budget: if it is the truth, about "
         f"{needed:,} test examples prove it four times in five."
+    )
+
+
+def explain_not_better(constant: ConstantAnswer, proof: Proof, budgets: GateConfig) -> str:
+    """Says why a candidate is of no use although it may lose nothing against float32."""
+    return (
+        f"It is not shown to be better than a constant answer ({percent(1 - proof.alpha)} "
+        f"confidence): {_against_constant(constant, proof, 'it')}. "
+        f"{_remedy_for_constant(constant, budgets)}"
+    )
+
+
+def explain_better(constant: ConstantAnswer, proof: Proof) -> str:
+    """Says what a candidate is proven to be better than."""
+    return (
+        f"It is proven to be better than a constant answer ({percent(1 - proof.alpha)} "
+        f"confidence): {_against_constant(constant, proof, 'it')}."
+    )
+
+
+def explain_constant_baseline(
+    constant: ConstantAnswer, proof: Proof, baseline: Entrant, budgets: GateConfig
+) -> str:
+    """Says that the training itself came to nothing."""
+    nothing_else = ""
+    if not (baseline.outcomes & ~constant.correct).any():
+        nothing_else = f", and is right on nothing but {constant.class_name}"
+    return (
+        f"Not even float32 is shown to be better than a constant answer: "
+        f"{_against_constant(constant, proof, 'float32')}{nothing_else}. It is the training that "
+        f"falls short, not what was made of it. {_remedy_for_constant(constant, budgets)}"
+    )
+
+
+def _against_constant(constant: ConstantAnswer, proof: Proof, subject: str) -> str:
+    article = "an" if proof.measure == "accuracy" else "a"
+    return (
+        f"over {len(constant.correct)} test examples, always answering {constant.class_name} has "
+        f"{article} {proof.measure} of {percent(proof.constant)}, {subject} has "
+        f"{percent(proof.own)}"
+    )
+
+
+def _remedy_for_constant(constant: ConstantAnswer, budgets: GateConfig) -> str:
+    if constant.accuracy * constant.classes > _IMBALANCED:
+        return _remedy_for_rare(budgets)
+    return (
+        "Next to nothing was learned: look at the training in the report, and train longer, from "
+        "pretrained weights (train.weights), or on more pictures."
+    )
+
+
+def _remedy_for_rare(budgets: GateConfig) -> str:
+    if budgets.balanced:
+        return "Give more pictures of what is rare, or train longer."
+    return (
+        "Give more pictures of what is rare, or let every class count the same in training "
+        "(train.class_weights: balanced)."
+    )
+
+
+def explain_forgotten_class(
+    result: ClassResult, budgets: GateConfig, *, classes: int, alpha: float
+) -> str:
+    """Says that a class is proven to fare worse than by guessing among all classes."""
+    return (
+        f"It gets none of {result.examples} test examples of class {result.class_name} right, "
+        f"which is worse than guessing among {classes} classes ({percent(1 - alpha)} confidence). "
+        f"{_remedy_for_rare(budgets)}"
+    )
+
+
+def warn_of_forgotten(candidate_id: str, forgotten: Sequence[ClassResult]) -> str:
+    """Says which classes a candidate does not know, as far as so few examples can tell."""
+    return (
+        f"{candidate_id} gets nothing right of {_counted(forgotten)}: too few test examples to "
+        "prove it worse than guessing there, and too few to trust it. Look at these classes "
+        "before you ship, and give more pictures of them."
+    )
+
+
+def summarize_forgotten(forgotten: Sequence[ClassResult]) -> str:
+    return f" It gets nothing right of {_counted(forgotten)}." if forgotten else ""
+
+
+def _counted(results: Sequence[ClassResult]) -> str:
+    return shown([f"{result.class_name} (0 of {result.examples})" for result in results])
+
+
+def explain_low_recall(result: ClassResult, *, budget: float, alpha: float) -> str:
+    """Says why the recall of the worst class does not meet the budget, and what would help."""
+    recall = result.recall
+    bound = share_lower_bound(result.hits, result.examples, alpha=alpha)
+    least = required_hits(share=budget, alpha=alpha)
+    remedy = "Give more pictures of the class, or train longer."
+    if recall > budget:
+        needed = examples_for_share(expected=recall, share=budget, alpha=alpha)
+        remedy = (
+            f"If what was seen is the truth, about {needed:,} test examples of the class prove it "
+            "four times in five"
+        )
+        remedy += f"; fewer than {least:,} never do." if result.examples < least else "."
+    return (
+        f"Class {result.class_name} is right on {result.hits} of {result.examples} test examples "
+        f"({percent(recall)}), but its recall may be as low as {percent(bound)} "
+        f"({percent(1 - alpha)} confidence), under the {percent(budget)} of "
+        f"budgets.min_class_recall. {remedy}"
+    )
+
+
+def explain_untried_class(result: ClassResult) -> str:
+    return (
+        f"Class {result.class_name} has no test example, so that its recall can't meet "
+        "budgets.min_class_recall: give more pictures of it."
     )
 
 

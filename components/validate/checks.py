@@ -8,10 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from components.common.documents import SPLITS, DatasetManifest, Finding, Split
-from components.common.wording import listing, percent
+from components.common.wording import percent, shown
+from components.validate.classes import (
+    find_constant_test,
+    find_imbalance,
+    find_mirrored_classes,
+    find_small_test_classes,
+)
 from components.validate.config import Action, ValidateConfig
-
-_SHOWN = 5  # Classes or ids named in one message.
 
 
 def check_dataset(
@@ -35,11 +39,19 @@ def check_dataset(
     """
     findings = [
         *_find("test_examples", "stop", lambda: find_small_test(manifest, config)),
+        *_find("test_examples", "stop", lambda: find_constant_test(manifest, config)),
+        *_find("test_examples", "stop", lambda: find_small_test_classes(manifest, config)),
         *_find("missing_class", config.missing_class, lambda: find_missing_classes(manifest)),
         *_find(
             "too_few_examples",
             config.too_few_examples,
             lambda: find_small_classes(manifest, at_least=config.min_examples_per_class),
+        ),
+        *_find("imbalance", config.imbalance, lambda: find_imbalance(manifest, config)),
+        *_find(
+            "mirrored_classes",
+            config.mirrored_classes,
+            lambda: find_mirrored_classes(manifest, config),
         ),
         *_find(
             "duplicates_across_splits",
@@ -94,7 +106,7 @@ def find_missing_classes(manifest: DatasetManifest) -> Iterator[str]:
         counts = _counts(manifest, split)
         if missing := [name for name, count in counts.items() if count == 0]:
             yield (
-                f"the {split} split has no example of {_shown(missing)}; give more pictures of "
+                f"the {split} split has no example of {shown(missing)}; give more pictures of "
                 "them, or a greater share to the split"
             )
 
@@ -107,7 +119,7 @@ def find_small_classes(manifest: DatasetManifest, *, at_least: int) -> Iterator[
     if small:
         named = [f"{name} ({count})" for name, count in small.items()]
         yield (
-            f"fewer than {at_least} training examples of {_shown(named)}; give more pictures, "
+            f"fewer than {at_least} training examples of {shown(named)}; give more pictures, "
             "or lower validate.min_examples_per_class"
         )
 
@@ -121,7 +133,7 @@ def find_duplicates(ids: Mapping[Split, Iterable[str]]) -> Iterator[str]:
             if shared := sorted(found[first] & found[second]):
                 yield (
                     f"{first} and {second} share {len(shared)} of their examples, so that "
-                    f"{second} would flatter the model: {_shown(shared)}"
+                    f"{second} would flatter the model: {shown(shared)}"
                 )
 
 
@@ -130,7 +142,7 @@ def find_changed_classes(manifest: DatasetManifest, blessed: DatasetManifest) ->
     new = sorted(set(manifest.class_names) - set(blessed.class_names))
     gone = sorted(set(blessed.class_names) - set(manifest.class_names))
     changes = [
-        f"{what} {_shown(names)}" for what, names in (("new:", new), ("gone:", gone)) if names
+        f"{what} {shown(names)}" for what, names in (("new:", new), ("gone:", gone)) if names
     ]
     if changes:
         yield f"the classes differ from the blessed model's ({'; '.join(changes)})"
@@ -192,11 +204,6 @@ def _find(check: str, action: Action, find: Callable[[], Iterable[str]]) -> Iter
 def _counts(manifest: DatasetManifest, split: Split) -> dict[str, int]:
     per_class = manifest.splits[split].examples_per_class
     return dict(zip(manifest.class_names, per_class, strict=True))
-
-
-def _shown(names: Sequence[str]) -> str:
-    further = len(names) - _SHOWN
-    return listing([*names[:_SHOWN], *([f"{further} more"] if further > 0 else [])])
 
 
 def _mean(values: Sequence[float]) -> float:

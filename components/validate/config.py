@@ -12,13 +12,20 @@ Action = Literal["ignore", "warn", "stop"]
 class ValidateConfig(StageConfig):
     """The recipe's `validate` section."""
 
-    filled_in: ClassVar[frozenset[str]] = frozenset({"model_name"})
+    filled_in: ClassVar[frozenset[str]] = frozenset({"balanced", "mirrored", "model_name"})
 
     min_examples_per_class: Annotated[int, Field(ge=1)] = 10
     """In the training split."""
     too_few_examples: Action = "warn"
     missing_class: Action = "stop"
     """A class without an example in some split."""
+    max_imbalance: Annotated[float, Field(ge=1)] = 9.0
+    """Times as many training examples as the largest class may have of any other: from 9 on,
+    data are called highly imbalanced (Fernandez et al., Fuzzy Sets and Systems 159, 2008)."""
+    imbalance: Action = "warn"
+    """A class that is rarer than that, where train.class_weights does not make up for it."""
+    mirrored_classes: Action = "warn"
+    """Classes named for what flips turn into one another, such as left and right."""
     duplicates_across_splits: Action = "stop"
     max_label_shift: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Total variation distance between class shares here and in the blessed run."""
@@ -30,5 +37,13 @@ class ValidateConfig(StageConfig):
     """Class names differ from the blessed run's."""
     min_test_examples: Annotated[int, Field(ge=1)] = 1
     """Fewer always stop the run. The recipe raises it to what its budgets need."""
+    min_test_examples_per_class: Annotated[int, Field(ge=1)] = 1
+    """Likewise."""
+    min_other_test_examples: Annotated[int, Field(ge=0)] = 0
+    """Likewise, of all classes but the largest."""
+    balanced: bool = False
+    """Whether every class counts the same in training; filled in by the recipe."""
+    mirrored: bool = False
+    """Whether training flips pictures; filled in by the recipe."""
     model_name: str = ""
     """The registry's name of the model."""

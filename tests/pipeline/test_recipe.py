@@ -9,6 +9,7 @@ import pytest
 from components.common.errors import UserError
 from components.gate.case import Case
 from components.gate.trials import try_accuracy
+from components.validate.config import ValidateConfig
 from pipeline.recipe import (
     SHIPPED,
     Recipe,
@@ -183,6 +184,26 @@ def test_paths_in_a_recipe_are_relative_to_its_file_and_in_an_override_to_the_wo
     assert changed.data.folder == str(elsewhere / "photos")
     assert changed.train.weights == str(elsewhere / "weights.h5")
     assert load_recipe(path, ["data={folder: photos}"]).data.folder == str(elsewhere / "photos")
+
+
+def test_validate_is_told_what_budgets_and_training_ask_of_the_data(tmp_path: Path) -> None:
+    def told(text: str) -> ValidateConfig:
+        recipe = load_recipe(write(tmp_path, MINIMAL + text))
+        config = recipe.stage_configs()["validate"]
+        assert isinstance(config, ValidateConfig)
+        return config
+
+    plain = told(TRAIN)
+    assert (plain.min_other_test_examples, plain.min_test_examples_per_class) == (0, 1)
+    assert (plain.balanced, plain.mirrored) == (False, False)
+    budgets = "quantize: {schemes: [float32]}\nbudgets: {accuracy_drop: 0.1, min_class_recall: 0.8}"
+    config = told(f"{TRAIN}{budgets}")
+    # 0.5 to the power of 5, and 0.8 to that of 14, are the first to lie below 0.05.
+    assert (config.min_other_test_examples, config.min_test_examples_per_class) == (5, 14)
+    trained = "train: {backbone: small_cnn, class_weights: balanced, augment: {flip: true}}\n"
+    config = told(trained)
+    assert (config.balanced, config.mirrored) == (True, True)
+    assert told(f"{TRAIN}prune: {{augment: {{flip: true}}}}").mirrored
 
 
 def test_words_and_addresses_are_no_paths(pictures: Path) -> None:

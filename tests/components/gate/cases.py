@@ -56,11 +56,16 @@ def float32(examples: int = EXAMPLES, *, size_bytes: int = 4000) -> Entrant:
     return make_entrant("float32", baseline_correct(examples), size_bytes=size_bytes)
 
 
-def make_split(examples: int = EXAMPLES, *, slices: list[str] | None = None) -> TestSplit:
-    """Labels rotate, as in the synthetic data set."""
+def make_split(
+    examples: int = EXAMPLES,
+    *,
+    labels: np.ndarray | None = None,
+    slices: list[str] | None = None,
+) -> TestSplit:
+    """Labels rotate, as in the synthetic data set, where none are given."""
     return TestSplit(
         class_names=CLASS_NAMES,
-        labels=np.arange(examples) % len(CLASS_NAMES),
+        labels=np.arange(examples) % len(CLASS_NAMES) if labels is None else labels,
         slices=np.array([s.encode() for s in slices or [""] * examples]),
     )
 
@@ -83,13 +88,14 @@ def bless(
 def decide_on(
     *entrants: Entrant,
     blessed: Blessed | None = None,
+    labels: np.ndarray | None = None,
     slices: list[str] | None = None,
     **budgets: object,
 ) -> Decision:
     """Decides with a margin of 2 points unless another one is given."""
     examples = next((len(e.correct) for e in entrants if e.correct is not None), 0)
     config = GateConfig(**{"accuracy_drop": 0.02, **budgets})  # type: ignore[arg-type]
-    split = make_split(examples, slices=slices) if examples else None
+    split = make_split(examples, labels=labels, slices=slices) if examples else None
     case = Case(entrants=entrants, split=split, budgets=config, blessed=blessed)
     return decide(case, lineage=LINEAGE)
 

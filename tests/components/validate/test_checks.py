@@ -132,7 +132,7 @@ def test_total_variation():
 @pytest.mark.parametrize("action", ["ignore", "warn", "stop"])
 def test_a_finding_is_as_severe_as_configured(action):
     found = manifest(train=(3, 70, 70))
-    findings = check(found, too_few_examples=action)
+    findings = check(found, too_few_examples=action, imbalance="ignore")
     assert [finding.severity for finding in findings] == ([] if action == "ignore" else [action])
     assert (explain_stop(findings) is not None) == (action == "stop")
 
@@ -157,6 +157,7 @@ def test_all_stopping_findings_are_told_at_once():
         ("missing_class", "stop"),
         ("duplicates_across_splits", "stop"),
         ("too_few_examples", "warn"),
+        ("imbalance", "warn"),
         ("label_shift", "warn"),
         ("pixel_shift", "warn"),
     ]
