@@ -120,7 +120,7 @@ class DatasetManifest(Document):
     )
     """The fields that say what the examples are. They alone enter the keys of later stages."""
     PROVENANCE: ClassVar[frozenset[str]] = frozenset(
-        {"source_fingerprint", "statistics", "rejects", "records", "lineage"}
+        {"source_fingerprint", "statistics", "rejects", "notes", "records", "lineage"}
     )
     """The fields that say where the examples came from, or what is told of them. No stage that
     is answered from the store may read them."""

@@ -350,7 +350,7 @@ WIDE = {
     b"bXYZ": (0.1571, 0.06657, 0.78407),
 }
 """The primaries of Display P3, which phones save."""
-NUDGED = {b"rXYZ": (0.4365, 0.2225, 0.0139)}
+NUDGED = {b"rXYZ": (0.4375, 0.2225, 0.0139)}
 """Red as some profiles that are called sRGB have it."""
 
 
