@@ -125,8 +125,16 @@ def doctor(
     target: OptionalTargetOption = None,
     data_root: DataRootOption = DEFAULT_DATA_ROOT,
     registry: RegistryOption = None,
+    trial: Annotated[
+        bool,
+        typer.Option(
+            "--trial",
+            help="Also build the model with random weights and make every candidate of it: "
+            "minutes of processor time.",
+        ),
+    ] = False,
 ) -> None:
-    """Check what a run of a recipe will need, before anything is rented."""
+    """Check what a run of a recipe will need: the data first, in seconds."""
     from pipeline.doctor import examine
     from pipeline.recipe import load_recipe
     from pipeline.tables import show_findings
@@ -139,6 +147,7 @@ def doctor(
         data_root=resolve_root(data_root),
         registry=resolve_registry(registry, data_root),
         target=loaded_target,
+        trial=trial,
     )
     if not show_findings(_console(), findings):
         raise typer.Exit(ExitCode.BAD_INPUT)

@@ -195,7 +195,11 @@ def show_cluster_run(target: str, run_id: str) -> None:
 
 
 @target_app.command("validate")
-def target_validate(target: TargetOption) -> None:
+def target_validate(
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="A target's file, or its name in targets/.")
+    ],
+) -> None:
     """Check a target's file."""
     from pipeline.target import load_target
 
@@ -378,6 +382,7 @@ def _ci_on_cluster(name: str, overrides: list[str], tiny: bool, target: str) -> 
     recipe, where = _prepare(name, overrides, tiny, target)
     if not isinstance(where, KubeflowTarget):
         raise UserError(f"{target}: ci speaks to Kubeflow Pipelines; use `submit --wait` on Vertex")
+    _refuse_what_cannot_run(recipe, where)
     with connected(where) as cluster:
         from pipeline.ci import summarize
         from pipeline.cluster import new_run_id, read_end

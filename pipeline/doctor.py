@@ -1,7 +1,8 @@
-"""Checks what a run will need, in seconds and before anything is rented.
+"""Checks what a run will need, before anything is rented: the data first, in seconds.
 
 Each check ends as a Finding: fine, a warning where it could not be told, or a failure with
-its remedy. The checks do not depend on one another, so that one call shows all troubles.
+its remedy. The checks do not depend on one another, so that one call shows all troubles. What
+takes minutes, the trial of the model, is made where it is asked for.
 """
 
 import dataclasses
@@ -10,6 +11,7 @@ import importlib.metadata
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,10 +20,12 @@ from typing import Literal, get_args
 from packaging.requirements import Requirement
 from urllib3.exceptions import HTTPError
 
-from components.common.documents import Candidate, TaskResult
+from components.common.documents import SPLITS, Candidate, TaskResult
 from components.common.errors import UserError
 from components.common.jobset import GROUP, PLURAL, VERSION
+from components.common.run_context import RunContext
 from components.common.storage import open_storage
+from components.common.surveys import Survey
 from pipeline.container_registry import image_exists
 from pipeline.recipe import LOCATIONS, WORDS_FOR_WEIGHTS, Recipe
 from pipeline.sufficiency import check_sufficiency
@@ -35,6 +39,7 @@ from pipeline.target import (
 from pipeline.trial_recipe import RECIPE_FILE, trial_context, trial_recipe
 
 _TRIAL_TIMEOUT_S = 900
+_SURVEY_TIMEOUT_S = 900
 _LOCAL_EXTRAS = ("beam", "train", "lite")
 _ON_A_VOLUME = "on a volume of the cluster's, which can't be seen from here"
 
@@ -45,26 +50,61 @@ class Finding:
 
     Attributes:
       check: a few words that name it.
-      state: a warning does not fail the doctor: what it says could not be told from here.
+      state: a warning does not fail the doctor: what it says could not be told from here, or
+        was not asked for.
       message: figures, or what is wrong and the remedy.
+      seconds: which the check took.
     """
 
     check: str
-    state: Literal["fine", "warning", "failed"]
+    state: Literal["fine", "warning", "failed", "not tried"]
     message: str = ""
+    seconds: float | None = None
 
 
 def examine(
-    recipe: Recipe, *, data_root: str, registry: str, target: Target | None = None
+    recipe: Recipe,
+    *,
+    data_root: str,
+    registry: str,
+    target: Target | None = None,
+    trial: bool = False,
 ) -> Iterator[Finding]:
-    """Yields the findings of all checks, each as soon as it is made; see `examine_places`."""
-    yield from examine_places(recipe, data_root=data_root, registry=registry, target=target)
-    if target is None or _is_installed(_LOCAL_EXTRAS):
-        yield from try_model(recipe)
+    """Yields the findings of all checks, each as soon as it is made; see `examine_places`.
+
+    Args:
+      recipe: what is to be run.
+      data_root: as for `examine_places`, like the next two.
+      registry: likewise.
+      target: likewise.
+      trial: whether the model is tried as well, which takes minutes.
+    """
+    places = examine_places(recipe, data_root=data_root, registry=registry, target=target)
+    yield from _timed(places)
+    if not trial:
+        yield Finding(
+            "model",
+            "not tried",
+            "--trial builds it with random weights and makes every candidate of it: one to five "
+            "minutes of processor time",
+        )
+    elif target is None or _is_installed(_LOCAL_EXTRAS):
+        yield from _timed(try_model(recipe))
     else:
         yield Finding(
             "model", "warning", "not tried here: pip install 'litesmith[local]' to try it"
         )
+
+
+def _timed(findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Adds to each finding how long it took, where it does not say so itself."""
+    started = time.monotonic()
+    for finding in findings:
+        seconds = finding.seconds
+        if seconds is None:
+            seconds = time.monotonic() - started
+        yield dataclasses.replace(finding, seconds=seconds)
+        started = time.monotonic()
 
 
 def examine_places(
@@ -79,8 +119,11 @@ def examine_places(
       target: where it is to be run; this machine where None.
     """
     yield check_libraries(_LOCAL_EXTRAS if target is None else ("cluster",))
-    yield _judged("budgets", lambda: check_sufficiency(recipe))
     yield from check_data(recipe, is_here=target is None)
+    if target is None and recipe.data.sample is None:
+        yield from survey_data(recipe, data_root=data_root, registry=registry)
+    needed = f"{recipe.least_test_examples()} test examples are needed"
+    yield _judged("budgets", lambda: check_sufficiency(recipe), needed)
     if target is not None:
         data_root, registry = target.data_root, target.registry
     for check, root in (("data root", data_root), ("registry", registry)):
@@ -139,7 +182,64 @@ def check_data(recipe: Recipe, *, is_here: bool = True) -> Iterator[Finding]:
         if not is_here and "://" not in location:
             yield Finding(f"{section}.{key}", "warning", f"{location}: {_ON_A_VOLUME}")
         else:
-            yield _judged(f"{section}.{key}", functools.partial(_look_at, location))
+            yield _judged(f"{section}.{key}", functools.partial(_look_at, location), location)
+
+
+def survey_data(recipe: Recipe, *, data_root: str, registry: str) -> Iterator[Finding]:
+    """Looks at every file of the source, as far as a run does before it decodes the first."""
+    context = RunContext(
+        run_id="doctor", recipe_name=recipe.name, data_root=data_root, registry=registry
+    )
+    surveyor = [sys.executable, "-P", "-m", "components.preprocess.survey"]
+    try:
+        process = subprocess.run(
+            [*surveyor, recipe.data.to_json(), context.to_json()],
+            capture_output=True,
+            timeout=_SURVEY_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        minutes = _SURVEY_TIMEOUT_S // 60
+        yield Finding("pictures", "warning", f"not all were read within {minutes} minutes")
+        return
+    printed = process.stdout if process.returncode == 0 else process.stderr
+    lines = printed.decode(errors="replace").strip().splitlines()
+    last = lines[-1] if lines else f"exit {process.returncode}"
+    if process.returncode != 0:
+        yield Finding("pictures", "failed", last)
+        return
+    yield from judge_survey(Survey.model_validate_json(last), recipe)
+
+
+def judge_survey(survey: Survey, recipe: Recipe) -> Iterator[Finding]:
+    """Yields what preprocess and validate would say of a source."""
+    if survey.problem is not None:
+        yield Finding("pictures", "failed", survey.problem)
+        return
+    splits = ", ".join(f"{survey.in_split(split)} {split}" for split in SPLITS)
+    classes = len(survey.examples["train"])
+    yield Finding(
+        "pictures",
+        "fine",
+        f"{splits}, of {classes} classes; {survey.rejected} would be left out",
+    )
+    needed = recipe.least_test_examples()
+    if survey.in_split("test") < needed:
+        yield Finding(
+            "test split",
+            "failed",
+            f"{survey.in_split('test')} examples, and the budgets take {needed} to prove; give "
+            "more pictures, a greater share in data.splits.test, or a wider budget",
+        )
+    action = recipe.validation.missing_class
+    for split, names in survey.missing_classes().items():
+        if action != "ignore":
+            yield Finding(
+                f"{split} split",
+                "failed" if action == "stop" else "warning",
+                f"has no example of {', '.join(names[:10])}{' …' * (len(names) > 10)}; give more "
+                "pictures of them, or a greater share to the split",
+            )
 
 
 def _look_at(location: str) -> None:
@@ -340,8 +440,8 @@ def _read_trial(recipe: Recipe, folder: Path) -> Iterator[Finding]:
 
 def _finding_of(check: str, result: TaskResult) -> Finding:
     if result.status == "failed":
-        return Finding(check, "failed", result.message)
-    return Finding(check, "fine", f"{result.seconds:.1f} s")
+        return Finding(check, "failed", result.message, result.seconds)
+    return Finding(check, "fine", seconds=result.seconds)
 
 
 def _judged(check: str, examination: Callable[[], str | None], message: str = "") -> Finding:

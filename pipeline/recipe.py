@@ -119,6 +119,10 @@ class Recipe(Section):
             if rivals
         )
 
+    def least_test_examples(self) -> int:
+        """Returns with how many test examples a run goes on."""
+        return max(self.validation.min_test_examples, self.required_test_examples())
+
     def stage_configs(self) -> Mapping[str, StageConfig]:
         """Returns each component's configuration by its name, with what stages share filled in."""
         return {
@@ -160,7 +164,7 @@ class Recipe(Section):
         prune = self.prune or PruneConfig()
         return own.model_copy(
             update={
-                "min_test_examples": max(own.min_test_examples, self.required_test_examples()),
+                "min_test_examples": self.least_test_examples(),
                 "min_test_examples_per_class": per_class,
                 "min_other_test_examples": others,
                 "balanced": self._is_balanced(),

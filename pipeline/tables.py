@@ -122,15 +122,19 @@ def _ago(now: float, moment: float) -> str:
     return f"{seconds:.0f} s"
 
 
-_FINDING_STYLES = {"fine": "green", "warning": "yellow", "failed": "red"}
+_FINDING_STYLES = {"fine": "green", "warning": "yellow", "failed": "red", "not tried": "dim"}
 
 
 def show_findings(console: Console, findings: Iterable[Finding]) -> bool:
     """Prints the doctor's findings as they come; returns whether none failed."""
-    failed = 0
+    failed, untried = 0, list[str]()
     for finding in findings:
-        mark = Text(f"{finding.state:<8}", style=_FINDING_STYLES[finding.state])
-        console.print(Text.assemble(mark, (f"{finding.check}  ", "bold"), finding.message))
+        mark = Text(f"{finding.state:<10}", style=_FINDING_STYLES[finding.state])
+        took = f"  ({finding.seconds:.1f} s)" if finding.seconds is not None else ""
+        name = (f"{finding.check:<16}  ", "bold")
+        console.print(Text.assemble(mark, name, finding.message, (took, "dim")))
         failed += finding.state == "failed"
-    console.print(f"{failed} of the checks failed" if failed else "ready to run")
+        untried += [finding.check] if finding.state == "not tried" else []
+    ready = f"ready to run; not tried: {', '.join(untried)}" if untried else "ready to run"
+    console.print(f"{failed} of the checks failed" if failed else ready)
     return not failed

@@ -38,20 +38,21 @@ class _Preprocessing:
     ) -> Mapping[str, str]:
         if config.sample is not None:
             return {"source": identify_sample(config.sample)}
-        self._inventory = _take_inventory(_list_source(config, run), config, events)
+        self._inventory = take_source_inventory(list_source(config, run), config, events)
         return {"source": self._inventory.fingerprint}
 
     def compute(self, task: Task[PreprocessConfig]) -> Mapping[str, float]:
         inventory = self._inventory
         if inventory is None:
             listing = _list_sample(task.config, task.context)
-            inventory = _take_inventory(listing, task.config, task.events)
+            inventory = take_source_inventory(listing, task.config, task.events)
         from components.preprocess.dataset import write_dataset
 
         return write_dataset(task, inventory)
 
 
-def _list_source(config: PreprocessConfig, run: RunContext) -> Listing:
+def list_source(config: PreprocessConfig, run: RunContext) -> Listing:
+    """Lists the folder or the list that a run is given."""
     if config.folder is not None:
         return list_folder(run.located(config.folder))
     assert config.list is not None  # A run is given one of the three.
@@ -64,7 +65,8 @@ def _list_sample(config: PreprocessConfig, run: RunContext) -> Listing:
     return list_folder(storage.uri(write_sample(config.sample, storage)))
 
 
-def _take_inventory(listing: Listing, config: PreprocessConfig, events: Events) -> Inventory:
+def take_source_inventory(listing: Listing, config: PreprocessConfig, events: Events) -> Inventory:
+    """Reads every file of a listing once, and tells how far it is."""
     return take_inventory(
         listing,
         max_file_bytes=config.max_file_bytes,

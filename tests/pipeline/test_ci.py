@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from pipeline.exit_codes import ExitCode
 from pipeline.pods import read_logs
 from pipeline.results import read_results
 from tests.components.report.fabricate import Fabricated, fabricate
+from tests.kubernetes_server import KubernetesServer
 from tests.pipeline.conftest import make_target
 from tests.pipeline.kfp_server import KfpServer
 from tests.releases import publish_and_bless
@@ -185,9 +186,12 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 # --- the command ----------------------------------------------------------------------
 
 
-def run_ci(folder: Path, server: KfpServer, *options: str) -> tuple[Any, Path]:
+def run_ci(
+    folder: Path, server: KfpServer, *options: str, target: Mapping[str, Any] | None = None
+) -> tuple[Any, Path]:
     path = folder / "target.yaml"
-    path.write_text(make_target(folder, server.host).model_dump_json(exclude_none=True))
+    where = make_target(folder, server.host, **(target or {}))
+    path.write_text(where.model_dump_json(exclude_none=True))
     command = ["ci", "digits", "--tiny", "--target", str(path)]
     command += ["--junit", str(folder / "junit.xml"), *options]
     return CliRunner().invoke(app, command), folder / "junit.xml"
@@ -240,6 +244,19 @@ def test_what_is_refused_is_reported_too(tmp_path: Path, server: KfpServer) -> N
     result, junit = run_ci(tmp_path, server, "--set", "train.epochs=none")
     assert isinstance(result.exception, UserError)
     assert "train.epochs" in junit.read_text()
+    assert not server.runs
+
+
+def test_a_run_that_cannot_succeed_is_not_started(
+    tmp_path: Path, server: KfpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", "/none")
+    workers = {"stages": {"finetune": {"workers": 2}}, "service_account": "litesmith-runner"}
+    with KubernetesServer(has_jobset=False).serving(tmp_path, monkeypatch):
+        result, junit = run_ci(tmp_path, server, target=workers)
+    assert isinstance(result.exception, UserError)
+    assert "can't succeed as things stand\n  workers: no JobSet" in str(result.exception)
+    assert "no JobSet" in junit.read_text()
     assert not server.runs
 
 

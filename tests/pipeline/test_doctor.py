@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,6 +13,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from components.common.surveys import Survey
 from pipeline.cli import app
 from pipeline.container_registry import image_exists, parse_image
 from pipeline.doctor import (
@@ -22,6 +24,8 @@ from pipeline.doctor import (
     check_workers,
     check_writable,
     fits,
+    judge_survey,
+    survey_data,
     try_model,
 )
 from pipeline.exit_codes import ExitCode
@@ -193,10 +197,58 @@ def test_the_model_is_tried_with_every_step() -> None:
     assert {finding.state for finding in findings.values()} == {"fine"}
 
 
-@pytest.mark.slow
 def test_a_failing_check_ends_with_bad_input(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     arguments = ["doctor", "digits", "--tiny", "--data-root", str(tmp_path / "file")]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == ExitCode.BAD_INPUT
     assert "data root" in result.output
+    assert "2 of the checks failed" in result.output
+
+
+def test_the_model_is_tried_where_it_is_asked_for_alone(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["doctor", "digits", "--data-root", str(tmp_path)])
+    assert result.exit_code == ExitCode.OK
+    assert "ready to run; not tried: model" in result.output
+    assert "--trial" in result.output
+    for line in result.output.splitlines():
+        assert not line.startswith("fine") or re.search(r"\(\d+\.\d s\)$", line), line
+
+
+def test_a_folder_without_pictures_is_refused_without_a_budget_too(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    source = ["--set", f"data.folder={tmp_path / 'empty'}", "--set", "budgets.accuracy_drop=null"]
+    arguments = ["doctor", "folder", *source, "--data-root", str(tmp_path / "data")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == ExitCode.BAD_INPUT, result.exception
+    words = " ".join(result.output.split())
+    assert "has no sub-folders" in words and "holds nothing" in words
+
+
+def test_what_a_run_would_find_of_the_pictures_is_judged() -> None:
+    recipe = load_recipe("folder", ["budgets.accuracy_drop=0.1"], locations="open")
+    needed = recipe.least_test_examples()
+    splits = {"train": {"a": 90, "b": 0}, "validation": {"a": 5, "b": 5}}
+
+    def judge(test: int, **changes: str) -> list[tuple[str, str]]:
+        validation = recipe.validation.model_copy(update=changes)
+        survey = Survey(examples={**splits, "test": {"a": test - 1, "b": 1}}, rejected=3)
+        findings = judge_survey(survey, recipe.model_copy(update={"validation": validation}))
+        return [(finding.check, finding.state) for finding in findings]
+
+    fine = ("pictures", "fine")
+    assert judge(needed) == [fine, ("train split", "failed")]
+    assert judge(needed, missing_class="warn") == [fine, ("train split", "warning")]
+    assert judge(needed, missing_class="ignore") == [fine]
+    assert judge(needed - 1, missing_class="ignore") == [fine, ("test split", "failed")]
+    (refused,) = judge_survey(Survey(problem="no sub-folders"), recipe)
+    assert (refused.state, refused.message) == ("failed", "no sub-folders")
+
+
+def test_a_look_at_the_pictures_that_breaks_off_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe("folder", [f"data.folder={tmp_path}"])
+    monkeypatch.setenv("PYTHONHASHSEED", "none")  # With which no Python starts.
+    (finding,) = survey_data(recipe, data_root=str(tmp_path), registry=str(tmp_path))
+    assert finding.state == "failed" and finding.message
