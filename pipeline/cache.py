@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import TypeVar
 
-from pydantic import ValidationError
-
-from components.common.documents import Ancestry, DatasetManifest, Record, TaskResult
+from components.common.documents import Ancestry, DatasetManifest, Document, Record, TaskResult
+from components.common.errors import DamagedError, pass_over
 from components.common.registry import Registry, model_names
 from components.common.storage import Blob, Storage
 
@@ -22,6 +22,8 @@ _READERS = 16  # At once: a bucket takes a tenth of a second for each object.
 
 ABANDONED_S = 3 * 86400
 """A training that has kept no state for so long is not going on."""
+
+D = TypeVar("D", bound=Document)
 
 Place = tuple[str, str]
 """An entry's stage and key."""
@@ -134,8 +136,9 @@ def _find_prunable(
 def _list_entries(storage: Storage, used: Mapping[Place, float]) -> list[Entry]:
     found: dict[Place, list[Blob]] = {}
     for blob in storage.list("store/"):
-        _, stage, key, _ = blob.name.split("/", 3)
-        found.setdefault((stage, key), []).append(blob)
+        parts = blob.name.split("/", 3)
+        if len(parts) == 4:  # Else it is none of ours, such as what a file manager leaves.
+            found.setdefault((parts[1], parts[2]), []).append(blob)
     with ThreadPoolExecutor(_READERS) as pool:
         made = pool.map(lambda place: _made(storage, *place), found)
         entries = [
@@ -150,7 +153,8 @@ def _list_folders(storage: Storage, place: str) -> Iterator[Folder]:
     parts = place.count("/") + 1
     found: dict[str, list[Blob]] = {}
     for blob in storage.list(place.partition("*")[0]):
-        found.setdefault("/".join(blob.name.split("/")[:parts]), []).append(blob)
+        if blob.name.count("/") >= parts:
+            found.setdefault("/".join(blob.name.split("/")[:parts]), []).append(blob)
     yield from (Folder(name, _size(blobs), _newest(blobs)) for name, blobs in found.items())
 
 
@@ -165,8 +169,8 @@ def _newest(blobs: Iterable[Blob]) -> float:
 def _shard_folders(storage: Storage, entry: Entry) -> Iterator[str]:
     for blob in storage.list(f"{entry.name}/"):
         if blob.name.endswith(f"/{DatasetManifest.file_name}"):
-            manifest = DatasetManifest.model_validate_json(storage.read(blob.name))
-            for split in manifest.splits.values():
+            manifest = _parse(DatasetManifest, storage, blob.name)
+            for split in manifest.splits.values() if manifest is not None else ():
                 yield from (shard.path.rpartition("/")[0] for shard in split.shards)
 
 
@@ -176,7 +180,7 @@ def _blessed_places(registry: Storage) -> Iterator[Place]:
         pointer, _ = models.blessed()
         if pointer is not None:
             data = models.read(pointer.version, Ancestry.file_name)
-            for record in Ancestry.model_validate_json(data).records:
+            for record in Ancestry.parse(data).records:
                 yield record.stage, record.key
 
 
@@ -197,22 +201,32 @@ def _last_uses(storage: Storage) -> Mapping[Place, float]:
 
 def _read_uses(storage: Storage, blobs: Iterable[Blob]) -> Mapping[Place, float]:
     """Returns when the tasks ended whose results are among objects, by what they used."""
-    results = [blob for blob in blobs if blob.name.split("/")[2:3] == ["tasks"]]
+    results = [
+        blob
+        for blob in blobs
+        if blob.name.split("/")[2:3] == ["tasks"] and blob.name.endswith(".json")
+    ]
     uses: dict[Place, float] = {}
     with ThreadPoolExecutor(_READERS) as pool:
-        for blob, data in zip(
-            results, pool.map(lambda blob: storage.read(blob.name), results), strict=True
-        ):
-            record = TaskResult.model_validate_json(data).record
-            if record is not None:
+        parsed = pool.map(lambda blob: _parse(TaskResult, storage, blob.name), results)
+        for blob, result in zip(results, parsed, strict=True):
+            if result is not None and (record := result.record) is not None:
                 place = record.stage, record.key
                 uses[place] = max(uses.get(place, 0.0), blob.updated)
     return uses
 
 
 def _made(storage: Storage, stage: str, key: str) -> float | None:
+    record = _parse(Record, storage, f"store/{stage}/{key}/{Record.file_name}")
+    return datetime.fromisoformat(record.started).timestamp() if record is not None else None
+
+
+def _parse(kind: type[D], storage: Storage, name: str) -> D | None:
+    """Returns a document; None where there is none, or a damaged one, which is named."""
     try:
-        data = storage.read(f"store/{stage}/{key}/{Record.file_name}")
-        return datetime.fromisoformat(Record.model_validate_json(data).started).timestamp()
-    except (FileNotFoundError, ValidationError):
+        return kind.parse(storage.read(name), name=storage.uri(name))
+    except FileNotFoundError:
+        return None
+    except DamagedError as error:
+        pass_over(error)
         return None

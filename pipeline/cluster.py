@@ -19,7 +19,7 @@ import kfp_server_api as kfp_api
 from pydantic import ValidationError
 
 from components.common.documents import OUTCOME_IN_LOG, Outcome, TaskResult
-from components.common.errors import UserError
+from components.common.errors import DamagedError, UserError
 from components.common.run_context import RunContext
 from pipeline.compile import WORKFLOW_ID, CompiledDag, run_parameters
 from pipeline.connection import Api, ConflictError, MissingError, UnansweredError
@@ -296,7 +296,7 @@ def read_end(run: ClusterRun, notify_logs: Callable[[], Iterable[str]] = tuple) 
     try:
         storage = run.context.data()
         folder = run.context.run_folder()
-        outcome = Outcome.model_validate_json(storage.read(f"{folder}/{Outcome.file_name}"))
+        outcome = Outcome.parse(storage.read(f"{folder}/{Outcome.file_name}"))
     except FileNotFoundError:
         return _end_without_folder(
             run, notify_logs(), f"{run.context.data_root} holds no outcome of it, seen from here"
@@ -305,9 +305,9 @@ def read_end(run: ClusterRun, notify_logs: Callable[[], Iterable[str]] = tuple) 
         return _end_without_folder(run, notify_logs(), str(error))
     failed = None
     if outcome.failed_task is not None:
-        with contextlib.suppress(FileNotFoundError, ValidationError):
+        with contextlib.suppress(FileNotFoundError, DamagedError):
             name = f"{folder}/tasks/{outcome.failed_task}.json"
-            failed = TaskResult.model_validate_json(storage.read(name))
+            failed = TaskResult.parse(storage.read(name))
     return _end_by_outcome(run, outcome, failed)
 
 
@@ -316,7 +316,10 @@ def _end_without_folder(run: ClusterRun, logs: Iterable[str], reason: str) -> Ru
     told = [line for line in lines if line.startswith(OUTCOME_IN_LOG)]
     if not told:
         return _end_by_state(run, reason)
-    outcome = Outcome.model_validate_json(told[-1].removeprefix(OUTCOME_IN_LOG))
+    try:
+        outcome = Outcome.parse(told[-1].removeprefix(OUTCOME_IN_LOG).encode())
+    except DamagedError:
+        return _end_by_state(run, reason)
     return _end_by_outcome(run, outcome, failed=None)
 
 

@@ -425,7 +425,7 @@ def _read_trial(recipe: Recipe, folder: Path) -> Iterator[Finding]:
     results = {
         result.task: result
         for path in tasks.glob("*.json")
-        for result in [TaskResult.model_validate_json(path.read_bytes())]
+        for result in [TaskResult.parse(path.read_bytes())]
     }
     for task in ("preprocess", "finetune", "prune"):
         if task in results:

@@ -247,7 +247,8 @@ def _versions(model: Registry) -> Iterator[ListedVersion]:
 
 
 def _read(model: Registry, version: str, document: type[D]) -> D:
-    return document.model_validate_json(model.read(version, document.file_name))
+    name = model.uri(version, document.file_name)
+    return document.parse(model.read(version, document.file_name), name=name)
 
 
 def _figures(before: Release, after: Release) -> Iterator[Change]:

@@ -7,8 +7,6 @@ stored output. So figures of a run on a cluster are read as those of a local one
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from pydantic import ValidationError
-
 from components.common.documents import (
     Benchmark,
     Candidate,
@@ -21,7 +19,7 @@ from components.common.documents import (
     Release,
     TaskResult,
 )
-from components.common.errors import UserError
+from components.common.errors import DamagedError, UserError
 from components.common.receipts import collect_receipt
 from components.common.registry import Registry
 from components.common.run_context import RunContext
@@ -66,7 +64,7 @@ def read_results(context: RunContext) -> RunResults:
         data = context.data().read(f"{context.run_folder()}/{Decision.file_name}")
     except FileNotFoundError:
         return RunResults(decision=None, candidates=(), blessed=None, tasks=tasks)
-    decision = Decision.model_validate_json(data)
+    decision = Decision.parse(data)
     return RunResults(
         decision=decision,
         candidates=tuple(_candidates(context, decision, tasks)),
@@ -82,7 +80,7 @@ def summarize(context: RunContext) -> RunSummary | None:
         data = context.data().read(f"{context.run_folder()}/{Published.file_name}")
     except FileNotFoundError:
         return None
-    published = Published.model_validate_json(data)
+    published = Published.parse(data)
     return RunSummary(
         verdict=published.verdict,
         message=published.message,
@@ -132,8 +130,8 @@ def _documents(store: Store, tasks: Iterable[TaskResult], kind: type[D]) -> Iter
     for task in tasks:
         if task.record is not None and task.record.stage == _STAGES[kind]:
             try:
-                yield kind.model_validate_json(store.read_file(task.record, kind.file_name))
-            except (FileNotFoundError, ValidationError):
+                yield kind.parse(store.read_file(task.record, kind.file_name))
+            except (FileNotFoundError, DamagedError):
                 continue
 
 

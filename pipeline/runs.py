@@ -12,27 +12,26 @@ tensorboard/   the curves of what was trained, a folder for each task that train
 import contextlib
 import fcntl
 import importlib.metadata
-import json
 import os
 import platform
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Literal, TypeVar
 
-from pydantic import ValidationError
-
 from components.common.documents import (
     Document,
     Estimate,
+    Moment,
     Outcome,
     Part,
     TaskResult,
     Verdict,
 )
-from components.common.errors import UserError
+from components.common.errors import DamagedError, UserError, pass_over
 from components.common.run_context import RunContext
+from components.common.storage import read_whole_file
 from pipeline.recipe import Recipe
 
 D = TypeVar("D", bound=Document)
@@ -55,7 +54,7 @@ class RunDescription(Document):
     """The whole recipe, defaults included, as YAML."""
     command: tuple[str, ...]
     working_folder: str
-    started: str
+    started: Moment
     """ISO 8601, UTC."""
     versions: dict[str, str]
 
@@ -116,9 +115,12 @@ class RunFolder:
         return _read(RunSummary, self.path)
 
     def tasks(self) -> list[TaskResult]:
-        """Returns the results of the tasks that ended, in the order in which they did."""
+        """Returns the results of the tasks that ended, in the order in which they did.
+
+        A damaged one is passed over, with a word on stderr.
+        """
         files = sorted((self.path / "tasks").glob("*.json"), key=lambda file: file.stat().st_mtime)
-        return [TaskResult.model_validate_json(file.read_bytes()) for file in files]
+        return list(_read_results(files))
 
     def state(self) -> RunState:
         if self.is_running():
@@ -147,6 +149,14 @@ class RunFolder:
         with (self.path / RunDescription.file_name).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield
+
+
+def _read_results(files: Iterable[Path]) -> Iterator[TaskResult]:
+    for file in files:
+        try:
+            yield TaskResult.parse(read_whole_file(file), name=str(file))
+        except DamagedError as error:
+            pass_over(error)
 
 
 def create_run(
@@ -225,9 +235,13 @@ def runs_folder(data_root: Path) -> Path:
 
 
 def list_runs(data_root: Path) -> list[RunFolder]:
-    """Returns the runs below a data root, the latest first."""
+    """Returns the runs below a data root, the latest first.
+
+    One whose description is damaged is passed over, with a word on stderr.
+    """
     descriptions = runs_folder(data_root).glob(f"*/{RunDescription.file_name}")
-    return [RunFolder(path.parent) for path in sorted(descriptions, reverse=True)]
+    folders = [RunFolder(path.parent) for path in sorted(descriptions, reverse=True)]
+    return [folder for folder in folders if _read(RunDescription, folder.path) is not None]
 
 
 def find_run(data_root: Path, run_id: str) -> RunFolder:
@@ -255,7 +269,11 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 
 def _read(kind: type[D], directory: Path) -> D | None:
+    """Returns a document; None where there is none, or a damaged one, which is named."""
     try:
         return kind.read(directory)
-    except (FileNotFoundError, ValidationError, json.JSONDecodeError):
+    except FileNotFoundError:
+        return None
+    except DamagedError as error:
+        pass_over(error)
         return None

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from components.common.storage import Storage
 
 _KEPT = 2
+_LARGEST_BYTES = 16 << 30
 _NAME = re.compile(r"(?P<number>\d{8})-(?P<digest>[0-9a-f]{64})\.npz")
 _POSITION = "position"
 
@@ -66,7 +67,7 @@ class Checkpoints:
     def load_named(self, name: str) -> State | None:
         """Returns one state; None where it is not there, or not whole."""
         with contextlib.suppress(FileNotFoundError, *_DAMAGED):
-            data = self._storage.read(f"{self._folder}/{name}")
+            data = self._storage.read(f"{self._folder}/{name}", max_bytes=_LARGEST_BYTES)
             if hashlib.sha256(data).hexdigest() == name[9:-4]:
                 return _decode(data)
         return None

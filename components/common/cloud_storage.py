@@ -11,6 +11,7 @@ resumed. STORAGE_EMULATOR_HOST names an emulator, as for Google's other tools.
 import base64
 import contextlib
 import functools
+import io
 import os
 import uuid
 from collections.abc import Iterator, Mapping
@@ -30,6 +31,7 @@ from requests import RequestException  # type: ignore[import-untyped]
 from components.common.errors import UserError
 from components.common.storage import (
     ABSENT,
+    SMALL_BYTES,
     Blob,
     PreconditionError,
     StorageError,
@@ -37,6 +39,7 @@ from components.common.storage import (
     check_name,
     file_checksum,
     files_below,
+    too_large,
 )
 
 _TIMEOUT_S = (10.0, 60.0)  # To connect, and between two packets of an answer.
@@ -65,12 +68,12 @@ class CloudStorage:
         self.root = f"gs://{self._bucket_name}/{self._prefix}".rstrip("/")
         self._patience_s = patience_s
 
-    def read(self, name: str) -> bytes:
-        return self._read(name)[0]
+    def read(self, name: str, *, max_bytes: int = SMALL_BYTES) -> bytes:
+        return self._read(name, max_bytes)[0]
 
-    def read_with_generation(self, name: str) -> tuple[bytes, int]:
+    def read_with_generation(self, name: str, *, max_bytes: int = SMALL_BYTES) -> tuple[bytes, int]:
         try:
-            return self._read(name)
+            return self._read(name, max_bytes)
         except FileNotFoundError:
             return b"", ABSENT
 
@@ -148,17 +151,19 @@ class CloudStorage:
         retry = DEFAULT_RETRY.with_delay(initial=0.25, maximum=30.0, multiplier=2.0)
         return {"retry": retry.with_timeout(self._patience_s), "timeout": _TIMEOUT_S}
 
-    def _read(self, name: str) -> tuple[bytes, int]:
+    def _read(self, name: str, max_bytes: int) -> tuple[bytes, int]:
         with self._explained():
             for _ in range(_ATTEMPTS):
                 blob = self._bucket.blob(self._full(name))
                 try:
-                    data = blob.download_as_bytes(checksum="crc32c", **self._options)
+                    buffer = _Bounded(self.uri(name), max_bytes)
+                    blob.download_to_file(buffer, checksum="crc32c", **self._options)
                 except _BROKEN:
                     continue
                 except api.NotFound as error:
                     self._require_bucket()
                     raise FileNotFoundError(self.uri(name)) from error
+                data = buffer.getvalue()
                 if google_crc32c.value(data) == _crc32c(blob):
                     return data, int(blob.generation)
         raise self._given_up(name)
@@ -347,6 +352,20 @@ class CloudStorage:
 
 
 # The library retries neither damage nor an error's text that breaks off in a download.
+class _Bounded(io.BytesIO):
+    """Takes so many bytes of an object, and refuses the next."""
+
+    def __init__(self, uri: str, max_bytes: int) -> None:
+        super().__init__()
+        self._uri = uri
+        self._max_bytes = max_bytes
+
+    def write(self, data: Any, /) -> int:
+        if self.tell() + memoryview(data).nbytes > self._max_bytes:
+            raise too_large(self._uri, self._max_bytes)
+        return super().write(data)
+
+
 _BROKEN = (DataCorruption, RequestException)
 _UNAVAILABLE = (api.GoogleAPIError, auth.GoogleAuthError, RequestException)
 

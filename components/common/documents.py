@@ -4,15 +4,32 @@ A document is frozen, refuses unknown fields, and names the version of its schem
 holds nothing that differs between two computations of the same thing (no times, no
 paths, no run ids), so that its bytes can enter a content digest. What differs is in the
 record of the task that made it.
+
+The text of a document begins with the digest of the rest of it, so that a flipped bit in a
+figure is noticed. That guards against damage, not against malice: whoever writes a file can
+write its digest.
 """
 
+import hashlib
+import json
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from components.common.digests import canonical_json
+from components.common.digests import canonical_json, text_digest
+from components.common.errors import DamagedError
+from components.common.storage import read_whole_file, write_whole_file
+
+
+def _check_moment(text: str) -> str:
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("a time without its zone")
+    return text
+
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -23,6 +40,10 @@ BackboneName = Literal[
     "small_cnn", "efficientnet_lite0", "mobilenet_v2", "resnet50_v2", "inception_v3", "vgg16"
 ]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+Moment = Annotated[str, AfterValidator(_check_moment)]
+"""ISO 8601 with a time zone."""
 
 
 class Part(BaseModel):
@@ -45,14 +66,90 @@ class Document(Part):
 
     @classmethod
     def read(cls, directory: Path) -> Self:
-        return cls.model_validate_json((directory / cls.file_name).read_bytes())
+        """Reads the document of a directory.
+
+        Raises:
+          FileNotFoundError: it has none.
+          DamagedError: it is not as `write` wrote it.
+        """
+        path = directory / cls.file_name
+        return cls.parse(read_whole_file(path), name=str(path))
+
+    @classmethod
+    def parse(cls, data: bytes, *, name: str = "") -> Self:
+        """Returns the document that a text of `to_json` holds.
+
+        Args:
+          data: the text; a line end may follow.
+          name: of the file, for the message.
+
+        Raises:
+          DamagedError: it is no such text, or an older or newer litesmith wrote it.
+        """
+        name = name or cls.file_name
+        seal = _SEAL.match(data)
+        body = b"{" + data[seal.end() :].removesuffix(b"\n") if seal else b""
+        if seal is None or hashlib.sha256(body).hexdigest().encode() != seal[1]:
+            raise DamagedError(f"{name}: {_explain_damage(data)}")
+        try:
+            if _ENDLESS_NUMBER.search(body):
+                raise ValueError("a number of hundreds of digits")
+            document = cls.model_validate_json(body)
+            canonical_json(document.model_dump())  # Refuses what no JSON has, such as infinity.
+        except (ValidationError, ValueError) as error:
+            reason = _explain_version(body) or f"is damaged ({_first_line(error)}); {_REMEDY}"
+            raise DamagedError(f"{name}: {reason}") from error
+        return document
 
     def write(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / self.file_name).write_text(self.to_json() + "\n", encoding="utf-8")
+        write_whole_file(directory / self.file_name, self.to_json().encode() + b"\n")
 
     def to_json(self) -> str:
-        return canonical_json(self.model_dump(mode="json"))
+        """Returns the canonical JSON, its own digest ahead of the other fields."""
+        text = canonical_json(self.model_dump(mode="json"))
+        return f'{{"digest":"{text_digest(text)}",{text[1:]}'
+
+
+_FORMAT = 1
+"""The version of all documents' schema."""
+
+_SEAL = re.compile(rb'\{"digest":"([0-9a-f]{64})",')
+
+_ENDLESS_NUMBER = re.compile(rb"[:,\[]-?\d{400}")
+"""Takes the square of its length to be read, and can't be written again."""
+
+_REMEDY = "move it away, and run again where its content is still wanted"
+
+
+def _explain_damage(data: bytes) -> str:
+    if not data.strip(b"\0 \n"):
+        return f"is empty; {_REMEDY}"
+    return _explain_version(data) or f"is damaged, or cut, or of an older litesmith; {_REMEDY}"
+
+
+def _explain_version(data: bytes) -> str:
+    """Says that a newer litesmith wrote a text, where it says so itself."""
+    try:
+        version = json.loads(data[:_LOOKED_AT])["schema_version"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    if not isinstance(version, int) or version <= _FORMAT:
+        return ""
+    return (
+        f"was written by a newer litesmith (format {version}, this one reads {_FORMAT}); update "
+        "litesmith"
+    )
+
+
+_LOOKED_AT = 1 << 20
+"""Bytes of a text that is not understood."""
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        found = error.errors(include_input=False, include_url=False)[0]
+        return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
+    return str(error).partition("\n")[0]
 
 
 class Lineage(Part):
@@ -491,7 +588,7 @@ class Release(Document):
     latency_ms: float | None
     """p50 at one thread."""
     dataset_fingerprint: str
-    created: str
+    created: Moment
     """ISO 8601, UTC. A release is the one document that carries a date."""
     run_id: str
     lineage: Lineage
@@ -506,7 +603,7 @@ class BlessedPointer(Document):
     version: str
     model_sha256: str
     candidate_id: str
-    blessed_at: str
+    blessed_at: Moment
     """ISO 8601, UTC."""
     run_id: str
     """The run that blessed it; empty where a person rolled back to it."""
@@ -560,7 +657,7 @@ class Record(Document):
     identity_digest: str = ""
     """By which later stages know the output, where not all of it bears identity: the digest of
     a data set's examples."""
-    started: str
+    started: Moment
     """ISO 8601, UTC."""
     seconds: float
     peak_memory_bytes: int

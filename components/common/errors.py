@@ -1,5 +1,7 @@
 """Errors whose text is meant for the person who runs litesmith."""
 
+import sys
+
 
 class UserError(Exception):
     """A mistake that the user can mend: bad input, a refused value, a missing file.
@@ -7,6 +9,15 @@ class UserError(Exception):
     The message names the file, key or value, what was expected, and what to do. Entry
     points print it without a traceback and exit with `BAD_INPUT`.
     """
+
+
+class DamagedError(UserError):
+    """A file that is not as litesmith writes it: cut, changed, of another version, too large."""
+
+
+def pass_over(error: DamagedError) -> None:
+    """Says that a damaged file is left out of what is shown or gathered."""
+    print(f"passed over: {error}", file=sys.stderr, flush=True)
 
 
 BAD_INPUT = 2  # The exit status of a process that ended with a UserError.

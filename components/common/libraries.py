@@ -13,7 +13,6 @@ from collections.abc import Mapping
 DISTRIBUTIONS = {
     "ai-edge-litert": "ai_edge_litert",
     "apache-beam": "apache_beam",
-    "google-cloud-storage": "google.cloud.storage",
     "google-crc32c": "google_crc32c",
     "jinja2": "jinja2",
     "kfp": "kfp",

@@ -3,19 +3,26 @@
 from collections.abc import Iterable, Iterator
 
 from components.common.documents import Receipt, Record, TaskResult
+from components.common.errors import DamagedError, pass_over
 from components.common.run_context import RunContext
+from components.common.storage import Storage
 
 
 def collect_receipt(context: RunContext) -> Receipt:
-    """Returns the results of all tasks that have ended so far."""
+    """Returns the results of all tasks that have ended so far; damaged ones are passed over."""
     storage = context.data()
     blobs = storage.list(f"{context.run_folder()}/tasks/")
-    tasks = tuple(
-        TaskResult.model_validate_json(storage.read(blob.name))
-        for blob in sorted(blobs, key=lambda blob: (blob.updated, blob.name))
-        if blob.name.endswith(".json")
-    )
+    ended = sorted(blobs, key=lambda blob: (blob.updated, blob.name))
+    tasks = tuple(_results(storage, [blob.name for blob in ended if blob.name.endswith(".json")]))
     return Receipt(run_id=context.run_id, tasks=tasks, seconds=sum(task.seconds for task in tasks))
+
+
+def _results(storage: Storage, names: Iterable[str]) -> Iterator[TaskResult]:
+    for name in names:
+        try:
+            yield TaskResult.parse(storage.read(name), name=storage.uri(name))
+        except DamagedError as error:
+            pass_over(error)
 
 
 def find_ancestors(tasks: Iterable[TaskResult], digests: Iterable[str]) -> tuple[Record, ...]:

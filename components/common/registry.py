@@ -58,13 +58,13 @@ class Registry:
         data, generation = self._storage.read_with_generation(self._pointer_name())
         if generation == ABSENT:
             return None, ABSENT
-        return BlessedPointer.model_validate_json(data), generation
+        return BlessedPointer.parse(data), generation
 
     def releases(self) -> tuple[Release, ...]:
         """Returns all complete versions, the oldest first."""
         names = [blob.name for blob in self._storage.list(f"{self.model_name}/versions/")]
         found = [
-            Release.model_validate_json(self._storage.read(name))
+            Release.parse(self._storage.read(name))
             for name in names
             if name.endswith(f"/{Release.file_name}")
         ]
@@ -79,7 +79,7 @@ class Registry:
         try:
             if not _VERSION.fullmatch(version):
                 raise FileNotFoundError(version)
-            return Release.model_validate_json(self.read(version, Release.file_name))
+            return Release.parse(self.read(version, Release.file_name))
         except FileNotFoundError as error:
             known = ", ".join(release.version for release in self.releases()) or "none yet"
             raise UserError(
@@ -147,7 +147,7 @@ class Registry:
         for file_name, data in {MODEL_FILE: model, **settled}.items():
             self._ensure(self._name(version, file_name), data)
         self._ensure(self._name(version, Release.file_name), last)
-        return Release.model_validate_json(last)
+        return Release.parse(last)
 
     def bless(self, release: Release, *, run_id: str, generation: int) -> BlessedPointer:
         """Moves the pointer to a version.

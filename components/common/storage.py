@@ -15,18 +15,22 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import google_crc32c
 
-from components.common.errors import UserError
+from components.common.errors import DamagedError, UserError
 
 ABSENT = 0
 """The generation of an object that does not exist."""
+
+SMALL_BYTES = 64 << 20
+"""More than any document, record or list that litesmith writes and reads whole."""
 
 
 class PreconditionError(Exception):
@@ -57,8 +61,15 @@ class Storage(Protocol):
 
     root: str
 
-    def read(self, name: str) -> bytes: ...
-    def read_with_generation(self, name: str) -> tuple[bytes, int]:
+    def read(self, name: str, *, max_bytes: int = SMALL_BYTES) -> bytes:
+        """Returns an object's bytes.
+
+        Raises:
+          DamagedError: it holds more than max_bytes.
+        """
+        ...
+
+    def read_with_generation(self, name: str, *, max_bytes: int = SMALL_BYTES) -> tuple[bytes, int]:
         """Returns an object's bytes and generation; (b"", ABSENT) where there is none."""
         ...
 
@@ -119,13 +130,64 @@ def open_storage(root: str) -> Storage:
 
 def file_checksum(path: Path) -> tuple[int, int]:
     """Returns a local file's size in bytes and its CRC-32C."""
+    with open_regular_file(path) as file:
+        return _checksum(file)
+
+
+def _checksum(file: BinaryIO) -> tuple[int, int]:
     crc = google_crc32c.Checksum()
     size = 0
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            crc.update(chunk)
-            size += len(chunk)
+    while chunk := file.read(1 << 20):
+        crc.update(chunk)
+        size += len(chunk)
     return size, int.from_bytes(crc.digest(), "big")
+
+
+def open_regular_file(path: Path) -> BinaryIO:
+    """Opens a file to read, at once: what is no file, such as a pipe, would let a reader wait.
+
+    Raises:
+      FileNotFoundError: there is none, or it is something else.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, "no file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_whole_file(path: Path, *, max_bytes: int = SMALL_BYTES) -> bytes:
+    """Returns a local file's bytes.
+
+    Raises:
+      FileNotFoundError: there is none, or it is no file.
+      DamagedError: it holds more than max_bytes.
+    """
+    with open_regular_file(path) as file:
+        return _read_bounded(file, max_bytes)
+
+
+def write_whole_file(path: Path, data: bytes) -> None:
+    """Writes a local file, and the folders above it: whole, or not at all."""
+    with beside(path) as partial:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+
+
+def too_large(name: str, max_bytes: int) -> DamagedError:
+    return DamagedError(
+        f"{name}: holds more than the {max_bytes:,} bytes that litesmith may have written there; "
+        "move it away"
+    )
+
+
+def _read_bounded(file: BinaryIO, max_bytes: int) -> bytes:
+    if os.fstat(file.fileno()).st_size > max_bytes:
+        raise too_large(str(file.name), max_bytes)
+    data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise too_large(str(file.name), max_bytes)
+    return data
 
 
 def check_name(name: str) -> str:
@@ -154,12 +216,12 @@ class LocalStorage:
     def __init__(self, root: str) -> None:
         self.root = str(Path(root).expanduser().resolve())
 
-    def read(self, name: str) -> bytes:
-        return self._read(name)[0]
+    def read(self, name: str, *, max_bytes: int = SMALL_BYTES) -> bytes:
+        return self._read(name, max_bytes)[0]
 
-    def read_with_generation(self, name: str) -> tuple[bytes, int]:
+    def read_with_generation(self, name: str, *, max_bytes: int = SMALL_BYTES) -> tuple[bytes, int]:
         try:
-            return self._read(name)
+            return self._read(name, max_bytes)
         except FileNotFoundError:
             return b"", ABSENT
 
@@ -171,7 +233,7 @@ class LocalStorage:
                 if if_generation is not None:
                     turn.enter_context(self._locked())
                     self._supersede(name, partial, if_generation)
-                generation = _generation(partial.stat(), data)
+                generation = _generation(partial.stat(), google_crc32c.value(data))
                 os.replace(partial, path)
         return generation
 
@@ -186,9 +248,9 @@ class LocalStorage:
         folder, _, beginning = prefix.rpartition("/")
         for path in files_below(self._path(folder) if folder else Path(self.root), beginning):
             with contextlib.suppress(FileNotFoundError):  # Removed since it was seen.
-                stat = path.stat()
+                found = path.stat()
                 name = path.relative_to(self.root).as_posix()
-                yield Blob(name, stat.st_size, stat.st_mtime)
+                yield Blob(name, found.st_size, found.st_mtime)
 
     def upload(self, path: Path, name: str) -> None:
         _copy(path, self._path(name))
@@ -217,14 +279,14 @@ class LocalStorage:
     def _path(self, name: str) -> Path:
         return Path(self.root, check_name(name))
 
-    def _read(self, name: str) -> tuple[bytes, int]:
-        with _found(name), self._path(name).open("rb") as file:
-            data = file.read()
-            return data, _generation(os.fstat(file.fileno()), data)
+    def _read(self, name: str, max_bytes: int) -> tuple[bytes, int]:
+        with _found(name), open_regular_file(self._path(name)) as file:
+            data = _read_bounded(file, max_bytes)
+            return data, _generation(os.fstat(file.fileno()), google_crc32c.value(data))
 
     def _supersede(self, name: str, partial: Path, generation: int) -> None:
         """Readies a file to take the place of an object of a generation, under the lock."""
-        _, standing = self.read_with_generation(name)
+        standing = self._standing(name)
         if standing != generation:
             raise PreconditionError(name)
         # Later than what it replaces, though the clock may have stood still since.
@@ -233,6 +295,15 @@ class LocalStorage:
         with partial.open("rb") as file:  # A pointer survives a power cut whole.
             os.fsync(file.fileno())
 
+    def _standing(self, name: str) -> int:
+        """Returns an object's generation, however large it is."""
+        try:
+            with _found(name), open_regular_file(self._path(name)) as file:
+                _, crc32c = _checksum(file)
+                return _generation(os.fstat(file.fileno()), crc32c)
+        except FileNotFoundError:
+            return ABSENT
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         with Path(self.root, f"{_OWN}lock").open("ab") as lock:
@@ -240,13 +311,13 @@ class LocalStorage:
             yield
 
 
-def _generation(stat: os.stat_result, data: bytes) -> int:
+def _generation(found: os.stat_result, crc32c: int) -> int:
     """Derives a local generation from time and content.
 
     Time tells apart two writes of the same bytes; content, two writes within the
     resolution of a file system's clock.
     """
-    return (stat.st_mtime_ns << 32) | int(google_crc32c.value(data))
+    return (found.st_mtime_ns << 32) | crc32c
 
 
 def files_below(folder: Path, beginning: str = "") -> Iterator[Path]:

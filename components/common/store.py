@@ -11,10 +11,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from components.common.digests import tree_digest
 from components.common.documents import Record
+from components.common.errors import DamagedError
 from components.common.storage import ABSENT, PreconditionError, Storage
 
 Verify = Callable[[Path], bool]
@@ -99,8 +98,8 @@ class Store:
         if generation == ABSENT:
             return None, ABSENT
         try:
-            record = Record.model_validate_json(data)
-        except ValidationError:
+            record = Record.parse(data)
+        except DamagedError:
             return None, generation
         return (record if (record.stage, record.key) == (stage, key) else None), generation
 

@@ -2,9 +2,8 @@
 
 from typing import TypeVar
 
-from pydantic import ValidationError
-
 from components.common.documents import Decision, Document, Outcome, Published, Receipt
+from components.common.errors import DamagedError
 from components.common.run_context import RunContext
 from components.common.storage import Storage
 
@@ -65,6 +64,6 @@ def _describe_success(context: RunContext) -> Outcome:
 def _read(document: type[D], storage: Storage, folder: str) -> D | None:
     """Returns a document of the run folder; None where it is missing or damaged."""
     try:
-        return document.model_validate_json(storage.read(f"{folder}/{document.file_name}"))
-    except (FileNotFoundError, ValidationError):
+        return document.parse(storage.read(f"{folder}/{document.file_name}"))
+    except (FileNotFoundError, DamagedError):
         return None

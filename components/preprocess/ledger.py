@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
-from pydantic import ValidationError
-
-from components.common.digests import canonical_json
-from components.common.documents import Part, Shard
+from components.common.documents import Document, Part, Shard
+from components.common.errors import DamagedError
 from components.common.machine import usable_cores
 from components.common.storage import Storage
 from components.preprocess.inventory import Reason
@@ -20,8 +19,10 @@ class ShardReject(Part):
     detail: str
 
 
-class ShardRecord(Part):
+class ShardRecord(Document):
     """Stands beside a shard as `<shard>.json`, and is written after it."""
+
+    file_name: ClassVar[str] = "shard.json"
 
     size_bytes: int
     crc32c: int
@@ -39,7 +40,7 @@ class ShardRecord(Part):
 
 def write_record(storage: Storage, path: str, record: ShardRecord) -> None:
     """Writes the record of a shard that has just been written whole."""
-    storage.write(_record_name(path), canonical_json(record.model_dump(mode="json")).encode())
+    storage.write(_record_name(path), record.to_json().encode())
 
 
 def find_whole_shards(storage: Storage, paths: Sequence[str]) -> Mapping[str, ShardRecord]:
@@ -68,8 +69,8 @@ def are_whole(storage: Storage, shards: Sequence[Shard]) -> bool:
 
 def _read_record(storage: Storage, path: str) -> ShardRecord | None:
     try:
-        return ShardRecord.model_validate_json(storage.read(_record_name(path)))
-    except (FileNotFoundError, ValidationError):
+        return ShardRecord.parse(storage.read(_record_name(path)))
+    except (FileNotFoundError, DamagedError):
         return None
 
 

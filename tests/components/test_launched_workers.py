@@ -152,7 +152,7 @@ def test_two_workers_bring_about_what_one_process_finds_in_the_store(
 
     data = launched.context.data()
     task = f"{launched.context.run_folder()}/tasks/finetune.json"
-    result = TaskResult.model_validate_json(data.read(task))
+    result = TaskResult.parse(data.read(task))
     assert result.status == "computed" and result.record.key == bundle.lineage.key
     assert list(data.list("launches/")) == list(data.list("checkpoints/")) == []
 
@@ -164,7 +164,7 @@ def test_two_workers_bring_about_what_one_process_finds_in_the_store(
         context=launched.context.to_json(),
         bundle=tmp_path / "again",
     )
-    assert TaskResult.model_validate_json(data.read(task)).status == "cached"
+    assert TaskResult.parse(data.read(task)).status == "cached"
     assert ModelBundle.read(tmp_path / "again") == bundle
 
 

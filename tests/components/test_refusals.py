@@ -56,5 +56,5 @@ def test_a_retried_mistake_fails_again_before_anything_heavy(
         assert attempt.stdout.splitlines()[-1] == "loaded:"
         assert message in attempt.stderr and "Traceback" not in attempt.stderr
         data = context.data().read(f"{context.run_folder()}/tasks/{stage}.json")
-        result = TaskResult.model_validate_json(data)
+        result = TaskResult.parse(data)
         assert (result.status, result.user_error) == ("failed", True)

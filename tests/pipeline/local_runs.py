@@ -65,7 +65,7 @@ class LocalRun:
 
     def results(self) -> Iterator[TaskResult]:
         for path in (self.folder() / "tasks").glob("*.json"):
-            yield TaskResult.model_validate_json(path.read_bytes())
+            yield TaskResult.parse(path.read_bytes())
 
     def wait_for(self, event: str, stage: str, timeout: float = 300) -> str:
         """Waits until a task of a stage tells an event; returns the task's name.

@@ -45,7 +45,7 @@ def context_of(run: RunFolder) -> RunContext:
 def entries(storage: Storage) -> dict[tuple[str, str], str]:
     """Returns the store's (stage, key) -> output digest."""
     records = (
-        Record.model_validate_json(storage.read(blob.name))
+        Record.parse(storage.read(blob.name))
         for blob in storage.list("store/")
         if blob.name.endswith("/record.json")
     )

@@ -219,7 +219,7 @@ def test_killed_in_every_stage_task_and_driver_a_run_goes_on_to_the_same_models(
 ) -> None:
     seconds = {}
     for path in (finished.data_root / "runs").glob("*/tasks/*.json"):
-        result = TaskResult.model_validate_json(path.read_bytes())
+        result = TaskResult.parse(path.read_bytes())
         seconds[result.task.partition("[")[0]] = result.seconds
     moments = random.Random(20_240)
     kept: set[str] = set()

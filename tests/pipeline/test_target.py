@@ -229,7 +229,7 @@ def run_validate(folder: Path, context: RunContext, config: Any) -> str:
         validation=folder / "validation",
     )
     name = f"{context.run_folder()}/tasks/validate.json"
-    result = TaskResult.model_validate_json(context.data().read(name))
+    result = TaskResult.parse(context.data().read(name))
     assert result.record is not None
     return result.record.key
 

@@ -89,7 +89,7 @@ class Bench:
 
     def result(self) -> TaskResult:
         name = f"{self.context().run_folder()}/tasks/scale.json"
-        return TaskResult.model_validate_json(self.storage().read(name))
+        return TaskResult.parse(self.storage().read(name))
 
 
 @pytest.fixture
@@ -470,7 +470,7 @@ execute(STAGE, config=StageConfig(), context={context.to_json()!r}, inputs={{}},
         def run() -> tuple[str, str]:
             subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
             return (
-                TaskResult.model_validate_json(
+                TaskResult.parse(
                     LocalStorage(context.data_root).read("runs/run/tasks/scale.json")
                 ).status,
                 (tmp_path / "output/product").read_text(),
@@ -517,7 +517,7 @@ execute(Stage(name="scale", compute=compute), config=StageConfig(), inputs={},
 
     def record(name: str) -> Record:
         (path,) = (tmp_path / name).glob("store/scale/*/record.json")
-        return Record.model_validate_json(path.read_bytes())
+        return Record.parse(path.read_bytes())
 
     with start("undisturbed", tmp_path / "output") as undisturbed:
         assert undisturbed.wait() == 0

@@ -67,7 +67,7 @@ def test_examples_and_candidates_are_joined_by_id(run):
 def test_the_decision_lies_in_the_run_folder_as_well(run):
     decision = run.decide()
     data = run.context.data().read("runs/test/decision.json")
-    assert Decision.model_validate_json(data) == decision
+    assert Decision.parse(data) == decision
     assert decision.lineage.inputs.keys() == run.inputs.keys()
 
 
@@ -81,7 +81,7 @@ def test_evaluations_of_other_examples_are_refused(run):
     with pytest.raises(ValueError, match="not of one test split"):
         run.decide()
     data = run.context.data().read("runs/test/tasks/gate.json")
-    assert TaskResult.model_validate_json(data).status == "failed"
+    assert TaskResult.parse(data).status == "failed"
 
 
 def test_an_evaluation_too_few_is_refused(run):

@@ -36,7 +36,7 @@ def keep(context: RunContext, name: str, document: Any) -> None:
 
 def read_outcome(context: RunContext) -> Outcome:
     data = context.data().read(f"{context.run_folder()}/outcome.json")
-    return Outcome.model_validate_json(data)
+    return Outcome.parse(data)
 
 
 def notify(
@@ -120,7 +120,7 @@ def test_the_receipt_lists_the_tasks_in_the_order_in_which_they_ended(context):
     for task in ("preprocess", "finetune", "evaluate[int8]"):
         keep(context, f"tasks/{task}.json", TaskResult(task=task, status="computed", seconds=1.25))
     notify(context)
-    receipt = Receipt.model_validate_json(context.data().read("runs/test/receipt.json"))
+    receipt = Receipt.parse(context.data().read("runs/test/receipt.json"))
     assert [task.task for task in receipt.tasks] == ["preprocess", "finetune", "evaluate[int8]"]
     assert receipt.seconds == 3.75
 

@@ -53,7 +53,7 @@ def run_stage(context: RunContext, output: Path, **values: object) -> None:
 def last_result(work: Path) -> TaskResult:
     """Returns what the stage said of its last run."""
     path = work / "data" / "runs" / "test" / "tasks" / "preprocess.json"
-    return TaskResult.model_validate_json(path.read_bytes())
+    return TaskResult.parse(path.read_bytes())
 
 
 def rejects(dataset: Path) -> list[tuple[str, str]]:

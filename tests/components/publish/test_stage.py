@@ -123,7 +123,7 @@ def test_what_was_published_lies_in_the_run_folder_as_well(run):
     run.decide()
     published = run.publish()
     data = run.context.data().read("runs/test/published.json")
-    assert Published.model_validate_json(data) == published
+    assert Published.parse(data) == published
 
 
 def test_the_receipt_holds_all_tasks_and_the_lineage_only_the_ancestors(run):

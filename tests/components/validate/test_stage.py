@@ -35,7 +35,7 @@ def bless(context, manifest: DatasetManifest | None) -> None:
 
 def message(context) -> str:
     name = f"{context.run_folder()}/tasks/validate.json"
-    return TaskResult.model_validate_json(context.data().read(name)).message
+    return TaskResult.parse(context.data().read(name)).message
 
 
 def test_a_sound_data_set_passes(context, tmp_path):
