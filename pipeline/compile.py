@@ -5,12 +5,14 @@ parameter. So recipes of one shape share one pipeline version, which its digest 
 the same input gives the same bytes.
 """
 
+import ast
 import dataclasses
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from kfp import compiler, dsl, kubernetes
 
 from components.common.digests import text_digest
@@ -72,8 +74,37 @@ def compile_dag(*, prunes: bool, target: Target) -> CompiledDag:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "pipeline.yaml")
         compiler.Compiler().compile(dag, str(path))
-        text = path.read_text(encoding="utf-8")
+        documents = list(yaml.load_all(path.read_bytes(), Loader=yaml.CSafeLoader))
+    _remove_prose(documents[0])
+    text = yaml.dump_all(documents, Dumper=yaml.CSafeDumper, allow_unicode=True)
     return CompiledDag(name=dag.name, yaml=text)
+
+
+def _remove_prose(pipeline: dict[str, Any]) -> None:
+    """Removes what only people read: Argo keeps a component's texts in eight nodes of each task.
+
+    Above 1 MB of nodes KFP's view of a run stands still; tests/pipeline/workflow_model.py counts.
+    """
+    for component in pipeline["components"].values():
+        for definitions in ("inputDefinitions", "outputDefinitions"):
+            for kind in component.get(definitions, {}).values():
+                for definition in kind.values():
+                    definition.pop("description", None)
+    for executor in pipeline["deploymentSpec"]["executors"].values():
+        # `sh -ec PROGRAM SOURCE`, in which the program writes the source and runs it.
+        shell, options, program, source = executor["container"]["command"]
+        program = "\n".join(" ".join(line.split()) for line in program.splitlines() if line)
+        executor["container"]["command"] = [shell, options, program, _without_docstring(source)]
+
+
+def _without_docstring(source: str) -> str:
+    """Returns a function's source without its docstring, and otherwise as it was written."""
+    (function,) = (each for each in ast.parse(source).body if isinstance(each, ast.FunctionDef))
+    lines = source.splitlines()
+    if ast.get_docstring(function) is not None:
+        end = function.body[0].end_lineno
+        del lines[function.body[0].lineno - 1 : end]
+    return "\n".join(line for line in lines if line)
 
 
 def run_parameters(recipe: Recipe, context: RunContext) -> dict[str, Any]:

@@ -3,7 +3,11 @@
 After a wanted change, `python -m tests.pipeline.test_compile` writes the golden files anew.
 """
 
+import ast
+import inspect
 import warnings
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +72,33 @@ def tasks_of(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def container_of(spec: dict[str, Any], stage: str) -> dict[str, Any]:
     container: dict[str, Any] = spec["deploymentSpec"]["executors"][f"exec-{stage}"]["container"]
     return container
+
+
+def keys_of(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from value
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, dict | list):
+            yield from keys_of(inner)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_only_people_read_is_not_compiled(stage: str, tmp_path: Path) -> None:
+    """Argo keeps these texts in every node; the code itself is the component's own."""
+    spec, _ = compiled(make_target(tmp_path))
+    assert "description" not in keys_of(spec["components"][f"comp-{stage}"])
+    component = getattr(import_module(f"components.{stage}.component"), stage)
+    assert component.component_spec.description
+    (function,) = (
+        each
+        for each in ast.parse(inspect.getsource(component.python_func)).body
+        if isinstance(each, ast.FunctionDef)
+    )
+    function.decorator_list.clear()
+    assert ast.get_docstring(function)
+    del function.body[0]
+    source = ast.parse(container_of(spec, stage)["command"][3]).body[-1]
+    assert ast.dump(source) == ast.dump(function)
 
 
 def test_every_stage_has_its_image(tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""How large a run grows on a cluster, by a model of what Argo makes of the compiled DAG."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.recipe import load_recipe
+from pipeline.target import load_target
+from tests.pipeline.workflow_model import Node, nodes_of
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)
+    from pipeline.compile import compile_dag, run_parameters
+
+TARGET = Path(__file__).parents[2] / "docs" / "targets" / "volume.yaml"
+
+
+@pytest.fixture(scope="module")
+def documents() -> list[dict[str, Any]]:
+    text = compile_dag(prunes=True, target=load_target(str(TARGET))).yaml
+    return list(yaml.load_all(text, Loader=yaml.CSafeLoader))
+
+
+def nodes(documents: list[dict[str, Any]], candidates: int, **options: bool) -> list[Node]:
+    recipe, target = load_recipe("digits"), load_target(str(TARGET))
+    parameters = run_parameters(recipe, target.context("20260102-030405-0a1b2c", recipe))
+    parameters["candidate_ids"] = ["pruned-int8"] * candidates
+    pipeline, platforms = documents
+    executors = platforms["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    return nodes_of(pipeline, executors, parameters, **options)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "count", "megabytes"), [(3, 107, 0.92), (6, 143, 1.27), (20, 311, 2.91)]
+)
+def test_nodes_and_their_bytes_are_bounded(
+    documents: list[dict[str, Any]], candidates: int, count: int, megabytes: float
+) -> None:
+    """KFP shows no more of a run above 1 MB: docs/cluster.md has these figures."""
+    made = nodes(documents, candidates)
+    assert len(made) == count
+    assert sum(node.size_bytes for node in made) / 1e6 < megabytes
+
+
+@pytest.mark.parametrize(
+    ("candidates", "count", "megabytes"), [(3, 66, 0.58), (6, 87, 0.79), (20, 185, 1.82)]
+)
+def test_an_installation_without_a_retry_strategy_makes_half_of_it(
+    documents: list[dict[str, Any]], candidates: int, count: int, megabytes: float
+) -> None:
+    made = nodes(documents, candidates, stock_retries=False)
+    assert len(made) == count
+    assert sum(node.size_bytes for node in made) / 1e6 < megabytes
