@@ -71,8 +71,10 @@ class Retries(Section):
     """How often a failed task is tried again."""
 
     count: Annotated[int, Field(ge=0, le=10)] = 2
-    backoff_s: Annotated[int, Field(ge=0, le=3600)] = 30
-    """Before the first retry."""
+    backoff_s: Annotated[int, Field(ge=0, le=3600)] = 5
+    """Before the first retry. Argo waits so long after every failure, also where it then finds
+    that its policy does not retry it, and the run learns of the failure that much later. What
+    a stock installation does retry, a pod that was deleted, waits for a node of its own accord."""
     factor: Annotated[int, Field(ge=1, le=10)] = 2
     """By which each further wait is longer; Argo takes whole numbers only."""
 

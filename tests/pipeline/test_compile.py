@@ -143,6 +143,9 @@ def test_retries_back_off_and_outlast_a_long_training(tmp_path: Path) -> None:
         # From the first attempt's start: Argo gives up on what fails later than this.
         "backoffMaxDuration": "604800s",
     }
+    # A failure that Argo's policy does not retry is told after the first wait, too.
+    spec, _ = compiled(make_target(tmp_path))
+    assert tasks_of(spec)["finetune"]["retryPolicy"]["backoffDuration"] == "5s"
     spec, _ = compiled(make_target(tmp_path, machine={"retries": {"count": 0}}))
     assert "retryPolicy" not in tasks_of(spec)["finetune"]
 
