@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from components.common.errors import UserError
-from pipeline.cluster import Cluster, ClusterRun
+from pipeline.cluster import Cluster
+from pipeline.cluster_run import ClusterRun
 from pipeline.schedules import Wanted
 
 

@@ -1,7 +1,7 @@
 """A run's verdict for a CI job: exit status, JUnit XML, JSON, and a table in Markdown.
 
 The status is the verdict's: a job passes when the model is blessed, or already was. A run
-whose verdict can't be read does not pass.
+whose verdict can't be read does not pass, and each file says what could not be read.
 """
 
 import dataclasses
@@ -10,12 +10,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from components.common.documents import Document, Estimate, TaskResult, Verdict
+from components.common.documents import (
+    BlessedSummary,
+    CandidateSummary,
+    Document,
+    Estimate,
+    RunResults,
+    TaskSummary,
+    Verdict,
+)
 from components.common.errors import UserError
 from components.common.run_context import RunContext
 from pipeline.exit_codes import ExitCode
-from pipeline.results import BlessedSummary, RunResults, read_results
-from pipeline.runs import CandidateSummary
+from pipeline.run_end import RunEnd
 from pipeline.view import format_bytes, format_seconds
 
 _TITLES: Mapping[ExitCode, str] = {
@@ -38,12 +45,14 @@ class CiSummary(Document):
     exit_code: int
     verdict: Verdict | None
     message: str
+    unread: str = ""
+    """What could not be read from where the job ran, and why."""
     link: str | None
     """To the run in KFP's UI."""
     winner: str | None
     candidates: tuple[CandidateSummary, ...]
     blessed_before: BlessedSummary | None
-    tasks: tuple[TaskResult, ...]
+    tasks: tuple[TaskSummary, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,43 +90,28 @@ class Outputs:
 
 
 def summarize(
-    recipe: str,
-    context: RunContext,
-    *,
-    code: ExitCode,
-    message: str,
-    verdict: Verdict | None,
-    link: str | None = None,
+    recipe: str, context: RunContext, end: RunEnd, *, link: str | None = None
 ) -> CiSummary:
     """Summarizes a run that is over.
 
     Args:
       recipe: its name.
       context: of the run.
-      code: how it ended.
-      message: likewise, in words.
-      verdict: as publish or the gate left it; None where the run has none, or where it
-        can't be read: then a run that ended well does not pass.
+      end: how it ended.
       link: to the run in KFP's UI.
     """
-    try:
-        results = read_results(context)
-    except (UserError, OSError) as error:
-        results = RunResults(decision=None, candidates=(), blessed=None, tasks=())
-        message = f"{message} ({error})" if str(error) not in message else message
-    if code is ExitCode.OK and verdict is None:
-        code = ExitCode.BAD_INPUT
-        message += f"; give this job read access to {context.data_root}"
+    results = end.outcome.results if end.outcome is not None else RunResults()
     return CiSummary(
         recipe=recipe,
         run_id=context.run_id,
-        exit_code=code,
-        verdict=verdict,
-        message=message,
+        exit_code=end.code,
+        verdict=end.outcome.verdict if end.outcome is not None else None,
+        message=end.message,
+        unread=end.unread,
         link=link,
-        winner=results.decision.winner if results.decision else None,
+        winner=results.winner,
         candidates=results.candidates,
-        blessed_before=results.blessed,
+        blessed_before=results.blessed_before,
         tasks=results.tasks,
     )
 
@@ -150,6 +144,8 @@ def to_markdown(summary: CiSummary) -> str:
         ]
     failed = [task for task in summary.tasks if task.status == "failed"]
     lines += [f"- **{task.task}** failed: {_escape(task.message)}" for task in failed]
+    if summary.unread:
+        lines.append(f"- Not read from here: {_escape(summary.unread)}")
     if summary.run_id is not None:
         run = f"[{summary.run_id}]({summary.link})" if summary.link else f"`{summary.run_id}`"
         cached = sum(task.status == "cached" for task in summary.tasks)
@@ -157,6 +153,8 @@ def to_markdown(summary: CiSummary) -> str:
         lines.append(
             f"Run {run}: {len(summary.tasks)} tasks, {cached} of them from the store, "
             f"{format_seconds(seconds)} of work."
+            if summary.tasks
+            else f"Run {run}."
         )
     return "\n".join(lines) + "\n"
 
@@ -183,6 +181,9 @@ def to_junit(summary: CiSummary) -> str:
         _fail(verdict, summary.message)
     else:
         ElementTree.SubElement(verdict, "system-out").text = _printable(summary.message)
+    if summary.unread:
+        unread = f"not read from here: {summary.unread}"
+        ElementTree.SubElement(verdict, "system-err").text = _printable(unread)
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)

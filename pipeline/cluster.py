@@ -10,65 +10,31 @@ import dataclasses
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar
 
 import kfp_server_api as kfp_api
-from pydantic import ValidationError
 
-from components.common.documents import OUTCOME_IN_LOG, Outcome, TaskResult
-from components.common.errors import DamagedError, UserError
+from components.common.documents import Outcome
+from components.common.errors import UserError
+from components.common.outcomes import results_so_far
 from components.common.run_context import RunContext
-from pipeline.compile import WORKFLOW_ID, CompiledDag, run_parameters
+from components.common.storage import ABSENT, PreconditionError
+from pipeline.cluster_run import ClusterRun, ForeignRunError, parse_run
+from pipeline.compile import CompiledDag, run_parameters
 from pipeline.connection import Api, ConflictError, MissingError, UnansweredError
-from pipeline.exit_codes import ExitCode
 from pipeline.recipe import Recipe
-from pipeline.target import KubeflowTarget, StageName
+from pipeline.run_end import CANCELLED
+from pipeline.run_watch import RunWatch
+from pipeline.target import KubeflowTarget
 
 T = TypeVar("T")
 
-State = Literal[
-    "PENDING", "RUNNING", "SUCCEEDED", "SKIPPED", "FAILED", "CANCELING", "CANCELED", "PAUSED"
-]
-FINAL_STATES: tuple[State, ...] = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 WAITS_S = (0.2, 1.0, 3.0)
 """Before a write is tried again whose answer was lost."""
 _PATIENCE_S = 600.0  # How long a run is followed through a server that does not answer.
-
-
-@dataclasses.dataclass(frozen=True)
-class TaskState:
-    """A stage's tasks in a run: one, or one for each candidate."""
-
-    stage: str
-    states: tuple[str, ...]
-
-    def describe(self) -> str:
-        if len(self.states) == 1:
-            return self.states[0].lower()
-        counts = {state: self.states.count(state) for state in sorted(set(self.states))}
-        return ", ".join(f"{count} {state.lower()}" for state, count in counts.items())
-
-
-@dataclasses.dataclass(frozen=True)
-class ClusterRun:
-    """A run as the server tells of it."""
-
-    kfp_id: str
-    name: str
-    state: str
-    created: datetime
-    finished: datetime | None
-    context: RunContext
-    tasks: tuple[TaskState, ...]
-    error: str
-    link: str
-
-    @property
-    def is_over(self) -> bool:
-        return self.state in FINAL_STATES
 
 
 class Cluster:
@@ -188,7 +154,7 @@ class Cluster:
             experiment_id=experiment_id,
             sort_by="created_at desc",
         ):
-            with contextlib.suppress(_ForeignRunError):
+            with contextlib.suppress(ForeignRunError):
                 yield self._view(run)
 
     def find(self, run_id: str) -> ClusterRun:
@@ -213,7 +179,7 @@ class Cluster:
         """Returns a run by KFP's id."""
         try:
             return self._view(self.api.call(self._client.runs.run_service_get_run, run_id=kfp_id))
-        except _ForeignRunError as error:
+        except ForeignRunError as error:
             raise UserError(f"{kfp_id}: is no run of litesmith") from error
 
     def follow(
@@ -229,8 +195,19 @@ class Cluster:
         Returns:
           The run, which is over.
         """
+        watch, is_cancelled = RunWatch(), False
         while True:
-            run = self.get_patiently(kfp_id)
+            try:
+                run = watch.look(self.get_patiently(kfp_id))
+            except MissingError as error:
+                raise UserError(
+                    f"{kfp_id}: was deleted from {self.api.host} while it was followed; what its "
+                    "tasks finished is kept in the store"
+                ) from error
+            # KFP ends a cancelled run as failed, and keeps the word between only at times.
+            is_cancelled |= run.state == "CANCELING"
+            if is_cancelled and run.state == "FAILED":
+                run = dataclasses.replace(run, state="CANCELED")
             show(run)
             if run.is_over:
                 return run
@@ -247,102 +224,57 @@ class Cluster:
                     raise
             time.sleep(WAITS_S[-1])
 
-    def cancel(self, run: ClusterRun) -> None:
+    def cancel(self, run: ClusterRun) -> bool:
         """Ends a run that is not over.
+
+        Returns:
+          Whether it was this call that asked for the end; False where it is coming already.
 
         Raises:
           UserError: it is over.
         """
+        if not run.is_over and run.state != "CANCELING":
+            try:
+                self.api.call(self._client.runs.run_service_terminate_run, run_id=run.kfp_id)
+            except UserError:
+                # Somebody was quicker, or the run: the server says that it has no such row.
+                latest = self.get(run.kfp_id)
+                if latest.state == run.state:
+                    raise
+                return self.cancel(latest)
+            _leave_word(run)
+            return True
         if run.is_over:
             raise UserError(
                 f"{run.name}: is over ({run.state.lower()}); there is nothing to cancel"
             )
-        self.api.call(self._client.runs.run_service_terminate_run, run_id=run.kfp_id)
+        return False
 
     def _view(self, run: Any) -> ClusterRun:
-        details = run.run_details.task_details if run.run_details else None
-        state = _state(run)
-        return ClusterRun(
-            kfp_id=run.run_id,
-            name=run.display_name,
-            state=state,
-            created=run.created_at,
-            finished=run.finished_at if state in FINAL_STATES else None,
-            context=_context(run),
-            tasks=_tasks(details or (), over=state in FINAL_STATES),
-            error=run.error.message if run.error and run.error.message else "",
-            link=self.api.ui_link(f"runs/details/{run.run_id}"),
-        )
+        return parse_run(run, link=self.api.ui_link(f"runs/details/{run.run_id}"))
 
 
-@dataclasses.dataclass(frozen=True)
-class RunEnd:
-    """How a run ended, from its folder, or from the server where that can't be reached."""
+def _leave_word(run: ClusterRun) -> None:
+    """Writes into a run's folder that it was cancelled: notify does not run then.
 
-    code: ExitCode
-    message: str
-    outcome: Outcome | None
-    failed: TaskResult | None
-
-
-def read_end(run: ClusterRun, notify_logs: Callable[[], Iterable[str]] = tuple) -> RunEnd:
-    """Finds out how a run ended.
-
-    Args:
-      run: a run that is over.
-      notify_logs: returns what notify printed; asked where the run's folder can't be read
-        from here, as on a volume of the cluster.
+    Whoever asks later may find the run just failed in KFP. Where notify was quicker, or the
+    folder is out of reach, nothing is written.
     """
-    try:
+    with contextlib.suppress(UserError, OSError, ValueError, PreconditionError):
+        folder = f"{run.context.run_folder()}/"
         storage = run.context.data()
-        folder = run.context.run_folder()
-        outcome = Outcome.parse(storage.read(f"{folder}/{Outcome.file_name}"))
-    except FileNotFoundError:
-        return _end_without_folder(
-            run, notify_logs(), f"{run.context.data_root} holds no outcome of it, seen from here"
-        )
-    except (UserError, OSError) as error:
-        return _end_without_folder(run, notify_logs(), str(error))
-    failed = None
-    if outcome.failed_task is not None:
-        with contextlib.suppress(FileNotFoundError, DamagedError):
-            name = f"{folder}/tasks/{outcome.failed_task}.json"
-            failed = TaskResult.parse(storage.read(name))
-    return _end_by_outcome(run, outcome, failed)
-
-
-def _end_without_folder(run: ClusterRun, logs: Iterable[str], reason: str) -> RunEnd:
-    lines = (line for log in logs for line in log.splitlines())
-    told = [line for line in lines if line.startswith(OUTCOME_IN_LOG)]
-    if not told:
-        return _end_by_state(run, reason)
-    try:
-        outcome = Outcome.parse(told[-1].removeprefix(OUTCOME_IN_LOG).encode())
-    except DamagedError:
-        return _end_by_state(run, reason)
-    return _end_by_outcome(run, outcome, failed=None)
-
-
-def _end_by_outcome(run: ClusterRun, outcome: Outcome, failed: TaskResult | None) -> RunEnd:
-    if outcome.verdict is not None and run.state == "SUCCEEDED":
-        blessed = outcome.verdict != "not_blessed"
-        code = ExitCode.OK if blessed else ExitCode.NOT_BLESSED
-        return RunEnd(code, outcome.message, outcome, None)
-    code = ExitCode.BAD_INPUT if failed and failed.user_error else _code(run.state)
-    return RunEnd(code, failed.message if failed else outcome.message, outcome, failed)
-
-
-def _end_by_state(run: ClusterRun, reason: str) -> RunEnd:
-    message = f"the run {run.state.lower()}; its verdict can't be read: {reason}"
-    failed = [task.stage for task in run.tasks if "FAILED" in task.states]
-    if run.state == "FAILED" and failed:
-        message = f"{', '.join(failed)} failed; {message}"
-    return RunEnd(_code(run.state), message, None, None)
-
-
-def _code(state: str) -> ExitCode:
-    codes = {"SUCCEEDED": ExitCode.OK, "CANCELED": ExitCode.INTERRUPTED}
-    return codes.get(state, ExitCode.STAGE_FAILED)
+        # A path that holds nothing of the run may be another place than the cluster's volume.
+        if "://" in storage.root or next(iter(storage.list(folder)), None) is not None:
+            outcome = Outcome(
+                run_id=run.context.run_id,
+                state="interrupted",
+                verdict=None,
+                message=CANCELLED,
+                failed_task=None,
+                results=results_so_far(run.context),
+            )
+            data = outcome.to_json().encode() + b"\n"
+            storage.write(f"{folder}{Outcome.file_name}", data, if_generation=ABSENT)
 
 
 def new_run_id() -> str:
@@ -381,43 +313,3 @@ def once(find: Callable[[], T | None], create: Callable[[], T]) -> T:
                 raise
             time.sleep(wait_s)
     raise AssertionError  # The loop returns or raises.
-
-
-class _ForeignRunError(Exception):
-    """A run that litesmith did not start."""
-
-
-def _context(run: Any) -> RunContext:
-    """Returns a run's context; one of a schedule names the run by a placeholder."""
-    parameters = run.runtime_config.parameters if run.runtime_config else None
-    try:
-        text = str((parameters or {})["context"]).replace(WORKFLOW_ID, run.run_id)
-        return RunContext.model_validate_json(text)
-    except (KeyError, ValidationError) as error:
-        raise _ForeignRunError from error
-
-
-def _state(run: Any) -> str:
-    """Returns a run's state; KFP 2.17 ends a cancelled one as failed."""
-    history = {status.state for status in run.state_history or ()}
-    if run.state == "FAILED" and "CANCELING" in history:
-        return "CANCELED"
-    return run.state or "PENDING"
-
-
-_ORDER: Sequence[str] = get_args(StageName)
-
-
-def _tasks(details: Sequence[Any], *, over: bool) -> tuple[TaskState, ...]:
-    """Groups the server's nodes by stage; drivers, loops and single attempts are among them.
-
-    A node has the state of Argo's; for one that Argo leaves out, after a failure, KFP has no
-    word.
-    """
-    unknown = "SKIPPED" if over else "PENDING"
-    states: dict[str, list[str]] = {}
-    for detail in details:
-        if detail.display_name in _ORDER:
-            known = detail.state in get_args(State)
-            states.setdefault(detail.display_name, []).append(detail.state if known else unknown)
-    return tuple(TaskState(stage, tuple(states[stage])) for stage in _ORDER if stage in states)

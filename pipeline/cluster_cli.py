@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,7 +30,9 @@ from pipeline.options import (
 
 if TYPE_CHECKING:
     from pipeline.ci import CiSummary
-    from pipeline.cluster import Cluster, ClusterRun
+    from pipeline.cluster import Cluster
+    from pipeline.cluster_run import ClusterRun
+    from pipeline.pods import RunPods
     from pipeline.recipe import Recipe
     from pipeline.target import KubeflowTarget, Target
 
@@ -76,7 +78,11 @@ def submit(
     overrides: SetOption = [],  # noqa: B006
     tiny: TinyOption = False,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Follow the run; the exit status is its verdict's.")
+        bool,
+        typer.Option(
+            "--wait",
+            help="Follow the run; the exit status is its verdict's, 2 if that can't be read.",
+        ),
     ] = False,
 ) -> None:
     """Run a recipe's pipeline on a cluster."""
@@ -116,6 +122,8 @@ def ci(
 ) -> None:
     """Run a recipe for a CI job: wait, report, and pass or fail by the verdict.
 
+    Where the verdict can't be read from here, the exit status is 2.
+
     On GitHub Actions the table also goes to the job's summary page.
     """
     if (target is None) is not local:
@@ -146,16 +154,19 @@ def runs_logs(
     stage: Annotated[
         str | None, typer.Argument(metavar="[STAGE]", help="Such as finetune; else all.")
     ] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="With what KFP and Argo print in the same pods.")
+    ] = False,
 ) -> None:
-    """Print what the tasks of a run on a cluster have printed."""
+    """Print what the tasks of a run on a cluster have printed, and failed drivers of theirs."""
     where = _kubeflow(target)
     with connected(where) as cluster:
         run = cluster.find(run_id)
-    from pipeline.pods import read_logs
+    from pipeline.pods import own_lines, read_logs
 
     for log in read_logs(where, run.kfp_id, stage, os.environ):
         print(f"=== {log.stage} ({log.pod}, {log.phase.lower()})")
-        print(log.text)
+        print(log.text if all_ else own_lines(log.text))
 
 
 @cluster_runs_app.command("cancel")
@@ -163,8 +174,9 @@ def runs_cancel(run_id: RunArgument, target: TargetOption) -> None:
     """End a run on a cluster."""
     with connected(_kubeflow(target)) as cluster:
         run = cluster.find(run_id)
-        cluster.cancel(run)
-    print(f"{run.name}: is being cancelled; finished stages are kept in the store")
+        is_new = cluster.cancel(run)
+    word = "is being cancelled" if is_new else "is being cancelled already"
+    print(f"{run.name}: {word}; finished stages are kept in the store")
 
 
 def list_cluster_runs(target: str, *, limit: int = 20) -> None:
@@ -184,14 +196,14 @@ def list_cluster_runs(target: str, *, limit: int = 20) -> None:
 def show_cluster_run(target: str, run_id: str) -> None:
     """Prints a run of a cluster: its tasks, and how it ended."""
     with connected(_kubeflow(target)) as cluster:
-        from pipeline.cluster import read_end
         from pipeline.cluster_view import show_end, show_run
+        from pipeline.run_end import read_end
 
         latest = None if run_id else next(cluster.runs(), None)
         run = cluster.get(latest.kfp_id) if latest is not None else cluster.find(run_id)
         show_run(_console(), run)
         if run.is_over:
-            show_end(_console(), run, read_end(run, _notify_logs(cluster.target, run)))
+            show_end(_console(), run, read_end(run, _pods(cluster.target, run)))
 
 
 @target_app.command("validate")
@@ -287,35 +299,29 @@ def interruptible(again: str) -> Iterator[None]:
 
 
 def _wait(cluster: "Cluster", kfp_id: str, name: str, target: str) -> ExitCode:
-    from pipeline.cluster import read_end
     from pipeline.cluster_view import open_cluster_view, show_end
+    from pipeline.run_end import read_end
 
     with (
         interruptible(f"`litesmith runs show {name} --target {target}`, or `runs cancel`"),
         open_cluster_view(_console()) as show,
     ):
         run = cluster.follow(kfp_id, show)
-    end = read_end(run, _notify_logs(cluster.target, run))
+    end = read_end(run, _pods(cluster.target, run))
     show_end(_console(), run, end)
     return end.code
 
 
-def _notify_logs(target: "KubeflowTarget", run: "ClusterRun") -> Callable[[], Iterator[str]]:
-    """Returns what reads notify's logs, as far as Kubernetes gives them."""
+def _pods(target: "KubeflowTarget", run: "ClusterRun") -> "RunPods":
+    from pipeline.pods import RunPods
 
-    def read() -> Iterator[str]:
-        from pipeline.pods import read_logs
-
-        with contextlib.suppress(UserError):
-            for log in read_logs(target, run.kfp_id, "notify", os.environ):
-                yield log.text
-
-    return read
+    return RunPods(target, run.kfp_id, os.environ)
 
 
 def _submit_to_vertex(recipe: "Recipe", target: "Target", *, wait: bool) -> ExitCode:
     with cluster_extra():
-        from pipeline.cluster import new_run_id, read_end
+        from pipeline.cluster import new_run_id
+        from pipeline.run_end import read_end
         from pipeline.vertex import submit_to_vertex
     from pipeline.cluster_view import show_end
     from pipeline.target import VertexTarget
@@ -337,6 +343,7 @@ def _ci_locally(name: str, overrides: list[str], tiny: bool, data_root: str) -> 
     from pipeline.ci import summarize
     from pipeline.local import run_locally
     from pipeline.recipe import load_recipe
+    from pipeline.run_end import RunEnd
     from pipeline.runs import find_run, local_folder
     from pipeline.sufficiency import check_sufficiency
 
@@ -351,13 +358,8 @@ def _ci_locally(name: str, overrides: list[str], tiny: bool, data_root: str) -> 
     )
     run = find_run(local_folder(data_root), "")
     outcome = run.outcome()
-    return summarize(
-        recipe.name,
-        run.describe().context,
-        code=code,
-        message=outcome.message if outcome else "the run left no outcome; see its log",
-        verdict=outcome.verdict if outcome else None,
-    )
+    message = outcome.message if outcome is not None else "the run left no outcome; see its log"
+    return summarize(recipe.name, run.describe().context, RunEnd(code, message, outcome))
 
 
 def _refuse_what_cannot_run(recipe: "Recipe", target: "KubeflowTarget") -> None:
@@ -385,10 +387,11 @@ def _ci_on_cluster(name: str, overrides: list[str], tiny: bool, target: str) -> 
     _refuse_what_cannot_run(recipe, where)
     with connected(where) as cluster:
         from pipeline.ci import summarize
-        from pipeline.cluster import new_run_id, read_end
+        from pipeline.cluster import new_run_id
         from pipeline.cluster_view import open_cluster_view
         from pipeline.compile import compile_dag
         from pipeline.local import Stopped, stoppable
+        from pipeline.run_end import RunEnd, read_end
 
         context = where.context(new_run_id(), recipe)
         dag = compile_dag(prunes=recipe.prune is not None, target=where)
@@ -401,23 +404,9 @@ def _ci_on_cluster(name: str, overrides: list[str], tiny: bool, target: str) -> 
             # A CI system that ends a job wants its work ended, not running on unseen.
             with contextlib.suppress(UserError):  # It may be over by now.
                 cluster.cancel(run)
-            return summarize(
-                recipe.name,
-                context,
-                code=stopped.code,
-                message="the job was stopped, and its run cancelled",
-                verdict=None,
-                link=run.link,
-            )
-    end = read_end(run, _notify_logs(where, run))
-    return summarize(
-        recipe.name,
-        context,
-        code=end.code,
-        message=end.message,
-        verdict=end.outcome.verdict if end.outcome else None,
-        link=run.link,
-    )
+            end = RunEnd(stopped.code, "the job was stopped, and its run cancelled", None)
+            return summarize(recipe.name, context, end, link=run.link)
+    return summarize(recipe.name, context, read_end(run, _pods(where, run)), link=run.link)
 
 
 def _console() -> Console:

@@ -10,7 +10,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cluster import ClusterRun, RunEnd
+from pipeline.cluster_run import ClusterRun
+from pipeline.exit_codes import ExitCode
+from pipeline.run_end import RunEnd
+from pipeline.run_watch import RunWatch
 from pipeline.view import format_seconds
 
 _STYLES = {"SUCCEEDED": "green", "FAILED": "red", "RUNNING": "yellow", "CANCELED": "yellow"}
@@ -35,17 +38,19 @@ class _PlainView:
 
     def update(self, run: ClusterRun) -> None:
         now = {task.stage: task.describe() for task in run.tasks} | {"run": run.state.lower()}
+        if run.note:
+            now = {"note": run.note, **now}
         for name, state in now.items():
             if self._shown.get(name) != state:
                 line = f"{time.strftime('%H:%M:%S')} {name}: {state}"
-                self._console.print(line, markup=False, highlight=False)
-        self._shown = now
+                self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._shown |= now
         self._console.file.flush()
 
 
 def show_run(console: Console, run: ClusterRun) -> None:
     """Prints a run's tasks and where to look further."""
-    console.print(_rows(run))
+    console.print(_rows(RunWatch().look(run)))
     console.print(f"started {run.created:%Y-%m-%d %H:%M} UTC", highlight=False)
     if run.error:
         console.print(Text(run.error))
@@ -55,10 +60,17 @@ def show_run(console: Console, run: ClusterRun) -> None:
 
 def show_end(console: Console, run: ClusterRun, end: RunEnd) -> None:
     """Prints how a run ended."""
-    name = end.outcome.verdict if end.outcome else None
-    title = (name or run.state.lower()).replace("_", " ")
-    console.print(Text.assemble((title, "bold"), f": {end.message}"))
+    console.print(Text.assemble((_title(run, end), "bold"), f": {end.message}"))
+    if end.unread:
+        console.print(Text(f"not read from here: {end.unread}"))
     console.print(Text(run.link))
+
+
+def _title(run: ClusterRun, end: RunEnd) -> str:
+    is_judged = end.code in (ExitCode.OK, ExitCode.NOT_BLESSED)
+    if is_judged and end.outcome is not None and end.outcome.verdict is not None:
+        return end.outcome.verdict.replace("_", " ")
+    return "canceled" if end.code is ExitCode.INTERRUPTED else run.state.lower()
 
 
 def runs_table(runs: Sequence[ClusterRun]) -> Table:
@@ -88,7 +100,7 @@ def _rows(run: ClusterRun) -> RenderableType:
     for task in run.tasks:
         only = task.states[0] if len(set(task.states)) == 1 else ""
         table.add_row(task.stage, Text(task.describe(), style=_STYLES.get(only, "")))
-    return Group(title, table)
+    return Group(title, table, *([Text(run.note)] if run.note else []))
 
 
 def _state(state: str) -> Text:

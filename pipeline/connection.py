@@ -24,6 +24,7 @@ from kfp.client.token_credentials_base import TokenCredentialsBase
 from kfp_server_api.rest import RESTClientObject
 
 from components.common.errors import UserError
+from pipeline.proxies import Proxy, find_proxy
 from pipeline.target import (
     CommandAuth,
     KubeflowTarget,
@@ -57,10 +58,16 @@ class Api:
     """kfp's client and what was learned of its server."""
 
     def __init__(
-        self, client: kfp.Client, target: KubeflowTarget, host: str, health: Mapping[str, Any]
+        self,
+        client: kfp.Client,
+        target: KubeflowTarget,
+        host: str,
+        health: Mapping[str, Any],
+        proxy: Proxy | None = None,
     ) -> None:
         self.client = client
         self.host = host
+        self._proxy = proxy
         self._target = target
         self.server_version = _server_version(health)
         self.namespace = target.namespace if health.get("multi_user") else None
@@ -75,7 +82,7 @@ class Api:
           UnansweredError: it did not answer, or failed.
           UserError: it refused; says why and what to do.
         """
-        with _explained(self._target, self.host):
+        with _explained(self._target, self.host, self._proxy):
             return operation(*arguments, **named)
 
     def pages(self, operation: Callable[..., Any], items: str, /, **named: Any) -> Iterator[Any]:
@@ -139,7 +146,7 @@ def connect(target: KubeflowTarget, environment: Mapping[str, str] = os.environ)
 
     Args:
       target: which KFP, and how to be let in.
-      environment: where a token's variable is looked up.
+      environment: where a token's variable is looked up, and a proxy to reach the host by.
 
     Raises:
       UserError: there is no connection; says why and what to do.
@@ -150,13 +157,15 @@ def connect(target: KubeflowTarget, environment: Mapping[str, str] = os.environ)
             host = stack.enter_context(_port_forward(target.auth))
         assert host is not None  # The target's own check.
         host = host.rstrip("/")
-        with _explained(target, host):
-            client, health = _open(target, host, environment)
-        yield Api(client, target, host, health)
+        is_forwarded = isinstance(target.auth, PortForwardAuth)
+        proxy = None if is_forwarded else find_proxy(host, environment)
+        with _explained(target, host, proxy):
+            client, health = _open(target, host, environment, proxy)
+        yield Api(client, target, host, health, proxy)
 
 
 def _open(
-    target: KubeflowTarget, host: str, environment: Mapping[str, str]
+    target: KubeflowTarget, host: str, environment: Mapping[str, str], proxy: Proxy | None
 ) -> tuple[kfp.Client, Mapping[str, Any]]:
     arguments: dict[str, Any] = {"host": host, "ui_host": target.ui_host or host}
     if isinstance(target.auth, TokenAuth):
@@ -171,14 +180,25 @@ def _open(
         # which it would do five times over half a minute. Calls state their own.
         client = kfp.Client(namespace="unused", ssl_ca_cert=_ca_file(target), **arguments)
     api_client = client._run_api.api_client
+    if proxy is not None:
+        api_client.configuration.proxy = proxy.address
+        api_client.configuration.proxy_headers = proxy.headers
     api_client.rest_client = _PatientRest(api_client.configuration)
-    health = api_client.call_api(
-        "/apis/v2beta1/healthz",
-        "GET",
-        response_type="object",
-        auth_settings=["Bearer"],
-        _return_http_data_only=True,
-    )
+    try:
+        health = api_client.call_api(
+            "/apis/v2beta1/healthz",
+            "GET",
+            response_type="object",
+            auth_settings=["Bearer"],
+            _return_http_data_only=True,
+        )
+    except kfp_server_api.ApiException as error:
+        if error.status != 404:
+            raise
+        raise MissingError(
+            f"{host}: has no such thing (404: {_message(error)}); where the address is right, "
+            "the server may be older than KFP 2.0"
+        ) from error
     if not isinstance(health, dict):
         raise UserError(
             f"{host}: answers, but not as Kubeflow Pipelines does; give the address before "
@@ -271,14 +291,14 @@ def _minor(version: str) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _explained(target: KubeflowTarget, host: str) -> Iterator[None]:
+def _explained(target: KubeflowTarget, host: str, proxy: Proxy | None) -> Iterator[None]:
     """Turns the client's errors into ones that say what to do."""
     try:
         yield
     except kfp_server_api.ApiException as error:
         raise _explain_answer(error, target, host) from error
     except urllib3.exceptions.HTTPError as error:
-        raise _explain_silence(error, target, host) from error
+        raise _explain_silence(error, target, host, proxy) from error
     except OSError as error:
         raise UserError(
             f"{error.filename or host}: can't be read ({error.strerror or error}); in a pod, "
@@ -301,10 +321,7 @@ def _explain_answer(
             "RoleBinding there to kubeflow-pipelines-edit"
         )
     if error.status == 404:
-        return MissingError(
-            f"{host}: has no such thing (404: {said}); where the address is right, the server "
-            "may be older than KFP 2.0"
-        )
+        return MissingError(f"{host}: has no such thing (404: {said})")
     if error.status == 0:
         return _explain_tls(str(error.reason), target, host)
     if error.status == 500 or error.status in _BUSY:
@@ -317,11 +334,16 @@ def _explain_answer(
 
 
 def _explain_silence(
-    error: urllib3.exceptions.HTTPError, target: KubeflowTarget, host: str
+    error: urllib3.exceptions.HTTPError, target: KubeflowTarget, host: str, proxy: Proxy | None
 ) -> Exception:
     reason = getattr(error, "reason", None) or error
     if isinstance(reason, urllib3.exceptions.SSLError):
         return _explain_tls(str(reason), target, host)
+    if proxy is not None:
+        return UnansweredError(
+            f"{host}: can't be reached through the proxy {proxy.address} ({reason}); check the "
+            "target's host and the proxy, or name the host in NO_PROXY to reach it directly"
+        )
     return UnansweredError(
         f"{host}: can't be reached ({reason}); check the target's host, your network or VPN, or "
         "let litesmith forward a port with `auth: {kind: port_forward}`"

@@ -18,7 +18,8 @@ class ExitCode(enum.IntEnum):
 MEANINGS: dict[ExitCode, str] = {
     ExitCode.OK: "the command did its work; `run`: the model is blessed, or already was",
     ExitCode.UNEXPECTED: "an error that litesmith did not expect: please report it",
-    ExitCode.BAD_INPUT: "bad input: the command line, the recipe or the data were refused",
+    ExitCode.BAD_INPUT: "bad input: the command line, the recipe or the data were refused; "
+    "`submit --wait` and `ci`: or the verdict can't be read from here",
     ExitCode.NOT_BLESSED: "the run ended well, but no candidate met the budgets",
     ExitCode.STAGE_FAILED: "a stage failed; its message and its log are shown",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); run again to go on",

@@ -23,14 +23,14 @@ from types import FrameType
 from rich.console import Console
 from rich.text import Text
 
-from components.common.documents import Outcome
+from components.common.documents import Outcome, RunResults
 from components.common.errors import UserError
+from components.common.outcomes import results_so_far
 from components.common.stage import DRIVER_PID, EVENTS_DIRECTORY
 from components.common.storage import StorageError
 from pipeline.exit_codes import ExitCode
 from pipeline.progress import RunProgress
 from pipeline.recipe import Recipe
-from pipeline.results import summarize
 from pipeline.runs import RunFolder, create_run, data_root_in_use, local_folder
 from pipeline.target import task_of
 from pipeline.view import open_view, show_paths, show_summary
@@ -186,18 +186,17 @@ def _finish(run: RunFolder, failure: Failure | None, console: Console) -> ExitCo
     shutil.rmtree(run.artifacts, ignore_errors=True)
     with contextlib.suppress(FileNotFoundError, StorageError, UserError):
         run.fetch()
-    summary = summarize(run.describe().context) if failure is None else None
-    if failure is None and summary is None:
+    outcome = run.outcome() if failure is None else None
+    if failure is None and (outcome is None or outcome.verdict is None):
         message = "every task succeeded, but nothing was decided"
         failure = _failure(ExitCode.UNEXPECTED, None, message, run.kfp_log)
     if failure is not None:
         _record_failure(run, failure)
         _show_failure(failure, run)
         return failure.code
-    assert summary is not None
-    summary.write(run.path)
-    show_summary(console, summary, run)
-    return ExitCode.NOT_BLESSED if summary.verdict == "not_blessed" else ExitCode.OK
+    assert outcome is not None
+    show_summary(console, outcome, run)
+    return ExitCode.NOT_BLESSED if outcome.verdict == "not_blessed" else ExitCode.OK
 
 
 def _record_failure(run: RunFolder, failure: Failure) -> None:
@@ -209,7 +208,17 @@ def _record_failure(run: RunFolder, failure: Failure) -> None:
             verdict=None,
             message=failure.message,
             failed_task=failure.task,
+            user_error=failure.code is ExitCode.BAD_INPUT,
+            results=_results(run),
         ).write(run.path)
+
+
+def _results(run: RunFolder) -> RunResults:
+    """Returns what the tasks came to; nothing where the data root does not answer."""
+    try:
+        return results_so_far(run.describe().context)
+    except (StorageError, UserError):
+        return RunResults()
 
 
 def _record_stop(
@@ -223,6 +232,7 @@ def _record_stop(
         verdict=None,
         message=f"{word} while {running} ran",
         failed_task=None,
+        results=_results(run),
     ).write(run.path)
     shutil.rmtree(run.artifacts, ignore_errors=True)
     console.print(f"\n{word}; finished stages are kept, the same command goes on from them")

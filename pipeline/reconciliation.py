@@ -21,7 +21,8 @@ import kfp_server_api as kfp_api
 
 from components.common.digests import canonical_json, text_digest
 from components.common.errors import UserError
-from pipeline.cluster import FINAL_STATES, Cluster, once, reference
+from pipeline.cluster import Cluster, once, reference
+from pipeline.cluster_run import FINAL_STATES
 from pipeline.connection import MissingError
 from pipeline.schedules import Schedule, Wanted
 

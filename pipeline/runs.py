@@ -3,8 +3,8 @@
 run.json       how the run was started; its driver holds a lock on it while it lives
 logs/          events.jsonl, one log per task, kfp.log (what happened outside the tasks)
 tasks/         one TaskResult per task, written by the tasks
-outcome.json   how it ended, written by notify, or by the driver of a stopped run
-summary.json   the final table
+outcome.json   how it ended and what it came to, written by notify, or by the driver of a
+               stopped run
 report.html    the page to read
 tensorboard/   the curves of what was trained, a folder for each task that trained
 """
@@ -22,12 +22,9 @@ from typing import ClassVar, Literal, TypeVar
 
 from components.common.documents import (
     Document,
-    Estimate,
     Moment,
     Outcome,
-    Part,
     TaskResult,
-    Verdict,
 )
 from components.common.errors import DamagedError, UserError, pass_over
 from components.common.run_context import RunContext
@@ -62,33 +59,6 @@ class RunDescription(Document):
         return Recipe.from_yaml(self.recipe)
 
 
-class CandidateSummary(Part):
-    """A row of the final table."""
-
-    candidate_id: str
-    accuracy: Estimate | None
-    size_bytes: int | None
-    zipped_bytes: int | None
-    latency_ms: float | None
-    """p50 at one thread."""
-    accepted: bool
-    reason: str
-    """Why it won, or why it was not taken."""
-
-
-class RunSummary(Document):
-    """What a finished run came to."""
-
-    file_name: ClassVar[str] = "summary.json"
-
-    verdict: Verdict
-    message: str
-    winner: str | None
-    candidates: tuple[CandidateSummary, ...]
-    model: str | None
-    """Where the blessed model lies."""
-
-
 class RunFolder:
     """The files of one run."""
 
@@ -110,9 +80,6 @@ class RunFolder:
 
     def outcome(self) -> Outcome | None:
         return _read(Outcome, self.path)
-
-    def summary(self) -> RunSummary | None:
-        return _read(RunSummary, self.path)
 
     def tasks(self) -> list[TaskResult]:
         """Returns the results of the tasks that ended, in the order in which they did.

@@ -60,9 +60,9 @@ def show_run(console: Console, run: RunFolder) -> None:
     print_(table)
     for line in _other_versions(tasks):
         print_(Text(line))
-    outcome, summary = run.outcome(), run.summary()
-    if summary is not None:
-        show_summary(console, summary, run)
+    outcome = run.outcome()
+    if outcome is not None and outcome.verdict is not None:
+        show_summary(console, outcome, run)
     else:
         if outcome is not None:
             print_(Text(outcome.message))

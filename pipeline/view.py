@@ -19,8 +19,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from components.common.documents import CandidateSummary, Outcome
 from pipeline.progress import RunProgress, TaskProgress
-from pipeline.runs import CandidateSummary, RunFolder, RunSummary
+from pipeline.runs import RunFolder
 
 _PLAIN_INTERVAL_S = 10.0
 _BAR_WIDTH = 24
@@ -159,23 +160,23 @@ def _detail(task: TaskProgress) -> RenderableType:
     return Text("" if task.status == "waiting" else task.status, style="dim")
 
 
-def show_summary(console: Console, summary: RunSummary, run: RunFolder) -> None:
-    """Prints the final table, the verdict and where everything lies."""
+def show_summary(console: Console, outcome: Outcome, run: RunFolder) -> None:
+    """Prints the final table, the verdict and where everything lies, where there is a verdict."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("candidate")
     for heading in ("accuracy", "95 % interval", "size", "zipped", "p50"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", ratio=1)
-    for row in summary.candidates:
-        won = row.candidate_id == summary.winner
+    for row in outcome.results.candidates:
+        won = row.candidate_id == outcome.results.winner
         table.add_row(*_cells(row, won=won), style="green" if won else "")
     console.print()
     console.print(table)
     console.print()
-    style = "bold yellow" if summary.verdict == "not_blessed" else "bold green"
-    verdict = summary.verdict.replace("_", " ")
-    console.print(Text.assemble((verdict, style), f": {summary.message}"))
-    show_paths(console, run, model=summary.model)
+    style = "bold yellow" if outcome.verdict == "not_blessed" else "bold green"
+    verdict = (outcome.verdict or "").replace("_", " ")
+    console.print(Text.assemble((verdict, style), f": {outcome.message}"))
+    show_paths(console, run, model=outcome.model)
 
 
 def _cells(row: CandidateSummary, *, won: bool) -> Iterator[str]:

@@ -34,6 +34,7 @@ _STAMP = "2026-01-01T00:00:00Z"
 _JOBSETS = "/apis/jobset.x-k8s.io/v1alpha2/namespaces/([^/]+)/jobsets"
 _REVIEWS = "/apis/authorization.k8s.io/v1/namespaces/([^/]+)/localsubjectaccessreviews"
 _PODS = "/api/v1/namespaces/([^/]+)/pods"
+_CONFIG_MAPS = "/api/v1/namespaces/([^/]+)/configmaps"
 
 
 @dataclasses.dataclass
@@ -45,6 +46,7 @@ class KubernetesServer(ApiServer):
         the server, the JobSet's name and how often it was restarted.
       rules: of the caller's role; all that they do not grant is refused.
       has_jobset: whether JobSet is installed.
+      config_maps: (namespace, name) -> data.
       requests: `METHOD /path?query` of every request.
       verbs: `verb resource` of every request that was permitted.
     """
@@ -52,6 +54,7 @@ class KubernetesServer(ApiServer):
     workload: Callable[["KubernetesServer", str, int], None] = lambda server, name, attempt: None
     rules: Sequence[Json] | None = None
     has_jobset: bool = True
+    config_maps: dict[tuple[str, str], dict[str, str]] = dataclasses.field(default_factory=dict)
     verbs: set[str] = dataclasses.field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -89,6 +92,54 @@ class KubernetesServer(ApiServer):
             finally:
                 with self._changed:
                     self._changed.notify_all()
+
+    def run_pod(
+        self,
+        run_id: str,
+        stage: str,
+        log: str = "",
+        *,
+        phase: str = "Succeeded",
+        reason: str = "",
+        exit_code: int = 0,
+    ) -> str:
+        """Makes a pod of a run of KFP's as Argo labels it; returns its name.
+
+        Args:
+          run_id: KFP's id of the run.
+          stage: a stage, or its driver, such as `finetune-driver`, which only its node names.
+          log: what it has printed.
+          phase: Kubernetes' word for where it is.
+          reason: of its container's end, or, `Evicted`, of the pod's.
+          exit_code: of its container.
+        """
+        name = f"litesmith-{len(self.pods):04d}"
+        labels = {"pipeline/runid": run_id, "workflows.argoproj.io/workflow": "litesmith"}
+        node = f"litesmith.root.exit-handler-1.{stage}"
+        if not stage.endswith("-driver"):
+            labels["app.kubernetes.io/component"] = stage
+            node += ".executor(0)"
+        state = {"terminated": {"exitCode": exit_code, "reason": reason or "Completed"}}
+        status = {"name": "main", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
+        statuses = [{**status, "state": state}] if phase in ("Succeeded", "Failed") else []
+        with self._changed:
+            self.pods[name] = {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {
+                    "name": name,
+                    "labels": labels,
+                    "annotations": {"workflows.argoproj.io/node-name": node},
+                    "creationTimestamp": f"2026-01-01T00:00:{len(self.pods):02d}Z",
+                },
+                "status": {
+                    "phase": phase,
+                    "containerStatuses": statuses,
+                    **({"reason": reason} if reason == "Evicted" else {}),
+                },
+            }
+            self.logs[name] = log.split("\n")
+        return name
 
     def create(self, jobset: Json) -> None:
         """Makes a JobSet, as anyone may."""
@@ -371,15 +422,26 @@ class KubernetesServer(ApiServer):
         return review
 
     def _list_pods(self, request: Request, namespace: str) -> Json:
-        label, value = request.query["labelSelector"].split("=")
-        pods = [p for p in self.pods.values() if p["metadata"]["labels"].get(label) == value]
+        wanted = dict(label.split("=") for label in request.query["labelSelector"].split(","))
+        pods = [p for p in self.pods.values() if wanted.items() <= p["metadata"]["labels"].items()]
         return {"kind": "PodList", "apiVersion": "v1", "items": copy.deepcopy(pods)}
 
     def _log(self, request: Request, namespace: str, name: str) -> Iterator[str]:
         if name not in self.pods:
             raise Refusal(404, f'pods "{name}" not found')
+        if "follow" not in request.query:
+            if self.pods[name]["status"]["phase"] == "Pending":
+                raise Refusal(400, "container main in pod is waiting to start")
+            return iter(self.logs[name])
         assert request.query["timestamps"] == request.query["follow"] == "True"
         return self._lines_of(name)
+
+    def _config_map(self, request: Request, namespace: str, name: str) -> Json:
+        if (namespace, name) not in self.config_maps:
+            raise Refusal(404, f'configmaps "{name}" not found')
+        metadata = {"name": name, "namespace": namespace}
+        data = self.config_maps[namespace, name]
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
     def _lines_of(self, name: str) -> Iterator[str]:
         printed, ended = 0, False
@@ -530,4 +592,5 @@ _ROUTES: tuple[tuple[str, str, str, str, Callable[..., Any]], ...] = (
     ("POST", "create", "nothing", _REVIEWS, KubernetesServer._review),
     ("GET", "list", "pods", _PODS, KubernetesServer._list_pods),
     ("GET", "get", "pods/log", f"{_PODS}/([^/]+)/log", KubernetesServer._log),
+    ("GET", "get", "configmaps", f"{_CONFIG_MAPS}/([^/]+)", KubernetesServer._config_map),
 )

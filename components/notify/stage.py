@@ -6,16 +6,16 @@ It is the exit handler: it can depend on no task, so it reads the run's folder.
 import os
 import time
 
-from components.common.documents import OUTCOME_IN_LOG, Document, Outcome
+from components.common.documents import Document, Outcome
+from components.common.outcomes import describe_outcome, outcome_lines
 from components.common.receipts import collect_receipt
 from components.common.run_context import RunContext
 from components.common.stage import connect
 from components.notify.config import NotifyConfig
-from components.notify.outcomes import describe_outcome
 
 
 def run(*, state: str, failed_task: str, error: str, config: str, context: str) -> None:
-    """Writes outcome.json and receipt.json into the run's folder, then posts the outcome.
+    """Prints the outcome, keeps it and the receipt in the run's folder, then posts it.
 
     Args:
       state: how the tasks before ended, as KFP says: SUCCEEDED, FAILED, CANCELLED.
@@ -32,10 +32,11 @@ def run(*, state: str, failed_task: str, error: str, config: str, context: str) 
     outcome = describe_outcome(
         run_context, receipt, state=state, failed_task=failed_task, error=error
     )
+    print(outcome.message)
+    for line in outcome_lines(outcome):
+        print(line, flush=True)
     _keep(run_context, receipt)
     _keep(run_context, outcome)
-    print(outcome.message)
-    print(f"{OUTCOME_IN_LOG}{outcome.to_json()}", flush=True)
     _post(outcome, NotifyConfig.from_json(config), run_context)
     events.emit("finished", status="computed", seconds=round(time.monotonic() - started, 3))
 

@@ -45,6 +45,9 @@ class KfpServer(ApiServer):
       namespaces: for a multi-user server, those that the caller may use.
       autopilot: what a run goes through each time that it is asked for.
       requests: `METHOD /path` of every request that was answered.
+      node_bytes: what a node of a workflow takes; of more than 1 MiB in all Argo packs them,
+        and the run's details stand still.
+      agent_sees_cancel: whether KFP's agent reports a run between its cancel and its end.
       collected: the runs whose workflow Kubernetes has removed with its owner; of these no
         word comes any more, and they stay what they were.
     """
@@ -55,6 +58,8 @@ class KfpServer(ApiServer):
     clock: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     clock_step: timedelta = timedelta(seconds=1)
     autopilot: tuple[str, ...] = ()
+    node_bytes: int = 9_400
+    agent_sees_cancel: bool = True
     host: str = ""
 
     def __post_init__(self) -> None:
@@ -64,6 +69,7 @@ class KfpServer(ApiServer):
         self.experiments: dict[str, Json] = {}
         self.runs: dict[str, Json] = {}
         self.recurring_runs: dict[str, Json] = {}
+        self._nodes: dict[str, list[Json]] = {}
         self.collected: set[str] = set()
         self._lock = threading.RLock()
 
@@ -92,10 +98,54 @@ class KfpServer(ApiServer):
             run["state_history"].append({"update_time": self._now(), "state": state})
             if state in ("SUCCEEDED", "FAILED", "CANCELED"):
                 run["finished_at"] = self._now()
-            details = run["run_details"]["task_details"]
             for name, task_state in tasks.items():
-                for display_name in (f"{name}-driver", name):
-                    details.append(self._task(run_id, display_name, task_state))
+                if not name.endswith("-driver"):
+                    self._set_node(run_id, f"{name}-driver", "SUCCEEDED")
+                self._set_node(run_id, name, task_state)
+
+    def begin_again(self, run_id: str) -> str:
+        """Lets Argo run the DAG anew after an error in it, as a stock installation does.
+
+        KFP's driver refuses a task that it has seen, notify too, and the run fails.
+
+        Returns:
+          The driver's last line.
+        """
+        with self._lock:
+            first, *_ = (
+                node["display_name"].removesuffix("-driver")
+                for node in self._nodes[run_id]
+                if not node["display_name"].startswith("root")
+            )
+            for name in ("exit-handler-1(0)", "exit-handler-1(1)"):
+                self._set_node(run_id, name, "FAILED")
+            refused = {f"{first}-driver": "FAILED", "notify-driver": "FAILED"}
+            self.move(run_id, "FAILED", **refused)
+        line = f'two tasks have the same task name "{first}", id1=7 id2=31'
+        return f"F0101 00:00:00.000000       1 main.go:127] KFP driver: {line}"
+
+    def delete(self, run_id: str) -> None:
+        """Removes a run, as anyone may in KFP's UI."""
+        with self._lock:
+            del self.runs[run_id]
+
+    def _set_node(self, run_id: str, name: str, state: str) -> None:
+        """Gives a node that goes on another state, or adds one, and lets KFP's agent report."""
+        nodes = self._nodes.setdefault(run_id, [])
+        going_on = [
+            node
+            for node in nodes
+            if node["display_name"] == name and node["state"] not in ("SUCCEEDED", "FAILED")
+        ]
+        if going_on:
+            going_on[-1]["state"] = state
+        elif not name.endswith("-driver") or state == "FAILED" or not self._has(nodes, name):
+            nodes.append(self._task(run_id, name, state))
+        if len(nodes) * self.node_bytes <= 1 << 20:
+            self.runs[run_id]["run_details"]["task_details"] = [dict(node) for node in nodes]
+
+    def _has(self, nodes: list[Json], name: str) -> bool:
+        return any(node["display_name"] == name for node in nodes)
 
     def fire(self, recurring_run_id: str) -> str:
         """Starts a run of a schedule, as KFP's controller does; returns its id."""
@@ -236,9 +286,10 @@ class KfpServer(ApiServer):
             "storage_state": "AVAILABLE",
             "state": "PENDING",
             "state_history": [{"update_time": self._now(), "state": "PENDING"}],
-            "run_details": {"task_details": [self._task(run_id, "root-driver", "SUCCEEDED")]},
+            "run_details": {"task_details": []},
         }
         self.runs[run_id] = run
+        self._set_node(run_id, "root-driver", "SUCCEEDED")
         return run
 
     def _check_job(self, body: Json) -> None:
@@ -288,7 +339,10 @@ class KfpServer(ApiServer):
         run = _found(self.runs, run_id)
         if run["state"] not in ("PENDING", "RUNNING"):
             raise Refusal(400, f"Failed to terminate a run {run_id}. Row not found")
-        self.move(run_id, "CANCELING")
+        if self.agent_sees_cancel:
+            self.move(run_id, "CANCELING")
+        else:
+            run["state"] = "CANCELING"
         return {}
 
     def _create_recurring_run(self, request: Request) -> Json:

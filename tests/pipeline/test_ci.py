@@ -7,30 +7,28 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from components.common.digests import tree_digest
-from components.common.documents import OUTCOME_IN_LOG, BlessedModel, Decision, Outcome, TaskResult
+from components.common.documents import BlessedModel, Decision, Outcome, TaskResult
 from components.common.errors import UserError
+from components.common.outcomes import describe_outcome, results_so_far
+from components.common.receipts import collect_receipt
 from components.common.registry import Registry
 from components.common.run_context import RunContext
 from components.common.store import Store
 from pipeline.ci import CiSummary, Outputs, summarize, summarize_refusal, to_junit, to_markdown
 from pipeline.cli import app
 from pipeline.exit_codes import ExitCode
-from pipeline.pods import read_logs
-from pipeline.results import read_results
+from pipeline.run_end import RunEnd
 from tests.components.report.fabricate import Fabricated, fabricate
 from tests.kubernetes_server import KubernetesServer
 from tests.pipeline.conftest import make_target
@@ -74,7 +72,11 @@ def keep(context: RunContext, name: str, document: Any) -> None:
 
 def summary_of(run: Fabricated, **changes: Any) -> CiSummary:
     values = {"code": ExitCode.OK, "message": "int8 wins", "verdict": "blessed", **changes}
-    return summarize("shapes", run.context, **values)
+    receipt = collect_receipt(run.context)
+    outcome = describe_outcome(run.context, receipt, state="SUCCEEDED", failed_task="", error="")
+    outcome = outcome.model_copy(update={"verdict": values["verdict"]})
+    end = RunEnd(values["code"], values["message"], outcome)
+    return summarize("shapes", run.context, end, link=values.get("link"))
 
 
 # --- what is read ---------------------------------------------------------------------
@@ -82,7 +84,7 @@ def summary_of(run: Fabricated, **changes: Any) -> CiSummary:
 
 def test_figures_are_read_from_the_store(tmp_path: Path) -> None:
     run = leave_run(tmp_path)
-    results = read_results(run.context)
+    results = results_so_far(run.context)
     assert [row.candidate_id for row in results.candidates] == list(run.candidates)
     for row in results.candidates:
         model, evaluation = (
@@ -98,15 +100,15 @@ def test_figures_are_read_from_the_store(tmp_path: Path) -> None:
 
 def test_a_run_without_a_decision_has_tasks_alone(tmp_path: Path) -> None:
     run = fabricate(tmp_path)
-    results = read_results(run.context)
-    assert (results.decision, results.candidates) == (None, ())
+    results = results_so_far(run.context)
+    assert (results.winner, results.candidates) == (None, ())
     assert results.tasks
 
 
 def test_a_pruned_store_leaves_gaps(tmp_path: Path) -> None:
     run = leave_run(tmp_path)
     shutil.rmtree(Path(run.context.data_root, "store", "evaluate"))
-    rows = read_results(run.context).candidates
+    rows = results_so_far(run.context).candidates
     assert all(row.accuracy is None and row.size_bytes is not None for row in rows)
 
 
@@ -155,10 +157,16 @@ def test_not_blessed_fails_the_verdict_alone(tmp_path: Path) -> None:
     assert ElementTree.fromstring(to_junit(summary))[0].get("failures") == "1"
 
 
-def test_a_verdict_that_cannot_be_read_does_not_pass(tmp_path: Path) -> None:
-    summary = summary_of(leave_run(tmp_path), verdict=None)
-    assert summary.exit_code == ExitCode.BAD_INPUT
-    assert "give this job read access to" in summary.message
+def test_each_file_says_what_could_not_be_read(tmp_path: Path) -> None:
+    run = leave_run(tmp_path)
+    end = RunEnd(ExitCode.BAD_INPUT, "no verdict", None, "the tasks' times: <403>")
+    summary = summarize("shapes", run.context, end)
+    suite = ElementTree.fromstring(to_junit(summary))[0]
+    (verdict,) = suite
+    assert verdict.findtext("system-err") == "not read from here: the tasks' times: <403>"
+    assert "- Not read from here: the tasks' times: &lt;403>" in to_markdown(summary)
+    assert "0 tasks" not in to_markdown(summary)
+    assert json.loads(summary.to_json())["unread"] == "the tasks' times: <403>"
 
 
 def test_json_holds_the_figures(tmp_path: Path) -> None:
@@ -285,111 +293,6 @@ def test_ci_runs_in_one_place() -> None:
     assert "either --target TARGET or --local" in str(result.exception)
 
 
-# --- logs -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def kubernetes(tmp_path: Path) -> Iterator[Path]:
-    """Serves the pods of one run, and yields a kubeconfig for it."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Pods)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    host = f"http://127.0.0.1:{server.server_address[1]}"
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": host}}],
-        "users": [{"name": "u", "user": {}}],
-    }
-    path = tmp_path / "kubeconfig"
-    path.write_text(json.dumps(config))
-    yield path
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-class _Pods(BaseHTTPRequestHandler):
-    """Kubernetes' answers for pods: one of preprocess, two attempts of finetune, one waits."""
-
-    run_ids: tuple[str, ...] = ("run-id",)
-    notified = ""
-    """What notify's pod, of which there is one where this is set, printed."""
-    pods = (
-        ("b", "finetune", 2),
-        ("a", "preprocess", 1),
-        ("c", "finetune", 3),
-        ("d", "candidate", 4),
-    )
-
-    def do_GET(self) -> None:  # noqa: N802 (http.server's spelling)
-        url = urlsplit(self.path)
-        if url.path.endswith("/d/log"):
-            said = {"kind": "Status", "code": 400, "message": "container main is waiting to start"}
-            self._send(json.dumps(said).encode(), "application/json", status=400)
-            return
-        if url.path.endswith("/notify/log"):
-            self._send(self.notified.encode(), "text/plain")
-            return
-        if url.path.endswith("/log"):
-            self._send(f"log of {url.path.split('/')[-2]}".encode(), "text/plain")
-            return
-        selector = parse_qs(url.query)["labelSelector"][0].split(",")
-        wanted = dict(label.split("=") for label in selector)
-        stage = wanted.get("app.kubernetes.io/component")
-        items = [
-            {
-                "metadata": {
-                    "name": name,
-                    "labels": {"app.kubernetes.io/component": component},
-                    "creationTimestamp": f"2026-01-01T00:00:0{second}Z",
-                },
-                "status": {"phase": "Succeeded"},
-            }
-            for name, component, second in self._pods()
-            if wanted["pipeline/runid"] in self.run_ids and stage in (None, component)
-        ]
-        answer = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
-        self._send(json.dumps(answer).encode(), "application/json")
-
-    def _pods(self) -> tuple[tuple[str, str, int], ...]:
-        return (*self.pods, ("notify", "notify", 5)) if self.notified else self.pods
-
-    def _send(self, data: bytes, type_: str, *, status: int = 200) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", type_)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Stays silent."""
-
-
-def test_logs_come_pod_by_pod(tmp_path: Path, kubernetes: Path) -> None:
-    target, environment = make_target(tmp_path), {"KUBECONFIG": str(kubernetes)}
-    logs = list(read_logs(target, "run-id", None, environment))
-    assert [(log.stage, log.text) for log in logs] == [
-        ("preprocess", "log of a"),
-        ("finetune", "log of b"),
-        ("finetune", "log of c"),
-        ("candidate", "(no log: its container has not started, or the pod is gone)"),
-    ]
-    assert [log.pod for log in read_logs(target, "run-id", "finetune", environment)] == ["b", "c"]
-    for stage in ("quantize", "evaluate", "candidate"):
-        assert [log.pod for log in read_logs(target, "run-id", stage, environment)] == ["d"]
-
-
-def test_no_pods_and_no_kubeconfig_are_explained(tmp_path: Path, kubernetes: Path) -> None:
-    target = make_target(tmp_path)
-    with pytest.raises(UserError, match="vision: has no pods of this run and prune"):
-        list(read_logs(target, "run-id", "prune", {"KUBECONFIG": str(kubernetes)}))
-    with pytest.raises(UserError, match="there is no kubeconfig here .*kubectl logs -n vision"):
-        list(read_logs(target, "run-id", None, {"KUBECONFIG": str(tmp_path / "none")}))
-
-
 # --- examples to copy -----------------------------------------------------------------
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -418,24 +321,3 @@ def test_the_commands_of_the_workflow_files_exist(
         # The command line was understood: what is missing is the user's own file.
         assert isinstance(result.exception, UserError), (command, result.output)
         assert words[1 if words[0] == "ci" else 3] in str(result.exception)
-
-
-def test_a_verdict_on_a_volume_is_read_from_notifys_log(
-    tmp_path: Path, server: KfpServer, kubernetes: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KUBECONFIG", str(kubernetes))
-    outcome = Outcome(
-        run_id="run", state="succeeded", verdict="not_blessed", message="none", failed_task=None
-    )
-    monkeypatch.setattr(_Pods, "notified", f"none\n{OUTCOME_IN_LOG}{outcome.to_json()}\n")
-    server.autopilot = ("RUNNING", "SUCCEEDED")
-    create = server.answer
-
-    def answer(request: Any) -> Any:
-        answered = create(request)
-        monkeypatch.setattr(_Pods, "run_ids", tuple(server.runs))
-        return answered
-
-    monkeypatch.setattr(server, "answer", answer)
-    result, _ = run_ci(tmp_path, server)
-    assert result.exit_code == ExitCode.NOT_BLESSED, result.output

@@ -1,6 +1,7 @@
 """Submitting to Kubeflow Pipelines: kfp's own client against a server with its schema."""
 
 import contextlib
+import io
 import socket
 import stat
 import threading
@@ -12,20 +13,22 @@ from typing import Any
 import kfp
 import kfp_server_api
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from components.common.documents import Outcome, Published, Receipt, TaskResult
+from components.common.documents import Outcome, TaskResult
 from components.common.errors import UserError
-from components.notify import stage as notify
-from components.notify.config import NotifyConfig
-from components.notify.outcomes import describe_outcome
 from pipeline.cli import app
-from pipeline.cluster import Cluster, ClusterRun, new_run_id, read_end
+from pipeline.cluster import Cluster, new_run_id
+from pipeline.cluster_run import ClusterRun
+from pipeline.cluster_view import open_cluster_view
 from pipeline.compile import WORKFLOW_ID, compile_dag
 from pipeline.connection import UnansweredError, connect
 from pipeline.exit_codes import ExitCode
 from pipeline.recipe import load_recipe
-from pipeline.target import KubeflowTarget
+from pipeline.run_end import read_end
+from pipeline.run_watch import RunWatch
+from pipeline.target import KubeflowTarget, task_of
 from tests.api_server import Refusal
 from tests.certificates import write_certificate
 from tests.pipeline.conftest import make_target
@@ -352,6 +355,141 @@ def test_a_run_is_cancelled_once(cluster: Cluster, server: KfpServer) -> None:
         cluster.cancel(cluster.get(run.kfp_id))
 
 
+def test_a_second_cancel_finds_the_first(
+    tmp_path: Path, cluster: Cluster, server: KfpServer
+) -> None:
+    run = start(cluster, "run-1")
+    assert cluster.cancel(run)
+    assert not cluster.cancel(cluster.get(run.kfp_id))
+    assert server.count("POST .*:terminate") == 1
+    assert not cluster.cancel(run)  # As seen before the first.
+    command = ["runs", "cancel", "run-1", "--target", write_target(tmp_path, server)]
+    said = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert (said.exit_code, "is being cancelled already" in said.output) == (0, True)
+    server.move(run.kfp_id, "FAILED")
+    with pytest.raises(UserError, match=r"is over \(canceled\)"):
+        cluster.cancel(run)
+
+
+@pytest.mark.parametrize("notified", [False, True])
+def test_ones_own_cancel_is_known_where_kfp_has_lost_it(
+    cluster: Cluster, server: KfpServer, notified: bool
+) -> None:
+    server.agent_sees_cancel = False
+    run = start(cluster, "run-1")
+    server.move(run.kfp_id, "RUNNING", preprocess="SUCCEEDED")
+    result = TaskResult(task="preprocess", status="computed", seconds=1.0)
+    run.context.data().write("runs/run-1/tasks/preprocess.json", result.to_json().encode())
+    told = Outcome(
+        run_id="run-1", state="failed", verdict=None, message="no disk", failed_task="preprocess"
+    )
+    if notified:  # It was quicker than the cancel.
+        run.context.data().write("runs/run-1/outcome.json", told.to_json().encode())
+    cluster.cancel(run)
+    server.move(run.kfp_id, "FAILED")
+    ended = cluster.get(run.kfp_id)
+    assert ended.state == "FAILED"
+    end = read_end(ended)
+    assert end.code is (ExitCode.STAGE_FAILED if notified else ExitCode.INTERRUPTED)
+    if not notified:
+        assert end.message == "the run was cancelled; what was finished is kept in the store"
+        assert end.outcome is not None and len(end.outcome.results.tasks) == 1
+
+
+def test_a_cancel_leaves_nothing_where_the_folder_is_elsewhere(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    cluster.cancel(start(cluster, "run-1"))
+    assert not (tmp_path / "data").exists()
+
+
+def test_who_follows_knows_of_a_cancel_that_kfp_forgets(
+    cluster: Cluster, server: KfpServer
+) -> None:
+    server.agent_sees_cancel = False
+    run = start(cluster)
+    steps = iter([lambda: cluster.cancel(run), lambda: server.move(run.kfp_id, "FAILED")])
+    end = cluster.follow(run.kfp_id, lambda now: next(steps, lambda: None)(), poll_s=0)
+    assert end.state == "CANCELED"
+    assert read_end(end).message.startswith("the run was cancelled")
+
+
+def test_a_run_deleted_while_it_is_followed(cluster: Cluster, server: KfpServer) -> None:
+    run = start(cluster)
+    with pytest.raises(UserError, match=r"was deleted from http.* while it was followed") as caught:
+        cluster.follow(run.kfp_id, lambda now: server.delete(run.kfp_id), poll_s=0)
+    assert "older than KFP" not in str(caught.value)
+
+
+# --- where KFP tells no more ------------------------------------------------------------
+
+
+def test_where_kfp_stands_still_the_folder_goes_on(
+    cluster: Cluster, server: KfpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.run_watch.LAG_S", 0.0)
+    server.node_bytes = 200_000  # Of five nodes KFP tells, and of no more.
+    run = start(cluster, "run-1")
+
+    def end(task: str) -> None:
+        result = TaskResult(task=task, status="computed", seconds=1.0)
+        run.context.data().write(f"runs/run-1/tasks/{task}.json", result.to_json().encode())
+        if not task.startswith("quantize"):  # It is the first half of a candidate's task.
+            server.move(run.kfp_id, "RUNNING", **{task_of(task.partition("[")[0]): "SUCCEEDED"})
+
+    steps = iter(
+        [
+            lambda: server.move(run.kfp_id, "RUNNING", preprocess="RUNNING"),
+            lambda: end("preprocess"),
+            lambda: server.move(run.kfp_id, "RUNNING", finetune="RUNNING"),
+            lambda: end("finetune"),
+            lambda: end("quantize[int8]"),
+            lambda: end("evaluate[int8]"),
+            lambda: server.move(run.kfp_id, "SUCCEEDED"),
+        ]
+    )
+    shown = io.StringIO()
+    with open_cluster_view(Console(file=shown, width=200)) as show:
+
+        def look(now: ClusterRun) -> None:
+            show(now)
+            next(steps, lambda: None)()
+
+        last = cluster.follow(run.kfp_id, look, poll_s=0)
+    assert [(task.stage, task.describe()) for task in last.tasks] == [
+        (stage, "succeeded") for stage in ("preprocess", "finetune", "quantize", "evaluate")
+    ]
+    assert shown.getvalue().count("KFP tells no more") == 1
+    assert "evaluate: succeeded" in shown.getvalue()
+
+
+def test_a_long_task_is_not_taken_for_silence(
+    cluster: Cluster, server: KfpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start(cluster, "run-1")
+    server.move(run.kfp_id, "RUNNING", preprocess="SUCCEEDED", finetune="RUNNING")
+    result = TaskResult(task="preprocess", status="computed", seconds=1.0)
+    run.context.data().write("runs/run-1/tasks/preprocess.json", result.to_json().encode())
+    watch = RunWatch()
+    monkeypatch.setattr("pipeline.run_watch.LAG_S", 0.0)
+    for _ in range(3):
+        assert watch.look(cluster.get(run.kfp_id)).note == ""
+    monkeypatch.setattr("pipeline.run_watch.QUIET_S", 0.0)
+    assert "KFP has told nothing new" in watch.look(cluster.get(run.kfp_id)).note
+
+
+def test_a_run_that_ended_with_tasks_running_has_stood_still(
+    cluster: Cluster, server: KfpServer
+) -> None:
+    server.node_bytes = 300_000
+    run = start(cluster, "run-1")
+    server.move(run.kfp_id, "RUNNING", preprocess="RUNNING")
+    server.move(run.kfp_id, "RUNNING", preprocess="SUCCEEDED", validate="SUCCEEDED")
+    server.runs[run.kfp_id]["run_details"]["task_details"][-1]["state"] = "RUNNING"
+    server.move(run.kfp_id, "SUCCEEDED")
+    assert RunWatch().look(cluster.get(run.kfp_id)).note.startswith("KFP tells no more")
+
+
 def test_what_argo_leaves_out_is_skipped(cluster: Cluster, server: KfpServer) -> None:
     run = start(cluster)
     unknown = "RUNTIME_STATE_UNSPECIFIED"
@@ -410,87 +548,6 @@ def test_the_server_moves_no_run_backwards(cluster: Cluster, server: KfpServer) 
         server.move(run.kfp_id, "RUNNING")
 
 
-# --- verdicts -------------------------------------------------------------------------
-
-
-def finish(cluster: Cluster, server: KfpServer, state: str, outcome: Outcome | None) -> ClusterRun:
-    run = start(cluster, "run-1")
-    server.move(run.kfp_id, "RUNNING")
-    server.move(run.kfp_id, state, finetune=state)
-    if outcome is not None:
-        data = outcome.to_json().encode()
-        run.context.data().write(f"runs/run-1/{Outcome.file_name}", data)
-    return cluster.get(run.kfp_id)
-
-
-def outcome_of(state: Any, verdict: Any, failed_task: str | None = None) -> Outcome:
-    return Outcome(
-        run_id="run-1", state=state, verdict=verdict, message="so it is", failed_task=failed_task
-    )
-
-
-@pytest.mark.parametrize(
-    ("state", "outcome", "code"),
-    [
-        ("SUCCEEDED", outcome_of("succeeded", "blessed"), ExitCode.OK),
-        ("SUCCEEDED", outcome_of("succeeded", "already_blessed"), ExitCode.OK),
-        ("SUCCEEDED", outcome_of("succeeded", "not_blessed"), ExitCode.NOT_BLESSED),
-        ("FAILED", outcome_of("failed", None, "finetune"), ExitCode.STAGE_FAILED),
-        # The verdict was written, and the run failed after it.
-        ("FAILED", outcome_of("succeeded", "blessed"), ExitCode.STAGE_FAILED),
-        ("SUCCEEDED", None, ExitCode.OK),
-        ("FAILED", None, ExitCode.STAGE_FAILED),
-    ],
-)
-def test_the_verdict_is_the_run_folders(
-    cluster: Cluster, server: KfpServer, state: str, outcome: Outcome | None, code: ExitCode
-) -> None:
-    end = read_end(finish(cluster, server, state, outcome))
-    assert end.code is code
-    if outcome is None:
-        assert "its verdict can't be read" in end.message
-
-
-def test_where_the_folder_is_out_of_reach_notify_tells_the_verdict(
-    cluster: Cluster, server: KfpServer, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = finish(cluster, server, "SUCCEEDED", None)
-    seen_there = run.context.model_copy(update={"data_root": f"{run.context.data_root}/there"})
-    published = Published(verdict="not_blessed", version=None, uri=None, message="none was fit")
-    seen_there.data().write(f"runs/run-1/{Published.file_name}", published.to_json().encode())
-    notify.run(
-        state="SUCCEEDED",
-        failed_task="",
-        error="",
-        config=NotifyConfig().to_json(),
-        context=seen_there.to_json(),
-    )
-    end = read_end(run, lambda: ["a first attempt's log", capsys.readouterr().out])
-    assert end.code is ExitCode.NOT_BLESSED
-    assert end.outcome is not None and end.outcome.verdict == "not_blessed"
-
-
-def test_a_users_mistake_on_the_cluster_is_bad_input(cluster: Cluster, server: KfpServer) -> None:
-    run = finish(cluster, server, "FAILED", outcome_of("failed", None, "finetune"))
-    result = TaskResult(
-        task="finetune", status="failed", seconds=1.0, message="no weights", user_error=True
-    )
-    run.context.data().write("runs/run-1/tasks/finetune.json", result.to_json().encode())
-    end = read_end(run)
-    assert (end.code, end.message) == (ExitCode.BAD_INPUT, "no weights")
-
-
-@pytest.mark.parametrize(("state", "succeeded"), [("COMPLETE", True), ("FAILED", False)])
-def test_notify_understands_a_clusters_words(tmp_path: Path, state: str, succeeded: bool) -> None:
-    """KFP's exit handler is told the metadata store's state, which is not a run's."""
-    context = make_target(tmp_path).context("run-1", RECIPE)
-    receipt = Receipt(run_id="run-1", tasks=(), seconds=0.0)
-    outcome = describe_outcome(
-        context, receipt, state=state, failed_task="exit-handler-1", error=""
-    )
-    assert (outcome.state == "succeeded") is succeeded
-
-
 # --- the command line -----------------------------------------------------------------
 
 
@@ -500,12 +557,12 @@ def write_target(folder: Path, server: KfpServer) -> str:
     return str(path)
 
 
-def test_submit_and_wait_ends_with_the_verdict(tmp_path: Path, server: KfpServer) -> None:
+def test_submit_and_wait_shows_the_run_to_its_end(tmp_path: Path, server: KfpServer) -> None:
     server.autopilot = ("RUNNING", "SUCCEEDED")
     target = write_target(tmp_path, server)
     command = ["submit", "digits", "--tiny", "--target", target, "--wait"]
     result = CliRunner().invoke(app, command, catch_exceptions=False)
-    assert result.exit_code == ExitCode.OK, result.output
+    assert result.exit_code == ExitCode.BAD_INPUT, result.output  # There is no verdict to read.
     assert "run: succeeded" in result.output
     assert f"{server.host}/#/runs/details/" in result.output
 

@@ -18,10 +18,12 @@ from typer.testing import CliRunner
 from components.common.digests import tree_digest
 from components.common.documents import (
     Ancestry,
+    CandidateSummary,
     DatasetManifest,
     Estimate,
     Outcome,
     Record,
+    RunResults,
     Split,
     TaskResult,
 )
@@ -35,9 +37,7 @@ from pipeline.exit_codes import ExitCode
 from pipeline.progress import RunProgress, expected_tasks
 from pipeline.recipe import load_recipe
 from pipeline.runs import (
-    CandidateSummary,
     RunFolder,
-    RunSummary,
     create_run,
     data_root_alone,
     data_root_in_use,
@@ -153,12 +153,13 @@ def test_summary_shows_each_candidate_and_the_verdict(tmp_path: Path) -> None:
             latency_ms=None, accepted=False, reason="It could not be made.",
         ),
     ]  # fmt: skip
-    summary = RunSummary(
-        verdict="already_blessed", message="int8 wins.", winner="int8", candidates=tuple(rows),
-        model="/models/int8",
+    results = RunResults(winner="int8", candidates=tuple(rows))
+    outcome = Outcome(
+        run_id="run", state="succeeded", verdict="already_blessed", message="int8 wins.",
+        failed_task=None, model="/models/int8", results=results,
     )  # fmt: skip
     console = Console(file=io.StringIO(), width=120)
-    show_summary(console, summary, make_run(tmp_path))
+    show_summary(console, outcome, make_run(tmp_path))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     for words in ("0.951", "0.930 to 0.970", "32.1 kB", "999 B", "0.0123 ms", "winner: It is"):
         assert words in shown

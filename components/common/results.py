@@ -9,91 +9,67 @@ from typing import TypeVar
 
 from components.common.documents import (
     Benchmark,
+    BlessedSummary,
     Candidate,
+    CandidateSummary,
     Decision,
     Document,
-    Estimate,
     Evaluation,
-    Part,
-    Published,
     Release,
+    RunResults,
     TaskResult,
+    TaskSummary,
 )
 from components.common.errors import DamagedError, UserError
-from components.common.receipts import collect_receipt
 from components.common.registry import Registry
 from components.common.run_context import RunContext
 from components.common.store import Store
-from pipeline.runs import CandidateSummary, RunSummary
 
 D = TypeVar("D", bound=Document)
 
-
-class BlessedSummary(Part):
-    """The model that was blessed before the run."""
-
-    version: str
-    candidate_id: str
-    accuracy: Estimate | None
-    size_bytes: int
-    zipped_bytes: int
-    latency_ms: float | None
-    """As it was measured when it was released, maybe on another machine."""
+MESSAGE_LIMIT = 2000
+"""Characters of a message that are kept in an outcome, which travels through logs too."""
 
 
-class RunResults(Part):
-    """The tasks of a run, and its candidates beside the model that was blessed before."""
-
-    decision: Decision | None
-    candidates: tuple[CandidateSummary, ...]
-    blessed: BlessedSummary | None
-    tasks: tuple[TaskResult, ...]
-
-
-def read_results(context: RunContext) -> RunResults:
-    """Reads what a run's tasks left.
+def summarize_results(
+    context: RunContext, tasks: Iterable[TaskResult], decision: Decision | None
+) -> RunResults:
+    """Gathers what a run's tasks left.
 
     Args:
       context: of the run.
+      tasks: their results.
+      decision: the gate's; None where the run did not come to it.
 
     Raises:
       UserError: the data root can't be read from here.
     """
-    tasks = collect_receipt(context).tasks
-    try:
-        data = context.data().read(f"{context.run_folder()}/{Decision.file_name}")
-    except FileNotFoundError:
-        return RunResults(decision=None, candidates=(), blessed=None, tasks=tasks)
-    decision = Decision.parse(data)
+    tasks = tuple(tasks)
     return RunResults(
-        decision=decision,
-        candidates=tuple(_candidates(context, decision, tasks)),
-        blessed=_blessed(context, decision),
-        tasks=tasks,
+        winner=decision.winner if decision else None,
+        candidates=tuple(_candidates(context, decision, tasks)) if decision else (),
+        blessed_before=_blessed(context, decision) if decision else None,
+        tasks=tuple(
+            TaskSummary(
+                task=task.task,
+                status=task.status,
+                seconds=task.seconds,
+                message=shortened(task.message),
+                user_error=task.user_error,
+            )
+            for task in tasks
+        ),
     )
 
 
-def summarize(context: RunContext) -> RunSummary | None:
-    """Returns what a run came to; None where it ended before it decided and published."""
-    results = read_results(context)
-    try:
-        data = context.data().read(f"{context.run_folder()}/{Published.file_name}")
-    except FileNotFoundError:
-        return None
-    published = Published.parse(data)
-    return RunSummary(
-        verdict=published.verdict,
-        message=published.message,
-        winner=results.decision.winner if results.decision else None,
-        candidates=results.candidates,
-        model=published.uri,
-    )
+def shortened(text: str) -> str:
+    """Returns a text of at most MESSAGE_LIMIT characters, which says where it was cut."""
+    return text if len(text) <= MESSAGE_LIMIT else f"{text[: MESSAGE_LIMIT - 4]} ..."
 
 
 def _candidates(
     context: RunContext, decision: Decision, tasks: Iterable[TaskResult]
 ) -> Iterator[CandidateSummary]:
-    tasks = tuple(tasks)
     store = Store(context.data())
     models = {item.candidate_id: item.model for item in _documents(store, tasks, Candidate)}
     metrics = {item.candidate_id: item.metrics for item in _documents(store, tasks, Evaluation)}
@@ -114,7 +90,7 @@ def _candidates(
             zipped_bytes=model.zipped_bytes if model else None,
             latency_ms=latencies.get(id_),
             accepted=judged.accepted,
-            reason=" ".join(judged.reasons),
+            reason=shortened(" ".join(judged.reasons)),
         )
 
 
@@ -141,8 +117,8 @@ def _blessed(context: RunContext, decision: Decision) -> BlessedSummary | None:
     try:
         registry = Registry(context.models(), context.recipe_name)
         release: Release = registry.release(decision.blessed_before.version)
-    except UserError:
-        return None  # Removed since, or out of reach.
+    except (UserError, OSError):
+        return None  # Removed since, damaged, or out of reach.
     return BlessedSummary(
         version=release.version,
         candidate_id=release.candidate_id,
