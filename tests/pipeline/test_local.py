@@ -260,8 +260,8 @@ class Filled:
         elsewhere = run_context(self._folder / "elsewhere")
         few: dict[Split, int] = {"train": 3, "validation": 3, "test": 3}
         manifest = write_dataset(elsewhere, output, examples=few)
-        text = manifest.to_json().replace("shards/synthetic/", f"shards/{shard}/")
-        DatasetManifest.parse(text).write(output)
+        text = manifest.model_dump_json().replace("shards/synthetic/", f"shards/{shard}/")
+        DatasetManifest.model_validate_json(text).write(output)
         self.storage.write(f"shards/{shard}/train-00000-of-00001.tfrecord", b"records")
 
     def run(self, run_id: str, record: Record) -> None:
