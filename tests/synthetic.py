@@ -102,7 +102,14 @@ def write_dataset(
     manifest = DatasetManifest(
         task="image_classification",
         class_names=CLASS_NAMES,
-        image=ImageSpec(height=size, width=size, channels=channels, encoding="png"),
+        image=ImageSpec(
+            height=size,
+            width=size,
+            channels=channels,
+            encoding="png",
+            fit="crop",
+            background="#ffffff",
+        ),
         compression="none",
         splits=splits,
         source_fingerprint="synthetic",
@@ -118,6 +125,7 @@ def write_dataset(
     )
     manifest.write(output)
     (output / "rejects.jsonl").write_text("")
+    (output / "notes.jsonl").write_text("")
     Membership.of(
         (f"{split}{index:06d}", "", split != "test")
         for split in SPLITS

@@ -36,6 +36,7 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 Scheme = Literal["float32", "float16", "dynamic_range", "int8"]
 Source = Literal["dense", "pruned"]
+Fit = Literal["crop", "pad", "stretch"]
 BackboneName = Literal[
     "small_cnn", "efficientnet_lite0", "mobilenet_v2", "resnet50_v2", "inception_v3", "vgg16"
 ]
@@ -172,6 +173,10 @@ class ImageSpec(Part):
     width: int
     channels: Literal[1, 3]
     encoding: Literal["jpeg", "png"]
+    fit: Fit
+    """How a picture that is not square became one."""
+    background: str
+    """What shows behind transparent pixels and around padded pictures, such as `#ffffff`."""
 
 
 class Shard(Part):
@@ -217,7 +222,7 @@ class DatasetManifest(Document):
     )
     """The fields that say what the examples are. They alone enter the keys of later stages."""
     PROVENANCE: ClassVar[frozenset[str]] = frozenset(
-        {"source_fingerprint", "statistics", "rejects", "notes", "records", "lineage"}
+        {"source_fingerprint", "statistics", "rejects", "notes", "not_square", "records", "lineage"}
     )
     """The fields that say where the examples came from, or what is told of them. No stage that
     is answered from the store may read them."""
@@ -233,6 +238,8 @@ class DatasetManifest(Document):
     """Reason -> count."""
     notes: Mapping[str, int] = {}
     """What is odd about examples that are used all the same -> count."""
+    not_square: int = 0
+    """How many examples were not about as high as wide before they were fitted."""
     records: int
     """How many records the source held, rejected ones included."""
     slices: tuple[str, ...]

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from components.common.config import Section, StageConfig
+from components.common.documents import Fit
 
 Sample = Literal["digits"]
 _PIXEL_BYTES = 8
@@ -47,7 +48,7 @@ class PreprocessConfig(StageConfig):
     image_size: Annotated[int, Field(ge=8, le=2048)] = 224
     """Height and width of the examples, in pixels."""
     channels: Literal[1, 3] = 3
-    fit: Literal["crop", "pad", "stretch"] = "crop"
+    fit: Fit = "crop"
     """How a picture that is not square becomes one."""
     background: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#ffffff"
     """What shows behind transparent pixels, and around padded pictures."""

@@ -1,5 +1,6 @@
 """The data set of one task: shards that are missing are written, and the manifest of all."""
 
+import dataclasses
 import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +9,8 @@ from components.common.errors import UserError
 from components.common.stage import Task
 from components.preprocess.assignment import ShardPlan, plan_shards
 from components.preprocess.config import PreprocessConfig
-from components.preprocess.inventory import Inventory, Reject
+from components.preprocess.copies import Copies, find_copies, leave_out
+from components.preprocess.inventory import Inventory, Note, Reject
 from components.preprocess.ledger import ShardRecord, find_whole_shards
 from components.preprocess.manifest import (
     build_manifest,
@@ -46,7 +48,18 @@ def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping
     ]
     started = time.monotonic()
     records, written = _write_shards(task, inventory, tasks)
+    copies = find_copies(tasks, records, class_names)
+    if copies.left_out:
+        plans = leave_out(plans, copies.left_out)
+        tasks = [
+            make_task(plan, class_names=class_names, spec=spec, compression=config.compression)
+            for plan in plans
+        ]
+        changed = [shard for shard in tasks if shard.path not in records]
+        records_without, written_again = _write_shards(task, inventory, changed)
+        records, written = {**records, **records_without}, [*written, *written_again]
     seconds = time.monotonic() - started
+    inventory = _with_findings(inventory, tasks, records, copies)
     rejects = collect_rejects(inventory, tasks, records)
     _check_rejects(task, inventory, rejects)
     manifest = build_manifest(config, inventory, tasks, records, lineage=task.lineage)
@@ -61,6 +74,26 @@ def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping
         "shards_written": float(len(written)),
         "shards_kept": float(len(tasks) - len(written)),
     }
+
+
+def _with_findings(
+    inventory: Inventory,
+    tasks: Sequence[ShardTask],
+    records: Mapping[str, ShardRecord],
+    copies: Copies,
+) -> Inventory:
+    """Returns the inventory with what only decoding shows of pictures that can be decoded."""
+    paths = {member.id: member.path for task in tasks for member in task.members}
+    notes = (
+        Note(paths[note.id], note.kind, note.detail)
+        for task in tasks
+        for note in records[task.path].notes
+    )
+    return dataclasses.replace(
+        inventory,
+        rejects=tuple(sorted([*inventory.rejects, *copies.rejects])),
+        notes=tuple(sorted([*inventory.notes, *notes, *copies.notes])),
+    )
 
 
 def _write_shards(

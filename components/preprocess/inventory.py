@@ -48,7 +48,7 @@ class Reject:
     detail: str
 
 
-NoteKind = Literal["wrong_extension"]
+NoteKind = Literal["wrong_extension", "missing_end", "profile_ignored", "one_colour", "same_pixels"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)

@@ -8,7 +8,7 @@ from components.common.documents import Document, Part, Shard
 from components.common.errors import DamagedError
 from components.common.machine import usable_cores
 from components.common.storage import Storage
-from components.preprocess.inventory import Reason
+from components.preprocess.inventory import NoteKind, Reason
 
 
 class ShardReject(Part):
@@ -16,6 +16,14 @@ class ShardReject(Part):
 
     id: str
     reason: Reason
+    detail: str
+
+
+class ShardNote(Part):
+    """What is odd about a member that became an example."""
+
+    id: str
+    kind: NoteKind
     detail: str
 
 
@@ -28,12 +36,17 @@ class ShardRecord(Document):
     crc32c: int
     examples_per_class: tuple[int, ...]
     rejects: tuple[ShardReject, ...]
+    notes: tuple[ShardNote, ...]
+    pictures: tuple[str, ...]
+    """A digest of each example's picture as it was encoded, in their order."""
+    not_square: int
+    """How many examples were not about as high as wide before they were fitted."""
     histogram: tuple[tuple[int, ...], ...]
     """Per channel, how many pixels have each of the 256 intensities; before encoding.
     Zeros but for the training split."""
 
     @property
-    def pictures(self) -> int:
+    def members(self) -> int:
         """Returns how many members there were, rejected ones too."""
         return sum(self.examples_per_class) + len(self.rejects)
 

@@ -34,8 +34,8 @@ def collect_rejects(
     paths = {member.id: member.path for task in tasks for member in task.members}
     decoded = [
         Reject(paths[reject.id], reject.reason, reject.detail)
-        for record in records.values()
-        for reject in record.rejects
+        for task in tasks
+        for reject in records[task.path].rejects
     ]
     return tuple(sorted([*inventory.rejects, *decoded]))
 
@@ -121,6 +121,8 @@ def build_manifest(
             width=config.image_size,
             channels=config.channels,
             encoding=config.encoding,
+            fit=config.fit,
+            background=config.background,
         ),
         compression=config.compression,
         splits=splits,
@@ -129,6 +131,7 @@ def build_manifest(
             [records[task.path].histogram for task in tasks if task.split == "train"]
         ),
         rejects=count_rejects(rejects),
+        not_square=sum(records[task.path].not_square for task in tasks),
         notes=dict(sorted(Counter(note.kind for note in inventory.notes).items())),
         records=len(inventory.listing.records),
         slices=tuple(sorted({example.slice for example in inventory.examples} - {""})),

@@ -65,7 +65,7 @@ class PictureSpec:
         return "L" if self.channels == 1 else "RGB"
 
 
-PictureNote = Literal["missing_end", "profile_ignored"]
+PictureNote = Literal["missing_end", "profile_ignored", "one_colour"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -154,6 +154,8 @@ def _decode(data: bytes, kind: str, spec: PictureSpec) -> Picture:
         if kind == "PNG":
             _scale_transparency(picture, bits=data[_PNG_BITS])
         fitted = _fit(picture, spec, conversion)
+    if colour := _only_colour(fitted):
+        notes = (*notes, ("one_colour", f"is {colour} all over once it is fitted"))
     return Picture(fitted, longest <= _SQUARE * shortest, notes)
 
 
@@ -285,6 +287,16 @@ def _scale_16_bit(picture: Image.Image) -> Image.Image:
     if shade is not None:
         scaled.putalpha(Image.fromarray(np.where(values == shade, 0, 255).astype(np.uint8)))
     return scaled
+
+
+def _only_colour(picture: Image.Image) -> str | None:
+    """Returns the colour of a picture that has one alone, such as `#ffffff`."""
+    middle = picture.width // 2
+    if picture.getpixel((0, 0)) != picture.getpixel((middle, middle)):
+        return None  # As nearly all, without a look at the rest.
+    if picture.convert("RGB").getcolors(maxcolors=1) is None:
+        return None
+    return "#" + picture.convert("RGB").crop((0, 0, 1, 1)).tobytes().hex()
 
 
 def _orientation(picture: Image.Image) -> int:

@@ -66,7 +66,7 @@ class ShardPool:
 
     def _tell(self, made: Future[ShardRecord]) -> None:
         if not made.cancelled() and made.exception() is None:
-            self._pictures += made.result().pictures
+            self._pictures += made.result().members
             total = sum(len(task.members) for task in self._tasks)
             self._events.progress(self._pictures, total, "pictures")
 

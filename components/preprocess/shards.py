@@ -24,6 +24,8 @@ from components.preprocess.pictures import (
 )
 
 INTENSITIES = 256
+_PICTURE_DIGITS = 24
+"""96 bits: enough for no two of a thousand million pictures to be taken for the same."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,11 +49,25 @@ class MemberReject:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class MemberNote:
+    """What is odd about a member that became an example."""
+
+    id: str
+    kind: str
+    detail: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ShardContent:
     """What was written into a shard."""
 
     examples_per_class: tuple[int, ...]
     rejects: tuple[MemberReject, ...]
+    notes: tuple[MemberNote, ...]
+    pictures: tuple[str, ...]
+    """A digest of each example's picture as it was encoded, in their order."""
+    not_square: int
+    """How many examples were not about as high as wide before they were fitted."""
     histogram: tuple[tuple[int, ...], ...]
     """Per channel, how many pixels have each of the 256 intensities; before encoding.
     Zeros where they were not counted."""
@@ -83,7 +99,8 @@ def write_shard(
     """
     counts = [0] * classes
     histogram = np.zeros((spec.channels, INTENSITIES), np.int64)
-    rejects = []
+    rejects, notes, digests = [], [], []
+    not_square = 0
     with _created(path, compression) as file:
         for member in members:
             try:
@@ -97,9 +114,15 @@ def write_shard(
             example = Example(id=member.id, image=image, label=member.label, slice=member.slice)
             write_record(file, encode_example(example))
             counts[member.label] += 1
+            notes += [MemberNote(member.id, kind, detail) for kind, detail in picture.notes]
+            digests.append(hashlib.sha256(image).hexdigest()[:_PICTURE_DIGITS])
+            not_square += not picture.is_square
     return ShardContent(
         examples_per_class=tuple(counts),
         rejects=tuple(rejects),
+        notes=tuple(notes),
+        pictures=tuple(digests),
+        not_square=not_square,
         histogram=tuple(tuple(channel) for channel in histogram.tolist()),
     )
 

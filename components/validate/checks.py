@@ -16,6 +16,12 @@ from components.validate.classes import (
     find_small_test_classes,
 )
 from components.validate.config import Action, ValidateConfig
+from components.validate.pictures import (
+    Note,
+    find_distortion,
+    find_equal_pixels,
+    find_single_colours,
+)
 
 
 def check_dataset(
@@ -24,6 +30,7 @@ def check_dataset(
     *,
     blessed: DatasetManifest | None,
     read_ids: Callable[[Split], Iterable[str]],
+    notes: Sequence[Note] = (),
 ) -> tuple[Finding, ...]:
     """Runs all checks.
 
@@ -33,6 +40,7 @@ def check_dataset(
       blessed: the data set of the blessed model, if there is one.
       read_ids: returns the ids of a split's examples; not called where duplicates are
         ignored, since it reads all shards.
+      notes: what preprocess noted on pictures.
 
     Returns:
       The findings, those that stop the run first.
@@ -58,6 +66,9 @@ def check_dataset(
             config.duplicates_across_splits,
             lambda: find_duplicates({split: read_ids(split) for split in SPLITS}),
         ),
+        *_find("one_colour", config.one_colour, lambda: find_single_colours(notes, manifest)),
+        *_find("same_pixels", config.same_pixels, lambda: find_equal_pixels(notes)),
+        *_find("not_square", config.not_square, lambda: find_distortion(manifest)),
     ]
     if blessed is not None:
         findings += [

@@ -27,6 +27,12 @@ class ValidateConfig(StageConfig):
     mirrored_classes: Action = "warn"
     """Classes named for what flips turn into one another, such as left and right."""
     duplicates_across_splits: Action = "stop"
+    one_colour: Action = "warn"
+    """Pictures that show nothing: of one colour after fitting."""
+    same_pixels: Action = "warn"
+    """Pictures of different classes that are the same after fitting."""
+    not_square: Action = "warn"
+    """Pictures that MediaPipe and the Task Library would stretch, where `data.fit` does not."""
     max_label_shift: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Total variation distance between class shares here and in the blessed run."""
     label_shift: Action = "warn"

@@ -9,6 +9,7 @@ from components.common.run_context import RunContext
 from components.common.stage import Stage, Task, execute
 from components.validate.checks import check_dataset, explain_stop
 from components.validate.config import ValidateConfig
+from components.validate.pictures import read_notes
 
 
 def run(*, dataset: Path, config: str, context: str, validation: Path) -> None:
@@ -27,11 +28,13 @@ def _compute(task: Task[ValidateConfig]) -> None:
 
     manifest = DatasetManifest.read(task.inputs["dataset"])
     storage = task.context.data()
+    notes = read_notes(task.inputs["dataset"])
     findings = check_dataset(
         manifest,
         task.config,
         blessed=_blessed_manifest(task.context, task.config.model_name),
         read_ids=lambda split: (example.id for example in read_examples(manifest, split, storage)),
+        notes=notes,
     )
     for finding in findings:
         print(f"{finding.severity}: {finding.check}: {finding.message}", flush=True)

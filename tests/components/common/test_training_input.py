@@ -69,7 +69,8 @@ def test_decoding_equals_pillow_exactly(encoding, channels):
     picture = Image.fromarray(coarse).resize((48, 40)).convert("L" if channels == 1 else "RGB")
     buffer = io.BytesIO()
     picture.save(buffer, encoding.upper(), **({"quality": 80} if encoding == "jpeg" else {}))
-    spec = ImageSpec(height=40, width=48, channels=channels, encoding=encoding)
+    spec = ImageSpec(height=40, width=48, channels=channels, encoding=encoding, fit="crop",
+                     background="#ffffff")  # fmt: skip
     decoded = decode_image(buffer.getvalue(), spec).numpy()
     np.testing.assert_array_equal(decoded, decode_picture(buffer.getvalue(), channels=channels))
 

@@ -21,7 +21,9 @@ IMAGENET = FinetuneConfig(backbone="efficientnet_lite0", weights="imagenet")
 
 
 def image(size: int, channels: int = 3) -> ImageSpec:
-    return ImageSpec(height=size, width=size, channels=channels, encoding="png")
+    return ImageSpec(
+        height=size, width=size, channels=channels, encoding="png", fit="crop", background="#ffffff"
+    )
 
 
 def build(name: str, *, weights: str = "none", **changes) -> keras.Model:

@@ -421,7 +421,7 @@ class TestProfiles:
         [
             (COLOURS, b"nonsense", "the colour profile is damaged"),
             (COLOURS, wide_profile()[:300], "the colour profile is damaged"),
-            (Image.new("CMYK", (16, 16)), wide_profile(),
+            (Image.fromarray(COLOURS).convert("CMYK"), wide_profile(),
              "the colour profile is for RGB, the picture is CMYK"),
             (COLOURS, bytes((4 << 20) + 1), "the colour profile has 4194305 bytes"),
         ],

@@ -21,7 +21,9 @@ def test_a_backbone_converts_with_raw_pixels_in(name: BackboneName, tmp_path: Pa
     keras.utils.set_random_seed(0)
     size = max(64, BACKBONE_LIMITS[name].min_image_size)
     spec = BACKBONES[name].input_spec(
-        ImageSpec(height=size, width=size, channels=3, encoding="png")
+        ImageSpec(
+            height=size, width=size, channels=3, encoding="png", fit="crop", background="#ffffff"
+        )
     )
     pixels = keras.Input((size, size, 3))
     features = BACKBONES[name].build(pixels, 1.0)

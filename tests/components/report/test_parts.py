@@ -157,7 +157,9 @@ def test_pictures_are_found_by_id() -> None:
 def test_only_large_pictures_are_shrunk(side: int, expected: tuple[int, int]) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (40, 20), "red").save(buffer, "PNG")
-    image = ImageSpec(height=20, width=40, channels=3, encoding="png")
+    image = ImageSpec(
+        height=20, width=40, channels=3, encoding="png", fit="crop", background="#ffffff"
+    )
     address = picture_address(buffer.getvalue(), image, side=side)
     with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as picture:
         assert picture.size == expected

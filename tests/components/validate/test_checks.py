@@ -40,7 +40,9 @@ def manifest(
     return DatasetManifest(
         task="image_classification",
         class_names=classes,
-        image=ImageSpec(height=8, width=8, channels=1, encoding="png"),
+        image=ImageSpec(
+            height=8, width=8, channels=1, encoding="png", fit="crop", background="#ffffff"
+        ),
         compression="none",
         splits={
             split: SplitExamples(examples=sum(own), shards=(), examples_per_class=own)

@@ -86,3 +86,11 @@ def test_a_damaged_shard_is_named(context, tmp_path):
     with pytest.raises(SystemExit):
         validate(context, tmp_path)
     assert "test-00000-of-00002.tfrecord: the shard is missing or damaged" in message(context)
+
+
+def test_notes_on_pictures_are_read_beside_the_manifest(context, tmp_path):
+    write_dataset(context, tmp_path / "dataset")
+    note = '{"detail":"is #ffffff all over","note":"one_colour","path":"bar/1.png"}\n'
+    (tmp_path / "dataset" / "notes.jsonl").write_text(note)
+    (finding,) = validate(context, tmp_path).findings
+    assert finding.check == "one_colour" and "bar/1.png" in finding.message

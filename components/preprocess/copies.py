@@ -1,0 +1,106 @@
+"""Pictures that are the same once they are decoded, though their files are not.
+
+A picture saved anew, without its metadata or in another format, has another digest, so
+the split it belongs to is chosen without regard to its twin. Left alone, training would
+see what the test asks for. Which pictures are the same is known when the shards are
+written: then the twins outside one split are left out, and the shards that held them are
+written again without them. So a shard stays a function of its members, whoever writes it
+and when.
+"""
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from components.common.documents import SPLITS, Split
+from components.preprocess.assignment import ShardPlan
+from components.preprocess.inventory import Note, Reject
+from components.preprocess.ledger import ShardRecord
+from components.preprocess.shards import Member
+from components.preprocess.tasks import ShardTask
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Example:
+    split: Split
+    member: Member
+
+
+@dataclasses.dataclass(frozen=True)
+class Copies:
+    """What a comparison of all pictures found."""
+
+    left_out: frozenset[str]
+    """Ids of the examples that another split has, too."""
+    rejects: tuple[Reject, ...]
+    """The same, by path."""
+    notes: tuple[Note, ...]
+    """Pictures with the pixels of another that has another label."""
+
+
+def find_copies(
+    tasks: Sequence[ShardTask], records: Mapping[str, ShardRecord], class_names: Sequence[str]
+) -> Copies:
+    """Compares the pictures of all shards.
+
+    Of the splits that hold the same picture the last one, of train, validation and test,
+    keeps it: what models are compared on does not change with what is found for training.
+
+    Args:
+      tasks: all shards.
+      records: by the shard's path.
+      class_names: by label.
+    """
+    left_out: set[str] = set()
+    rejects: list[Reject] = []
+    notes: list[Note] = []
+    for same in _groups_of_equals(tasks, records):
+        last = max((example.split for example in same), key=SPLITS.index)
+        first, *_ = kept = [example.member for example in same if example.split == last]
+        others = [example.member for example in same if example.split != last]
+        left_out.update(member.id for member in others)
+        rejects += [
+            Reject(member.path, "duplicate", f"same pixels as {first.path}, in the {last} split")
+            for member in others
+        ]
+        notes += _contradictions([*kept, *others], class_names)
+    return Copies(frozenset(left_out), tuple(rejects), tuple(notes))
+
+
+def leave_out(plans: Sequence[ShardPlan], ids: Collection[str]) -> tuple[ShardPlan, ...]:
+    """Returns the plans without some of their members; the shards keep their names."""
+    return tuple(
+        dataclasses.replace(
+            plan, members=tuple(member for member in plan.members if member.id not in ids)
+        )
+        for plan in plans
+    )
+
+
+def _groups_of_equals(
+    tasks: Sequence[ShardTask], records: Mapping[str, ShardRecord]
+) -> Iterator[list[_Example]]:
+    """Yields the examples that share their picture, sorted by path, wherever several do."""
+    first: dict[str, _Example] = {}
+    groups: dict[str, list[_Example]] = defaultdict(list)
+    for task in tasks:
+        record = records[task.path]
+        unusable = {reject.id for reject in record.rejects}
+        members = (member for member in task.members if member.id not in unusable)
+        for member, digest in zip(members, record.pictures, strict=True):
+            example = _Example(task.split, member)
+            if digest in first:
+                groups[digest].append(example)
+            else:
+                first[digest] = example
+    for digest, others in groups.items():
+        yield sorted([first[digest], *others], key=lambda example: example.member.path)
+
+
+def _contradictions(same: Sequence[Member], class_names: Sequence[str]) -> Iterator[Note]:
+    """Yields a note for each of the same pictures, where they have several labels."""
+    for member in same:
+        other = next((other for other in same if other.label != member.label), None)
+        if other is not None:
+            detail = f"same pixels as {other.path}, which is labelled {class_names[other.label]}"
+            yield Note(member.path, "same_pixels", detail)

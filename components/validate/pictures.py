@@ -1,0 +1,93 @@
+"""What can be wrong with the pictures themselves, and with how a device will show them.
+
+preprocess decodes every picture and leaves notes on odd ones beside the manifest; these
+checks turn notes and counts into words, with what to do.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from components.common.documents import DatasetManifest, Fit
+from components.common.wording import listing, percent
+
+_SHOWN = 5  # Pictures named in one message.
+_SHARE_NOT_SQUARE = 0.05
+"""Pictures of another shape that a data set may have without a word."""
+
+_FITTED: dict[Fit, str] = {
+    "crop": "cut to the square in their middle",
+    "pad": "padded to squares",
+    "stretch": "stretched to squares",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Note:
+    """What preprocess noted on one picture."""
+
+    path: str
+    kind: str
+    detail: str
+
+
+def read_notes(dataset: Path) -> tuple[Note, ...]:
+    """Reads the notes that lie beside a manifest."""
+    with (dataset / "notes.jsonl").open(encoding="utf-8") as lines:
+        read = map(json.loads, lines)
+        return tuple(Note(note["path"], note["note"], note["detail"]) for note in read)
+
+
+def find_single_colours(notes: Iterable[Note], manifest: DatasetManifest) -> Iterator[str]:
+    """Yields a message where pictures show nothing."""
+    if found := [note for note in notes if note.kind == "one_colour"]:
+        image = manifest.image
+        remedies = [
+            f"what is drawn in {image.background} on transparent ground needs another "
+            "data.background"
+        ]
+        if image.fit == "crop":
+            remedies.append("what lies outside of the middle square needs data.fit: pad")
+        yield (
+            f"{_count(found, 'picture is', 'pictures are')} of one colour once fitted, and "
+            f"{'shows' if len(found) == 1 else 'show'} nothing: {_named(found)}. Remove what is "
+            f"blank; {'; '.join(remedies)}"
+        )
+
+
+def find_equal_pixels(notes: Iterable[Note]) -> Iterator[str]:
+    """Yields a message where equal pictures have different labels."""
+    if found := [note for note in notes if note.kind == "same_pixels"]:
+        yield (
+            f"{len(found)} pictures are the same as one of another class once fitted, and no "
+            f"model can tell them apart: {_named(found)}. Remove those with the wrong label; "
+            "where the files show different things, another data.background, data.fit or a "
+            "greater data.image_size keeps them apart"
+        )
+
+
+def find_distortion(manifest: DatasetManifest) -> Iterator[str]:
+    """Yields a message where a device's runtime would show the model other shapes."""
+    examples = sum(split.examples for split in manifest.splits.values())
+    share = manifest.not_square / max(1, examples)
+    fit = manifest.image.fit
+    if fit == "stretch" or share <= _SHARE_NOT_SQUARE:
+        return
+    yield (
+        f"{percent(share)} of the pictures are not square, and data.fit: {fit} has them "
+        f"{_FITTED[fit]}. MediaPipe and the Task Library stretch every picture to the model's "
+        "input instead, and show it other shapes than it is trained and measured on. Choose "
+        "data.fit: stretch for them; keep this where the app itself fits pictures as the model "
+        "card says, and set validate.not_square: ignore"
+    )
+
+
+def _named(notes: Sequence[Note]) -> str:
+    further = len(notes) - _SHOWN
+    named = [f"{note.path} ({note.detail})" for note in notes[:_SHOWN]]
+    return listing([*named, *([f"{further} more"] if further > 0 else [])])
+
+
+def _count(notes: Sequence[Note], one: str, many: str) -> str:
+    return f"{len(notes)} {one if len(notes) == 1 else many}"
