@@ -1,4 +1,4 @@
-# Bare `make` prints the targets. Nothing but Python 3.11+ and make is needed.
+# Bare `make` prints the targets. Nothing but Python 3.11 to 3.13 and make is needed.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -47,7 +47,7 @@ clean: ## Remove the environment and everything that runs have left
 
 # uv installs the locks in a tenth of pip's time; it comes from a lock of its own.
 $(BIN)/uv: requirements/build.lock
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "litesmith needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -I pipeline/platforms.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.lock
 	touch $@

@@ -48,6 +48,12 @@ def test_the_wheel_alone_blesses_a_digits_model(tmp_path: Path) -> None:
     for path in _run(python, "-c", where, folder=empty, environment=environment).split():
         assert Path(path).is_relative_to(tmp_path / "venv")
 
+    # A user's own packages of the same names come first on Python's path, for tasks too.
+    for package in ("components", "pipeline"):
+        (tmp_path / "theirs" / package).mkdir(parents=True)
+        (tmp_path / "theirs" / package / "__init__.py").write_text("raise SystemExit('theirs')\n")
+    environment["PYTHONPATH"] = str(tmp_path / "theirs")
+
     litesmith = python.with_name("litesmith")
     _run(litesmith, "run", "digits", "--tiny", folder=empty, environment=environment)
     registry = empty / "litesmith-data" / "registry" / "digits"
