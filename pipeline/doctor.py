@@ -388,7 +388,7 @@ def check_workers(target: KubeflowTarget) -> Iterator[Finding]:
             yield Finding("workers", "fine", f"{account} may create JobSets")
         else:
             message = f"{account} may not create JobSets in {target.namespace}"
-            yield Finding("workers", "failed", f"{message}; apply manifests/base/launcher.yaml")
+            yield Finding("workers", "failed", f"{message}; apply manifests/components/launcher")
 
 
 def _describe(machine: Machine) -> str:

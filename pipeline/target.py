@@ -335,7 +335,7 @@ class KubeflowTarget(BaseTarget):
         if stages and self.service_account is None:
             raise ValueError(
                 f"service_account: is required where {stages[0]} has `workers`; it is what the "
-                "role in manifests/base/launcher.yaml is bound to, such as litesmith-runner"
+                "role in manifests/components/launcher is bound to, such as litesmith-runner"
             )
         for stage in stages:
             if self.machine_of(stage).asks_for_tpu():

@@ -14,6 +14,7 @@ from components.common.workers import WORKER_PODS
 from pipeline.target import KubeflowTarget, Machine
 
 _LAUNCHER = Machine(cpu="250m", cpu_limit="1", memory="1Gi")
+_SCRATCH = "/tmp"  # All that a worker may write besides its volumes; the images' home, too.
 _FIELDS = {POD_NAME: "metadata.name", POD_UID: "metadata.uid", NAMESPACE: "metadata.namespace"}
 
 
@@ -87,6 +88,7 @@ def _pod_template(
                 "resources": {"requests": requests, "limits": limits},
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
                     "capabilities": {"drop": ["ALL"]},
                 },
                 "volumeMounts": mounts,
@@ -126,4 +128,7 @@ def _volumes(
         memory = {"medium": "Memory", "sizeLimit": machine.shared_memory}
         volumes.append({"name": "shared-memory", "emptyDir": memory})
         mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})
+    if _SCRATCH not in {volume.path for volume in target.volumes}:
+        volumes.append({"name": "scratch", "emptyDir": {}})
+        mounts.append({"name": "scratch", "mountPath": _SCRATCH})
     return volumes, mounts

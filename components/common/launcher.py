@@ -439,7 +439,7 @@ def _refusal(error: kubernetes.client.ApiException, namespace: str) -> str:
     if error.status in (401, 403):
         return (
             f"{said}; the run's service account needs the role litesmith-launcher in "
-            f"{namespace} (manifests/base/launcher.yaml)"
+            f"{namespace} (manifests/components/launcher)"
         )
     return f"{said}; correct the stage's section of the target"
 

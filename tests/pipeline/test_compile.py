@@ -258,9 +258,12 @@ def test_a_worker_is_what_the_stages_pod_would_have_been(tmp_path: Path) -> None
     assert [mount["mountPath"] for mount in container["volumeMounts"]] == [
         str(tmp_path),
         "/dev/shm",
+        "/tmp",
     ]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert pod["volumes"][0]["persistentVolumeClaim"] == {"claimName": "data"}
     assert pod["volumes"][1]["emptyDir"] == {"medium": "Memory", "sizeLimit": "2Gi"}
+    assert pod["volumes"][2] == {"name": "scratch", "emptyDir": {}}
     assert pod["nodeSelector"] == {"pool": "gpu"}
     assert pod["tolerations"] == [
         {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"},
@@ -284,12 +287,15 @@ def test_a_worker_is_what_the_stages_pod_would_have_been(tmp_path: Path) -> None
         {"queue": None, "run_as_user": None, "image_pull_secrets": (), "labels": {}},
         {"stages": {"finetune": {"workers": 2}}},
         {"volumes": (Volume(claim="data.a", path="/a"), Volume(claim="data.a", path="/b"))},
+        {"volumes": (Volume(claim="data", path="/a"), Volume(claim="scratch", path="/tmp"))},
     ],
 )
 def test_what_is_compiled_for_workers_is_a_jobset(tmp_path: Path, changes: dict[str, Any]) -> None:
     if "volumes" in changes:
-        changes = {**changes, "data_root": "/a/data", "registry": "/b/registry"}
+        changes = {**changes, "data_root": "/a/data", "registry": "/a/registry"}
     pods = worker_pods(workers_target(tmp_path, **changes))
+    mounts = [each["mountPath"] for each in pods.template["spec"]["containers"][0]["volumeMounts"]]
+    assert len(mounts) == len(set(mounts))
     owner = {"name": "run-1", "uid": "1"}
     check_jobset(build_jobset(pods, stage="finetune", key="0" * 64, data_root="/d", owner=owner))
 

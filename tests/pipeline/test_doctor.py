@@ -97,7 +97,8 @@ def test_a_node_fits_by_resource_and_labels() -> None:
 def test_workers_need_jobset_and_the_launchers_role(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = Path(__file__).parents[2].joinpath("manifests", "base", "launcher.yaml").read_text()
+    launcher = Path(__file__).parents[2] / "manifests" / "components" / "launcher"
+    text = launcher.joinpath("launcher.yaml").read_text()
     (role,) = (each for each in yaml.safe_load_all(text) if each["kind"] == "Role")
     alone = make_target(tmp_path)
     together = make_target(
@@ -110,7 +111,7 @@ def test_workers_need_jobset_and_the_launchers_role(
         assert (fine.state, server.count("^POST")) == ("fine", 1)
         server.rules = []
         (refused,) = check_workers(together)
-        assert (refused.state, "launcher.yaml" in refused.message) == ("failed", True)
+        assert (refused.state, "components/launcher" in refused.message) == ("failed", True)
         server.has_jobset = False
         (missing,) = check_workers(together)
         assert (missing.state, "install" in missing.message) == ("failed", True)

@@ -71,7 +71,7 @@ RECORD = Record.model_construct(stage="finetune", key=KEY)
 
 
 def role() -> list[dict[str, Any]]:
-    text = (ROOT / "manifests" / "base" / "launcher.yaml").read_text()
+    text = (ROOT / "manifests" / "components" / "launcher" / "launcher.yaml").read_text()
     (found,) = (each for each in yaml.safe_load_all(text) if each["kind"] == "Role")
     rules: list[dict[str, Any]] = found["rules"]
     return rules
