@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from components.common.documents import InputSpec, LayerSparsity, ModelBundle
+from components.common.arrays import write_arrays
+from components.common.documents import Architecture, InputSpec, LayerSparsity, ModelBundle
 from components.common.examples import read_examples
 from components.common.pictures import decode_picture
-from components.common.predictions import write_arrays
 from components.common.run_context import RunContext
 from tests.synthetic import CLASS_NAMES, LINEAGE
 
 OFFSET, SCALE = 127.0, 1 / 128
+ARCHITECTURE = Architecture(backbone="small_cnn", width=0.25)
 
 
 def read_split(context: RunContext, manifest: Any, split: str) -> tuple[Any, Any, Any]:
@@ -23,24 +24,27 @@ def read_split(context: RunContext, manifest: Any, split: str) -> tuple[Any, Any
     return np.stack(pictures), np.array([example.label for example in examples]), ids
 
 
+def input_spec(height: int, width: int, channels: Any) -> InputSpec:
+    return InputSpec(
+        height=height,
+        width=width,
+        channels=channels,
+        offset=(OFFSET,) * channels,
+        scale=(SCALE,) * channels,
+    )
+
+
 def normalize(pictures: Any) -> Any:
     return (pictures.astype(np.float32) - OFFSET) * np.float32(SCALE)
 
 
 def train_model(pictures: Any, labels: Any, *, epochs: int = 2, learning_rate: float = 1e-3) -> Any:
     """Trains a conv net with zero-padded convolutions, which a shifted offset would break."""
+    from components.common.classifier import build_classifier
     from components.common.keras import keras
 
     keras.utils.set_random_seed(1)
-    image = keras.Input(pictures.shape[1:])
-    features = image
-    for filters in (8, 16, 32):
-        features = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False)(features)
-        features = keras.layers.BatchNormalization(momentum=0.8)(features)
-        features = keras.layers.ReLU(6.0)(features)
-        features = keras.layers.MaxPooling2D()(features)
-    features = keras.layers.Flatten()(features)
-    model = keras.Model(image, keras.layers.Dense(len(CLASS_NAMES), "softmax")(features))
+    model = build_classifier(ARCHITECTURE, input_spec(*pictures.shape[1:]), len(CLASS_NAMES))
     model.compile(keras.optimizers.Adam(learning_rate), "sparse_categorical_crossentropy")
     model.fit(normalize(pictures), labels, batch_size=32, epochs=epochs, verbose=0)
     return model
@@ -72,7 +76,7 @@ def write_bundle(
     sparsity: tuple[LayerSparsity, ...] = (),
 ) -> ModelBundle:
     """Writes a model bundle with the model's predictions on the data set."""
-    from components.common.bundles import save_model
+    from components.common.bundles import save_weights
 
     arrays = {}
     for split in ("validation", "test"):
@@ -84,20 +88,14 @@ def write_bundle(
             f"{split}_probabilities": probabilities,
         }
     directory.mkdir(parents=True, exist_ok=True)
-    save_model(model, directory)
+    save_weights(model, directory)
     write_arrays(directory / "predictions.npz", arrays)
     image = manifest.image
     bundle = ModelBundle(
         task="image_classification",
         class_names=CLASS_NAMES,
-        backbone="small_cnn",
-        input=InputSpec(
-            height=image.height,
-            width=image.width,
-            channels=image.channels,
-            offset=(OFFSET,) * image.channels,
-            scale=(SCALE,) * image.channels,
-        ),
+        architecture=ARCHITECTURE,
+        input=input_spec(image.height, image.width, image.channels),
         parameters=model.count_params(),
         history=(),
         best_epoch=1,

@@ -1,45 +1,56 @@
-"""The files of a model bundle: the Keras model and its predictions.
+"""The files of a model bundle: the model's weights and its predictions.
 
-Both are byte for byte the same for the same weights.
+A bundle holds no code and no description of layers. Its document names an architecture, from
+which our own code builds the graph; the weights are arrays that go into that graph, each by the
+names of its layer and of the weight. Both files are byte for byte the same for the same weights.
 """
 
-import json
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from components.common.documents import DatasetManifest, InputSpec, Split
+from components.common.arrays import read_expected_arrays, write_arrays
+from components.common.classifier import build_classifier
+from components.common.documents import DatasetManifest, InputSpec, ModelBundle, Split
 from components.common.input_pipeline import identified_batches
-from components.common.keras import keras
-from components.common.predictions import FILE_NAME, write_arrays
+from components.common.predictions import FILE_NAME
 from components.common.storage import Storage
+from components.common.strategy import read_variables, write_variables
 from components.common.training import inference
 
-MODEL_FILE = "model.keras"
+WEIGHTS_FILE = "weights.npz"
 PREDICTED_SPLITS: tuple[Split, ...] = ("validation", "test")
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # The earliest date that a zip can carry.
 
-
-def save_model(model: Any, directory: Path) -> None:
-    """Writes `model.keras`, without the dates that Keras puts in."""
-    path = directory / MODEL_FILE
-    model.save(path, save_format="keras")
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    metadata = json.loads(members["metadata.json"])
-    del metadata["date_saved"]
-    members["metadata.json"] = json.dumps(metadata).encode()
-    _write_zip(path, members)
+def save_weights(model: Any, directory: Path) -> None:
+    """Writes `weights.npz`."""
+    names, variables = zip(*_named_weights(model), strict=True)
+    write_arrays(directory / WEIGHTS_FILE, dict(zip(names, read_variables(variables), strict=True)))
 
 
 def load_bundle_model(directory: Path) -> Any:
-    """Loads a bundle's Keras model; code that a model file may carry is refused."""
-    return keras.models.load_model(directory / MODEL_FILE, compile=False, safe_mode=True)
+    """Builds the graph that a bundle's document names, and puts the bundle's weights into it.
+
+    Raises:
+      DamagedError: the weights are not those of that graph.
+    """
+    bundle = ModelBundle.read(directory)
+    model = build_classifier(bundle.architecture, bundle.input, len(bundle.class_names))
+    names, variables = zip(*_named_weights(model), strict=True)
+    shapes = {name: tuple(variable.shape) for name, variable in zip(names, variables, strict=True)}
+    arrays = read_expected_arrays(directory / WEIGHTS_FILE, shapes)
+    write_variables(variables, [arrays[name] for name in names])
+    for name in bundle.frozen_layers:
+        model.get_layer(name).trainable = False
+    return model
+
+
+def frozen_layers(model: Any) -> tuple[str, ...]:
+    """Returns the names of the layers that training left as they were."""
+    return tuple(layer.name for layer in model.layers if layer.weights and not layer.trainable)
 
 
 def save_predictions(
@@ -64,7 +75,9 @@ def save_predictions(
     write_arrays(directory / FILE_NAME, arrays)
 
 
-def _write_zip(path: Path, members: Mapping[str, bytes]) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(members):
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), members[name])
+def _named_weights(model: Any) -> Iterator[tuple[str, Any]]:
+    """Yields the weights, named as `block1_conv/kernel`, in the order of the layers."""
+    for layer in model.layers:
+        for weight in layer.weights:
+            # A name may begin with the scopes in which the weight was made.
+            yield f"{layer.name}/{weight.name.rpartition('/')[2].partition(':')[0]}", weight

@@ -12,13 +12,14 @@ import hashlib
 import io
 import json
 import re
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from components.common.arrays import parse_arrays
+from components.common.errors import DamagedError
 from components.common.storage import Storage
 
 _KEPT = 2
@@ -78,7 +79,7 @@ class Checkpoints:
         yield from sorted(filter(_NAME.fullmatch, blobs), reverse=True)
 
 
-_DAMAGED = (ValueError, KeyError, zipfile.BadZipFile)
+_DAMAGED = (DamagedError, ValueError, KeyError, TypeError, RecursionError)
 
 
 def _encode(state: State) -> bytes:
@@ -93,12 +94,15 @@ def _encode(state: State) -> bytes:
 
 
 def _decode(data: bytes) -> State:
-    with np.load(io.BytesIO(data), allow_pickle=False) as members:
-        groups = [name[:-1] for name in members.files if name.endswith("/")]
-        return State(
-            position=json.loads(members[_POSITION].tobytes()),
-            arrays={
-                group: [members[f"{group}/{index}"] for index in range(int(members[f"{group}/"]))]
-                for group in groups
-            },
-        )
+    members = parse_arrays(data, name="state")
+    position = json.loads(members[_POSITION].tobytes())
+    if not isinstance(position, dict):
+        raise ValueError("no position")
+    groups = [name[:-1] for name in members if name.endswith("/")]
+    return State(
+        position=position,
+        arrays={
+            group: [members[f"{group}/{index}"] for index in range(int(members[f"{group}/"]))]
+            for group in groups
+        },
+    )

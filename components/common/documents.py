@@ -317,7 +317,7 @@ class LayerSparsity(Part):
 
 
 class ModelBundle(Document):
-    """A trained model: `model.keras` and `predictions.npz` lie beside it.
+    """A trained model: `weights.npz` and `predictions.npz` lie beside it.
 
     `predictions.npz` holds for validation and for test: `<split>_ids` (bytes [n]),
     `<split>_labels` (int64 [n]) and `<split>_probabilities` (float32 [n, classes]).
@@ -327,9 +327,11 @@ class ModelBundle(Document):
 
     task: Literal["image_classification"]
     class_names: tuple[str, ...]
-    backbone: str
+    architecture: Architecture
     input: InputSpec
     parameters: int
+    frozen_layers: tuple[str, ...] = ()
+    """The layers that training left as they were, and pruning leaves as well."""
     history: tuple[Epoch, ...]
     best_epoch: int
     sparsity: tuple[LayerSparsity, ...] = ()

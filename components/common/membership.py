@@ -7,15 +7,15 @@ those examples out.
 
 import dataclasses
 import hashlib
-import io
-import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from components.common.predictions import read_arrays, write_arrays
+from components.common.arrays import parse_arrays, read_arrays, write_arrays
+from components.common.errors import DamagedError
 
 FILE_NAME = "membership.npz"
 
@@ -46,19 +46,25 @@ class Membership:
 
     @classmethod
     def read(cls, directory: Path) -> "Membership":
-        return cls(**read_arrays(directory / FILE_NAME))
+        path = directory / FILE_NAME
+        return cls._of_arrays(read_arrays(path), str(path))
 
     @classmethod
-    def parse(cls, data: bytes) -> "Membership":
+    def parse(cls, data: bytes, *, name: str = FILE_NAME) -> "Membership":
         """Returns what `write` wrote.
 
         Raises:
-          ValueError: it did not write this.
+          DamagedError: it did not write this.
         """
-        try:
-            return cls(**read_arrays(io.BytesIO(data)))
-        except (EOFError, TypeError, zipfile.BadZipFile) as error:
-            raise ValueError(f"no membership: {error}") from error
+        return cls._of_arrays(parse_arrays(data, name=name), name)
+
+    @classmethod
+    def _of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], name: str) -> "Membership":
+        kinds = {key: (array.ndim, array.dtype.kind) for key, array in arrays.items()}
+        lengths = {len(array) for array in arrays.values() if array.ndim == 1}
+        if kinds != {"ids": (1, "u"), "groups": (1, "u"), "seen": (1, "b")} or len(lengths) != 1:
+            raise DamagedError(f"{name}: holds no membership of examples; move it away, run again")
+        return cls(**arrays)
 
     def write(self, directory: Path) -> None:
         write_arrays(directory / FILE_NAME, dataclasses.asdict(self))

@@ -1,22 +1,19 @@
 """What a model predicted for each example: `predictions.npz`, read and written.
 
-The files are deterministic (members sorted by name, a fixed date, no compression that a
-library's version could change) and never pickled. Two sets of predictions are joined by
-example id, never by position.
+Two sets of predictions are joined by example id, never by position.
 """
 
 import dataclasses
-import io
-import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from components.common.arrays import read_arrays, write_arrays
+
 FILE_NAME = "predictions.npz"
-_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -92,20 +89,3 @@ def join_by_id(left: Predictions, right: Predictions) -> tuple[npt.NDArray[Any],
         left.ids, right.ids, assume_unique=True, return_indices=True
     )
     return left_at, right_at
-
-
-def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Writes an npz file whose bytes depend on the arrays alone."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(arrays):
-            buffer = io.BytesIO()
-            np.lib.format.write_array(
-                buffer, np.ascontiguousarray(arrays[name]), allow_pickle=False
-            )
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _DATE), buffer.getvalue())
-
-
-def read_arrays(file: Path | IO[bytes]) -> dict[str, npt.NDArray[Any]]:
-    """Reads an npz file; refuses pickled objects."""
-    with np.load(file, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from components.common.checkpoints import Checkpoints, State
 from components.common.documents import Epoch
-from components.common.errors import UserError
+from components.common.errors import DamagedError, UserError
 from components.common.strategy import Replicas
 from components.common.termination import Terminated, Termination
 
@@ -128,6 +128,8 @@ class Attempt:
 def _find(checkpoints: Checkpoints, replicas: Replicas) -> State | None:
     """Returns the state to go on from: for all workers the one that the chief found."""
     name, state = checkpoints.load() if replicas.is_chief else ("", None)
+    if state is not None:
+        _check_kept(name, state)
     name = _tell(replicas, name)
     if not name or replicas.is_chief:
         return state
@@ -138,6 +140,15 @@ def _find(checkpoints: Checkpoints, replicas: Replicas) -> State | None:
             "all workers the same data root"
         )
     return state
+
+
+def _check_kept(name: str, state: State) -> None:
+    phase, earlier = state.position.get("phase"), state.position.get("earlier")
+    if not isinstance(phase, int) or not isinstance(earlier, list) or "base" not in state.arrays:
+        raise DamagedError(
+            f"the state {name} below checkpoints/ of the data root is none that a training kept; "
+            "remove its folder, and run again"
+        )
 
 
 def _tell(replicas: Replicas, text: str) -> str:

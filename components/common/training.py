@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from components.common.checkpoints import State
 from components.common.documents import Epoch
-from components.common.errors import UserError
+from components.common.errors import DamagedError, UserError
 from components.common.events import Events
 from components.common.input_pipeline import (
     Examples,
@@ -380,6 +380,20 @@ class _Course:
         )
 
     def restore(self, state: State) -> None:
+        """Puts a kept state back.
+
+        Raises:
+          DamagedError: it is none of this training.
+        """
+        try:
+            self._restore(state)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise DamagedError(
+                f"what an earlier attempt at this training kept does not fit it ({error}); remove "
+                "its folder below checkpoints/ of the data root, and run again"
+            ) from error
+
+    def _restore(self, state: State) -> None:
         position, arrays = state.position, state.arrays
         self.epoch, self.step = position["epoch"], position["step"]
         self.ended = position["ended"]
@@ -389,8 +403,8 @@ class _Course:
         if best is not None:
             epoch = self.history[best - self.phase.first_epoch]
             self._best = (epoch, list(arrays["best"]))
-        for name, value in position["clock"].items():
-            setattr(self.clock, name, value)
+        for name in _KEPT_OF_CLOCK:
+            setattr(self.clock, name, position["clock"][name])
         write_variables(self.trainer.model.weights, arrays["model"])
         write_variables(self.trainer.optimizer_variables, arrays["optimizer"])
 

@@ -24,14 +24,19 @@ def run(*, dataset: Path, config: str, context: str, bundle: Path) -> None:
 
 def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     from components.common.backbones import BACKBONES
-    from components.common.bundles import save_model, save_predictions
+    from components.common.bundles import frozen_layers, save_predictions, save_weights
     from components.common.checkpoints import Checkpoints
     from components.common.input_pipeline import open_training_splits
     from components.common.resumption import Attempt
     from components.common.strategy import open_strategy
     from components.common.tensorboard import open_board
     from components.common.training import make_deterministic, native_precision
-    from components.finetune.fine_tuning import build_model, fine_tune, in_float32
+    from components.finetune.fine_tuning import (
+        build_model,
+        describe_architecture,
+        fine_tune,
+        in_float32,
+    )
 
     config = task.config
     manifest = DatasetManifest.read(task.inputs["dataset"])
@@ -62,16 +67,18 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
             )
         if not task.worker.is_chief:
             return clock.measurements()
+        frozen = frozen_layers(model)
         if precision != "float32" or strategy.num_replicas_in_sync > 1:
             model = in_float32(model, config, spec)
         save_predictions(model, task.output, manifest, storage, spec=spec, scratch=scratch)
-    save_model(model, task.output)
+    save_weights(model, task.output)
     ModelBundle(
         task=manifest.task,
         class_names=manifest.class_names,
-        backbone=config.backbone,
+        architecture=describe_architecture(config),
         input=spec,
         parameters=model.count_params(),
+        frozen_layers=frozen,
         history=history,
         best_epoch=best_epoch,
         lineage=task.lineage,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from components.common.documents import BlessedModel, DatasetManifest, Release
+from components.common.errors import DamagedError
 from components.common.examples import Example
 from components.common.membership import FILE_NAME as MEMBERSHIP_FILE
 from components.common.membership import Membership
@@ -63,7 +64,7 @@ def judge_blessed(
         return Blessed(model=model, correct=None, obstacle=obstacle)
     try:
         trained_on = Membership.parse(registry.read(model.version, MEMBERSHIP_FILE))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, DamagedError):
         reason = f"{registry.uri(model.version, MEMBERSHIP_FILE)} is missing or damaged"
         return Blessed(model=model, correct=None, obstacle=_skipped(model.version, reason))
     # LiteRT, which takes as long to load as all else here; seldom needed.

@@ -20,7 +20,7 @@ def run(*, dataset: Path, bundle: Path, config: str, context: str, pruned: Path)
 
 
 def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
-    from components.common.bundles import load_bundle_model, save_model, save_predictions
+    from components.common.bundles import load_bundle_model, save_predictions, save_weights
     from components.common.checkpoints import Checkpoints
     from components.common.input_pipeline import open_training_splits
     from components.common.resumption import Attempt
@@ -58,7 +58,7 @@ def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
             model = load_bundle_model(task.inputs["bundle"])
             write_variables(model.weights, read_variables(pruned.model.weights))
         save_predictions(model, task.output, manifest, storage, spec=dense.input, scratch=scratch)
-    save_model(model, task.output)
+    save_weights(model, task.output)
     dense.model_copy(
         update={
             "history": pruned.history,

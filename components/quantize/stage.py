@@ -99,15 +99,15 @@ def _card(
 
     id_, spec = task.config.candidate_id, bundle.input
     lineage: dict[str, object] = {
-        "backbone": bundle.backbone,
+        "backbone": bundle.architecture.backbone,
         "candidate": id_,
-        "keras_sha256": file_digest(task.inputs["bundle"] / "model.keras"),
+        "weights_sha256": file_digest(task.inputs["bundle"] / "weights.npz"),
     }
     if pictures is not None:
         lineage["calibration_examples"] = len(pictures)
         lineage["calibration_sha256"] = hashlib.sha256(pictures.tobytes()).hexdigest()
     return ModelCard(
-        name=f"{bundle.backbone} {id_}",
+        name=f"{bundle.architecture.backbone} {id_}",
         description=f"Classifies pictures into {len(bundle.class_names)} classes.",
         class_names=bundle.class_names,
         height=spec.height,

@@ -101,7 +101,7 @@ def _training(title: str, bundle: ModelBundle) -> Training:
             phases.append(Phase(name=epoch.phase, first_epoch=epoch.epoch, last_epoch=epoch.epoch))
     return Training(
         title=title,
-        backbone=bundle.backbone,
+        backbone=bundle.architecture.backbone,
         parameters=bundle.parameters,
         epochs=bundle.history,
         phases=tuple(phases),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from components.common.checkpoints import Checkpoints, State
-from components.common.errors import UserError
+from components.common.errors import DamagedError, UserError
 from components.common.resumption import Attempt
 from components.common.storage import LocalStorage
 
@@ -41,6 +41,12 @@ def test_a_state_comes_back_as_it_was(checkpoints):
         np.testing.assert_array_equal(one, other)
         assert one.dtype == other.dtype
     assert found.arrays["scalar"][0] == 7
+
+
+def test_a_state_of_something_else_is_refused_by_name(checkpoints):
+    checkpoints.save(state(1))
+    with pytest.raises(DamagedError, match=r"the state 00000000-\w+.npz below checkpoints/"):
+        Attempt(checkpoints)
 
 
 def test_the_newest_two_are_kept(checkpoints, storage):

@@ -2,13 +2,10 @@
 
 import dataclasses
 import math
-import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from components.common.bundles import load_bundle_model, save_model
 from components.common.documents import Epoch
 from components.common.errors import UserError
 from components.common.events import Events
@@ -321,26 +318,3 @@ def test_float16_is_trained_with_a_scale_that_gives_way_to_overflow():
 )
 def test_the_least_gpu_decides_the_precision(capabilities, policy):
     assert precision_for(capabilities) == policy
-
-
-def test_a_model_file_has_no_dates_in_it(tmp_path: Path):
-    model, _, _ = train()
-    for name in ("one", "other"):
-        (tmp_path / name).mkdir()
-        save_model(model, tmp_path / name)
-    one = (tmp_path / "one" / "model.keras").read_bytes()
-    assert one == (tmp_path / "other" / "model.keras").read_bytes()
-    with zipfile.ZipFile(tmp_path / "one" / "model.keras") as archive:
-        assert {info.date_time[0] for info in archive.infolist()} == {1980}
-        assert b"date_saved" not in archive.read("metadata.json")
-    loaded = load_bundle_model(tmp_path / "one")
-    points = make_data().validation.inputs
-    np.testing.assert_array_equal(loaded(points).numpy(), model(points).numpy())
-
-
-def test_code_in_a_model_file_is_not_run(tmp_path: Path):
-    pixels = keras.layers.Input((2,))
-    model = keras.Model(pixels, keras.layers.Lambda(lambda x: x * 2)(pixels))
-    save_model(model, tmp_path)
-    with pytest.raises(ValueError, match="safe_mode"):
-        load_bundle_model(tmp_path)

@@ -31,7 +31,7 @@ def test_labels_and_lineage_are_files_within_the_model(candidates: dict[str, Pat
 def test_lineage_tells_content_not_code(candidates: dict[str, Path], trained: TrainedModel) -> None:
     with zipfile.ZipFile(candidates["float32"] / "model.tflite") as archive:
         lineage = json.loads(archive.read("lineage.json"))
-    assert set(lineage) == {"backbone", "candidate", "keras_sha256"}
+    assert set(lineage) == {"backbone", "candidate", "weights_sha256"}
 
 
 def test_weights_are_aligned_as_the_schema_demands(candidates: dict[str, Path]) -> None:

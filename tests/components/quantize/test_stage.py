@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.common.bundles import save_model
+from components.common.backbones import BACKBONES, Backbone
+from components.common.bundles import save_weights
+from components.common.classifier import build_classifier
 from components.common.digests import file_digest
 from components.common.documents import Candidate, Record
 from components.common.keras import keras, tf
@@ -18,7 +20,7 @@ from components.common.litert import Classifier
 from components.common.predictions import read_bundle_predictions
 from components.quantize import stage
 from components.quantize.config import QuantizeConfig
-from tests.bundles import read_split
+from tests.bundles import ARCHITECTURE, read_split
 from tests.components.conftest import CALIBRATION_EXAMPLES, TrainedModel
 from tests.synthetic import run_context
 
@@ -95,12 +97,12 @@ def test_int8_takes_pixels_as_they_are_and_gives_quantized_probabilities(
 
 
 def test_a_model_that_int8_cannot_express_is_a_failed_candidate(
-    trained: TrainedModel, tmp_path: Path
+    trained: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    sine = Backbone(lambda pixels, width: tf.math.sin(keras.layers.Conv2D(2, 3)(pixels)))
+    monkeypatch.setitem(BACKBONES, "small_cnn", sine)
     bundle = shutil.copytree(trained.dense, tmp_path / "sine")
-    image = keras.Input((16, 16, 1))
-    features = keras.layers.Flatten()(tf.math.sin(keras.layers.Conv2D(2, 3)(image)))
-    save_model(keras.Model(image, keras.layers.Dense(3, activation="softmax")(features)), bundle)
+    save_weights(build_classifier(ARCHITECTURE, trained.bundle("dense").input, 3), bundle)
     candidate = quantize(trained, "int8", tmp_path / "int8", dense=bundle)
     assert candidate.model is None
     assert candidate.failure == ("the model is not full-integer: TFLite has no int8 kernel for SIN")

@@ -10,6 +10,7 @@ import numpy as np
 from components.common.documents import (
     BASELINE_ID,
     SPLITS,
+    Architecture,
     Benchmark,
     Candidate,
     CandidateBenchmark,
@@ -400,7 +401,7 @@ def _bundle(class_names: Sequence[str], channels: int, size: int, *, pruned: boo
     return ModelBundle(
         task="image_classification",
         class_names=tuple(class_names),
-        backbone="small_cnn",
+        architecture=Architecture(backbone="small_cnn"),
         input=InputSpec(
             height=size,
             width=size,
