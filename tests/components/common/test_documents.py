@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import pipeline.results
 import pytest
 from pydantic import BaseModel
 
