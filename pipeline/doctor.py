@@ -8,6 +8,7 @@ takes minutes, the trial of the model, is made where it is asked for.
 import dataclasses
 import functools
 import importlib.metadata
+import os
 import subprocess
 import sys
 import tempfile
@@ -135,6 +136,7 @@ def examine_places(
         yield from check_images(target)
     if isinstance(target, KubeflowTarget):
         yield check_host(target)
+        yield check_retries(target)
         yield from check_accelerators(target)
         yield from check_workers(target)
 
@@ -295,6 +297,24 @@ def check_host(target: KubeflowTarget) -> Finding:
         return Finding(check, "failed", str(error))
 
 
+def check_retries(target: KubeflowTarget) -> Finding:
+    """Looks whether Argo retries more than litesmith asks it to."""
+    from pipeline.argo import CONFIG_MAP, controllers_namespace, repeats_groups
+
+    try:
+        if not repeats_groups(target, os.environ):
+            return Finding("retries", "fine", "Argo retries what the target says")
+    except UserError as error:
+        return Finding("retries", "warning", f"can't be looked at from here: {error}")
+    return Finding(
+        "retries",
+        "warning",
+        f"{controllers_namespace(target)}/{CONFIG_MAP}: Argo retries groups of tasks and KFP's "
+        "drivers too, so that attempts multiply and a run can fail for it; give retryStrategy "
+        "under templateDefaults the limit 0 (docs/cluster.md has the command)",
+    )
+
+
 def check_accelerators(target: KubeflowTarget) -> Iterator[Finding]:
     """Looks for nodes that have what the stages ask for."""
     wanted = {
@@ -331,7 +351,7 @@ def _nodes(target: KubeflowTarget) -> list[Node] | str:
     from pipeline.pods import connect_to_cluster
 
     try:
-        core = kubernetes.client.CoreV1Api(connect_to_cluster(target, {}))
+        core = kubernetes.client.CoreV1Api(connect_to_cluster(target, os.environ))
         items = core.list_node(_request_timeout=10).items
     except (kubernetes.config.ConfigException, kubernetes.client.ApiException) as error:
         return str(getattr(error, "reason", None) or error)
@@ -370,7 +390,7 @@ def check_workers(target: KubeflowTarget) -> Iterator[Finding]:
         },
     }
     try:
-        api = connect_to_cluster(target, {})
+        api = connect_to_cluster(target, os.environ)
         jobsets = kubernetes.client.CustomObjectsApi(api)
         jobsets.get_api_resources(GROUP, VERSION, _request_timeout=10)
         reviews = kubernetes.client.AuthorizationV1Api(api)

@@ -164,9 +164,9 @@ def _explain_driver(run: ClusterRun, driver: str, pods: Pods | None) -> str:
     what = f"{driver} failed, which is KFP's and prepares {driver.removesuffix(DRIVER)}{said}"
     if run.began_again or _REFUSAL in said:
         cause = (
-            "Argo ran it, or the group around it, again, which KFP's driver can't do: take "
-            "retryStrategy out of templateDefaults in the ConfigMap "
-            "workflow-controller-configmap (docs/cluster.md has the command)"
+            "Argo ran it, or the group around it, again, which KFP's driver can't do: give "
+            "retryStrategy under templateDefaults in the ConfigMap "
+            "workflow-controller-configmap the limit 0 (docs/cluster.md has the command)"
         )
         return f"{what}; {cause}; {_AGAIN}"
     return f"{what}; {_AGAIN}"

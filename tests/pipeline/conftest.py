@@ -10,6 +10,13 @@ from pipeline.target import KubeflowTarget
 from tests.pipeline.kfp_server import KfpServer
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps the environment's proxies from being asked for servers of this machine."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def server() -> Iterator[KfpServer]:
     with KfpServer().serving() as server:

@@ -21,6 +21,7 @@ from pipeline.doctor import (
     check_data,
     check_host,
     check_libraries,
+    check_retries,
     check_workers,
     check_writable,
     fits,
@@ -92,6 +93,52 @@ def test_a_node_fits_by_resource_and_labels() -> None:
     assert not fits(machine, {"pool": "gpu"}, {"nvidia.com/gpu": "1"})
     assert not fits(machine, {"pool": "cpu"}, {"nvidia.com/gpu": "8"})
     assert not fits(machine, {"pool": "gpu"}, {})
+
+
+STOCK = """\
+spec:
+  ttlStrategy:
+    secondsAfterCompletion: 3600
+  templateDefaults:
+    retryStrategy:
+      limit: '2'
+      retryPolicy: OnError
+"""
+
+
+@pytest.mark.parametrize(
+    ("defaults", "state", "words"),
+    [
+        (STOCK, "warning", "give retryStrategy under templateDefaults the limit 0"),
+        (STOCK.replace("      limit: '2'\n", ""), "warning", "attempts multiply"),
+        (STOCK.replace("'2'", "'0'"), "fine", ""),
+        (STOCK.replace("'2'", "0"), "fine", ""),
+        (STOCK.partition("  templateDefaults")[0], "fine", ""),
+        ("", "fine", ""),
+        ("{", "warning", "can't be looked at from here"),
+    ],
+)
+def test_argos_own_retries_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, defaults: str, state: str, words: str
+) -> None:
+    with KubernetesServer().serving(tmp_path, monkeypatch) as server:
+        data = {"workflowDefaults": defaults, "executor": "imagePullPolicy: IfNotPresent"}
+        server.config_maps["kubeflow", "workflow-controller-configmap"] = data
+        found = check_retries(make_target(tmp_path))
+    assert (found.state, words in found.message) == (state, True)
+
+
+def test_retries_that_cannot_be_looked_at_are_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = make_target(tmp_path)
+    with KubernetesServer().serving(tmp_path, monkeypatch) as server:
+        missing = check_retries(target)
+        server.rules = []
+        refused = check_retries(target)
+    assert {missing.state, refused.state} == {"warning"}
+    assert "kubeflow/workflow-controller-configmap: 404" in missing.message
+    assert "kubeflow/workflow-controller-configmap: 403" in refused.message
 
 
 def test_workers_need_jobset_and_the_launchers_role(

@@ -17,6 +17,7 @@ from tests.certificates import write_certificate
 from tests.kubernetes_server import TOKEN, KubernetesServer
 from tests.pipeline.conftest import make_target
 from tests.pipeline.kfp_server import KfpServer
+from tests.pipeline.test_cluster import give_kubectl
 from tests.proxy_server import ProxyServer
 
 INSIDE = "http://kubeflow.invalid"
@@ -74,11 +75,19 @@ def test_a_name_and_a_password_go_to_the_proxy_and_into_no_message(
 
 
 def test_an_exempt_host_and_a_forwarded_port_are_reached_directly(
-    tmp_path: Path, server: KfpServer, proxy: ProxyServer
+    tmp_path: Path, server: KfpServer, proxy: ProxyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = {"HTTP_PROXY": proxy.address, "NO_PROXY": "internal,127.0.0.1"}
     with connect(make_target(tmp_path, server.host), environment) as api:
         assert api.server_version == server.version
+    give_kubectl(
+        tmp_path,
+        monkeypatch,
+        f"echo 'Forwarding from 127.0.0.1:{port_of(server)} -> 8888'; exec sleep 60",
+    )
+    forwarded = make_target(tmp_path, host=None, auth={"kind": "port_forward"})
+    with connect(forwarded, {"HTTP_PROXY": proxy.address}):
+        pass
     assert proxy.asked == []
 
 

@@ -316,7 +316,7 @@ def test_a_dag_that_argo_began_again_names_the_setting(
     kubernetes.run_pod(run.kfp_id, "preprocess-driver", line, phase="Failed", exit_code=1)
     assert "two tasks have the same task name" in read_end(run, pods_of(run, tmp_path)).message
     assert told.message.startswith("preprocess-driver failed")
-    assert "take retryStrategy out of templateDefaults" in told.message
+    assert "give retryStrategy under templateDefaults in the ConfigMap" in told.message
     assert [task.task for task in told.outcome.results.tasks] == ["preprocess"]  # type: ignore[union-attr]
 
 
@@ -326,7 +326,7 @@ def test_a_driver_refused_by_its_own_second_attempt_names_the_setting(
     run, _ = fail(cluster, server, **{"finetune-driver": "FAILED"})
     assert not run.began_again
     server._set_node(run.kfp_id, "finetune-driver(1)", "FAILED")
-    assert "take retryStrategy out" in read_end(cluster.get(run.kfp_id)).message
+    assert "workflow-controller-configmap the limit 0" in read_end(cluster.get(run.kfp_id)).message
 
 
 def test_where_kfp_tells_no_more_the_folder_or_the_pods_name_the_failed_task(
