@@ -190,7 +190,7 @@ def list_cluster_runs(target: str, *, limit: int = 20) -> None:
         if not runs:
             print(f"no run on {cluster.api.host} yet; start one with `litesmith submit`")
             return
-        _console().print(runs_table(runs))
+        open_console().print(runs_table(runs))
 
 
 def show_cluster_run(target: str, run_id: str) -> None:
@@ -201,9 +201,9 @@ def show_cluster_run(target: str, run_id: str) -> None:
 
         latest = None if run_id else next(cluster.runs(), None)
         run = cluster.get(latest.kfp_id) if latest is not None else cluster.find(run_id)
-        show_run(_console(), run)
+        show_run(open_console(), run)
         if run.is_over:
-            show_end(_console(), run, read_end(run, _pods(cluster.target, run)))
+            show_end(open_console(), run, read_end(run, pods_of(cluster.target, run)))
 
 
 @target_app.command("validate")
@@ -304,15 +304,15 @@ def _wait(cluster: "Cluster", kfp_id: str, name: str, target: str) -> ExitCode:
 
     with (
         interruptible(f"`litesmith runs show {name} --target {target}`, or `runs cancel`"),
-        open_cluster_view(_console()) as show,
+        open_cluster_view(open_console()) as show,
     ):
         run = cluster.follow(kfp_id, show)
-    end = read_end(run, _pods(cluster.target, run))
-    show_end(_console(), run, end)
+    end = read_end(run, pods_of(cluster.target, run))
+    show_end(open_console(), run, end)
     return end.code
 
 
-def _pods(target: "KubeflowTarget", run: "ClusterRun") -> "RunPods":
+def pods_of(target: "KubeflowTarget", run: "ClusterRun") -> "RunPods":
     from pipeline.pods import RunPods
 
     return RunPods(target, run.kfp_id, os.environ)
@@ -335,7 +335,7 @@ def _submit_to_vertex(recipe: "Recipe", target: "Target", *, wait: bool) -> Exit
     with interruptible(f"see {run.link}"):
         run = job.wait()
     end = read_end(run)
-    show_end(_console(), run, end)
+    show_end(open_console(), run, end)
     return end.code
 
 
@@ -354,7 +354,7 @@ def _ci_locally(name: str, overrides: list[str], tiny: bool, data_root: str) -> 
         data_root=resolve_root(data_root),
         registry=resolve_registry(None, data_root),
         command=sys.argv,
-        console=_console(),
+        console=open_console(),
     )
     run = find_run(local_folder(data_root), "")
     outcome = run.outcome()
@@ -398,7 +398,7 @@ def _ci_on_cluster(name: str, overrides: list[str], tiny: bool, target: str) -> 
         run = cluster.submit(recipe, context, dag)
         print(f"{run.name} started: {run.link}", flush=True)
         try:
-            with stoppable(), open_cluster_view(_console()) as show:
+            with stoppable(), open_cluster_view(open_console()) as show:
                 run = cluster.follow(run.kfp_id, show)
         except Stopped as stopped:
             # A CI system that ends a job wants its work ended, not running on unseen.
@@ -406,9 +406,9 @@ def _ci_on_cluster(name: str, overrides: list[str], tiny: bool, target: str) -> 
                 cluster.cancel(run)
             end = RunEnd(stopped.code, "the job was stopped, and its run cancelled", None)
             return summarize(recipe.name, context, end, link=run.link)
-    return summarize(recipe.name, context, read_end(run, _pods(where, run)), link=run.link)
+    return summarize(recipe.name, context, read_end(run, pods_of(where, run)), link=run.link)
 
 
-def _console() -> Console:
+def open_console() -> Console:
     console = Console()
     return console if console.is_terminal else Console(width=_PLAIN_WIDTH)

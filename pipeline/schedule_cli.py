@@ -1,5 +1,7 @@
 """The commands for recurring runs: schedule plan, apply, backfill."""
 
+import functools
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from components.common.errors import UserError
-from pipeline.cluster_cli import cluster_extra, connected, interruptible
+from pipeline.cluster_cli import cluster_extra, connected, interruptible, open_console, pods_of
 from pipeline.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from pipeline.backfill import Filled
     from pipeline.reconciliation import Change
     from pipeline.schedules import Wanted
     from pipeline.target import KubeflowTarget
@@ -56,7 +59,15 @@ def schedule_backfill(
     last: Annotated[datetime, typer.Option("--to", formats=_DAY, help="The last day.")],
     file: FileOption = _DEFAULT_FILE,
     concurrency: Annotated[
-        int, typer.Option("--concurrency", min=1, max=100, help="Runs at once.")
+        int,
+        typer.Option(
+            "--concurrency",
+            min=1,
+            max=100,
+            help="Runs at once. Only one at a time compares well, each with what the days before "
+            "it came to: of two that run together the first to publish wins, and the other's model "
+            "is not published.",
+        ),
     ] = 1,
 ) -> None:
     """Run a schedule for past days, with the data of each; what is done is passed over."""
@@ -78,15 +89,22 @@ def schedule_backfill(
                     first.date(),
                     last.date(),
                     concurrency=concurrency,
-                    report=lambda one: print(
-                        f"{one.moment:%Y-%m-%d %H:%M} {one.run.state.lower()}"
-                        f"{' before' if one.was_there else ''}: {one.run.link}",
-                        flush=True,
-                    ),
+                    report=functools.partial(_show, where),
                 )
             failed = sum(one.run.state != "SUCCEEDED" for one in filled)
             raise typer.Exit(ExitCode.STAGE_FAILED if failed else ExitCode.OK)
     raise UserError(f"{name}: {file} has no such schedule")
+
+
+def _show(where: "KubeflowTarget", one: "Filled") -> None:
+    """Prints how one day's run ended: of two that competed for the registry, one lost."""
+    from pipeline.cluster_view import show_end
+    from pipeline.run_end import read_end
+
+    before = ", run before" if one.was_there else ""
+    print(f"{one.moment:%Y-%m-%d %H:%M}, {one.run.name}{before}:")
+    show_end(open_console(), one.run, read_end(one.run, pods_of(where, one.run)))
+    sys.stdout.flush()
 
 
 def _schedules(

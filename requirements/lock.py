@@ -16,7 +16,10 @@ FOLDER = Path(__file__).parent
 PROJECT = FOLDER.parent / "pyproject.toml"
 SETS = {
     **{group: ["--group", f"{PROJECT}:{group}"] for group in ("build", "mediapipe")},
-    **{extra: ["--extra", extra, str(PROJECT)] for extra in ("local", "dev", "lite")},
+    **{
+        extra: ["--extra", extra, str(PROJECT)]
+        for extra in ("local", "dev", "lite", "cluster", "vertex")
+    },
     # With the weights that a package has, so that a task fetches nothing.
     **{
         extra: ["--extra", extra, "--extra", "weights", str(PROJECT)]

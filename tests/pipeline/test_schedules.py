@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from components.common.documents import Outcome
 from components.common.errors import UserError
 from pipeline.backfill import Filled, backfill
 from pipeline.cli import app
@@ -86,6 +88,14 @@ schedules:
     catch_up: true
     enabled: false
 """
+
+WINDOWED_FILE = (
+    FILE.split("  - name: often")[0]
+    .replace("recipe: digits", "recipe: folder")
+    .replace("train.epochs=2", "'data.folder=gs://b/{window_end}'")
+    .replace("1-5", "*")
+    + "    window_days: 3\n"
+)
 
 
 def write_files(folder: Path, host: str = "http://127.0.0.1:1", text: str = FILE) -> Path:
@@ -699,6 +709,45 @@ def test_plan_apply_and_backfill_by_hand(tmp_path: Path, server: KfpServer) -> N
     assert "has no such schedule" in str(refused.exception)
 
 
+def test_a_backfill_tells_who_lost_against_whom(
+    tmp_path: Path, server: KfpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two days that competed for one registry."""
+    monkeypatch.setattr("pipeline.backfill.time.sleep", lambda seconds: None)
+    server.autopilot = ("RUNNING", "SUCCEEDED")
+    path = write_files(tmp_path, server.host, WINDOWED_FILE)
+    ends = {
+        "nightly-20260301-1830": ("blessed", "It is published as version v1."),
+        "nightly-20260302-1830": ("not_blessed", "meanwhile the blessed version became v1"),
+    }
+    for run_id, (verdict, message) in ends.items():
+        outcome = Outcome.model_validate(
+            {
+                "run_id": run_id,
+                "state": "succeeded",
+                "verdict": verdict,
+                "message": message,
+                "failed_task": None,
+            }
+        )
+        folder = tmp_path / "data" / "runs" / run_id
+        folder.mkdir(parents=True)
+        (folder / Outcome.file_name).write_text(outcome.to_json())
+    command = ["schedule", "backfill", "nightly", "--from", "2026-03-01", "--to", "2026-03-02"]
+    command += ["--file", str(path), "--concurrency", "2"]
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    words = " ".join(result.output.split())
+    assert "2026-03-01 18:30, nightly-20260301-1830: blessed: It is published as v" in words
+    assert "nightly-20260302-1830: not blessed: meanwhile the blessed version became v1" in words
+    again = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert again.output.count(", run before:") == 2
+
+
+def test_the_help_says_what_a_backfill_at_once_costs() -> None:
+    shown = CliRunner().invoke(app, ["schedule", "backfill", "--help"]).output
+    assert "one at a time compares well" in " ".join(re.sub("[│\\s]+", " ", shown).split())
+
+
 @pytest.mark.parametrize(
     ("first", "last", "option"),
     [("0001-01-01", "2026-01-01", "--from"), ("2026-01-01", "9999-12-31", "--to")],
@@ -713,9 +762,7 @@ def test_backfill_ends_with_a_status(
     tmp_path: Path, server: KfpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.backfill.time.sleep", lambda seconds: None)
-    text = FILE.split("  - name: often")[0].replace("recipe: digits", "recipe: folder")
-    text = text.replace("train.epochs=2", "'data.folder=gs://b/{window_end}'")
-    path = write_files(tmp_path, server.host, text + "    window_days: 3\n")
+    path = write_files(tmp_path, server.host, WINDOWED_FILE)
     command = ["schedule", "backfill", "nightly", "--from", "2026-03-02", "--to", "2026-03-03"]
     for end, code in (("FAILED", ExitCode.STAGE_FAILED), ("SUCCEEDED", ExitCode.OK)):
         server.autopilot = ("RUNNING", end)
