@@ -23,8 +23,9 @@ from components.common.outcomes import results_so_far
 from components.common.run_context import RunContext
 from components.common.storage import ABSENT, PreconditionError
 from pipeline.cluster_run import ClusterRun, ForeignRunError, parse_run
-from pipeline.compile import CompiledDag, run_parameters
+from pipeline.compile import CompiledDag
 from pipeline.connection import Api, ConflictError, MissingError, UnansweredError
+from pipeline.parameters import run_parameters
 from pipeline.recipe import Recipe
 from pipeline.run_end import CANCELLED
 from pipeline.run_watch import RunWatch
@@ -58,6 +59,7 @@ class Cluster:
         Raises:
           UserError: the server refused; says why and what to do.
         """
+        parameters = run_parameters(recipe, context)
         version = self.ensure_version(dag)
         experiment_id = self.ensure_experiment(recipe.name)
         body = kfp_api.V2beta1Run(
@@ -65,7 +67,7 @@ class Cluster:
             experiment_id=experiment_id,
             pipeline_version_reference=reference(version),
             runtime_config=kfp_api.V2beta1RuntimeConfig(
-                parameters=run_parameters(recipe, context), pipeline_root=self.target.pipeline_root
+                parameters=parameters, pipeline_root=self.target.pipeline_root
             ),
             service_account=self.target.service_account,
         )

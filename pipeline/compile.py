@@ -1,4 +1,4 @@
-"""The DAG for one target, as KFP's intermediate representation, and a run's parameters.
+"""The DAG for one target, as KFP's intermediate representation.
 
 The YAML depends on the DAG's shape and on the target alone: every value of a recipe is a
 parameter. So recipes of one shape share one pipeline version, which its digest names, and
@@ -16,10 +16,7 @@ import yaml
 from kfp import compiler, dsl, kubernetes
 
 from components.common.digests import text_digest
-from components.common.errors import UserError
-from components.common.run_context import RunContext
 from pipeline.dag import build_dag
-from pipeline.recipe import Recipe
 from pipeline.target import KubeflowTarget, Machine, Target, VertexTarget
 from pipeline.worker_pods import launcher_machine, let_launch
 
@@ -105,26 +102,6 @@ def _without_docstring(source: str) -> str:
         end = function.body[0].end_lineno
         del lines[function.body[0].lineno - 1 : end]
     return "\n".join(line for line in lines if line)
-
-
-def run_parameters(recipe: Recipe, context: RunContext) -> dict[str, Any]:
-    """Returns the pipeline's parameters for one run.
-
-    Raises:
-      UserError: the recipe's text holds `{{`, which a cluster would take for its own.
-    """
-    configs = {f"{stage}_config": c.to_json() for stage, c in recipe.stage_configs().items()}
-    for name, text in configs.items():
-        if "{{" in text:
-            raise UserError(
-                f"{name.removesuffix('_config')}: the recipe holds {{{{, which Kubernetes "
-                "workflows replace; write it differently"
-            )
-    return {
-        "context": context.to_json(),
-        "candidate_ids": list(recipe.candidate_ids()),
-        **configs,
-    }
 
 
 def _request(task: dsl.PipelineTask, machine: Machine, target: Target) -> None:

@@ -10,10 +10,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 from components.common.stage import DRIVER_PID
-from pipeline.runs import RunDescription, RunFolder
+from pipeline.parameters import run_parameters
+from pipeline.runs import RunFolder
 
 _WATCH_S = 0.2
 
@@ -37,17 +37,8 @@ def main() -> None:
         raise_on_error=True,
     )
     recipe = description.parse_recipe()
-    build_dag(prunes=recipe.prune is not None)(**_arguments(description))
-
-
-def _arguments(description: RunDescription) -> dict[str, Any]:
-    recipe = description.parse_recipe()
-    configs = recipe.stage_configs()
-    return {
-        "context": description.context.to_json(),
-        "candidate_ids": list(recipe.candidate_ids()),
-        **{f"{name}_config": config.to_json() for name, config in configs.items()},
-    }
+    parameters = run_parameters(recipe, description.context)
+    build_dag(prunes=recipe.prune is not None)(**parameters)
 
 
 def _end_with(driver: int) -> None:

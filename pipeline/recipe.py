@@ -26,6 +26,7 @@ from components.publish.config import PublishConfig
 from components.quantize.config import QuantizeConfig
 from components.report.config import DrawnBudgets, ReportConfig
 from components.validate.config import ValidateConfig
+from pipeline.placeholders import refuse_placeholders
 from pipeline.refusals import explain_problems
 from pipeline.yaml_files import parse_yaml, read_yaml, write_yaml
 
@@ -226,6 +227,7 @@ def load_recipe(
     values = _locate(values, path.parent)
     for override in overrides:
         values = _overlay(values, _locate(_parse_override(override), Path.cwd()))
+    refuse_placeholders(values, source=str(path))
     recipe = _validate(values, path)
     if locations != "open" and not recipe.data.has_source():
         raise UserError(

@@ -51,7 +51,7 @@ def _explain(problem: Mapping[str, Any], model: Any) -> str:
     if not key:
         return message
     value = problem["input"]
-    return f"{key}: {message}" + ("" if isinstance(value, dict) else f" (got {_shown(value)})")
+    return f"{key}: {message}" + ("" if isinstance(value, dict) else f" (got {shown(value)})")
 
 
 def _follow(location: Sequence[str | int], model: Any) -> tuple[list[str], Models, Models]:
@@ -104,6 +104,7 @@ def _suggest(key: str, models: Models) -> str:
     return f"did you mean {alike[0]}?" if alike else f"there are {', '.join(names)}"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Returns a value as JSON, and of a long one its beginning."""
     text = json.dumps(value, default=repr)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

@@ -29,6 +29,8 @@ from components.common.documents import (
 from components.common.errors import DamagedError, UserError, pass_over
 from components.common.run_context import RunContext
 from components.common.storage import read_whole_file
+from pipeline.parameters import run_parameters
+from pipeline.placeholders import refuse_placeholders
 from pipeline.recipe import Recipe
 
 D = TypeVar("D", bound=Document)
@@ -129,9 +131,22 @@ def _read_results(files: Iterable[Path]) -> Iterator[TaskResult]:
 def create_run(
     recipe: Recipe, *, data_root: str, registry: str, command: Sequence[str], fresh: bool = False
 ) -> RunFolder:
-    """Makes a fresh run folder and describes the run in it."""
+    """Makes a fresh run folder and describes the run in it.
+
+    Raises:
+      UserError: the data root can't be written to, or a text would not reach the tasks.
+    """
+    refuse_placeholders({"--data-root": data_root, "--registry": registry}, source="this run")
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    context = RunContext(
+        run_id=run_id,
+        recipe_name=recipe.name,
+        data_root=data_root,
+        registry=registry,
+        fresh=fresh,
+    )
+    run_parameters(recipe, context)  # Refused here, not when the first task is started.
     folder = RunFolder(runs_folder(local_folder(data_root)) / run_id)
     try:
         folder.logs.mkdir(parents=True)
@@ -141,13 +156,7 @@ def create_run(
         ) from error
     folder.events.touch()
     RunDescription(
-        context=RunContext(
-            run_id=run_id,
-            recipe_name=recipe.name,
-            data_root=data_root,
-            registry=registry,
-            fresh=fresh,
-        ),
+        context=context,
         recipe=recipe.to_yaml(),
         command=tuple(command),
         working_folder=os.getcwd(),

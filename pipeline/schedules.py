@@ -12,8 +12,9 @@ from pydantic import AwareDatetime, Field, ValidationError, model_validator
 from components.common.config import Section
 from components.common.digests import canonical_json, text_digest
 from components.common.errors import UserError
-from pipeline.compile import WORKFLOW_ID, CompiledDag, compile_dag, run_parameters
+from pipeline.compile import WORKFLOW_ID, CompiledDag, compile_dag
 from pipeline.cron import Cron, check_recurs, occurrences, parse_cron, to_utc
+from pipeline.parameters import run_parameters
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.refusals import explain_problems
 from pipeline.target import KubeflowTarget, PortForwardAuth, load_target

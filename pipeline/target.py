@@ -22,6 +22,7 @@ from components.common.config import Section
 from components.common.errors import UserError
 from components.common.run_context import RunContext
 from components.common.workers import DEVICES
+from pipeline.placeholders import refuse_placeholders
 from pipeline.recipe import LOCATIONS, WORDS_FOR_WEIGHTS, Recipe
 from pipeline.refusals import explain_problems
 from pipeline.yaml_files import read_yaml
@@ -398,6 +399,8 @@ def task_of(stage: str) -> str:
 
 
 Target = KubeflowTarget | VertexTarget
+_REACH_TASKS = {"data_root", "registry", "pipeline_root", "beam", "paths"}
+"""What tasks are given as text: the run context, and a recipe's locations."""
 _ADAPTER: TypeAdapter[Target] = TypeAdapter(Annotated[Target, Field(discriminator="kind")])
 
 
@@ -419,6 +422,7 @@ def load_target(name_or_path: str) -> Target:
     except ValidationError as error:
         lines = explain_problems(error, Target)
         raise UserError(f"{path}: the target is refused\n{lines}") from error
+    refuse_placeholders(target.model_dump(include=_REACH_TASKS), source=str(path))
     return _absolute(target, path.parent.resolve())
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from components.common.errors import UserError
 from components.common.run_context import RunContext
 from pipeline.cluster_run import ClusterRun
-from pipeline.compile import compile_dag, run_parameters
+from pipeline.compile import compile_dag
+from pipeline.parameters import run_parameters
 from pipeline.recipe import Recipe
 from pipeline.target import VertexTarget
 

@@ -33,6 +33,8 @@ _NEXT_STATES = {
     "RUNNING": {"SUCCEEDED", "FAILED", "CANCELING"},
     "CANCELING": {"CANCELED", "FAILED"},
 }
+_WORKFLOW_BYTES = 2 << 20
+"""What Kubernetes takes in one object; a run's parameters are a part of its workflow."""
 _CRON_FIELD = r"(\*|\?|[0-9A-Z*/,\-]+)"
 
 
@@ -272,6 +274,8 @@ class KfpServer(ApiServer):
     def _create_run(self, request: Request) -> Json:
         body = _body(request, kfp_server_api.V2beta1Run)
         self._check_job(body)
+        if len(json.dumps(body["runtime_config"])) > _WORKFLOW_BYTES:
+            raise Refusal(500, "Failed to create a run: trying to send message larger than max")
         run = self._new_run(body)
         return run
 

@@ -53,6 +53,20 @@ def start(cluster: Cluster, run_id: str | None = None) -> ClusterRun:
 # --- submitting -----------------------------------------------------------------------
 
 
+def test_a_recipe_too_long_for_a_workflow_is_refused_before_anything_is_sent(
+    cluster: Cluster, server: KfpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = RECIPE.model_copy(update={"description": "word " * 420_000})
+    context = cluster.target.context("run-1", recipe)
+    with pytest.raises(UserError, match="the longest text is description, with 2,100,000 bytes"):
+        cluster.submit(recipe, context, DAG)
+    assert not [request for request in server.requests if not request.endswith("/healthz")]
+    # What the server says of it sounds like an outage.
+    monkeypatch.setattr("pipeline.parameters.MOST_BYTES", 1 << 30)
+    with pytest.raises(UnansweredError, match=r"the server failed \(500"):
+        cluster.submit(recipe, context, DAG)
+
+
 def test_a_run_starts_with_the_recipe_as_parameters(cluster: Cluster, server: KfpServer) -> None:
     run = start(cluster, "run-1")
     started = server.runs[run.kfp_id]

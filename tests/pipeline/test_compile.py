@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from components.common.errors import UserError
 from components.common.jobset import WorkerPods, build_jobset
+from pipeline.parameters import run_parameters
 from pipeline.recipe import load_recipe
 from pipeline.target import Target, Volume, load_target
 from tests.kubernetes_server import check_jobset
@@ -23,7 +23,7 @@ from tests.pipeline.conftest import make_target
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)
-    from pipeline.compile import WORKFLOW_ID, compile_dag, run_parameters
+    from pipeline.compile import WORKFLOW_ID, compile_dag
 
 GOLDEN = Path(__file__).with_name("golden")
 EXAMPLES = Path(__file__).parents[2] / "docs" / "targets"
@@ -340,12 +340,6 @@ def test_the_pipeline_has_no_default_for_any_parameter(tmp_path: Path) -> None:
     wanted = spec["root"]["inputDefinitions"]["parameters"]
     given = run_parameters(recipe, make_target(tmp_path).context("r", recipe))
     assert wanted.keys() == given.keys()
-
-
-def test_what_a_workflow_would_replace_is_refused(tmp_path: Path) -> None:
-    recipe = load_recipe("digits").model_copy(update={"description": "{{workflow.name}}"})
-    with pytest.raises(UserError, match="holds {{"):
-        run_parameters(recipe, make_target(tmp_path).context("r", recipe))
 
 
 def test_a_schedules_runs_are_named_by_the_cluster(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter
 
 from components.common.documents import Outcome
+from pipeline.parameters import run_parameters
 from pipeline.recipe import load_recipe
 from tests.pipeline.conftest import make_target
 
@@ -34,7 +35,7 @@ with warnings.catch_warnings():
     from kfp.dsl import executor_main
     from kfp.dsl.types import artifact_types
 
-    from pipeline.compile import compile_dag, run_parameters
+    from pipeline.compile import compile_dag
 
 Json = dict[str, Any]
 RECORDED: Json = json.loads(Path(__file__).with_name("executor_inputs.json").read_text())

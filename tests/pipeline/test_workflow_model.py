@@ -1,5 +1,7 @@
 """How large a run grows on a cluster, by a model of what Argo makes of the compiled DAG."""
 
+import json
+import subprocess
 import warnings
 from pathlib import Path
 from typing import Any
@@ -7,13 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline.parameters import MOST_BYTES, run_parameters
 from pipeline.recipe import load_recipe
 from pipeline.target import load_target
-from tests.pipeline.workflow_model import Node, nodes_of
+from tests.pipeline.workflow_model import Node, executor_inputs, nodes_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)
-    from pipeline.compile import compile_dag, run_parameters
+    from pipeline.compile import compile_dag
 
 TARGET = Path(__file__).parents[2] / "docs" / "targets" / "volume.yaml"
 
@@ -54,3 +57,20 @@ def test_an_installation_without_a_retry_strategy_makes_half_of_it(
     made = nodes(documents, candidates, stock_retries=False)
     assert len(made) == count
     assert sum(node.size_bytes for node in made) / 1e6 < megabytes
+
+
+def test_with_the_most_parameters_a_task_is_still_started_and_the_workflow_stored(
+    documents: list[dict[str, Any]],
+) -> None:
+    """A task is given all of its input in one argument, of which Linux takes 128 KiB."""
+    recipe, target = load_recipe("digits"), load_target(str(TARGET))
+    context = target.context("20260102-030405-0a1b2c", recipe)
+    left = MOST_BYTES - len(json.dumps(run_parameters(recipe, context)))
+    recipe = recipe.model_copy(update={"description": "x" * (left // 2 - 100)})
+    parameters = run_parameters(recipe, context) | {"candidate_ids": ["pruned-int8"] * 20}
+    pipeline, platforms = documents
+    inputs = executor_inputs(pipeline, parameters)
+    assert len(json.dumps(inputs["report"])) > 60_000
+    for given in [parameters, *inputs.values()]:
+        subprocess.run(["true", json.dumps(given)], check=True)
+    assert len(json.dumps([parameters, pipeline, platforms])) < 1 << 20

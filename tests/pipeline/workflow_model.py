@@ -67,6 +67,15 @@ def nodes_of(
     ]
 
 
+def executor_inputs(pipeline: Json, parameters: Json) -> dict[str, Json]:
+    """Returns what each component's tasks are given, as large as KFP makes it."""
+    model = _Model(pipeline, {}, parameters)
+    names = {name.removeprefix("comp-"): each for name, each in pipeline["components"].items()}
+    return {
+        name: model.executor_input(name, each) for name, each in names.items() if "dag" not in each
+    }
+
+
 class _Model:
     def __init__(self, pipeline: Json, kubernetes: Mapping[str, Json], parameters: Json) -> None:
         self._pipeline, self._kubernetes = pipeline, kubernetes
@@ -119,12 +128,12 @@ class _Model:
 
     def _patch(self, name: str, component: Json, container: Json, pod: Json) -> str:
         """Returns the patch of an executor's pod, which the driver writes."""
-        texts = [_json(self._executor_input(name, component)), _json(component)]
+        texts = [_json(self.executor_input(name, component)), _json(component)]
         command = [*texts, *container["command"], *container["args"]]
         rest = {key: value for key, value in container.items() if key not in ("command", "args")}
         return _json([command, rest, pod, "-" * _LAUNCHER_BYTES])
 
-    def _executor_input(self, name: str, component: Json) -> Json:
+    def executor_input(self, name: str, component: Json) -> Json:
         """Returns what a task is given: its parameters, and addresses for each artifact."""
         inputs = component.get("inputDefinitions", {})
         outputs = component.get("outputDefinitions", {}).get("artifacts", {})
