@@ -222,7 +222,16 @@ class DatasetManifest(Document):
     )
     """The fields that say what the examples are. They alone enter the keys of later stages."""
     PROVENANCE: ClassVar[frozenset[str]] = frozenset(
-        {"source_fingerprint", "statistics", "rejects", "notes", "not_square", "records", "lineage"}
+        {
+            "source_fingerprint",
+            "statistics",
+            "rejects",
+            "notes",
+            "passed_over",
+            "not_square",
+            "records",
+            "lineage",
+        }
     )
     """The fields that say where the examples came from, or what is told of them. No stage that
     is answered from the store may read them."""
@@ -240,6 +249,9 @@ class DatasetManifest(Document):
     """What is odd about examples that are used all the same -> count."""
     not_square: int = 0
     """How many examples were not about as high as wide before they were fitted."""
+    passed_over: Mapping[str, int] = {}
+    """Kind of litter, or `exclude PATTERN` -> how many entries of the source were no records;
+    a folder counts as one."""
     records: int
     """How many records the source held, rejected ones included."""
     slices: tuple[str, ...]

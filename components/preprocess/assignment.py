@@ -1,4 +1,4 @@
-"""Which split and shard an example belongs to: hashes of what it is, not of where it stands.
+"""Which shard of its split an example belongs to: a hash of what it is, not of where it stands.
 
 So a data set that grows keeps every example where it was, and only the shards that gain
 or lose a member change. The number of shards depends on nothing but the bytes there are
@@ -7,13 +7,12 @@ step by step equals one made afresh.
 """
 
 import dataclasses
-import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from components.common.documents import SPLITS, Split
-from components.preprocess.config import Splits
 from components.preprocess.inventory import SourceExample
+from components.preprocess.splits import Assignment, hash_text
 
 SHARD_SOURCE_BYTES = 32 << 20
 """A shard's share of the source: some 500 photographs, a second's work for a core."""
@@ -35,22 +34,14 @@ class ShardPlan:
         return sum(member.size_bytes for member in self.members)
 
 
-def assign_split(key: str, shares: Splits) -> Split:
-    """Returns the split of an example's group or, where it has none, of its content."""
-    point = _hash(f"split {key}") / 2**64
-    if point < shares.train:
-        return "train"
-    return "validation" if point < shares.train + shares.validation else "test"
-
-
 def plan_shards(
-    examples: Sequence[SourceExample], *, shares: Splits, training_shards: int | None
+    examples: Sequence[SourceExample], assignment: Assignment, *, training_shards: int | None
 ) -> tuple[ShardPlan, ...]:
     """Deals examples out to splits and shards.
 
     Args:
       examples: with distinct ids.
-      shares: of the splits; an example's own split wins over them.
+      assignment: of all of them.
       training_shards: None chooses by the bytes of the examples.
 
     Returns:
@@ -58,8 +49,7 @@ def plan_shards(
     """
     by_split: dict[Split, list[SourceExample]] = {split: [] for split in SPLITS}
     for example in examples:
-        key = f"group {example.group}" if example.group else f"id {example.id}"
-        by_split[example.split or assign_split(key, shares)].append(example)
+        by_split[assignment.split_of(example)].append(example)
     plans: list[ShardPlan] = []
     for split, members in by_split.items():
         count = count_shards(sum(member.size_bytes for member in members))
@@ -78,7 +68,7 @@ def count_shards(source_bytes: int) -> int:
 def _deal(split: Split, members: Sequence[SourceExample], count: int) -> list[ShardPlan]:
     dealt: Mapping[int, list[SourceExample]] = defaultdict(list)
     for member in members:
-        dealt[_hash(f"shard {member.id}") % count].append(member)
+        dealt[hash_text(f"shard {member.id}") % count].append(member)
     return [
         ShardPlan(
             split=split,
@@ -87,7 +77,3 @@ def _deal(split: Split, members: Sequence[SourceExample], count: int) -> list[Sh
         )
         for number in range(count)
     ]
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

@@ -1,8 +1,9 @@
 """What preprocess is told: where the pictures are and how they become examples."""
 
+from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from components.common.config import Section, StageConfig
 from components.common.documents import Fit
@@ -15,8 +16,20 @@ _METADATA_BYTES = 16 << 20
 SAMPLE_RECORDS: dict[Sample, int] = {"digits": 1797}
 
 
+def _check_pattern(pattern: str) -> str:
+    if not PurePosixPath(pattern).parts or pattern.startswith("/"):
+        raise ValueError(
+            "expected a pattern such as raw or train/*.tmp, relative to the folder or list"
+        )
+    return pattern
+
+
 class Splits(Section):
-    """Shares of the examples, assigned by a hash of each example's group or content."""
+    """Shares of the examples, assigned by a hash of each example's group or content.
+
+    Examples whose split the source states stay there. A split that it never states is taken
+    out of the stated training examples, where it states one for all.
+    """
 
     train: Annotated[float, Field(gt=0, lt=1)] = 0.7
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
@@ -39,11 +52,18 @@ class PreprocessConfig(StageConfig):
     locations: ClassVar[frozenset[str]] = frozenset({"folder", "list"})
 
     folder: str | None = None
-    """A folder with one sub-folder per class, searched in depth."""
+    """A folder with one sub-folder per class, searched in depth; or with sub-folders named
+    train, validation and test (or as usual), each with one sub-folder per class."""
     list: str | None = None
-    """A .csv or .jsonl file: path, label and optionally split, group, slice."""
+    """A .csv or .jsonl file: path, label and optionally split, group, slice; what has one
+    group is never parted."""
     sample: Sample | None = None
     """A data set that comes with an installed package."""
+
+    exclude: tuple[Annotated[str, AfterValidator(_check_pattern)], ...] = ()
+    """What is passed over, as litter of systems and NAS is anyway: glob patterns, matched from
+    the right as by Python's `PurePath.match` with the path below the folder or list, and each
+    folder on the way: `raw` is any file or folder of that name, `train/*.tmp` asks for both."""
 
     image_size: Annotated[int, Field(ge=8, le=2048)] = 224
     """Height and width of the examples, in pixels."""
@@ -61,7 +81,7 @@ class PreprocessConfig(StageConfig):
     max_pixels: Annotated[int, Field(ge=1)] = 50_000_000
     """Pictures with more are rejected before they are decoded."""
     max_reject_share: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """The run stops when a greater share of the records is rejected."""
+    """The run stops when a greater share of the records is rejected; copies don't count."""
 
     @property
     def max_file_bytes(self) -> int:

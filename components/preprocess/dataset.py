@@ -21,6 +21,7 @@ from components.preprocess.manifest import (
 )
 from components.preprocess.pictures import PictureSpec
 from components.preprocess.pool import ShardPool
+from components.preprocess.splits import assign_splits
 from components.preprocess.tasks import ShardTask, make_task
 from components.preprocess.writer import ShardWriter
 
@@ -36,11 +37,15 @@ def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping
       How many pictures and shards were written, and how fast.
 
     Raises:
-      UserError: too many records are rejected, or no training example is left.
+      UserError: too many records are rejected, a group is stated to be in two splits, or no
+        training example is left.
     """
     config = task.config
     _check_rejects(task, inventory, inventory.rejects)
-    plans = plan_shards(inventory.examples, shares=config.splits, training_shards=config.shards)
+    assignment = assign_splits(inventory.examples, config.splits)
+    for split in assignment.carved:
+        print(f"no record states {split}: it is taken out of the training records", flush=True)
+    plans = plan_shards(inventory.examples, assignment, training_shards=config.shards)
     spec, class_names = _picture_spec(config), inventory.listing.class_names
     tasks = [
         make_task(plan, class_names=class_names, spec=spec, compression=config.compression)

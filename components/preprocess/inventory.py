@@ -8,13 +8,13 @@ here; what only decoding shows, by the shard's writer.
 import dataclasses
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
 from components.common.digests import canonical_json
-from components.common.documents import Split
+from components.common.documents import SPLITS, Split
 from components.common.machine import usable_cores
 from components.preprocess.files import NotAFileError, TooLargeError, read_chunks
 from components.preprocess.formats import (
@@ -27,6 +27,7 @@ from components.preprocess.sources import Listing, SourceRecord, is_remote, open
 
 Reason = Literal[
     "missing",
+    "misnamed",
     "empty",
     "unlabelled",
     "not_an_image",
@@ -46,6 +47,8 @@ class Reject:
     path: str
     reason: Reason
     detail: str
+    copy_of: str = dataclasses.field(default="", compare=False)
+    """The path of the example that a duplicate is left out for."""
 
 
 NoteKind = Literal["wrong_extension", "missing_end", "profile_ignored", "one_colour", "same_pixels"]
@@ -80,7 +83,8 @@ class Inventory:
 
     listing: Listing
     fingerprint: str
-    """Of all paths, contents, labels, splits, groups and slices; not of the location."""
+    """Of all paths, contents, labels, splits, groups and slices, and of what is passed over;
+    not of the location."""
     examples: tuple[SourceExample, ...]
     """Sorted by path."""
     rejects: tuple[Reject, ...]
@@ -110,7 +114,9 @@ def take_inventory(
     """
     files = _look_at_files(listing, max_file_bytes, report)
     usable, rejects = [], []
-    fingerprint = hashlib.sha256(canonical_json(listing.class_names).encode())
+    fingerprint = hashlib.sha256(
+        canonical_json([listing.class_names, listing.passed_over]).encode()
+    )
     for record, file in zip(listing.records, files, strict=True):
         fingerprint.update(canonical_json([*record.values(), file.digest]).encode())
         reject = _examine(record, file)
@@ -134,6 +140,7 @@ def take_inventory(
 
 
 _BATCH = 64  # Files that a thread takes at once: a future costs as much as digesting one.
+_MISNAMED = "no file can be opened by this name; rename it"
 _BUCKET_THREADS = 32  # That wait for answers most of the time.
 
 
@@ -182,6 +189,8 @@ def _look_at(read: Callable[[str], Iterable[bytes]], path: str) -> _File:
         return _problem("oversized", error.strerror or "")
     except NotAFileError as error:
         return _problem("unreadable", error.strerror or "")
+    except ValueError:
+        return _problem("misnamed", _MISNAMED)
     except OSError:  # No permission, a failing disk.
         return _problem("unreadable", "the file can't be opened")
     return _File(digest.hexdigest(), size_bytes, head)
@@ -193,6 +202,8 @@ def _problem(reason: Reason, detail: str) -> _File:
 
 def _examine(record: SourceRecord, file: _File) -> Reject | None:
     """Returns why a file can't become an example, where one look shows it."""
+    if record.misnamed:
+        return Reject(record.path, "misnamed", _MISNAMED)
     if file.problem is not None:
         return Reject(record.path, file.problem, file.detail)
     if record.label is None:
@@ -237,16 +248,52 @@ def _drop_repeated(
     for example in examples:
         same[example.id].append(example)
     kept, rejects = [], []
-    for first, *others in same.values():
-        labels = sorted({first.label, *(other.label for other in others)})
+    for copies in same.values():
+        labels = sorted({copy.label for copy in copies})
         if len(labels) > 1:
             detail = f"the same content is labelled {' and '.join(labels)}"
-            rejects += [
-                Reject(example.path, "conflicting_label", detail) for example in (first, *others)
-            ]
+            rejects += [Reject(copy.path, "conflicting_label", detail) for copy in copies]
             continue
-        kept.append(first)
+        first, *others = copies
+        kept.append(_merge(copies) if others else first)
         rejects += [
-            Reject(other.path, "duplicate", f"same content as {first.path}") for other in others
+            Reject(other.path, "duplicate", f"same content as {first.path}", copy_of=first.path)
+            for other in others
         ]
-    return kept, rejects
+    return _join_groups(kept, same), rejects
+
+
+def _merge(copies: Sequence[SourceExample]) -> SourceExample:
+    """Returns the first of several copies, with what the others say of it, too.
+
+    Of the splits that they state the last in order is kept, so that training never sees
+    what the source also holds back for a test.
+    """
+    stated = [copy.split for copy in copies if copy.split is not None]
+    groups = sorted({copy.group for copy in copies} - {""})
+    return dataclasses.replace(
+        copies[0],
+        split=max(stated, key=SPLITS.index, default=None),
+        group=groups[0] if groups else "",
+    )
+
+
+def _join_groups(
+    kept: list[SourceExample], same: Mapping[str, Sequence[SourceExample]]
+) -> list[SourceExample]:
+    """Makes one group of those that hold copies of the same picture, named like the first."""
+    first_of: dict[str, str] = {}
+
+    def find(group: str) -> str:
+        while group in first_of:
+            group = first_of[group]
+        return group
+
+    for example in kept:
+        for copy in same[example.id]:
+            one, other = sorted((find(copy.group or example.group), find(example.group)))
+            if one != other:
+                first_of[other] = one
+    if not first_of:
+        return kept
+    return [dataclasses.replace(example, group=find(example.group)) for example in kept]

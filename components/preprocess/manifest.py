@@ -1,5 +1,6 @@
 """The manifest: what the shards' records and the rejects come to."""
 
+import dataclasses
 import itertools
 import math
 from collections import Counter
@@ -32,12 +33,18 @@ def collect_rejects(
 ) -> tuple[Reject, ...]:
     """Returns all rejects, the source's and the shards', sorted by path."""
     paths = {member.id: member.path for task in tasks for member in task.members}
-    decoded = [
-        Reject(paths[reject.id], reject.reason, reject.detail)
+    decoded = {
+        (path := paths[reject.id]): Reject(path, reject.reason, reject.detail)
         for task in tasks
         for reject in records[task.path].rejects
-    ]
-    return tuple(sorted([*inventory.rejects, *decoded]))
+    }
+    listed = (
+        dataclasses.replace(decoded[reject.copy_of], path=reject.path)  # It is as broken.
+        if reject.copy_of in decoded
+        else reject
+        for reject in inventory.rejects
+    )
+    return tuple(sorted([*listed, *decoded.values()]))
 
 
 def explain_rejects(
@@ -45,20 +52,24 @@ def explain_rejects(
 ) -> str | None:
     """Returns what to tell where too much of the source is unusable, None where it is not.
 
+    Copies of pictures that are used do no harm, and count neither as usable nor as unusable.
+
     Args:
       rejects: sorted by path.
       records: how many records there are, the rejected ones included.
       max_reject_share: how many may be, in [0, 1].
     """
-    share = len(rejects) / records
+    broken = [reject for reject in rejects if reject.reason != "duplicate"]
+    distinct = records - (len(rejects) - len(broken))
+    share = len(broken) / distinct
     if share <= max_reject_share:
         return None
-    counts = ", ".join(f"{count} {reason}" for reason, count in count_rejects(rejects).items())
+    counts = ", ".join(f"{count} {reason}" for reason, count in count_rejects(broken).items())
     examples = "".join(
-        f"\n  {reject.path}: {reject.reason} ({reject.detail})" for reject in _one_of_each(rejects)
+        f"\n  {reject.path}: {reject.reason} ({reject.detail})" for reject in _one_of_each(broken)
     )
     return (
-        f"{len(rejects)} of {records} records are rejected ({counts}), which is {share:.1%}; "
+        f"{len(broken)} of {distinct} records are rejected ({counts}), which is {share:.1%}; "
         f"data.max_reject_share allows {max_reject_share:.1%}. Mend or remove these files, or "
         f"allow a greater share. For example:{examples}"
     )
@@ -133,6 +144,7 @@ def build_manifest(
         rejects=count_rejects(rejects),
         not_square=sum(records[task.path].not_square for task in tasks),
         notes=dict(sorted(Counter(note.kind for note in inventory.notes).items())),
+        passed_over=inventory.listing.passed_over,
         records=len(inventory.listing.records),
         slices=tuple(sorted({example.slice for example in inventory.examples} - {""})),
         lineage=lineage,

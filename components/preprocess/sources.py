@@ -1,27 +1,21 @@
-"""Where pictures come from: a folder with one sub-folder per class, or a list file.
+"""What a source of pictures is: records with paths relative to one root, and what reads them.
 
-Both lie on this machine or in a bucket, and become a Listing: records with paths relative
-to one root, so that the same data in another place is the same listing. Nothing is read
-here but names and the list itself.
+A folder (`folders.py`) or a list file (`lists.py`), on this machine or in a bucket, becomes
+a Listing. The same data in another place is the same listing. Nothing is read for it but
+names and the list itself.
 """
 
-import csv
+import contextlib
 import dataclasses
-import io
-import json
-import os
-import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
 
-from components.common.documents import SPLITS, Split
+from components.common.documents import Split
 from components.common.errors import UserError
-from components.common.storage import open_storage
-from components.preprocess.files import NotAFileError, read_file
-from components.preprocess.formats import named_format
-
-COLUMNS = ("path", "label", "split", "group", "slice")
+from components.common.layout import litter_kind
+from components.common.storage import check_name, open_storage
+from components.preprocess.files import read_file
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,6 +30,8 @@ class SourceRecord:
     group: str = ""
     """Records of one group never part into different splits."""
     slice: str = ""
+    misnamed: bool = False
+    """Nothing can be opened by this name: `path` only shows what it looks like."""
 
     def values(self) -> tuple[str, ...]:
         """Returns all there is to know: what records are sorted and told apart by."""
@@ -50,64 +46,94 @@ class Listing:
     records: tuple[SourceRecord, ...]
     class_names: tuple[str, ...]
     """Sorted; the class of an empty folder is one, too."""
+    passed_over: Mapping[str, int]
+    """Kind of litter, or `exclude PATTERN` -> how many entries; a folder counts as one."""
+    remarks: tuple[str, ...] = ()
+    """How the source was understood, where that is not a matter of course."""
 
 
-def list_folder(folder: str) -> Listing:
-    """Lists the pictures of a folder; the first level of sub-folders names the classes.
+class Sieve:
+    """Tells what of a source is passed over, and counts it by kind."""
 
-    Hidden files and folders are left out. Links are followed, but each folder is searched
-    once per class.
+    def __init__(self, exclude: Sequence[str] = ()) -> None:
+        self._exclude = exclude
+        # Patterns that match nothing are counted, too: they may be misspelt.
+        self._counts: Counter[str] = Counter({_kind(pattern): 0 for pattern in exclude})
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return dict(sorted(self._counts.items()))
+
+    def keeps_entry(self, path: str) -> bool:
+        """Tells whether a file or folder, whose own folder is kept, is no litter and wanted."""
+        kind = litter_kind(path[path.rfind("/") + 1 :])
+        if kind is None and self._exclude:
+            kind = self._excluded_by(path)
+        return self._count(kind)
+
+    def keeps_listed(self, path: str) -> bool:
+        """Tells whether a path that a list names is wanted, and each folder above it."""
+        if not self._exclude:
+            return True
+        ends = [index for index, char in enumerate(path) if char == "/"]
+        above = (self._excluded_by(path[:end]) for end in (*ends, len(path)) if end)
+        return self._count(next((kind for kind in above if kind is not None), None))
+
+    def _excluded_by(self, path: str) -> str | None:
+        for pattern in self._exclude:
+            if PurePosixPath(path).match(pattern):
+                return _kind(pattern)
+        return None
+
+    def _count(self, kind: str | None) -> bool:
+        if kind is not None:
+            self._counts[kind] += 1
+        return kind is None
+
+
+def make_listing(
+    root: str,
+    records: Sequence[SourceRecord],
+    class_names: set[str],
+    *,
+    sieve: Sieve,
+    source: str,
+    remarks: Sequence[str] = (),
+) -> Listing:
+    """Puts a listing together.
 
     Args:
-      folder: a path, or `gs://bucket/prefix`.
+      root: what the records' paths are relative to.
+      records: in any order.
+      class_names: those of the records, and of empty folders.
+      sieve: what the records went through.
+      source: the folder or list, as messages name it.
+      remarks: how it was understood.
 
     Raises:
-      UserError: the folder does not exist, has no sub-folders or a single one, holds no
-        file, or a link leads back to a folder that contains it.
+      UserError: there is no record, or a single class.
     """
-    paths, empty_classes = _bucket_paths(folder) if is_remote(folder) else _local_paths(folder)
-    records = [
-        SourceRecord(path, path.split("/")[0] if "/" in path else None)
-        for path in paths
-        if "/" in path or named_format(path) is not None
-    ]
-    class_names = {record.label for record in records if record.label is not None} | empty_classes
-    if not class_names:
+    if not records:
+        raise UserError(f"{source}: holds no pictures")
+    if len(class_names) < 2:
         raise UserError(
-            f"{folder}: has no sub-folders; put the pictures of each class into a sub-folder "
-            "that is named like the class"
+            f"{source}: has a single class, {min(class_names)!r}; a classifier needs two or more"
         )
-    return _listing(folder, records, sorted(class_names))
+    return Listing(
+        root=root,
+        records=tuple(sorted(records, key=SourceRecord.values)),
+        class_names=tuple(sorted(class_names)),
+        passed_over=sieve.counts,
+        remarks=tuple(remarks),
+    )
 
 
-def list_file(path: str) -> Listing:
-    """Lists the pictures that a .csv (with a header) or .jsonl file names.
-
-    Columns or keys: path (relative to the file's folder) and label; optionally split,
-    group and slice.
-
-    Args:
-      path: of the list, or `gs://bucket/path`.
-
-    Raises:
-      UserError: the file is missing or of another kind, a column is missing or unknown, or
-        a line holds no path, no label or an unknown split; names the line.
-    """
-    readers = {".csv": _read_csv, ".jsonl": _read_jsonl}
-    reader = readers.get(PurePosixPath(path).suffix.lower())
-    if reader is None:
-        raise UserError(f"{path}: data.list must be a .csv or a .jsonl file")
-    root, name = os.path.split(path if is_remote(path) else os.path.abspath(path))
-    try:
-        text = open_source(root)(name).decode("utf-8-sig")
-    except (FileNotFoundError, NotAFileError) as error:
-        raise UserError(
-            f"{path}: there is no such file; data.list names a .csv or .jsonl file"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is not UTF-8 text: {error}") from error
-    records = [_record(row, root, where=f"{path}, line {line}") for line, row in reader(text, path)]
-    return _listing(root, records, sorted({record.label or "" for record in records}), path)
+def describe_listing(listing: Listing) -> Iterator[str]:
+    """Yields what to tell of how a source was understood, and what was passed over."""
+    yield from listing.remarks
+    if listing.passed_over:
+        counts = ", ".join(f"{count} {kind}" for kind, count in listing.passed_over.items())
+        yield f"{listing.root}: passed over: {counts}"
 
 
 def open_source(root: str) -> Callable[[str], bytes]:
@@ -117,182 +143,21 @@ def open_source(root: str) -> Callable[[str], bytes]:
     return lambda path: read_file(Path(root, path))
 
 
+def object_names(root: str) -> Iterator[str]:
+    """Yields the names of all objects below a bucket's prefix, relative to it."""
+    return (blob.name for blob in open_storage(root).list(""))
+
+
+def is_object_name(name: str) -> bool:
+    """Tells whether a name that lies in a bucket can be asked for."""
+    with contextlib.suppress(ValueError):
+        return bool(check_name(name))
+    return False
+
+
 def is_remote(location: str) -> bool:
     return "://" in location
 
 
-_FolderId = tuple[int, int]
-
-
-def _listing(
-    root: str,
-    records: list[SourceRecord],
-    class_names: Sequence[str],
-    source: str | None = None,
-) -> Listing:
-    source = source or root
-    if not records:
-        raise UserError(f"{source}: holds no pictures")
-    if len(class_names) < 2:
-        raise UserError(
-            f"{source}: has a single class, {class_names[0]!r}; a classifier needs two or more"
-        )
-    return Listing(root, tuple(sorted(records, key=SourceRecord.values)), tuple(class_names))
-
-
-def _bucket_paths(folder: str) -> tuple[list[str], set[str]]:
-    """Returns the paths of all objects below a prefix; a bucket has no empty folders."""
-    names = (blob.name for blob in open_storage(folder).list(""))
-    return [name for name in names if not any(part[:1] == "." for part in name.split("/"))], set()
-
-
-def _local_paths(folder: str) -> tuple[list[str], set[str]]:
-    """Returns the paths of all files below a folder, and the sub-folders that have none."""
-    if not os.path.isdir(folder):
-        raise UserError(f"{folder}: is not a folder; data.folder needs one sub-folder per class")
-    paths, empty = [], set()
-    for entry in _visible_entries(folder):
-        if not _is_folder(entry):
-            paths.append(entry.name)
-            continue
-        found = list(_search(entry.path, entry.name, (_folder_id(folder),), set()))
-        paths.extend(found)
-        if not found:
-            empty.add(entry.name)
-    for path in (*paths, *empty):
-        _check_name(path, folder)
-    return paths, empty
-
-
-def _search(
-    folder: str, relative: str, above: tuple[_FolderId, ...], searched: set[_FolderId]
-) -> Iterator[str]:
-    """Yields the paths of the files below a folder, in depth, in the order of names."""
-    own = _folder_id(folder)
-    if own in above:
-        raise UserError(
-            f"{folder}: this link leads back to a folder that contains it; remove the link"
-        )
-    if own in searched:
-        return
-    searched.add(own)
-    for entry in _visible_entries(folder):
-        path = f"{relative}/{entry.name}"
-        if _is_folder(entry):
-            yield from _search(entry.path, path, (*above, own), searched)
-        elif entry.is_symlink() or entry.is_file():  # A link that leads nowhere is missing.
-            yield path
-
-
-def _visible_entries(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            visible = [entry for entry in entries if not entry.name.startswith(".")]
-    except OSError as error:
-        raise UserError(f"{folder}: the folder can't be read: {error.strerror}") from error
-    return sorted(visible, key=lambda entry: entry.name)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # A link to itself.
-        return False
-
-
-def _folder_id(folder: str) -> _FolderId:
-    status = os.stat(folder)
-    return status.st_dev, status.st_ino
-
-
-def _check_name(path: str, folder: str) -> None:
-    try:
-        path.encode()
-    except UnicodeEncodeError as error:
-        raise UserError(
-            f"{folder}: the name {os.fsencode(path)!r} is not UTF-8; rename the file"
-        ) from error
-
-
-def _read_csv(text: str, path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        columns = reader.fieldnames or []
-        _check_columns(columns, where=f"{path}, line 1")
-        for row in reader:
-            if None in row or None in row.values():
-                raise UserError(
-                    f"{path}, line {reader.line_num}: expected {len(columns)} values, as in the "
-                    "header"
-                )
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num}: not valid CSV: {error}") from error
-
-
-def _read_jsonl(text: str, path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    # Not splitlines, which would also part at characters that JSON allows within text.
-    for line, row_text in enumerate(text.split("\n"), start=1):
-        if not row_text.strip():
-            continue
-        where = f"{path}, line {line}"
-        try:
-            row = json.loads(row_text)
-        except ValueError as error:
-            raise UserError(f"{where}: not valid JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise UserError(f'{where}: expected an object such as {{"path": …, "label": …}}')
-        _check_columns(row, where=where)
-        yield line, row
-
-
-def _check_columns(columns: Iterable[str], *, where: str) -> None:
-    present = set(columns)
-    for required in ("path", "label"):
-        if required not in present:
-            raise UserError(
-                f"{where}: there is no {required!r}; expected path, label and optionally "
-                "split, group, slice"
-            )
-    if unknown := sorted(present - set(COLUMNS)):
-        raise UserError(
-            f"{where}: unknown {', '.join(map(repr, unknown))}; allowed are {', '.join(COLUMNS)}"
-        )
-
-
-def _record(row: Mapping[str, Any], root: str, *, where: str) -> SourceRecord:
-    values = {name: _text(row.get(name), name, where) for name in COLUMNS}
-    for required in ("path", "label"):
-        if not values[required]:
-            raise UserError(f"{where}: the {required} is empty")
-    if values["split"] not in ("", *SPLITS):
-        raise UserError(
-            f"{where}: unknown split {values['split']!r}; allowed are {', '.join(SPLITS)}, "
-            "or nothing to let a hash decide"
-        )
-    return SourceRecord(
-        path=_relative(values["path"], root, where),
-        label=values["label"],
-        split=cast("Split | None", values["split"] or None),
-        group=values["group"],
-        slice=values["slice"],
-    )
-
-
-def _relative(path: str, root: str, where: str) -> str:
-    """Returns a path relative to the list, absolute ones too: where data lies is no identity."""
-    if not is_remote(root):
-        return os.path.relpath(os.path.join(root, path), root).replace(os.sep, "/")
-    below = path.removeprefix(f"{root}/")
-    relative = posixpath.normpath(below)
-    if is_remote(below) or relative.startswith(("/", "..")):
-        raise UserError(f"{where}: {path} does not lie below {root}, where the list is")
-    return relative
-
-
-def _text(value: Any, name: str, where: str) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise UserError(f"{where}: {name} must be text, not {value!r}")
-    return str(value).strip()
+def _kind(pattern: str) -> str:
+    return f"exclude {pattern}"

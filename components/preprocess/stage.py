@@ -8,10 +8,12 @@ from components.common.events import Events
 from components.common.run_context import RunContext
 from components.common.stage import Stage, Task, execute
 from components.preprocess.config import PreprocessConfig
+from components.preprocess.folders import list_folder
 from components.preprocess.inventory import Inventory, take_inventory
 from components.preprocess.ledger import are_whole
+from components.preprocess.lists import list_file
 from components.preprocess.samples import identify_sample, write_sample
-from components.preprocess.sources import Listing, list_file, list_folder
+from components.preprocess.sources import Listing, describe_listing
 
 
 def run(*, config: str, context: str, dataset: Path) -> None:
@@ -38,7 +40,10 @@ class _Preprocessing:
     ) -> Mapping[str, str]:
         if config.sample is not None:
             return {"source": identify_sample(config.sample)}
-        self._inventory = take_source_inventory(list_source(config, run), config, events)
+        listing = list_source(config, run)
+        for remark in describe_listing(listing):
+            print(remark, flush=True)
+        self._inventory = take_source_inventory(listing, config, events)
         return {"source": self._inventory.fingerprint}
 
     def compute(self, task: Task[PreprocessConfig]) -> Mapping[str, float]:
@@ -54,15 +59,16 @@ class _Preprocessing:
 def list_source(config: PreprocessConfig, run: RunContext) -> Listing:
     """Lists the folder or the list that a run is given."""
     if config.folder is not None:
-        return list_folder(run.located(config.folder))
+        return list_folder(run.located(config.folder), exclude=config.exclude)
     assert config.list is not None  # A run is given one of the three.
-    return list_file(run.located(config.list))
+    return list_file(run.located(config.list), exclude=config.exclude)
 
 
 def _list_sample(config: PreprocessConfig, run: RunContext) -> Listing:
     assert config.sample is not None
     storage = run.data()
-    return list_folder(storage.uri(write_sample(config.sample, storage)))
+    folder = storage.uri(write_sample(config.sample, storage))
+    return list_folder(folder, exclude=config.exclude)
 
 
 def take_source_inventory(listing: Listing, config: PreprocessConfig, events: Events) -> Inventory:

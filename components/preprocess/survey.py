@@ -13,10 +13,10 @@ from components.common.errors import UserError
 from components.common.events import Events
 from components.common.run_context import RunContext
 from components.common.surveys import Survey
-from components.preprocess.assignment import plan_shards
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory
 from components.preprocess.manifest import explain_rejects
+from components.preprocess.splits import assign_splits
 from components.preprocess.stage import list_source, take_source_inventory
 
 
@@ -44,10 +44,9 @@ def _count(config: PreprocessConfig, inventory: Inventory) -> Survey:
     if problem is not None:
         return Survey(problem=problem)
     counts = {split: Counter[str]() for split in SPLITS}
-    for plan in plan_shards(
-        inventory.examples, shares=config.splits, training_shards=config.shards
-    ):
-        counts[plan.split].update(member.label for member in plan.members)
+    assignment = assign_splits(inventory.examples, config.splits)
+    for example in inventory.examples:
+        counts[assignment.split_of(example)][example.label] += 1
     names = inventory.listing.class_names
     return Survey(
         examples={split: {name: counts[split][name] for name in names} for split in SPLITS},

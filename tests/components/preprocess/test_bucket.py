@@ -9,7 +9,10 @@ from components.common.errors import UserError
 from components.common.examples import read_examples
 from components.common.run_context import RunContext
 from components.common.storage import open_storage
-from components.preprocess.sources import list_file
+from components.preprocess.folders import tree_of_objects
+from components.preprocess.inventory import take_inventory
+from components.preprocess.lists import list_file
+from components.preprocess.sources import Listing, Sieve, SourceRecord
 from tests.components.preprocess.folders import preprocess, run_stage, write_folder
 from tests.fake_gcs import create_bucket, serve
 
@@ -46,15 +49,27 @@ def test_a_bucket_s_folder_is_the_same_source_and_gives_the_same_shards(tmp_path
     assert b'"cached"' in context.data().read("runs/test/tasks/preprocess.json")
 
 
+def test_objects_that_can_t_be_asked_for_stop_nothing(bucket):
+    names = ("/0.png", "a//1.png", "a/2.png", "b/3.png", "b/@eaDir/3.png/t.jpg", ".x//4.png")
+    sieve = Sieve()
+    tree = tree_of_objects(names, sieve)
+    assert (tree.files, tree.misnamed) == (["a/2.png", "b/3.png"], ["/0.png", "a//1.png"])
+    assert tree.folders == {"a", "b"} and sieve.counts == {"@eaDir": 1, "hidden": 1}
+    record = SourceRecord("a//1.png", "a", misnamed=True)
+    listing = Listing(bucket, (record,), ("a", "b"), {})
+    inventory = take_inventory(listing, max_file_bytes=1000, report=lambda done, total: None)
+    assert [reject.reason for reject in inventory.rejects] == ["misnamed"]
+
+
 def test_a_list_in_a_bucket_names_what_lies_beside_it(bucket):
     storage = open_storage(bucket)
     text = f"path,label\n./a/1.png,a\n{bucket}/list/b/2.png,b\n"
     storage.write("list/list.csv", text.encode())
     listing = list_file(f"{bucket}/list/list.csv")
     assert [record.path for record in listing.records] == ["a/1.png", "b/2.png"]
-    for outside in ("../c.png", "gs://other/c.png", "/c.png"):
+    for outside in ("../c.png", "gs://other/c.png", "/c.png", ".", "a/../../c.png"):
         storage.write("list/list.csv", f"path,label\n{outside},a\n".encode())
-        with pytest.raises(UserError, match=r"line 2: .*c\.png does not lie below gs://pictures"):
+        with pytest.raises(UserError, match=r"line 2: .* does not lie below gs://pictures"):
             list_file(f"{bucket}/list/list.csv")
     with pytest.raises(UserError, match="there is no such file"):
         list_file(f"{bucket}/list/gone.csv")

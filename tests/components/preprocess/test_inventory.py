@@ -2,8 +2,9 @@
 
 import shutil
 
+from components.preprocess.folders import list_folder
 from components.preprocess.inventory import Inventory, Reject, take_inventory
-from components.preprocess.sources import list_file, list_folder
+from components.preprocess.lists import list_file
 from tests.components.preprocess.folders import shape_png, write_folder
 
 
@@ -48,6 +49,50 @@ def test_a_content_with_two_labels_is_kept_under_neither(tmp_path):
         Reject("bar/001.png", "conflicting_label", detail),
         Reject("disc/002.png", "conflicting_label", detail),
     )
+
+
+def take_list(folder, *rows) -> Inventory:
+    (folder / "list.csv").write_text("\n".join(["path,label,split,group", *rows]))
+    return take(list_file(str(folder / "list.csv")))
+
+
+def test_what_a_copy_states_holds_for_the_one_that_is_kept(tmp_path):
+    write_folder(tmp_path, per_class=3)
+    for index in range(3):
+        shutil.copy(tmp_path / "bar" / f"{index:03d}.png", tmp_path / "bar" / f"{index}copy.png")
+    inventory = take_list(
+        tmp_path,
+        "bar/000.png,bar,train,",
+        "bar/0copy.png,bar,test,",
+        "bar/001.png,bar,,",
+        "bar/1copy.png,bar,validation,g",
+        "bar/002.png,bar,train,h",
+        "bar/2copy.png,bar,,",
+        "disc/000.png,disc,,",
+    )
+    assert [(found.path, found.split, found.group) for found in inventory.examples] == [
+        ("bar/000.png", "test", ""),
+        ("bar/001.png", "validation", "g"),
+        ("bar/002.png", "train", "h"),
+        ("disc/000.png", None, ""),
+    ]
+
+
+def test_groups_that_share_a_picture_are_one(tmp_path):
+    write_folder(tmp_path, per_class=3)
+    for index in range(2):
+        shutil.copy(tmp_path / "bar" / f"{index:03d}.png", tmp_path / "bar" / f"{index}copy.png")
+    inventory = take_list(
+        tmp_path,
+        "bar/000.png,bar,,g2",
+        "bar/0copy.png,bar,,g3",
+        "bar/001.png,bar,,g3",
+        "bar/1copy.png,bar,,g1",
+        "bar/002.png,bar,,g4",
+        "disc/000.png,disc,,g1",
+        "disc/001.png,disc,,",
+    )
+    assert [found.group for found in inventory.examples] == ["g1", "g1", "g4", "g1", ""]
 
 
 def test_progress_ends_with_all_files(tmp_path):

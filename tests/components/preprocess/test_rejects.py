@@ -135,14 +135,38 @@ def test_pipes_devices_and_endless_files_hold_nobody_up(tmp_path, monkeypatch):
     }
 
 
-@pytest.mark.parametrize("share", [0.05, 0.3])
+def test_copies_and_litter_do_no_harm(tmp_path):
+    source = write_folder(tmp_path / "source")
+    for index in range(6):
+        shutil.copy(source / "bar" / f"{index:03d}.png", source / "bar" / f"copy{index}.png")
+        (source / "disc" / f"._{index:03d}.png").touch()
+    (source / "disc" / "raw").mkdir()
+    manifest = preprocess(tmp_path, folder=str(source), max_reject_share=0, exclude=("raw", "x*"))
+    assert manifest.rejects == {"duplicate": 6} and manifest.records == 24 + 6
+    assert manifest.passed_over == {"exclude raw": 1, "exclude x*": 0, "hidden": 6}
+    assert sum(split.examples for split in manifest.splits.values()) == 24
+
+
+def test_a_copy_of_what_is_broken_is_broken(tmp_path):
+    source = write_folder(tmp_path / "source")
+    photograph = encode(draw_picture(1, 1, size=64, channels=3), "JPEG")
+    for index in range(4):
+        (source / "bar" / f"cut{index}.jpg").write_bytes(photograph[: len(photograph) // 2])
+    manifest = preprocess(tmp_path, folder=str(source), max_reject_share=4 / 28)
+    assert manifest.rejects == {"truncated": 4}
+    with pytest.raises(SystemExit):
+        preprocess(tmp_path, folder=str(source), max_reject_share=0.1)
+    assert "4 of 28 records are rejected (4 truncated)" in last_result(tmp_path).message
+
+
+@pytest.mark.parametrize("share", [0.05, 0.28])
 def test_too_many_stop_the_run_with_counts_examples_and_the_file(tmp_path, share):
     source = write_rejects(tmp_path / "source")
     with pytest.raises(SystemExit) as caught:
         preprocess(tmp_path, folder=str(source), max_pixels=50_000, max_reject_share=share)
     assert caught.value.code == 2
     message = last_result(tmp_path).message
-    assert "of 35 records are rejected (" in message
+    assert "of 34 records are rejected (" in message
     assert "2 conflicting_label" in message
     assert f"data.max_reject_share allows {share:.1%}" in message
     assert "bar/both.png: conflicting_label (the same content is labelled bar and disc)" in message

@@ -1,0 +1,242 @@
+"""Folders become listings, or errors that say what to do."""
+
+import os
+
+import pytest
+
+from components.common.errors import UserError
+from components.preprocess.folders import list_folder
+from components.preprocess.lists import list_file
+from components.preprocess.sources import Listing, SourceRecord
+
+
+def touch(folder, *paths):
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(b"x")
+    return str(folder)
+
+
+def paths(listing: Listing) -> list[str]:
+    return [record.path for record in listing.records]
+
+
+def test_the_first_level_names_the_class_at_any_depth(tmp_path):
+    listing = list_folder(touch(tmp_path, "b/2.png", "a/x/y/1.png", "a/0.png"))
+    assert listing.class_names == ("a", "b")
+    assert [(record.path, record.label) for record in listing.records] == [
+        ("a/0.png", "a"),
+        ("a/x/y/1.png", "a"),
+        ("b/2.png", "b"),
+    ]
+
+
+def test_hidden_files_and_folders_are_left_out(tmp_path):
+    listing = list_folder(touch(tmp_path, "a/1.png", "b/2.png", "a/.DS_Store", ".git/c.png"))
+    assert paths(listing) == ["a/1.png", "b/2.png"]
+
+
+def test_an_empty_folder_is_a_class(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert list_folder(touch(tmp_path, "a/1.png")).class_names == ("a", "empty")
+
+
+def test_a_picture_outside_the_classes_has_no_label(tmp_path):
+    listing = list_folder(touch(tmp_path, "a/1.png", "b/2.png", "stray.jpg", "README.md"))
+    assert SourceRecord("stray.jpg", None) in listing.records
+    assert "README.md" not in paths(listing)
+
+
+def test_links_are_followed(tmp_path):
+    touch(tmp_path / "elsewhere", "1.png", "deep/2.png")
+    root = touch(tmp_path / "root", "b/3.png")
+    os.symlink(tmp_path / "elsewhere", tmp_path / "root" / "a")
+    assert paths(list_folder(root)) == ["a/1.png", "a/deep/2.png", "b/3.png"]
+
+
+def test_a_folder_linked_twice_is_searched_once_per_class(tmp_path):
+    touch(tmp_path / "elsewhere", "1.png")
+    root = touch(tmp_path / "root", "a/0.png", "b/3.png")
+    for link in ("a/first", "a/second", "b/first"):
+        os.symlink(tmp_path / "elsewhere", tmp_path / "root" / link)
+    assert paths(list_folder(root)) == ["a/0.png", "a/first/1.png", "b/3.png", "b/first/1.png"]
+
+
+@pytest.mark.parametrize("target", [".", "..", "../.."])
+def test_a_loop_is_refused(tmp_path, target):
+    root = touch(tmp_path, "a/deep/1.png", "b/2.png")
+    os.symlink(target, tmp_path / "a" / "deep" / "loop")
+    with pytest.raises(UserError, match=r"loop: this link leads back"):
+        list_folder(root)
+
+
+@pytest.mark.parametrize("target", ["nowhere.png", "broken.png"])
+def test_a_link_that_leads_nowhere_is_a_record(tmp_path, target):
+    root = touch(tmp_path, "a/1.png", "b/2.png")
+    os.symlink(target, tmp_path / "a" / "broken.png")
+    assert "a/broken.png" in paths(list_folder(root))
+
+
+def test_a_file_whose_name_is_not_text_is_one_record_among_others(tmp_path):
+    root = touch(tmp_path, "a/1.png", "b/2.png")
+    with open(os.fsencode(tmp_path) + b"/a/\xff.png", "wb"):
+        pass
+    assert list_folder(root).records == (
+        SourceRecord("a/1.png", "a"),
+        SourceRecord("a/\\xff.png", "a", misnamed=True),
+        SourceRecord("b/2.png", "b"),
+    )
+    os.mkdir(os.fsencode(tmp_path) + b"/\xff")
+    with pytest.raises(UserError, match=r"class folder b'\\xff' is not UTF-8; rename it"):
+        list_folder(root)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("dog\nlarge", "U+000A"),
+        ("dog\u2028large", "U+2028"),
+        ("dog\x85", "U+0085"),
+        ("do\u200bg", "U+200B"),
+        ("\u202egod", "U+202E"),
+    ],
+)
+def test_a_class_that_no_list_of_labels_could_hold_is_refused(tmp_path, name, code):
+    root = touch(tmp_path, "cat/1.png", f"{name}/2.png")
+    with pytest.raises(UserError) as refused:
+        list_folder(root)
+    assert f"the class folder {ascii(name)} holds {code}" in str(refused.value)
+
+
+def test_what_is_no_data_set_is_refused(tmp_path):
+    with pytest.raises(UserError, match="is not a folder"):
+        list_folder(str(tmp_path / "missing"))
+    with pytest.raises(UserError, match="has no sub-folders"):
+        list_folder(touch(tmp_path / "flat", "1.png"))
+    with pytest.raises(UserError, match="single class, 'a'"):
+        list_folder(touch(tmp_path / "one", "a/1.png"))
+    (tmp_path / "void" / "a").mkdir(parents=True)
+    with pytest.raises(UserError, match="holds no pictures"):
+        list_folder(str(tmp_path / "void"))
+
+
+def test_litter_is_passed_over_and_counted(tmp_path):
+    root = touch(
+        tmp_path,
+        "a/1.png",
+        "b/2.png",
+        "a/@eaDir/1.png/SYNOPHOTO_THUMB_M.jpg",
+        "b/@eaDir/2.png/SYNOPHOTO_THUMB_M.jpg",
+        "b/Thumbs.db",
+        "b/thumbs.db.png",
+        "__MACOSX/a/._1.png",
+        "$Recycle.Bin/3.png",
+        "lost+found/4.png",
+        ".ipynb_checkpoints/1.png",
+        "a/._1.png",
+        "a/.DS_Store",
+    )
+    listing = list_folder(root)
+    assert paths(listing) == ["a/1.png", "b/2.png", "b/thumbs.db.png"]
+    assert listing.class_names == ("a", "b")
+    assert listing.passed_over == {
+        "$RECYCLE.BIN": 1, "@eaDir": 2, "Thumbs.db": 1, "__MACOSX": 1, "hidden": 3,
+        "lost+found": 1,
+    }  # fmt: skip
+
+
+def test_what_is_passed_over_is_not_looked_into(tmp_path):
+    root = touch(tmp_path, "a/1.png", "b/2.png")
+    for name in ("lost+found", "c"):
+        os.symlink(".", tmp_path / name)  # A loop: to be refused once it is looked into.
+    with pytest.raises(UserError, match=r"c: this link leads back"):
+        list_folder(root)
+    assert list_folder(root, exclude=["c"]).class_names == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "left", "count"),
+    [
+        ("raw", ["a/1.png", "b/1.tmp.png", "b/2.png", "b/x/raw.png"], 2),
+        ("*.tmp.*", ["a/1.png", "a/raw/3.png", "b/2.png", "b/x/raw.png", "raw/5.png"], 1),
+        ("b/x", ["a/1.png", "a/raw/3.png", "b/1.tmp.png", "b/2.png", "raw/5.png"], 1),
+        ("a/*/*", ["a/1.png", "b/1.tmp.png", "b/2.png", "b/x/raw.png", "raw/5.png"], 1),
+        ("B", ["a/1.png", "a/raw/3.png", "b/1.tmp.png", "b/2.png", "b/x/raw.png", "raw/5.png"], 0),
+    ],
+)
+def test_what_is_excluded_is_passed_over_and_counted(tmp_path, pattern, left, count):
+    root = touch(
+        tmp_path, "a/1.png", "a/raw/3.png", "b/2.png", "b/1.tmp.png", "b/x/raw.png", "raw/5.png"
+    )
+    listing = list_folder(root, exclude=[pattern])
+    assert paths(listing) == left
+    assert listing.passed_over == {f"exclude {pattern}": count}
+    rows = "".join(f"{path},{path[0]}\n" for path in paths(list_folder(root)))
+    (tmp_path / "list.csv").write_text("path,label\n" + rows)
+    assert paths(list_file(str(tmp_path / "list.csv"), exclude=[pattern])) == left
+
+
+# --- splits ------------------------------------------------------------------------------
+
+
+def test_folders_named_like_splits_over_class_folders_state_splits(tmp_path):
+    root = touch(
+        tmp_path, "Train/a/1.png", "Train/b/x/2.png", "val/a/3.png", "testing/b/4.png",
+        "train.csv", "val/stray.png",
+    )  # fmt: skip
+    (tmp_path / "Train" / "c").mkdir()
+    listing = list_folder(root)
+    assert listing.class_names == ("a", "b", "c")
+    assert listing.records == (
+        SourceRecord("Train/a/1.png", "a", "train"),
+        SourceRecord("Train/b/x/2.png", "b", "train"),
+        SourceRecord("testing/b/4.png", "b", "test"),
+        SourceRecord("val/a/3.png", "a", "validation"),
+        SourceRecord("val/stray.png", None),
+    )
+    (remark,) = listing.remarks
+    assert "Train (train), testing (test) and val (validation)" in remark
+
+
+def test_a_folder_linked_into_two_classes_of_a_split_is_searched_for_each(tmp_path):
+    touch(tmp_path / "elsewhere", "1.png")
+    root = touch(tmp_path / "root", "train/a/0.png", "train/b/3.png")
+    for link in ("train/a/first", "train/a/second", "train/b/first"):
+        os.symlink(tmp_path / "elsewhere", tmp_path / "root" / link)
+    assert paths(list_folder(root)) == [
+        "train/a/0.png", "train/a/first/1.png", "train/b/3.png", "train/b/first/1.png",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("files", "doubt"),
+    [
+        (["train/a/1.png", "test/a/2.png", "cat/3.png"], "'cat' beside them can only be classes"),
+        (["train/1.png", "test/2.png"], "'test' and 'train' has no sub-folders"),
+        (["train/a/1.png", "train/b/1.png", "test/2.png"], "'test' has no sub-folders"),
+        (["val/a/1.png", "test/a/2.png"], "none of them is for training"),
+        (["train/a/1.png", "test/b/2.png"], "test has 'b', which no training split has"),
+        (["train/\u00e9/1.png", "test/e\u0301/2.png"], r"test has 'e\u0301', which no"),
+        (["cat/1.png", "dog/2.png", "test/3.png"], "'cat' and 'dog' beside them"),
+        (["car/1.png", "train/steam/2.png"], "'car' beside them"),
+    ],
+)
+def test_folders_that_may_be_splits_or_classes_are_refused(tmp_path, files, doubt):
+    with pytest.raises(UserError) as refused:
+        list_folder(touch(tmp_path, *files))
+    for part in (doubt, "may be splits of one data set, or classes", "rename them", "data.exclude"):
+        assert part in str(refused.value)
+
+
+def test_a_train_is_a_vehicle_beside_others(tmp_path):
+    listing = list_folder(touch(tmp_path, "car/1.png", "train/2.png", "ship/3.png"))
+    assert listing.class_names == ("car", "ship", "train")
+    assert listing.remarks == ()
+
+
+def test_what_is_no_split_can_be_excluded(tmp_path):
+    root = touch(tmp_path, "train/a/1.png", "train/b/2.png", "test/3.png", "notes/4.png")
+    listing = list_folder(root, exclude=["test", "notes"])
+    assert {(record.label, record.split) for record in listing.records} == {
+        ("a", "train"), ("b", "train"),
+    }  # fmt: skip

@@ -1,0 +1,154 @@
+"""List files become listings, or errors that say what to do."""
+
+import json
+
+import pytest
+
+from components.common.errors import UserError
+from components.preprocess.lists import list_file
+from components.preprocess.sources import SourceRecord
+
+
+def write_list(folder, name, text):
+    (folder / name).write_text(text, encoding="utf-8")
+    return str(folder / name)
+
+
+def labels(listing):
+    return [record.label for record in listing.records]
+
+
+def test_csv_and_jsonl_say_the_same(tmp_path):
+    rows = [
+        {"path": "p/1.png", "label": "a", "split": "test", "group": "", "slice": "dark"},
+        {"path": "p/2.png", "label": "b", "split": "", "group": "7", "slice": ""},
+    ]
+    text = "path,label,split,group,slice\np/1.png,a,test,,dark\np/2.png,b,,7,\n"
+    from_csv = list_file(write_list(tmp_path, "l.csv", text))
+    jsonl = "".join(json.dumps(row) + "\n\n" for row in rows)
+    from_jsonl = list_file(write_list(tmp_path, "l.jsonl", jsonl))
+    assert from_csv == from_jsonl
+    assert from_csv.records == (
+        SourceRecord("p/1.png", "a", "test", "", "dark"),
+        SourceRecord("p/2.png", "b", None, "7", ""),
+    )
+
+
+def test_paths_are_relative_to_the_list_wherever_it_lies(tmp_path):
+    text = f"\ufeffpath,label\n{tmp_path}/p/1.png,a\n../q/./2.png,b\n"
+    listing = list_file(write_list(tmp_path, "l.csv", text))
+    assert [record.path for record in listing.records] == ["../q/2.png", "p/1.png"]
+
+
+def test_numbers_are_labels(tmp_path):
+    text = '{"path": "1.png", "label": 3}\n{"path": "2.png", "label": 4}\n'
+    assert list_file(write_list(tmp_path, "l.jsonl", text)).class_names == ("3", "4")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("l.csv", "file,label\n", r"l\.csv, line 1: there is no 'path'"),
+        ("l.csv", "file,name\n", r"line 1: there is no 'path', only 'file' and 'name'; expected"),
+        ("l.csv", "path,lable\n", r"line 1: 'lable' looks like a misspelt 'label'; rename it"),
+        ("l.csv", "path,label,Spilt\n", r"'Spilt' looks like a misspelt 'split'; rename it"),
+        ("l.csv", "path,label,group_id\n", r"'group_id' looks like a misspelt 'group'"),
+        ("l.csv", "path,label, Label\n", r"line 1: 'label' stands twice"),
+        ("l.csv", "sep=;\npath;label\n1.png;\n", r"line 3: the label is empty"),
+        ("l.csv", "path,label\n1.png,a\n2.png\n", r"line 3: expected 2 values"),
+        ("l.csv", "path,label\n1.png,a,b\n", r"line 2: expected 2 values"),
+        ("l.csv", "path,label\n1.png,\n", r"line 2: the label is empty"),
+        ("l.csv", 'path,label\n"1.png,a\n', r"not valid CSV"),
+        ("l.csv", "path,label,split\n1.png,a,hold\n", r"unknown split 'hold'; allowed are train"),
+        ("l.csv", "path,label\n", r"l\.csv: holds no pictures"),
+        ("l.csv", "path,label\n1.png,a\n", r"l\.csv: has a single class"),
+        ("l.jsonl", '{"path": "1.png", "label": "a"}\n{nope\n', r"line 2: not valid JSON"),
+        ("l.jsonl", '["1.png"]\n', r"line 1: expected an object"),
+        ("l.jsonl", '{"path": "1.png"}\n', r"line 1: there is no 'label'"),
+        ("l.jsonl", '{"path": "1.png", "label": "a", "label": "b"}\n', r"'label' stands twice"),
+        ("l.jsonl", '{"path": "1.png", "label": {"a": 1}}\n', r"must be text, not an object"),
+        (
+            "l.jsonl",
+            '{"path": "p\\u0000.png", "label": "a"}\n',
+            r"the path 'p\\x00\.png' holds U\+0000",
+        ),
+        (
+            "l.jsonl",
+            '{"path": "\\ud800.png", "label": "a"}\n',
+            r"path '\\ud800\.png' holds U\+D800",
+        ),
+        ("l.jsonl", '{"path": "1.png", "label": "\\ud800"}\n', r"label '\\ud800' holds U\+D800"),
+        (
+            "l.jsonl",
+            '{"path": "1.png", "label": "a\\nb"}\n',
+            r"line 1: the label 'a\\nb' holds U\+000A",
+        ),
+        ("l.jsonl", '{"path": "1.png", "label": "a\\tb"}\n', r"holds U\+0009"),
+        ("l.csv", 'path,label\n1.png,"a\nb"\n', r"line 3: the label 'a\\nb' holds U\+000A"),
+        ("l.csv", "path,label\n1.png,a\u2029b\n", r"line 2: the label .* holds U\+2029"),
+        ("l.csv", "path,label\n1.png,a\x0bb\n", r"holds U\+000B"),
+        ("l.csv", "path,label\n1.png,a\u200db\n", r"holds U\+200D"),
+        ("l.csv", "path,label,slice\n1.png,a,\u2066b\n", r"the slice '\\u2066b' holds U\+2066"),
+        ("l.jsonl", '{"path": "1.png", "label": true}\n', r"label must be text, not True"),
+        ("l.txt", "", r"must be a \.csv or a \.jsonl"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(tmp_path, name, text, message):
+    with pytest.raises(UserError, match=message):
+        list_file(write_list(tmp_path, name, text))
+
+
+def test_a_missing_or_undecodable_list_is_named(tmp_path):
+    with pytest.raises(UserError, match="there is no such file"):
+        list_file(str(tmp_path / "gone.csv"))
+    (tmp_path / "latin.csv").write_bytes("path,label\nä.png,a\n".encode("latin-1"))
+    with pytest.raises(UserError, match="is not UTF-8"):
+        list_file(str(tmp_path / "latin.csv"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PATH, Label ,SPLIT\n1.png, a, Train\n2.png,b,val\n",
+        "path;label;split\n1.png;a;training\n2.png;b;VALID\n",
+        "path\tlabel\tsplit\n1.png\ta\ttrain\n2.png\tb\tdev\n",
+        "\ufeffsep=;\r\npath;label;split\r\n1.png;a;train\r\n2.png;b;validation\r\n",
+        '"path", "label", "split"\n"1.png", "a", "train"\n"2.png", "b", "val"\n',
+        "width,path,label,split,width,\n10,1.png,a,train,20,\n,2.png,b,val,,,,\n,,,,,\n\n",
+        "split,label,path\ntrain,a,1.png\nval,b,2.png\n",
+    ],
+)
+def test_what_is_meant_without_a_doubt_is_accepted(tmp_path, text):
+    assert list_file(write_list(tmp_path, "l.csv", text)).records == (
+        SourceRecord("1.png", "a", "train"),
+        SourceRecord("2.png", "b", "validation"),
+    )
+
+
+def test_keys_of_an_object_are_read_like_columns(tmp_path):
+    text = (
+        '{"Path": "1.png", "LABEL": "a", "width": {"a": [1]}}\n'
+        '{"path": "2.png", "label": "b", "box": [], "split": " Eval"}\n'
+    )
+    listing = list_file(write_list(tmp_path, "l.jsonl", text))
+    assert listing.records == (SourceRecord("1.png", "a"), SourceRecord("2.png", "b", "test"))
+    (remark,) = listing.remarks
+    assert remark.endswith("l.jsonl: nothing is made of 'box' and 'width'")
+
+
+def test_further_columns_are_named_once(tmp_path):
+    text = "path,label,width,\n1.png,a,1,\n2.png,b,1,\n"
+    (remark,) = list_file(write_list(tmp_path, "l.csv", text)).remarks
+    assert remark.endswith("l.csv: nothing is made of 'width'")
+
+
+def test_a_group_in_two_splits_is_refused_with_both_lines(tmp_path):
+    text = "path,label,split,group\n1.png,a,train,g\n2.png,b,,g\n3.png,b,test,g\n"
+    with pytest.raises(UserError) as refused:
+        list_file(write_list(tmp_path, "l.csv", text))
+    assert "line 4: the group 'g' is in test here, and in train on line 2" in str(refused.value)
+
+
+def test_a_line_that_is_nested_beyond_all_measure_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"line 1: not a record: it is nested too deeply"):
+        list_file(write_list(tmp_path, "l.jsonl", "[" * 100_000))
