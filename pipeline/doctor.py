@@ -1,34 +1,30 @@
 """Checks what a run will need, before anything is rented: the data first, in seconds.
 
-Each check ends as a Finding: fine, a warning where it could not be told, or a failure with
-its remedy. The checks do not depend on one another, so that one call shows all troubles. What
-takes minutes, the trial of the model, is made where it is asked for.
+Each check ends as a Finding, a failure with its remedy. The checks do not depend on one
+another, so that one call shows all troubles. What takes minutes, the trial of the model, is
+made where it is asked for.
 """
 
 import dataclasses
 import functools
 import importlib.metadata
 import os
-import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from packaging.requirements import Requirement
 from urllib3.exceptions import HTTPError
 
-from components.common.documents import SPLITS, Candidate, TaskResult
 from components.common.errors import UserError
 from components.common.jobset import GROUP, PLURAL, VERSION
-from components.common.run_context import RunContext
 from components.common.storage import open_storage
-from components.common.surveys import Survey
 from pipeline.container_registry import image_exists
 from pipeline.recipe import LOCATIONS, WORDS_FOR_WEIGHTS, Recipe
+from pipeline.rehearsals import Finding, survey_data, try_model
 from pipeline.sufficiency import check_sufficiency
 from pipeline.target import (
     TRAINING_STAGES,
@@ -37,30 +33,9 @@ from pipeline.target import (
     StageName,
     Target,
 )
-from pipeline.trial_recipe import RECIPE_FILE, trial_context, trial_recipe
 
-_TRIAL_TIMEOUT_S = 900
-_SURVEY_TIMEOUT_S = 900
 _LOCAL_EXTRAS = ("beam", "train", "lite")
 _ON_A_VOLUME = "on a volume of the cluster's, which can't be seen from here"
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """What a check found.
-
-    Attributes:
-      check: a few words that name it.
-      state: a warning does not fail the doctor: what it says could not be told from here, or
-        was not asked for.
-      message: figures, or what is wrong and the remedy.
-      seconds: which the check took.
-    """
-
-    check: str
-    state: Literal["fine", "warning", "failed", "not tried"]
-    message: str = ""
-    seconds: float | None = None
 
 
 def examine(
@@ -121,8 +96,8 @@ def examine_places(
     """
     yield check_libraries(_LOCAL_EXTRAS if target is None else ("cluster",))
     yield from check_data(recipe, is_here=target is None)
-    if target is None and recipe.data.sample is None:
-        yield from survey_data(recipe, data_root=data_root, registry=registry)
+    if target is None:
+        yield from survey_data(recipe, registry=registry)
     needed = f"{recipe.least_test_examples()} test examples are needed"
     yield _judged("budgets", lambda: check_sufficiency(recipe), needed)
     if target is not None:
@@ -185,63 +160,6 @@ def check_data(recipe: Recipe, *, is_here: bool = True) -> Iterator[Finding]:
             yield Finding(f"{section}.{key}", "warning", f"{location}: {_ON_A_VOLUME}")
         else:
             yield _judged(f"{section}.{key}", functools.partial(_look_at, location), location)
-
-
-def survey_data(recipe: Recipe, *, data_root: str, registry: str) -> Iterator[Finding]:
-    """Looks at every file of the source, as far as a run does before it decodes the first."""
-    context = RunContext(
-        run_id="doctor", recipe_name=recipe.name, data_root=data_root, registry=registry
-    )
-    surveyor = [sys.executable, "-P", "-m", "components.preprocess.survey"]
-    try:
-        process = subprocess.run(
-            [*surveyor, recipe.data.to_json(), context.to_json()],
-            capture_output=True,
-            timeout=_SURVEY_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        minutes = _SURVEY_TIMEOUT_S // 60
-        yield Finding("pictures", "warning", f"not all were read within {minutes} minutes")
-        return
-    printed = process.stdout if process.returncode == 0 else process.stderr
-    lines = printed.decode(errors="replace").strip().splitlines()
-    last = lines[-1] if lines else f"exit {process.returncode}"
-    if process.returncode != 0:
-        yield Finding("pictures", "failed", last)
-        return
-    yield from judge_survey(Survey.model_validate_json(last), recipe)
-
-
-def judge_survey(survey: Survey, recipe: Recipe) -> Iterator[Finding]:
-    """Yields what preprocess and validate would say of a source."""
-    if survey.problem is not None:
-        yield Finding("pictures", "failed", survey.problem)
-        return
-    splits = ", ".join(f"{survey.in_split(split)} {split}" for split in SPLITS)
-    classes = len(survey.examples["train"])
-    yield Finding(
-        "pictures",
-        "fine",
-        f"{splits}, of {classes} classes; {survey.rejected} would be left out",
-    )
-    needed = recipe.least_test_examples()
-    if survey.in_split("test") < needed:
-        yield Finding(
-            "test split",
-            "failed",
-            f"{survey.in_split('test')} examples, and the budgets take {needed} to prove; give "
-            "more pictures, a greater share in data.splits.test, or a wider budget",
-        )
-    action = recipe.validation.missing_class
-    for split, names in survey.missing_classes().items():
-        if action != "ignore":
-            yield Finding(
-                f"{split} split",
-                "failed" if action == "stop" else "warning",
-                f"has no example of {', '.join(names[:10])}{' …' * (len(names) > 10)}; give more "
-                "pictures of them, or a greater share to the split",
-            )
 
 
 def _look_at(location: str) -> None:
@@ -416,52 +334,6 @@ def _describe(machine: Machine) -> str:
     assert accelerator is not None
     labels = ", ".join(f"{key}={value}" for key, value in machine.node_selector.items())
     return f"{accelerator.count} {accelerator.type}" + (f" and {labels}" if labels else "")
-
-
-def try_model(recipe: Recipe) -> Iterator[Finding]:
-    """Builds the model with random weights and tries every step of compression on it."""
-    with tempfile.TemporaryDirectory(prefix="litesmith-doctor-") as name:
-        folder = Path(name)
-        trial = trial_recipe(recipe, folder)
-        (folder / RECIPE_FILE).write_text(trial.model_dump_json(by_alias=True))
-        process = subprocess.run(
-            [sys.executable, "-P", "-m", "pipeline.trial", name],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_TRIAL_TIMEOUT_S,
-            check=False,
-        )
-        findings = list(_read_trial(trial, folder))
-    yield from findings
-    if process.returncode != 0 and all(finding.state == "fine" for finding in findings):
-        lines = process.stdout.decode(errors="replace").strip().splitlines()
-        yield Finding("trial", "failed", lines[-1] if lines else f"exit {process.returncode}")
-
-
-def _read_trial(recipe: Recipe, folder: Path) -> Iterator[Finding]:
-    """Yields what became of each step of a trial, as far as it came."""
-    context = trial_context(folder)
-    tasks = Path(context.data_root, context.run_folder(), "tasks")
-    results = {
-        result.task: result
-        for path in tasks.glob("*.json")
-        for result in [TaskResult.parse(path.read_bytes())]
-    }
-    for task in ("preprocess", "finetune", "prune"):
-        if task in results:
-            yield _finding_of(task, results[task])
-    for id_ in recipe.candidate_ids():
-        made = folder / f"candidate{id_}"
-        if made.is_dir() and (failure := Candidate.read(made).failure) is not None:
-            yield Finding(id_, "failed", f"{failure}; leave it out of the recipe's schemes")
-        elif (result := results.get(f"evaluate[{id_}]")) is not None:
-            yield _finding_of(id_, result)
-
-
-def _finding_of(check: str, result: TaskResult) -> Finding:
-    if result.status == "failed":
-        return Finding(check, "failed", result.message, result.seconds)
-    return Finding(check, "fine", seconds=result.seconds)
 
 
 def _judged(check: str, examination: Callable[[], str | None], message: str = "") -> Finding:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from components.common.documents import TaskResult
 from pipeline.cache import Entry, Prunable
-from pipeline.doctor import Finding
+from pipeline.rehearsals import Finding
 from pipeline.runs import RunFolder
 from pipeline.view import format_bytes, format_seconds, show_paths, show_summary
 

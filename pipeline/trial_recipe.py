@@ -1,4 +1,4 @@
-"""The small run that the doctor tries: the recipe's own model and candidates, little work."""
+"""What the doctor runs of a recipe in a folder of its own, and how the results are named there."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from pipeline.recipe import Recipe
 
 RECIPE_FILE = "recipe.json"
 PICTURES_FILE = "pictures.csv"
+DATASET, VALIDATION = "dataset", "validation"
 
 
 def trial_recipe(recipe: Recipe, folder: Path) -> Recipe:

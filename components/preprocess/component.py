@@ -1,5 +1,7 @@
 """The KFP contract of preprocess."""
 
+from pathlib import Path
+
 from kfp import dsl
 
 
@@ -17,3 +19,16 @@ def preprocess(config: str, context: str, dataset: dsl.Output[dsl.Dataset]):
     from components.preprocess import stage
 
     stage.run(config=config, context=context, dataset=Path(dataset.path))
+
+
+def survey(*, config: str, context: str, dataset: Path) -> None:
+    """Looks at a source as preprocess does before it decodes a picture; no task of the DAG.
+
+    Args:
+      config: canonical JSON of PreprocessConfig.
+      context: canonical JSON of RunContext.
+      dataset: where the manifest goes, with counts and without shards.
+    """
+    from components.preprocess import survey as core
+
+    core.run(config=config, context=context, dataset=dataset)

@@ -49,7 +49,7 @@ class _Preprocessing:
     def compute(self, task: Task[PreprocessConfig]) -> Mapping[str, float]:
         inventory = self._inventory
         if inventory is None:
-            listing = _list_sample(task.config, task.context)
+            listing = list_sample(task.config, task.context)
             inventory = take_source_inventory(listing, task.config, task.events)
         from components.preprocess.dataset import write_dataset
 
@@ -64,7 +64,8 @@ def list_source(config: PreprocessConfig, run: RunContext) -> Listing:
     return list_file(run.located(config.list), exclude=config.exclude)
 
 
-def _list_sample(config: PreprocessConfig, run: RunContext) -> Listing:
+def list_sample(config: PreprocessConfig, run: RunContext) -> Listing:
+    """Writes the pictures of a sample below the data root, and lists them."""
     assert config.sample is not None
     storage = run.data()
     folder = storage.uri(write_sample(config.sample, storage))

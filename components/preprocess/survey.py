@@ -1,58 +1,82 @@
-"""Looks at a source as a run would, and stops where decoding would begin.
+"""Looks at a source as a run does, and stops where decoding would begin.
 
-Called by the doctor as `python -P -m components.preprocess.survey CONFIG CONTEXT`, in a
-process of its own. Every file is read once, to be digested; what preprocess would refuse by
-then is found by what refuses it there. Prints a Survey as JSON, on the last line.
+Every file is read once, to be digested; what preprocess refuses by then is found by what
+refuses it there. What is left is dealt out to splits, and described by a manifest without
+shards and without statistics of pixels: enough for validate to judge the counts.
 """
 
-import sys
 from collections import Counter
+from pathlib import Path
 
-from components.common.documents import SPLITS
+from components.common.documents import (
+    SPLITS,
+    DatasetManifest,
+    ImageSpec,
+    PixelStatistics,
+    Split,
+    SplitExamples,
+)
 from components.common.errors import UserError
-from components.common.events import Events
-from components.common.run_context import RunContext
-from components.common.surveys import Survey
+from components.common.stage import Stage, Task, execute
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory
-from components.preprocess.manifest import explain_rejects
+from components.preprocess.manifest import count_rejects, explain_rejects, notes_to_jsonl
 from components.preprocess.splits import assign_splits
-from components.preprocess.stage import list_source, take_source_inventory
+from components.preprocess.stage import list_sample, list_source, take_source_inventory
 
 
-def main() -> None:
-    config = PreprocessConfig.from_json(sys.argv[1])
-    context = RunContext.model_validate_json(sys.argv[2])
-    print(survey(config, context, Events("survey")).model_dump_json())
+def run(*, config: str, context: str, dataset: Path) -> None:
+    """Runs the look as a task of preprocess, whose result is never kept in the store."""
+    stage = Stage[PreprocessConfig](name="preprocess", compute=_look, reuse=False)
+    parsed = PreprocessConfig.from_json(config)
+    execute(stage, config=parsed, context=context, inputs={}, output=dataset)
 
 
-def survey(config: PreprocessConfig, context: RunContext, events: Events) -> Survey:
-    """Returns what a run would find in a folder or list, without decoding a picture."""
-    try:
-        inventory = take_source_inventory(list_source(config, context), config, events)
-        return _count(config, inventory)
-    except UserError as error:
-        return Survey(problem=str(error))
-
-
-def _count(config: PreprocessConfig, inventory: Inventory) -> Survey:
-    problem = explain_rejects(
+def _look(task: Task[PreprocessConfig]) -> None:
+    config, make_list = task.config, list_sample if task.config.sample else list_source
+    inventory = take_source_inventory(make_list(config, task.context), config, task.events)
+    message = explain_rejects(
         inventory.rejects,
         records=len(inventory.listing.records),
         max_reject_share=config.max_reject_share,
     )
-    if problem is not None:
-        return Survey(problem=problem)
+    if message is not None:
+        raise UserError(message)
+    DatasetManifest(
+        task="image_classification",
+        class_names=inventory.listing.class_names,
+        image=ImageSpec(
+            height=config.image_size,
+            width=config.image_size,
+            channels=config.channels,
+            encoding=config.encoding,
+            fit=config.fit,
+            background=config.background,
+        ),
+        compression=config.compression,
+        splits=_deal_out(config, inventory),
+        source_fingerprint=inventory.fingerprint,
+        statistics=PixelStatistics(mean=(), std=(), histogram=()),
+        rejects=count_rejects(inventory.rejects),
+        notes=dict(Counter(note.kind for note in inventory.notes)),
+        records=len(inventory.listing.records),
+        slices=(),
+        lineage=task.lineage,
+    ).write(task.output)
+    (task.output / "notes.jsonl").write_text(notes_to_jsonl(inventory.notes), encoding="utf-8")
+
+
+def _deal_out(config: PreprocessConfig, inventory: Inventory) -> dict[Split, SplitExamples]:
     counts = {split: Counter[str]() for split in SPLITS}
     assignment = assign_splits(inventory.examples, config.splits)
     for example in inventory.examples:
         counts[assignment.split_of(example)][example.label] += 1
     names = inventory.listing.class_names
-    return Survey(
-        examples={split: {name: counts[split][name] for name in names} for split in SPLITS},
-        rejected=len(inventory.rejects),
-    )
-
-
-if __name__ == "__main__":
-    main()
+    return {
+        split: SplitExamples(
+            examples=found.total(),
+            shards=(),
+            examples_per_class=tuple(found[name] for name in names),
+        )
+        for split, found in counts.items()
+    }

@@ -11,9 +11,9 @@ from typing import get_args
 
 import pytest
 import yaml
+from PIL import Image
 from typer.testing import CliRunner
 
-from components.common.surveys import Survey
 from pipeline.cli import app
 from pipeline.container_registry import image_exists, parse_image
 from pipeline.doctor import (
@@ -25,12 +25,10 @@ from pipeline.doctor import (
     check_workers,
     check_writable,
     fits,
-    judge_survey,
-    survey_data,
-    try_model,
 )
 from pipeline.exit_codes import ExitCode
 from pipeline.recipe import load_recipe
+from pipeline.rehearsals import survey_data, try_model
 from pipeline.target import KubeflowTarget, Machine, StageName
 from tests.kubernetes_server import KubernetesServer
 from tests.pipeline.conftest import make_target
@@ -273,24 +271,27 @@ def test_a_folder_without_pictures_is_refused_without_a_budget_too(tmp_path: Pat
     assert "has no sub-folders" in words and "holds nothing" in words
 
 
-def test_what_a_run_would_find_of_the_pictures_is_judged() -> None:
-    recipe = load_recipe("folder", ["budgets.accuracy_drop=0.1"], locations="open")
-    needed = recipe.least_test_examples()
-    splits = {"train": {"a": 90, "b": 0}, "validation": {"a": 5, "b": 5}}
+def test_what_a_run_would_refuse_of_the_pictures_is_refused(tmp_path: Path) -> None:
+    for first, name, count in ((0, "left", 60), (100, "right", 60), (200, "lost", 1)):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for number in range(count):
+            picture = Image.new("L", (8, 8), first + number)
+            picture.save(tmp_path / "pictures" / name / f"{number}.png")
+    stated = [f"data.folder={tmp_path / 'pictures'}", "budgets.accuracy_drop=0.4"]
 
-    def judge(test: int, **changes: str) -> list[tuple[str, str]]:
-        validation = recipe.validation.model_copy(update=changes)
-        survey = Survey(examples={**splits, "test": {"a": test - 1, "b": 1}}, rejected=3)
-        findings = judge_survey(survey, recipe.model_copy(update={"validation": validation}))
-        return [(finding.check, finding.state) for finding in findings]
+    def survey(*overrides: str) -> list[tuple[str, str, str]]:
+        recipe = load_recipe("folder", [*stated, *overrides])
+        findings = survey_data(recipe, registry=str(tmp_path / "registry"))
+        return [(finding.check, finding.state, finding.message) for finding in findings]
 
-    fine = ("pictures", "fine")
-    assert judge(needed) == [fine, ("train split", "failed")]
-    assert judge(needed, missing_class="warn") == [fine, ("train split", "warning")]
-    assert judge(needed, missing_class="ignore") == [fine]
-    assert judge(needed - 1, missing_class="ignore") == [fine, ("test split", "failed")]
-    (refused,) = judge_survey(Survey(problem="no sub-folders"), recipe)
-    assert (refused.state, refused.message) == ("failed", "no sub-folders")
+    (fine, stopped) = survey()
+    assert fine[:2] == ("pictures", "fine")
+    assert "of 3 classes; left out: none" in fine[2]
+    assert stopped[:2] == ("data set", "failed")
+    assert "no example of lost" in stopped[2]
+    warned = survey("validate.missing_class=warn", "budgets.accuracy_drop=null")
+    assert {state for _, state, _ in warned} == {"fine", "warning"}
+    assert any("train.augment.flip: false" in message for _, _, message in warned)
 
 
 def test_a_look_at_the_pictures_that_breaks_off_fails(
@@ -298,5 +299,5 @@ def test_a_look_at_the_pictures_that_breaks_off_fails(
 ) -> None:
     recipe = load_recipe("folder", [f"data.folder={tmp_path}"])
     monkeypatch.setenv("PYTHONHASHSEED", "none")  # With which no Python starts.
-    (finding,) = survey_data(recipe, data_root=str(tmp_path), registry=str(tmp_path))
+    (finding,) = survey_data(recipe, registry=str(tmp_path))
     assert finding.state == "failed" and finding.message

@@ -4,30 +4,35 @@ from pathlib import Path
 
 import pytest
 
-from components.common.events import Events
-from components.common.surveys import Survey
+from components.common.documents import DatasetManifest
+from components.preprocess.component import survey
 from components.preprocess.config import PreprocessConfig
-from components.preprocess.survey import survey
 from tests.components.preprocess.folders import last_result, preprocess, write_folder
 from tests.synthetic import run_context
 
 
-def look(work: Path, **source: str) -> Survey:
-    return survey(PreprocessConfig(**source), run_context(work), Events("survey"))
+def look(work: Path, **source: str) -> None:
+    config = PreprocessConfig(**source).to_json()
+    survey(config=config, context=run_context(work / "look").to_json(), dataset=work / "looked")
 
 
 def test_it_counts_what_the_run_has(tmp_path: Path) -> None:
     source = write_folder(tmp_path / "source")
     (source / "bar" / "torn.png").write_bytes(b"")
-    found = look(tmp_path, folder=str(source))
-    assert not (tmp_path / "data").exists(), "a look leaves nothing"
+    look(tmp_path, folder=str(source))
+    assert not list((tmp_path / "look").rglob("*.tfrecord")), "it writes no examples"
+    looked = DatasetManifest.read(tmp_path / "looked")
     manifest = preprocess(tmp_path, folder=str(source))
-    assert found.problem is None
-    assert {split: found.in_split(split) for split in manifest.splits} == {
-        split: held.examples for split, held in manifest.splits.items()
-    }
-    assert found.examples["train"].keys() == set(manifest.class_names)
-    assert found.rejected == sum(manifest.rejects.values()) == 1
+    for split, found in manifest.splits.items():
+        assert looked.splits[split].examples_per_class == found.examples_per_class
+        assert looked.splits[split].examples == found.examples
+    assert (looked.class_names, looked.records) == (manifest.class_names, manifest.records)
+    assert looked.rejects == manifest.rejects == {"empty": 1}
+
+
+def test_it_looks_at_a_sample_too(tmp_path: Path) -> None:
+    look(tmp_path, sample="digits")
+    assert DatasetManifest.read(tmp_path / "looked").records == 1797
 
 
 def _empty(folder: Path) -> dict[str, str]:
@@ -60,8 +65,10 @@ def _unknown_split(folder: Path) -> dict[str, str]:
 def test_what_a_run_refuses_is_refused_in_the_same_words(make, tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     source = make(tmp_path / "source")
-    found = look(tmp_path, **source)
+    with pytest.raises(SystemExit):
+        look(tmp_path, **source)
+    refused = last_result(tmp_path / "look").message
     with pytest.raises(SystemExit):
         preprocess(tmp_path, **source)
-    assert found.problem
-    assert last_result(tmp_path).message.partition("\nAll of them")[0] == found.problem
+    assert refused
+    assert last_result(tmp_path).message.partition("\nAll of them")[0] == refused
