@@ -16,10 +16,11 @@ from components.common.documents import (
     DatasetManifest,
     Decision,
     Evaluation,
+    ImageSpec,
     Release,
     TFLiteModel,
 )
-from components.common.wording import milliseconds, percent, points, size
+from components.common.wording import fit_in_words, milliseconds, percent, points, size
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -68,7 +69,9 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
         verdict=_winner(facts.decision),
         properties=_properties(facts),
         metrics=_metrics(facts.release),
-        example=example_code(facts.release.model, _data_config(facts.ancestry)),
+        example=example_code(facts.release.model, facts.manifest.image),
+        image=facts.manifest.image,
+        fitted=fit_in_words(facts.manifest.image),
         classes=[
             (metrics, facts.manifest.splits["train"].examples_per_class[label])
             for label, metrics in enumerate(facts.evaluation.per_class)
@@ -82,20 +85,21 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
     )
 
 
-def example_code(model: TFLiteModel, data_config: Mapping[str, Any]) -> str:
+def example_code(model: TFLiteModel, image: ImageSpec) -> str:
     """Returns a few lines of Python that classify a picture with the released files.
 
     Args:
       model: the released model.
-      data_config: preprocess' configuration: pictures are made square as it says.
+      image: how pictures are made square.
     """
     _, height, width, channels = model.input.shape
     mode = "L" if channels == 1 else "RGB"
     bilinear = f"({width}, {height}), Image.Resampling.BILINEAR"
     fitted = {
         "crop": f"ImageOps.fit(picture, {bilinear})",
-        "pad": f"ImageOps.pad(picture, {bilinear}, color={data_config.get('background')!r})",
-    }.get(data_config.get("fit", ""), f"picture.resize({bilinear})")
+        "pad": f"ImageOps.pad(picture, {bilinear}, color={image.background!r})",
+        "stretch": f"picture.resize({bilinear})",
+    }[image.fit]
     scale = ""
     if model.output.scale:
         scale = (
@@ -119,13 +123,6 @@ best = probabilities.argmax()
 print(labels[best], probabilities[best])"""
 
 
-def _data_config(ancestry: Ancestry) -> Mapping[str, Any]:
-    for record in ancestry.records:
-        if record.stage == "preprocess":
-            return record.config
-    return {}
-
-
 def _properties(facts: CardFacts) -> list[tuple[str, str]]:
     """Returns the card's head: name and text."""
     release, model = facts.release, facts.release.model
@@ -136,6 +133,7 @@ def _properties(facts: CardFacts) -> list[tuple[str, str]]:
         ("Scheme", f"{facts.candidate.scheme}, from the {facts.candidate.source} model"),
         ("Classes", str(len(release.class_names))),
         ("Input", f"{model.input.dtype}, {shape}: raw pixels in [0, 255]"),
+        ("Fit", f"{facts.manifest.image.fit}: pictures are {fit_in_words(facts.manifest.image)}"),
         ("Output", f"{model.output.dtype}, one probability a class"),
         ("Size", f"{size(model.size_bytes)}; {size(model.zipped_bytes)} zipped"),
         (

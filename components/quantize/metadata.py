@@ -19,7 +19,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from components.common.digests import canonical_json
+from components.common.documents import ImageSpec
 from components.common.litert import INPUT, OUTPUT
+from components.common.wording import fit_in_words
 
 LABELS_FILE = "labels.txt"
 LINEAGE_FILE = "lineage.json"
@@ -45,18 +47,14 @@ class ModelCard:
       name: of the model.
       description: a sentence.
       class_names: in the order of the output.
-      height: of the input, in pixels.
-      width: of the input, in pixels.
-      channels: 1 or 3.
+      image: what goes in, and how a picture is brought to its size.
       lineage: what the model was made from: digests and settings, as JSON values.
     """
 
     name: str
     description: str
     class_names: Sequence[str]
-    height: int
-    width: int
-    channels: int
+    image: ImageSpec
     lineage: Mapping[str, Any]
 
 
@@ -126,8 +124,9 @@ def _encode_metadata(card: ModelCard) -> bytes:
 
 
 def _image_tensor(builder: flatbuffers.Builder, card: ModelCard) -> int:
-    size = _table(builder, 2, numbers={0: card.width, 1: card.height})
-    image = _table(builder, 2, offsets={1: size}, enums={0: _COLOR_SPACES[card.channels]})
+    spec = card.image
+    size = _table(builder, 2, numbers={0: spec.width, 1: spec.height})
+    image = _table(builder, 2, offsets={1: size}, enums={0: _COLOR_SPACES[spec.channels]})
     # Pixels go in as they are: what the network expects is computed inside the model.
     normalization = _table(builder, 2, offsets={0: _floats(builder, 0.0), 1: _floats(builder, 1.0)})
     unit = _table(builder, 2, offsets={1: normalization}, enums={0: _NORMALIZATION_OPTIONS})
@@ -136,7 +135,10 @@ def _image_tensor(builder: flatbuffers.Builder, card: ModelCard) -> int:
         7,
         offsets={
             0: builder.CreateString(INPUT),
-            1: builder.CreateString("The picture: raw pixels in [0, 255]."),
+            # The schema has no field for how a picture is fitted.
+            1: builder.CreateString(
+                f"The picture, {fit_in_words(spec)} (fit: {spec.fit}); raw pixels in [0, 255]."
+            ),
             3: _table(builder, 3, offsets={1: image}, enums={0: _IMAGE_PROPERTIES}),
             4: _tables(builder, [unit]),
             5: _stats(builder, low=0.0, high=255.0),

@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.common.digests import file_digest
-from components.common.documents import Candidate, DatasetManifest, ModelBundle, TFLiteModel
+from components.common.documents import (
+    Candidate,
+    DatasetManifest,
+    ImageSpec,
+    ModelBundle,
+    TFLiteModel,
+)
 from components.common.stage import Stage, Task, execute
 from components.quantize.config import CandidateConfig, QuantizeConfig
 
@@ -36,7 +42,7 @@ def run(
         context=context,
         inputs={
             "bundle": dense if own.source == "dense" else pruned,
-            "dataset": dataset if own.calibration_examples else None,
+            "dataset": dataset,
         },
         output=candidate,
         instance=candidate_id,
@@ -75,12 +81,15 @@ def _make_model(task: Task[CandidateConfig], bundle: ModelBundle) -> TFLiteModel
     from components.quantize.conversion import convert_model
     from components.quantize.metadata import attach_metadata
 
-    pictures = _calibration_pictures(task) if task.config.calibration_examples else None
+    manifest = DatasetManifest.read(task.inputs["dataset"])
+    pictures = None
+    if task.config.calibration_examples:
+        pictures = _calibration_pictures(task, manifest)
     task.events.progress(0, 2, "steps", "loading the model")
     keras_model = load_bundle_model(task.inputs["bundle"])
     task.events.progress(1, 2, "steps", f"converting to {task.config.scheme}")
     data = convert_model(keras_model, bundle.input, task.config.scheme, pictures)
-    data = attach_metadata(data, _card(task, bundle, pictures))
+    data = attach_metadata(data, _card(task, bundle, manifest.image, pictures))
     path = task.output / MODEL_FILE
     path.write_bytes(data)
     spec = bundle.input
@@ -89,7 +98,10 @@ def _make_model(task: Task[CandidateConfig], bundle: ModelBundle) -> TFLiteModel
 
 
 def _card(
-    task: Task[CandidateConfig], bundle: ModelBundle, pictures: "npt.NDArray[np.uint8] | None"
+    task: Task[CandidateConfig],
+    bundle: ModelBundle,
+    image: ImageSpec,
+    pictures: "npt.NDArray[np.uint8] | None",
 ) -> "ModelCard":
     """Describes the model by content alone, so that code that changed nothing changes nothing.
 
@@ -97,10 +109,12 @@ def _card(
     """
     from components.quantize.metadata import ModelCard
 
-    id_, spec = task.config.candidate_id, bundle.input
+    id_ = task.config.candidate_id
     lineage: dict[str, object] = {
         "backbone": bundle.architecture.backbone,
         "candidate": id_,
+        "fit": image.fit,
+        "background": image.background,
         "weights_sha256": file_digest(task.inputs["bundle"] / "weights.npz"),
     }
     if pictures is not None:
@@ -110,21 +124,20 @@ def _card(
         name=f"{bundle.architecture.backbone} {id_}",
         description=f"Classifies pictures into {len(bundle.class_names)} classes.",
         class_names=bundle.class_names,
-        height=spec.height,
-        width=spec.width,
-        channels=spec.channels,
+        image=image,
         lineage=lineage,
     )
 
 
-def _calibration_pictures(task: Task[CandidateConfig]) -> "npt.NDArray[np.uint8]":
+def _calibration_pictures(
+    task: Task[CandidateConfig], manifest: DatasetManifest
+) -> "npt.NDArray[np.uint8]":
     import numpy as np
 
     from components.common.examples import read_examples
     from components.common.pictures import decode_picture
     from components.quantize.calibration import choose_examples, span_range
 
-    manifest = DatasetManifest.read(task.inputs["dataset"])
     chosen = choose_examples(
         read_examples(manifest, "train", task.context.data()), task.config.calibration_examples
     )

@@ -10,6 +10,7 @@ from components.common.documents import (
     ImageSpec,
     PixelStatistics,
 )
+from components.common.wording import fit_in_words
 from components.report.sources import Reject, Run
 
 CLASSES = 60
@@ -48,12 +49,18 @@ class RejectGroup:
 class DataSection:
     records: int
     image: ImageSpec
+    fitted: str
+    """How pictures became squares, in words."""
+    not_square: int
+    """How many pictures were none before."""
     splits: tuple[SplitRow, ...]
     class_count: int
     classes: tuple[ClassRow, ...]
     hidden_classes: int
     statistics: PixelStatistics
     rejects: tuple[RejectGroup, ...]
+    notes: tuple[tuple[str, int], ...]
+    """What is odd about pictures that are used all the same, and about how many."""
     findings: tuple[Finding, ...]
 
     @property
@@ -73,6 +80,8 @@ def data_section(run: Run, pictures: Mapping[int, Sequence[str]]) -> DataSection
     return DataSection(
         records=manifest.records,
         image=manifest.image,
+        fitted=fit_in_words(manifest.image),
+        not_square=manifest.not_square,
         splits=tuple(
             SplitRow(
                 name=split,
@@ -87,6 +96,7 @@ def data_section(run: Run, pictures: Mapping[int, Sequence[str]]) -> DataSection
         hidden_classes=max(0, len(rows) - CLASSES),
         statistics=manifest.statistics,
         rejects=_reject_groups(manifest, run.rejects),
+        notes=tuple(manifest.notes.items()),
         findings=run.validation.findings,
     )
 

@@ -9,18 +9,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from components.common.documents import DatasetManifest, Fit
-from components.common.wording import listing, percent
+from components.common.documents import DatasetManifest
+from components.common.wording import fit_in_words, percent, shown
 
-_SHOWN = 5  # Pictures named in one message.
 _SHARE_NOT_SQUARE = 0.05
 """Pictures of another shape that a data set may have without a word."""
-
-_FITTED: dict[Fit, str] = {
-    "crop": "cut to the square in their middle",
-    "pad": "padded to squares",
-    "stretch": "stretched to squares",
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,17 +69,15 @@ def find_distortion(manifest: DatasetManifest) -> Iterator[str]:
         return
     yield (
         f"{percent(share)} of the pictures are not square, and data.fit: {fit} has them "
-        f"{_FITTED[fit]}. MediaPipe and the Task Library stretch every picture to the model's "
-        "input instead, and show it other shapes than it is trained and measured on. Choose "
+        f"{fit_in_words(manifest.image)}. MediaPipe and the Task Library stretch every picture "
+        "to the model's input, and show it other shapes than it is trained and measured on. Choose "
         "data.fit: stretch for them; keep this where the app itself fits pictures as the model "
         "card says, and set validate.not_square: ignore"
     )
 
 
 def _named(notes: Sequence[Note]) -> str:
-    further = len(notes) - _SHOWN
-    named = [f"{note.path} ({note.detail})" for note in notes[:_SHOWN]]
-    return listing([*named, *([f"{further} more"] if further > 0 else [])])
+    return shown([f"{note.path} ({note.detail})" for note in notes])
 
 
 def _count(notes: Sequence[Note], one: str, many: str) -> str:

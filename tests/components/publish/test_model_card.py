@@ -26,7 +26,7 @@ from components.publish.model_card import (
     render_html,
     render_markdown,
 )
-from tests.artifacts import make_record, write_measured_run
+from tests.artifacts import write_measured_run
 from tests.releases import make_release
 from tests.synthetic import CLASS_NAMES, LINEAGE, draw_picture, encode_png, run_context
 
@@ -72,6 +72,12 @@ def rename_classes(facts: CardFacts) -> CardFacts:
     ]
     evaluation = facts.evaluation.model_copy(update={"per_class": tuple(classes)})
     return CardFacts(**{**vars(facts), "evaluation": evaluation})
+
+
+def fitted(facts: CardFacts, fit: str) -> CardFacts:
+    image = facts.manifest.image.model_copy(update={"fit": fit})
+    manifest = facts.manifest.model_copy(update={"image": image})
+    return CardFacts(**{**vars(facts), "manifest": manifest})
 
 
 class Page(HTMLParser):
@@ -139,6 +145,21 @@ def test_markdown_tables_are_whole(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("fit", "words", "advice"),
+    [
+        ("crop", "cut to the square in the middle", "hand them one that is fitted already"),
+        ("pad", "padded to a square with #ffffff", "hand them one that is fitted already"),
+        ("stretch", "stretched to a square", "MediaPipe and the Task Library do so themselves"),
+    ],
+)
+def test_both_cards_say_how_pictures_are_fitted(tmp_path, fit, words, advice):
+    facts = fitted(make_facts(tmp_path), fit)
+    for text in (Page(render_html(facts)).text, render_markdown(facts)):
+        assert f"{fit}: pictures are {words}" in text and advice in text
+        assert "#ffffff behind what is transparent" in text
+
+
+@pytest.mark.parametrize(
     ("id_", "fit", "line"),
     [
         ("float32", "crop", "ImageOps.fit(picture, (16, 16), Image.Resampling.BILINEAR)"),
@@ -154,10 +175,7 @@ def test_the_example_classifies_a_picture(candidates, tmp_path, id_, fit, line):
     """It is taken from the card as a reader would, and run where the files lie."""
     candidate = Candidate.read(candidates[id_])
     release: Release = make_release(b"").model_copy(update={"model": candidate.model})
-    record = make_record("preprocess", config={"fit": fit, "background": "#ffffff"})
-    facts = make_facts(
-        tmp_path, release=release, candidate=candidate, ancestry=Ancestry(records=(record,))
-    )
+    facts = fitted(make_facts(tmp_path, release=release, candidate=candidate), fit)
     code = re.search(r"```python\n(.*?)```", render_markdown(facts), re.DOTALL)[1]
     assert f"picture = {line}\n" in code
     picture = encode_png(draw_picture(2, 5, low=60, high=187))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.common.documents import InputSpec
+from components.common.documents import ImageSpec, InputSpec
 from components.common.keras import keras, tf
 from components.common.litert import Classifier
 from components.common.tflite import float_operators, inspect_model
@@ -66,8 +66,9 @@ def test_a_model_that_takes_raw_pixels_gets_no_affine() -> None:
 def test_metadata_changes_no_weight_and_no_prediction(tmp_path: Path) -> None:
     bare = convert_model(build_model(), SPEC, "float32")
     card = ModelCard(
-        name="n", description="d", class_names=("a", "b", "c"), height=8, width=8, channels=1,
-        lineage={},
+        name="n", description="d", class_names=("a", "b", "c"), lineage={},
+        image=ImageSpec(height=8, width=8, channels=1, encoding="png", fit="crop",
+                        background="#ffffff"),
     )  # fmt: skip
     told = attach_metadata(bare, card)
     volatile = {"size_bytes", "zipped_bytes", "sha256"}

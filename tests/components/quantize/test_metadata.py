@@ -7,13 +7,18 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from PIL import Image
 
-from components.common.documents import InputSpec
+from components.common.documents import ImageSpec, InputSpec
+from components.common.keras import keras
 from components.common.litert import Classifier
+from components.preprocess.pictures import PictureSpec, prepare_picture
 from components.quantize.calibration import span_range
+from components.quantize.conversion import convert_model
+from components.quantize.metadata import ModelCard, attach_metadata
 from tests.components.conftest import TrainedModel
 
 MEDIAPIPE_PYTHON = os.environ.get("LITESMITH_MEDIAPIPE_PYTHON")
@@ -31,7 +36,7 @@ def test_labels_and_lineage_are_files_within_the_model(candidates: dict[str, Pat
 def test_lineage_tells_content_not_code(candidates: dict[str, Path], trained: TrainedModel) -> None:
     with zipfile.ZipFile(candidates["float32"] / "model.tflite") as archive:
         lineage = json.loads(archive.read("lineage.json"))
-    assert set(lineage) == {"backbone", "candidate", "weights_sha256"}
+    assert set(lineage) == {"backbone", "candidate", "fit", "background", "weights_sha256"}
 
 
 def test_weights_are_aligned_as_the_schema_demands(candidates: dict[str, Path]) -> None:
@@ -55,6 +60,42 @@ def test_the_metadata_is_a_buffer_of_its_own_identifier(candidates: dict[str, Pa
     assert metadata[4:8] == b"M001"
 
 
+def test_the_metadata_says_how_a_picture_is_fitted() -> None:
+    image = ImageSpec(
+        height=8, width=8, channels=1, encoding="png", fit="pad", background="#102030"
+    )
+    bare = convert_model(three_classes(8, 1), input_spec(8, 1), "float32")
+    data = attach_metadata(bare, card(image))
+    assert b"The picture, padded to a square with #102030 (fit: pad); raw pixels" in data
+
+
+def card(image: ImageSpec) -> ModelCard:
+    return ModelCard(
+        name="three", description="Three classes.", class_names=("ant", "bee", "cat"),
+        image=image, lineage={},
+    )  # fmt: skip
+
+
+def input_spec(size: int, channels: int) -> InputSpec:
+    return InputSpec(
+        height=size, width=size, channels=channels, offset=(127.0,) * channels,
+        scale=(1 / 128,) * channels,
+    )  # fmt: skip
+
+
+DECIDED = keras.initializers.RandomNormal(stddev=0.6, seed=1)
+
+
+def three_classes(size: int, channels: int) -> keras.Model:
+    """Returns a model whose answer depends on where things are, not on colours alone."""
+    keras.utils.set_random_seed(1)
+    image = keras.Input((size, size, channels))
+    features = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(image)
+    features = keras.layers.Flatten()(keras.layers.AveragePooling2D(size // 4)(features))
+    decided = keras.layers.Dense(3, activation="softmax", kernel_initializer=DECIDED)(features)
+    return keras.Model(image, decided)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     MEDIAPIPE_PYTHON is None,
@@ -63,36 +104,58 @@ def test_the_metadata_is_a_buffer_of_its_own_identifier(candidates: dict[str, Pa
 )
 @pytest.mark.parametrize("scheme", ["float32", "int8"])
 def test_mediapipe_reads_the_labels_and_classifies(tmp_path: Path, scheme: str) -> None:
-    from components.common.keras import keras
-    from components.quantize.conversion import convert_model
-    from components.quantize.metadata import ModelCard, attach_metadata
-
-    pictures = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3)).astype(np.uint8)
-    image = keras.Input((32, 32, 3))
-    features = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(image)
-    features = keras.layers.GlobalAveragePooling2D()(features)
-    model = keras.Model(image, keras.layers.Dense(3, activation="softmax")(features))
-    spec = InputSpec(height=32, width=32, channels=3, offset=(127.0,) * 3, scale=(1 / 128,) * 3)
+    """It stretches what is not square, so only `fit: stretch` shows it what training saw."""
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 256, (10, 32, 32, 3)).astype(np.uint8)
     calibration = span_range(pictures) if scheme == "int8" else None
-    card = ModelCard(
-        name="three", description="Three classes.", class_names=("ant", "bee", "cat"),
-        height=32, width=32, channels=3, lineage={},
-    )  # fmt: skip
-    data = attach_metadata(convert_model(model, spec, scheme, calibration), card)
-    path, picture = tmp_path / "model.tflite", tmp_path / "picture.png"
-    path.write_bytes(data)
-    Image.fromarray(pictures[0]).save(picture)
+    spec = ImageSpec(
+        height=32, width=32, channels=3, encoding="png", fit="stretch", background="#ffffff"
+    )
+    data = convert_model(three_classes(32, 3), input_spec(32, 3), scheme, calibration)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(attach_metadata(data, card(spec)))
+    sources = {"square": pictures[0], "wide": draw_scene(96, 48), "high": draw_scene(40, 160)}
+    for name, picture in sources.items():
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
     child = subprocess.run(
         [
             str(MEDIAPIPE_PYTHON),
             str(Path(__file__).with_name("mediapipe_classify.py")),
             str(path),
-            str(picture),
+            *(str(tmp_path / f"{name}.png") for name in sources),
         ],
         capture_output=True,
         text=True,
         check=True,
     )
-    found = json.loads(child.stdout)
-    expected = Classifier(path).classify(pictures[0])
-    assert [found[name] for name in card.class_names] == pytest.approx(expected, abs=0.005)
+    for name, found in zip(sources, json.loads(child.stdout), strict=True):
+        scores = [found[class_name] for class_name in ("ant", "bee", "cat")]
+        expected = {fit: classify(path, tmp_path / f"{name}.png", spec, fit) for fit in FITS}
+        assert scores == pytest.approx(expected["stretch"], abs=TOLERANCES[name]), name
+        if name != "square":
+            for other in ("crop", "pad"):
+                distance = np.abs(np.subtract(scores, expected[other])).max()
+                assert distance > 2 * TOLERANCES[name], (name, other)
+
+
+FITS = ("crop", "pad", "stretch")
+TOLERANCES = {"square": 0.005, "wide": 0.03, "high": 0.03}
+"""Pictures that are resized are resized by other code there."""
+
+
+def draw_scene(width: int, height: int) -> npt.NDArray[np.uint8]:
+    """Draws two bright ends and a dark middle, of which a crop keeps the middle alone."""
+    y, x = np.mgrid[:height, :width]
+    along = x / width if width > height else y / height
+    scene = np.empty((height, width, 3), np.uint8)
+    scene[:] = np.where(np.abs(along - 0.5) < 0.25, 20, 235)[:, :, None]
+    return scene
+
+
+def classify(path: Path, picture: Path, spec: ImageSpec, fit: str) -> list[float]:
+    """Classifies as `evaluate` would: the picture prepared by preprocess."""
+    prepared = prepare_picture(
+        picture.read_bytes(),
+        PictureSpec(spec.width, 3, fit, spec.background, "png", 95, 10**6),
+    )
+    return list(Classifier(path).classify(np.asarray(prepared.image)))

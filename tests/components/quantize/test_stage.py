@@ -109,12 +109,12 @@ def test_a_model_that_int8_cannot_express_is_a_failed_candidate(
     assert [path.name for path in (tmp_path / "int8").iterdir()] == ["candidate.json"]
 
 
-def test_only_int8_depends_on_the_data_set_and_each_on_its_own_bundle(
+def test_each_depends_on_its_own_bundle_and_on_how_pictures_are_fitted(
     candidates: dict[str, Path], trained: TrainedModel
 ) -> None:
     lineages = {id_: Candidate.read(folder).lineage for id_, folder in candidates.items()}
-    assert set(lineages["float16"].inputs) == {"bundle"}
-    assert set(lineages["int8"].inputs) == {"bundle", "dataset"}
+    assert set(lineages["float16"].inputs) == {"bundle", "dataset"}
+    assert lineages["float16"].inputs["dataset"] == lineages["int8"].inputs["dataset"]
     assert lineages["int8"].inputs["bundle"] == lineages["float32"].inputs["bundle"]
     assert lineages["int8"].inputs["bundle"] != lineages["pruned-int8"].inputs["bundle"]
 
@@ -124,7 +124,7 @@ def test_another_scheme_in_the_recipe_leaves_a_candidate_in_the_store(
 ) -> None:
     config = QuantizeConfig(schemes=("float16",), calibration_examples=CALIBRATION_EXAMPLES)
     stage.run(
-        dataset=tmp_path / "never read",
+        dataset=trained.dataset,
         dense=trained.dense,
         pruned=None,
         candidate_id="float16",

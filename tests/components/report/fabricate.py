@@ -186,6 +186,8 @@ def _manifest(
     }
     manifest = written.model_copy(
         update={
+            "notes": {"wrong_extension": 3},
+            "not_square": 12,
             "class_names": tuple(class_names),
             "splits": splits,
             "rejects": {reason: reasons.count(reason) for reason in sorted(set(reasons))},

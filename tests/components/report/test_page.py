@@ -198,6 +198,8 @@ def test_data_section_shows_splits_rejects_and_findings(
     _, page = blessed
     text = page.text("data")
     assert "596 records in the source, 2 of them rejected" in text
+    assert "12 were not square, and are cut to the square in the middle (fit: crop)" in text
+    assert "listed in notes.jsonl: 3 wrong extension" in text
     assert "test 450 2" in page.row("test")
     assert "truncated 1 a/1.jpg ends early" in page.row("truncated")
     assert "Shares differ by 0.14." in text
