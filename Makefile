@@ -62,6 +62,10 @@ endef
 $(READY): $(BIN)/uv requirements/local.lock pyproject.toml
 	$(call install,requirements/local.lock)
 
+# Another set alone: `make .venv/.ready-cluster` for what only submits.
+$(VENV)/.ready-%: $(BIN)/uv requirements/%.lock pyproject.toml
+	$(call install,requirements/$*.lock)
+
 $(READY_DEV): $(BIN)/uv requirements/dev.lock pyproject.toml
 	$(call install,requirements/dev.lock)
 	@touch $(READY)

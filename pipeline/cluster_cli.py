@@ -270,7 +270,8 @@ def cluster_extra() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise UserError(
-            f"this needs {error.name}, which is not installed: pip install 'litesmith[cluster]'"
+            f"this needs {error.name}, which is not installed: install requirements/cluster.lock, "
+            "as docs/install.md says"
         ) from error
 
 

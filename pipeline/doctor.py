@@ -68,7 +68,9 @@ def examine(
         yield from _timed(try_model(recipe))
     else:
         yield Finding(
-            "model", "warning", "not tried here: pip install 'litesmith[local]' to try it"
+            "model",
+            "warning",
+            "not tried here; to try it, install requirements/local.lock, as docs/install.md says",
         )
 
 

@@ -285,7 +285,11 @@ def _show_failure(failure: Failure, run: RunFolder) -> None:
         for line in failure.last_lines:
             console.print(f"  {line}", markup=False, highlight=False)
     if "No module named" in failure.message:
-        console.print("\nInstall what is missing: pip install 'litesmith[local]'", markup=False)
+        console.print(
+            "\nInstall what is missing: requirements/local.lock, as docs/install.md says",
+            markup=False,
+            highlight=False,
+        )
     console.print("\nMend the cause and give the same command again: finished stages are kept.")
     show_paths(console, run)
 

@@ -71,7 +71,8 @@ def submit_to_vertex(recipe: Recipe, context: RunContext, target: VertexTarget) 
         from google.cloud import aiplatform
     except ImportError as error:
         raise UserError(
-            "submitting to Vertex AI needs google-cloud-aiplatform: pip install 'litesmith[vertex]'"
+            "submitting to Vertex AI needs google-cloud-aiplatform: install "
+            "requirements/vertex.lock, as docs/install.md says"
         ) from error
     from google.api_core.exceptions import GoogleAPICallError
     from google.auth.exceptions import GoogleAuthError

@@ -27,7 +27,8 @@ SOURCES = sorted(
 _FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`((?:litesmith|make) [^`]+)`")
 _LINE = re.compile(
-    r"^[#\s]*(?:- )?(?:run: )?(?:\.venv/bin/)?((?:litesmith|make) [^\n]*)", re.MULTILINE
+    r"^[#\s]*(?:- )?(?:run: )?(?:(?:litesmith/)?\.venv/bin/)?((?:litesmith|make) [^\n]*)",
+    re.MULTILINE,
 )
 _PLACE = re.compile(r"^(?:docs|images|manifests|tests|requirements|pipeline|components)/[\w./-]+$")
 
@@ -85,7 +86,9 @@ def check_command(text: str, *, whole: bool) -> None:
 
 def check_make(text: str) -> None:
     targets = re.findall(r"^([a-z-]+):.*##", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
-    for word in shlex.split(text, comments=True)[1:]:
+    locks = [path.stem for path in (REPOSITORY / "requirements").glob("*.lock")]
+    targets += [".venv/.ready", *(f".venv/.ready-{name}" for name in (*locks, "SET"))]
+    for word in shlex.split(text.replace("-C litesmith ", ""), comments=True)[1:]:
         assert word in targets or re.fullmatch(r"[A-Z]+=\S+|\.\.\.", word), f"{text}: no {word}"
 
 

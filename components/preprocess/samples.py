@@ -45,7 +45,10 @@ def _digits_file() -> Path:
     # Found, not imported: that would take a second.
     package = importlib.util.find_spec("sklearn")
     if package is None or package.origin is None:
-        raise UserError("data.sample: digits needs scikit-learn; pip install 'litesmith[samples]'")
+        raise UserError(
+            "data.sample: digits needs scikit-learn; install requirements/local.lock or beam.lock, "
+            "as docs/install.md says"
+        )
     return Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
 
 

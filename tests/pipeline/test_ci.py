@@ -298,13 +298,16 @@ def test_ci_runs_in_one_place() -> None:
 DOCS = Path(__file__).parents[2] / "docs"
 
 
+LITESMITH = "litesmith/.venv/bin/litesmith "  # Installed from a commit, beside the user's files.
+
+
 def commands_of(value: Any) -> Iterator[str]:
     """Yields every litesmith command in a workflow file."""
     if isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             yield from commands_of(item)
     elif isinstance(value, str):
-        yield from (line for line in value.splitlines() if line.startswith("litesmith "))
+        yield from (line for line in value.splitlines() if line.startswith(LITESMITH))
 
 
 @pytest.mark.parametrize("name", ["github-actions.yml", "gitlab-ci.yml"])

@@ -617,7 +617,7 @@ def test_vertex_needs_its_extra(tmp_path: Path) -> None:
         pytest.skip("the extra is installed")
     example = Path(__file__).parents[2] / "docs" / "targets" / "vertex.yaml"
     result = CliRunner().invoke(app, ["submit", "digits", "--target", str(example)])
-    assert "pip install 'litesmith[vertex]'" in str(result.exception)
+    assert "install requirements/vertex.lock" in str(result.exception)
 
 
 def test_a_scheduled_runs_context_names_it(cluster: Cluster, server: KfpServer) -> None:
