@@ -227,11 +227,12 @@ def load_recipe(
     values = _locate(values, path.parent)
     for override in overrides:
         values = _overlay(values, _locate(_parse_override(override), Path.cwd()))
-    refuse_placeholders(values, source=str(path))
-    recipe = _validate(values, path)
+    source = " ".join([name_or_path, *(f"--set {override}" for override in overrides)])
+    refuse_placeholders(values, source=source)
+    recipe = _validate(values, source)
     if locations != "open" and not recipe.data.has_source():
         raise UserError(
-            f"{path}: the recipe leaves open where the pictures are: give exactly one of folder, "
+            f"{source}: the recipe leaves open where the pictures are: give exactly one of folder, "
             "list, sample, such as --set data.folder=PATH, which has one sub-folder per class"
         )
     if locations == "here":
@@ -249,6 +250,11 @@ def recipe_path(name_or_path: str) -> Path:
     path = Path(name_or_path).expanduser()
     if shipped.is_file() and not path.is_file():
         return shipped
+    if path.is_dir():
+        raise UserError(
+            f"{name_or_path}: is a folder, not a recipe; to train on its pictures: "
+            f"litesmith run folder --set data.folder={name_or_path}"
+        )
     if not path.is_file():
         raise UserError(
             f"{name_or_path}: there is no such recipe file, and no shipped recipe of that name "
@@ -347,9 +353,9 @@ def check_locations(recipe: Recipe) -> None:
             )
 
 
-def _validate(values: Mapping[str, Any], path: Path) -> Recipe:
+def _validate(values: Mapping[str, Any], source: str) -> Recipe:
     try:
         return Recipe.model_validate_json(json.dumps(values))
     except ValidationError as error:
         lines = explain_problems(error, Recipe)
-        raise UserError(f"{path}: the recipe is refused\n{lines}") from error
+        raise UserError(f"{source}: the recipe is refused\n{lines}") from error

@@ -27,10 +27,10 @@ def check_sufficiency(recipe: Recipe) -> None:
     source, records = _count(recipe.data, enough)
     if source is None or records >= enough:
         return
+    if records == 0:
+        raise UserError(f"{source}: holds nothing; give a source with pictures")
     margin, share = recipe.smallest_margin(), recipe.data.splits.test
     if margin is None:  # Then a single test example is enough.
-        if records == 0:
-            raise UserError(f"{source}: holds nothing; give a source with pictures")
         return
     expected = records * share
     if expected + _DEVIATIONS * math.sqrt(expected * (1 - share)) >= needed:

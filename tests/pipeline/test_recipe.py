@@ -325,6 +325,18 @@ def test_unknown_recipe_is_refused_with_the_shipped_ones() -> None:
         load_recipe("digts")
 
 
+def test_a_folder_in_a_recipes_place_is_told_from_one(pictures: Path) -> None:
+    with pytest.raises(UserError, match=f"litesmith run folder --set data.folder={pictures}"):
+        load_recipe(str(pictures))
+
+
+def test_a_refusal_names_the_overrides_that_may_be_at_fault() -> None:
+    with pytest.raises(UserError) as refused:
+        load_recipe("digits", ["train.epochs=", "prune.epochs=2"])
+    first = "digits --set train.epochs= --set prune.epochs=2: the recipe is refused"
+    assert str(refused.value).splitlines()[0] == first
+
+
 def test_recipe_without_a_tiny_variant_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no tiny variant"):
         load_recipe(write(tmp_path, MINIMAL + TRAIN), tiny=True)
