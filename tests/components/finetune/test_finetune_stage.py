@@ -54,7 +54,7 @@ def bundle(dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_bundle_tells_how_the_model_came_to_be(bundle, dataset):
     document = ModelBundle.read(bundle)
     assert document.class_names == ("bar", "cross", "disc")
-    assert document.backbone == "small_cnn"
+    assert document.architecture.backbone == "small_cnn"
     assert [epoch.epoch for epoch in document.history] == [1, 2, 3, 4]
     assert {epoch.phase for epoch in document.history} == {"fine_tune"}
     assert document.parameters == load_bundle_model(bundle).count_params()
@@ -67,7 +67,7 @@ def test_the_run_has_a_point_of_each_curve_for_every_epoch(bundle, dataset):
     context, _ = dataset
     folder = Path(context.data_root, context.run_folder(), "tensorboard", "finetune")
     assert len(list(folder.glob("*tfevents*"))) == len(ModelBundle.read(bundle).history)
-    text = Path(context.data_root, context.run_folder(), "tasks", "finetune.json").read_text()
+    text = Path(context.data_root, context.run_folder(), "tasks", "finetune.json").read_bytes()
     measurements = TaskResult.parse(text).record.measurements
     assert {"examples_per_s", "step_ms", "input_wait_share"} < set(measurements)
 
