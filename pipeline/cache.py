@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from components.common.documents import Ancestry, DatasetManifest, Document, Record, TaskResult
-from components.common.errors import DamagedError, pass_over
+from components.common.errors import DamagedError, UserError, pass_over
 from components.common.registry import Registry, model_names
 from components.common.storage import Blob, Storage
 
@@ -177,11 +177,16 @@ def _shard_folders(storage: Storage, entry: Entry) -> Iterator[str]:
 def _blessed_places(registry: Storage) -> Iterator[Place]:
     for model_name in model_names(registry):
         models = Registry(registry, model_name)
-        pointer, _ = models.blessed()
-        if pointer is not None:
-            data = models.read(pointer.version, Ancestry.file_name)
-            for record in Ancestry.parse(data).records:
-                yield record.stage, record.key
+        try:
+            pointer, _ = models.blessed()
+            if pointer is None:
+                continue
+            ancestry = Ancestry.parse(models.read(pointer.version, Ancestry.file_name))
+        except (UserError, FileNotFoundError) as error:
+            pass_over(error)
+            continue
+        for record in ancestry.records:
+            yield record.stage, record.key
 
 
 def _run_places(storage: Storage, keep_runs: int) -> Iterator[Place]:

@@ -24,12 +24,15 @@ from components.common.documents import (
     Evaluation,
     Release,
 )
-from components.common.errors import UserError
+from components.common.errors import DamagedError, UserError, pass_over
 from components.common.registry import Registry, model_names
 from components.common.storage import Storage
 from components.common.wording import milliseconds, percent, size
 
 D = TypeVar("D", bound=Document)
+
+SHOWN_DIGITS = 12
+"""Of a version in a table; commands take any beginning of one that no other version has."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +167,7 @@ def versions_table(versions: Sequence[ListedVersion]) -> Table:
         release = row.release
         table.add_row(
             release.model_name,
-            release.version,
+            release.version[:SHOWN_DIGITS],
             _moment(release.created),
             release.candidate_id,
             _interval(release.metrics["accuracy"]),
@@ -225,7 +228,8 @@ def diff_view(diff: VersionDiff) -> RenderableType:
         if not changes:
             parts += [Text(f"{title}: {none}"), Text()]
             continue
-        table = _table(title, diff.before.version, diff.after.version, "change")
+        versions = (each.version[:SHOWN_DIGITS] for each in (diff.before, diff.after))
+        table = _table(title, *versions, "change")
         for change in changes:
             cells = (change.name, change.before or "-", change.after or "-", change.difference)
             table.add_row(*(Text(cell) for cell in cells))
@@ -241,7 +245,11 @@ def rollback_view(pointer: BlessedPointer) -> RenderableType:
 
 
 def _versions(model: Registry) -> Iterator[ListedVersion]:
-    pointer, _ = model.blessed()
+    try:
+        pointer, _ = model.blessed()
+    except DamagedError as error:
+        pass_over(error)
+        pointer = None
     for release in model.releases():
         yield ListedVersion(release, pointer is not None and pointer.version == release.version)
 

@@ -3,7 +3,7 @@
 import hashlib
 
 from components.common.documents import Estimate, Release, TensorSpec, TFLiteModel
-from components.common.registry import Registry, version_of
+from components.common.registry import Registry
 from tests.synthetic import CLASS_NAMES, LINEAGE
 
 
@@ -32,7 +32,6 @@ def make_release(data: bytes, *, run_id: str = "run", candidate_id: str = "int8"
     model = describe_model(data)
     return Release(
         model_name="shapes",
-        version=version_of(model.sha256),
         candidate_id=candidate_id,
         model=model,
         class_names=CLASS_NAMES,

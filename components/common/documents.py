@@ -595,13 +595,15 @@ class Decision(Document):
 
 
 class Release(Document):
-    """A version in the registry: immutable, named by its model's digest."""
+    """A version in the registry: immutable, named by the digest of this document."""
 
     file_name: ClassVar[str] = "release.json"
+    VERSION_DIGITS: ClassVar[int] = 32
+    """So many that nobody finds another release of the same name."""
 
     model_name: str
-    version: str
-    """The first 12 hexadecimal digits of the model's SHA-256."""
+    files: Mapping[str, str] = {}
+    """Name -> SHA-256 of every other file of the version."""
     candidate_id: str
     model: TFLiteModel
     class_names: tuple[str, ...]
@@ -613,6 +615,10 @@ class Release(Document):
     """ISO 8601, UTC. A release is the one document that carries a date."""
     run_id: str
     lineage: Lineage
+
+    @property
+    def version(self) -> str:
+        return text_digest(self.to_json())[: self.VERSION_DIGITS]
 
 
 class BlessedPointer(Document):
@@ -632,8 +638,9 @@ class BlessedPointer(Document):
     """How often the pointer was moved."""
     history: tuple[str, ...]
     """The versions blessed before, the last one last."""
-    withdrawn: tuple[str, ...] = ()
-    """The versions that a rollback left; only a rollback to one blesses it again."""
+    withdrawn: Mapping[str, str] = {}
+    """SHA-256 of each model that a rollback left -> its version; only a rollback blesses it
+    again."""
 
 
 class Ancestry(Document):

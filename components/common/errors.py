@@ -15,7 +15,7 @@ class DamagedError(UserError):
     """A file that is not as litesmith writes it: cut, changed, of another version, too large."""
 
 
-def pass_over(error: DamagedError) -> None:
+def pass_over(error: Exception) -> None:
     """Says that a damaged file is left out of what is shown or gathered."""
     print(f"passed over: {error}", file=sys.stderr, flush=True)
 

@@ -1,15 +1,14 @@
 """The model registry: immutable versions, and one pointer to the blessed one.
 
-    <model>/blessed.json                      the pointer
-    <model>/versions/<version>/documents.zip  what the version says of itself, written first
+    <model>/blessed.json                   the pointer
+    <model>/versions/<version>/release.json  names every other file and its SHA-256; written last
                                model.tflite, labels.txt, README.md, decision.json, ...
-                               release.json   written last: without it there is no version
 
-A version is the first 12 digits of its model's SHA-256, so that publishing a model again
-finds the version that stands. Whoever creates `documents.zip` settles what all its files
-say; anyone who publishes the same model, at the same time or after a crash, writes those
-very bytes. So a version never mixes two runs, and one left incomplete is invisible until
-the next publisher completes it.
+A version is named by the digest of its release.json, which names the digests of all its files:
+so the name settles every byte. Whatever else lies in a version's folder is none of it, and is
+not looked at; a file that is not the one that is named is damaged, whoever wrote it. Nobody can
+take a version's place before it is published, and two publishers of one version write the same
+bytes.
 
 The pointer moves by compare-and-swap alone: a mover states the generation that its
 decision was made against, and loses if somebody moved it since.
@@ -17,33 +16,30 @@ decision was made against, and loses if somebody moved it since.
 
 import contextlib
 import hashlib
-import io
 import re
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from components.common.documents import BlessedPointer, Release
-from components.common.errors import UserError
-from components.common.storage import ABSENT, PreconditionError, Storage
+from components.common.documents import BlessedPointer, Document, Release
+from components.common.errors import DamagedError, UserError, pass_over
+from components.common.storage import ABSENT, SMALL_BYTES, PreconditionError, Storage
 
 MODEL_FILE = "model.tflite"
-_ARCHIVE = "documents.zip"
-_VERSION = re.compile("[0-9a-f]{12}")
+_VERSION = re.compile(f"[0-9a-f]{{{Release.VERSION_DIGITS}}}")
 
 
 class LostRaceError(Exception):
     """The pointer moved since the decision to move it was made."""
 
 
-def version_of(model_sha256: str) -> str:
-    """Returns the version that a model's digest names."""
-    return model_sha256[:12]
-
-
 def model_names(storage: Storage) -> tuple[str, ...]:
     """Returns the names of the models that a registry holds."""
-    return tuple(sorted({blob.name.split("/")[0] for blob in storage.list("") if "/" in blob.name}))
+    parts = (blob.name.split("/") for blob in storage.list(""))
+    return tuple(
+        sorted(
+            {part[0] for part in parts if part[1:2] in (["versions"], [BlessedPointer.file_name])}
+        )
+    )
 
 
 class Registry:
@@ -55,45 +51,58 @@ class Registry:
 
     def blessed(self) -> tuple[BlessedPointer | None, int]:
         """Returns the pointer and its generation; (None, ABSENT) where nothing is blessed."""
-        data, generation = self._storage.read_with_generation(self._pointer_name())
+        name = self._pointer_name()
+        data, generation = self._storage.read_with_generation(name)
         if generation == ABSENT:
             return None, ABSENT
-        return BlessedPointer.parse(data), generation
+        return BlessedPointer.parse(data, name=self._storage.uri(name)), generation
 
     def releases(self) -> tuple[Release, ...]:
-        """Returns all complete versions, the oldest first."""
-        names = [blob.name for blob in self._storage.list(f"{self.model_name}/versions/")]
-        found = [
-            Release.parse(self._storage.read(name))
-            for name in names
-            if name.endswith(f"/{Release.file_name}")
-        ]
-        return tuple(sorted(found, key=lambda release: (release.created, release.version)))
+        """Returns all complete versions, the oldest first; damaged ones are passed over."""
+        return tuple(sorted(self._whole(), key=lambda found: (found.created, found.version)))
 
     def release(self, version: str) -> Release:
         """Returns a version's release.
 
-        Raises:
-          UserError: there is no such version, or it is not complete.
-        """
-        try:
-            if not _VERSION.fullmatch(version):
-                raise FileNotFoundError(version)
-            return Release.parse(self.read(version, Release.file_name))
-        except FileNotFoundError as error:
-            known = ", ".join(release.version for release in self.releases()) or "none yet"
-            raise UserError(
-                f"{version}: the model {self.model_name} has no such version in "
-                f"{self._storage.root} (versions: {known})"
-            ) from error
+        Args:
+          version: its name, or how that begins.
 
-    def read(self, version: str, file_name: str) -> bytes:
+        Raises:
+          DamagedError: what lies there is not what the version's name names.
+          UserError: there is no such version, or it is not complete, or several begin so.
+        """
+        if _VERSION.fullmatch(version):
+            with contextlib.suppress(FileNotFoundError):
+                return self._read_release(version)
+        releases = self.releases()
+        found = [each for each in releases if version and each.version.startswith(version)]
+        if len(found) == 1:
+            return found[0]
+        known = ", ".join(each.version for each in (found or releases)) or "none yet"
+        what = "several such versions" if found else "no such version"
+        raise UserError(
+            f"{version}: the model {self.model_name} has {what} in {self._storage.root} "
+            f"(versions: {known})"
+        )
+
+    def read(self, version: str, file_name: str, *, max_bytes: int = SMALL_BYTES) -> bytes:
         """Returns a file of a version.
 
         Raises:
           FileNotFoundError: the version has no such file.
+          DamagedError: the file is not the one that the version's name names.
+          UserError: there is no such version.
         """
-        return self._storage.read(self._name(version, file_name))
+        release = self.release(version)
+        if file_name not in release.files:
+            raise FileNotFoundError(file_name)
+        data = self._storage.read(self._name(version, file_name), max_bytes=max_bytes)
+        if hashlib.sha256(data).hexdigest() != release.files[file_name]:
+            raise DamagedError(
+                f"{self.uri(version, file_name)}: is not what was published; restore it, or "
+                "bless another version with `litesmith models rollback VERSION`"
+            )
+        return data
 
     def read_model(self, version: str) -> bytes:
         """Returns a version's `.tflite` file.
@@ -101,53 +110,42 @@ class Registry:
         Raises:
           UserError: the version is unknown, or its file is missing or damaged.
         """
-        release = self.release(version)
+        size_bytes = self.release(version).model.size_bytes
         try:
-            data = self.read(version, MODEL_FILE)
-        except FileNotFoundError:
-            data = b""
-        if hashlib.sha256(data).hexdigest() != release.model.sha256:
-            raise UserError(
+            return self.read(version, MODEL_FILE, max_bytes=size_bytes)
+        except (FileNotFoundError, DamagedError) as error:
+            raise DamagedError(
                 f"{self.uri(version, MODEL_FILE)}: is missing or damaged; restore it, or bless "
                 "another version with `litesmith models rollback VERSION`"
-            )
-        return data
+            ) from error
 
     def uri(self, version: str, file_name: str = "") -> str:
         folder = f"{self.model_name}/versions/{version}"
         return self._storage.uri(f"{folder}/{file_name}" if file_name else folder)
 
     def publish(self, release: Release, model: bytes, documents: Mapping[str, bytes]) -> Release:
-        """Puts a version into the registry, or completes or adopts the one that stands.
+        """Puts a version into the registry; what stands in its way is replaced.
 
         Args:
-          release: describes the version.
+          release: describes the version, but for its files.
           model: the `.tflite` file.
           documents: the version's other files, by name.
 
         Returns:
-          The release that stands: another run's, where that published this model first.
+          The release with its files, which name the version.
 
         Raises:
           ValueError: the file is not the one that the release describes.
-          UserError: the version stands, but what it says of itself is damaged.
         """
-        version = release.version
         if hashlib.sha256(model).hexdigest() != release.model.sha256:
-            raise ValueError(f"{version}: the model is not the one that the release describes")
-        archive = _pack({**documents, Release.file_name: release.to_json().encode() + b"\n"})
-        try:
-            settled = _unpack(self._create(self._name(version, _ARCHIVE), archive))
-        except zipfile.BadZipFile as error:
-            raise UserError(
-                f"{self.uri(version, _ARCHIVE)}: is damaged; delete the version's folder and "
-                "publish again"
-            ) from error
-        last = settled.pop(Release.file_name)
-        for file_name, data in {MODEL_FILE: model, **settled}.items():
-            self._ensure(self._name(version, file_name), data)
-        self._ensure(self._name(version, Release.file_name), last)
-        return Release.parse(last)
+            raise ValueError(f"{release.model_name}: the model is not the one that was measured")
+        files = {**documents, MODEL_FILE: model}
+        digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+        whole = release.model_copy(update={"files": digests})
+        for file_name, data in files.items():
+            self._ensure(self._name(whole.version, file_name), data)
+        self._ensure(self._name(whole.version, Release.file_name), _encode(whole))
+        return whole
 
     def bless(self, release: Release, *, run_id: str, generation: int) -> BlessedPointer:
         """Moves the pointer to a version.
@@ -164,7 +162,7 @@ class Registry:
         if seen != generation:
             raise LostRaceError(self.model_name)
         history = (*standing.history, standing.version) if standing else ()
-        withdrawn = standing.withdrawn if standing else ()
+        withdrawn = standing.withdrawn if standing else {}
         return self._move(
             release, standing, history, withdrawn, run_id=run_id, generation=generation
         )
@@ -186,18 +184,20 @@ class Registry:
                 f"{self.model_name}: {standing.version} is the first version that was blessed; "
                 "name the version to go to"
             )
-        if version == standing.version:
-            raise UserError(f"{version}: is the blessed version of {self.model_name} already")
         target = self.release(standing.history[-1] if version is None else version)
+        if target.version == standing.version:
+            raise UserError(f"{version}: is the blessed version of {self.model_name} already")
         self.read_model(target.version)
         # Going back forgets the version left, so that going back again goes further back.
         before = standing.history
         history = before[:-1] if version is None else (*before, standing.version)
-        left = (standing.version,) if target.version in before else ()
-        withdrawn = tuple(v for v in standing.withdrawn if v not in (target.version, *left))
+        withdrawn = dict(standing.withdrawn)
+        if target.version in before:
+            withdrawn[standing.model_sha256] = standing.version
+        withdrawn.pop(target.model.sha256, None)
         try:
             return self._move(
-                target, standing, history, (*withdrawn, *left), run_id="", generation=generation
+                target, standing, history, withdrawn, run_id="", generation=generation
             )
         except LostRaceError as error:
             raise UserError(
@@ -210,7 +210,7 @@ class Registry:
         release: Release,
         standing: BlessedPointer | None,
         history: tuple[str, ...],
-        withdrawn: tuple[str, ...],
+        withdrawn: Mapping[str, str],
         *,
         run_id: str,
         generation: int,
@@ -226,25 +226,40 @@ class Registry:
             history=history,
             withdrawn=withdrawn,
         )
-        data = pointer.to_json().encode() + b"\n"
         try:
-            self._storage.write(self._pointer_name(), data, if_generation=generation)
+            self._storage.write(self._pointer_name(), _encode(pointer), if_generation=generation)
         except PreconditionError as error:
             raise LostRaceError(self.model_name) from error
         return pointer
 
-    def _create(self, name: str, data: bytes) -> bytes:
-        """Writes an object if there is none; returns the bytes that stand."""
-        try:
-            self._storage.write(name, data, if_generation=ABSENT)
-        except PreconditionError:
-            return self._storage.read(name)
-        return data
+    def _whole(self) -> Iterator[Release]:
+        for blob in self._storage.list(f"{self.model_name}/versions/"):
+            _, _, version, *rest = blob.name.split("/")
+            if rest == [Release.file_name]:
+                try:
+                    yield self._read_release(version)
+                except DamagedError as error:
+                    pass_over(error)
+
+    def _read_release(self, version: str) -> Release:
+        name = self._name(version, Release.file_name)
+        uri = self._storage.uri(name)
+        release = Release.parse(self._storage.read(name), name=uri)
+        if (release.model_name, release.version) != (self.model_name, version):
+            raise DamagedError(
+                f"{uri}: is not the release that the version {version} names; restore it, or "
+                "delete the version's folder"
+            )
+        return release
 
     def _ensure(self, name: str, data: bytes) -> None:
         """Writes an object unless these very bytes stand; others may write them just now."""
         while True:
-            standing, generation = self._storage.read_with_generation(name)
+            try:
+                standing, generation = self._storage.read_with_generation(name, max_bytes=len(data))
+            except DamagedError:  # It holds more, so it is a stranger's.
+                self._storage.delete(name)
+                continue
             if generation != ABSENT and standing == data:
                 return
             with contextlib.suppress(PreconditionError):
@@ -258,14 +273,5 @@ class Registry:
         return f"{self.model_name}/versions/{version}/{file_name}"
 
 
-def _pack(documents: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(documents):
-            archive.writestr(name, documents[name])
-    return buffer.getvalue()
-
-
-def _unpack(data: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+def _encode(document: Document) -> bytes:
+    return document.to_json().encode() + b"\n"

@@ -2,11 +2,11 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from components.common.documents import BlessedModel, DatasetManifest, Release
-from components.common.errors import DamagedError
+from components.common.errors import DamagedError, UserError
 from components.common.examples import Example
 from components.common.membership import FILE_NAME as MEMBERSHIP_FILE
 from components.common.membership import Membership
@@ -29,10 +29,10 @@ def find_blessed(registry: Registry) -> BlessedModel | None:
     )
 
 
-def find_withdrawn(registry: Registry) -> tuple[str, ...]:
-    """Returns the versions that a rollback left."""
+def find_withdrawn(registry: Registry) -> Mapping[str, str]:
+    """Returns the models that a rollback left: SHA-256 -> version."""
     pointer, _ = registry.blessed()
-    return pointer.withdrawn if pointer is not None else ()
+    return pointer.withdrawn if pointer is not None else {}
 
 
 def judge_blessed(
@@ -59,7 +59,11 @@ def judge_blessed(
     for entrant in entrants:
         if entrant.model is not None and entrant.model.sha256 == model.model_sha256:
             return Blessed(model=model, correct=entrant.correct)
-    obstacle = _find_obstacle(registry.release(model.version), manifest)
+    try:
+        release = registry.release(model.version)
+    except UserError as error:
+        return Blessed(model=model, correct=None, obstacle=_skipped(model.version, str(error)))
+    obstacle = _find_obstacle(release, manifest)
     if obstacle or order is None:
         return Blessed(model=model, correct=None, obstacle=obstacle)
     try:

@@ -1,7 +1,7 @@
 """What is decided upon: candidates, test split, budgets, and the blessed model."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from components.common.documents import BASELINE_ID, BlessedModel
 from components.gate.config import GateConfig
@@ -34,14 +34,14 @@ class Case:
       split: the test split; None where nothing could be evaluated.
       budgets: what is asked.
       blessed: the blessed model, if there is one.
-      withdrawn: the versions that a rollback left.
+      withdrawn: the models that a rollback left: SHA-256 -> version.
     """
 
     entrants: Sequence[Entrant]
     split: TestSplit | None
     budgets: GateConfig
     blessed: Blessed | None = None
-    withdrawn: Sequence[str] = ()
+    withdrawn: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def alpha(self) -> float:

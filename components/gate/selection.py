@@ -1,8 +1,7 @@
 """Budgets that need no comparison, and the choice among the candidates that are left."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from components.common.registry import version_of
 from components.common.wording import milliseconds, percent, size
 from components.gate.config import GateConfig
 from components.gate.entrants import Entrant
@@ -34,10 +33,10 @@ def check_size_and_speed(entrant: Entrant, budgets: GateConfig) -> Iterator[str]
         )
 
 
-def check_withdrawn(entrant: Entrant, withdrawn: Sequence[str]) -> Iterator[str]:
+def check_withdrawn(entrant: Entrant, withdrawn: Mapping[str, str]) -> Iterator[str]:
     """Yields why a candidate is out that a person has rolled back."""
-    version = version_of(entrant.model.sha256) if entrant.model is not None else ""
-    if version in withdrawn:
+    if entrant.model is not None and entrant.model.sha256 in withdrawn:
+        version = withdrawn[entrant.model.sha256]
         yield (
             f"It was blessed before, as version {version}, and rolled back; `litesmith models "
             f"rollback {version}` blesses it again."

@@ -129,7 +129,6 @@ def _properties(facts: CardFacts) -> list[tuple[str, str]]:
     accuracy = release.metrics["accuracy"]
     shape = " × ".join(str(length) for length in model.input.shape)
     rows = [
-        ("Version", release.version),
         ("Scheme", f"{facts.candidate.scheme}, from the {facts.candidate.source} model"),
         ("Classes", str(len(release.class_names))),
         ("Input", f"{model.input.dtype}, {shape}: raw pixels in [0, 255]"),

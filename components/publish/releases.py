@@ -19,7 +19,7 @@ from components.common.documents import (
 )
 from components.common.membership import FILE_NAME as MEMBERSHIP_FILE
 from components.common.receipts import collect_receipt, find_ancestors
-from components.common.registry import MODEL_FILE, version_of
+from components.common.registry import MODEL_FILE
 from components.common.stage import Task
 from components.publish.config import PublishConfig
 from components.publish.model_card import CardFacts, render_html, render_markdown
@@ -101,7 +101,6 @@ def _describe(
     ]
     return Release(
         model_name=task.config.model_name,
-        version=version_of(candidate.model.sha256),
         candidate_id=candidate.candidate_id,
         model=candidate.model,
         class_names=candidate.class_names,

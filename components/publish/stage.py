@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.common.documents import Decision, Published
+from components.common.errors import UserError
 from components.common.stage import Stage, Task, execute
 from components.publish.config import PublishConfig
 
@@ -61,6 +62,7 @@ def run(
 
 def _compute(task: Task[PublishConfig]) -> Mapping[str, float]:
     decision = Decision.read(task.inputs["decision"])
+    _check_decided_on(task, decision)
     if decision.verdict == "blessed":
         published = _publish(task, decision)
     else:
@@ -71,6 +73,20 @@ def _compute(task: Task[PublishConfig]) -> Mapping[str, float]:
     )
     print(published.message, flush=True)
     return {}
+
+
+def _check_decided_on(task: Task[PublishConfig], decision: Decision) -> None:
+    """Checks that what would be published is what the gate decided on.
+
+    Raises:
+      UserError: it was changed since.
+    """
+    for name, digest in decision.lineage.inputs.items():
+        if task.lineage.inputs.get(name) != digest:
+            raise UserError(
+                f"{name}: was changed since the gate decided on it, so nothing is published; run "
+                "again"
+            )
 
 
 def _abstain(task: Task[PublishConfig], decision: Decision) -> Published:
@@ -120,12 +136,12 @@ def _concede(
 ) -> Published:
     """Says what another run did, or this one in an attempt that was cut short."""
     pointer, _ = registry.blessed()
-    same = pointer is not None and pointer.version == release.version
+    same = pointer is not None and pointer.model_sha256 == release.model.sha256
     if pointer is not None and same and pointer.run_id == task.context.run_id:
         verdict, message = decision.verdict, f"{decision.summary} It is published already."
-    elif same:
+    elif pointer is not None and same:
         verdict = "already_blessed"
-        message = f"Another run blessed this very model meanwhile, as version {release.version}."
+        message = f"Another run blessed this very model meanwhile, as version {pointer.version}."
     else:
         verdict = "not_blessed"
         before = decision.blessed_before

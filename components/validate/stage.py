@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from components.common.documents import DatasetManifest, Validation
-from components.common.errors import DamagedError, UserError
+from components.common.errors import UserError
 from components.common.registry import Registry
 from components.common.run_context import RunContext
 from components.common.stage import Stage, Task, execute
@@ -52,7 +52,7 @@ def _blessed_manifest(context: RunContext, model_name: str) -> DatasetManifest |
     try:
         data = registry.read(pointer.version, DatasetManifest.file_name)
         return DatasetManifest.parse(data)
-    except (FileNotFoundError, DamagedError) as error:
+    except (FileNotFoundError, UserError) as error:
         print(
             f"{registry.uri(pointer.version, DatasetManifest.file_name)}: can't be read, so the "
             f"data set is not compared with the blessed model's ({type(error).__name__})",

@@ -99,7 +99,7 @@ def test_the_list_marks_the_blessed_version(registry, versions):
     }
     lines = render(versions_table(rows)).splitlines()
     (line,) = [line for line in lines if "blessed" in line]
-    for text in ("shapes", versions[1], "int8", "95.0 % ±", "360 bytes", "1 ms"):
+    for text in ("shapes", versions[1][:12], "int8", "95.0 % ±", "360 bytes", "1 ms"):
         assert text in line
 
 

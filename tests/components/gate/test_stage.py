@@ -102,7 +102,7 @@ def test_the_decision_follows_the_pointer_and_never_comes_from_the_store(run):
 
 def test_other_classes_than_the_blessed_model_knows_are_noted(run):
     release = make_release(b"champion").model_copy(update={"class_names": ("cat", "dog")})
-    run.registry.publish(release, b"champion", {})
+    release = run.registry.publish(release, b"champion", {})
     run.registry.bless(release, run_id="before", generation=0)
     decision = run.decide()
     assert decision.verdict == "blessed"
@@ -115,7 +115,7 @@ def test_pictures_that_the_blessed_model_does_not_take_are_noted(run):
     spec = release.model.input.model_copy(update={"shape": (1, 32, 32, 3)})
     model = release.model.model_copy(update={"input": spec})
     release = release.model_copy(update={"model": model})
-    run.registry.publish(release, b"champion", {})
+    release = run.registry.publish(release, b"champion", {})
     run.registry.bless(release, run_id="before", generation=0)
     (note,) = run.decide().notes
     assert "takes pictures of shape (32, 32, 3), the data set now has (16, 16, 1)" in note

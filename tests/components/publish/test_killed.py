@@ -19,7 +19,7 @@ from tests.fake_gcs import create_bucket, serve
 from tests.releases import publish_and_bless
 from tests.synthetic import run_context
 
-STEPS = ("documents.zip", "model.tflite", "decision.json", "release.json", "blessed.json")
+STEPS = ("model.tflite", "decision.json", "release.json", "blessed.json")
 """Some of what publish writes into the registry, in its order; the pointer is the last."""
 
 KILLED = """

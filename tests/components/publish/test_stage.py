@@ -1,6 +1,7 @@
 """From the gate's decision to the registry, as the components run them."""
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,6 @@ FILES = {
     "candidate.json",
     "dataset.json",
     "decision.json",
-    "documents.zip",
     "membership.npz",
     "evaluation.json",
     "labels.txt",
@@ -117,6 +117,33 @@ def test_the_winner_is_published_whole_and_blessed(run):
     assert (release.candidate_id, release.run_id) == ("int8", "test")
     assert (release.class_names, release.latency_ms) == (CLASS_NAMES, 1.0)
     assert release.metrics["accuracy"].value == pytest.approx(0.95)
+
+
+def test_what_was_changed_since_the_decision_is_not_published(run):
+    for name in ("int8/model.tflite", "int8-evaluation/evaluation.json", "benchmark/more.json"):
+        run.decide()
+        path = run.folder / name
+        before = path.read_bytes() if path.exists() else b""
+        path.write_bytes(before + b" ")
+        with pytest.raises(SystemExit):
+            run.publish()
+        message = TaskResult.parse(run.context.data().read("runs/test/tasks/publish.json")).message
+        assert "was changed since the gate decided on it" in message
+        path.write_bytes(before)
+    assert run.registry.releases() == ()
+
+
+def test_strangers_that_may_create_objects_change_nothing_of_a_version(run):
+    run.decide()
+    for name in ("documents.zip", "model.tflite", "release.json"):
+        digest = hashlib.sha256(MODELS["int8"]).hexdigest()
+        for version in (digest[:12], digest[:32]):
+            run.context.models().write(f"shapes/versions/{version}/{name}", b"a stranger's")
+    published = run.publish()
+    release = run.registry.release(published.version)
+    assert run.registry.releases() == (release,)
+    assert (release.model_name, release.run_id) == ("shapes", "test")
+    assert run.registry.read_model(release.version) == MODELS["int8"]
 
 
 def test_what_was_published_lies_in_the_run_folder_as_well(run):
