@@ -74,7 +74,7 @@ def measured(value: float) -> str:
 
 
 def short(digest: str) -> str:
-    """Returns the first 12 digits of a digest, as a registry version has."""
+    """Returns the first 12 digits of a digest, as a registry version is shown."""
     return digest[:12]
 
 
