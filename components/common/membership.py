@@ -69,6 +69,17 @@ class Membership:
     def write(self, directory: Path) -> None:
         write_arrays(directory / FILE_NAME, dataclasses.asdict(self))
 
+    def groups_of(self, ids: Iterable[str]) -> list[int | None]:
+        """Returns the digest of the group that each of some examples is in, None for none."""
+        digests = _digests(ids)
+        known = np.isin(digests, self.ids)
+        groups = digests.copy()
+        groups[known] = self.groups[np.searchsorted(self.ids, digests[known])]
+        return [
+            None if alone else group
+            for group, alone in zip(groups.tolist(), (groups == digests).tolist(), strict=True)
+        ]
+
     def unseen_by(self, other: "Membership", ids: npt.NDArray[np.bytes_]) -> npt.NDArray[np.bool_]:
         """Returns which of this data set's examples a training on another one has not seen.
 
@@ -81,10 +92,14 @@ class Membership:
         Returns:
           bool [n].
         """
-        digests = np.array([_digest(f"id {id_.decode()}") for id_ in ids.tolist()], np.uint64)
+        digests = _digests(id_.decode() for id_ in ids.tolist())
         groups = self.groups[np.searchsorted(self.ids, digests)]
         seen = np.union1d(other.ids[other.seen], other.groups[other.seen])
         return ~(np.isin(digests, seen) | np.isin(groups, seen))
+
+
+def _digests(ids: Iterable[str]) -> npt.NDArray[np.uint64]:
+    return np.array([_digest(f"id {id_}") for id_ in ids], np.uint64)
 
 
 def _digest(text: str) -> int:

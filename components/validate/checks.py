@@ -4,6 +4,8 @@ Each check is a function of manifests (and ids) that yields what it noticed, in 
 `check_dataset` runs those that the configuration does not ignore.
 """
 
+import functools
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -16,6 +18,7 @@ from components.validate.classes import (
     find_small_test_classes,
 )
 from components.validate.config import Action, ValidateConfig
+from components.validate.names import find_similar_names
 from components.validate.pictures import (
     Note,
     find_distortion,
@@ -30,6 +33,7 @@ def check_dataset(
     *,
     blessed: DatasetManifest | None,
     read_ids: Callable[[Split], Iterable[str]],
+    read_groups: Callable[[Sequence[str]], Sequence[int | None]],
     notes: Sequence[Note] = (),
 ) -> tuple[Finding, ...]:
     """Runs all checks.
@@ -38,13 +42,19 @@ def check_dataset(
       manifest: the data set.
       config: what to look for, and how severe it is.
       blessed: the data set of the blessed model, if there is one.
-      read_ids: returns the ids of a split's examples; not called where duplicates are
-        ignored, since it reads all shards.
+      read_ids: returns the ids of a split's examples; not called where duplicates and
+        groups are ignored, since it reads all shards.
+      read_groups: returns the group of each of some ids, None where it has none.
       notes: what preprocess noted on pictures.
 
     Returns:
       The findings, those that stop the run first.
     """
+
+    @functools.cache
+    def ids_of(split: Split) -> tuple[str, ...]:
+        return tuple(read_ids(split))
+
     findings = [
         *_find("test_examples", "stop", lambda: find_small_test(manifest, config)),
         *_find("test_examples", "stop", lambda: find_constant_test(manifest, config)),
@@ -64,7 +74,15 @@ def check_dataset(
         *_find(
             "duplicates_across_splits",
             config.duplicates_across_splits,
-            lambda: find_duplicates({split: read_ids(split) for split in SPLITS}),
+            lambda: find_duplicates({split: ids_of(split) for split in SPLITS}),
+        ),
+        *_find(
+            "parted_groups",
+            config.parted_groups,
+            lambda: find_parted_groups({split: ids_of(split) for split in SPLITS}, read_groups),
+        ),
+        *_find(
+            "similar_names", config.similar_names, lambda: find_similar_names(manifest.class_names)
         ),
         *_find("one_colour", config.one_colour, lambda: find_single_colours(notes, manifest)),
         *_find("same_pixels", config.same_pixels, lambda: find_equal_pixels(notes)),
@@ -117,8 +135,11 @@ def find_missing_classes(manifest: DatasetManifest) -> Iterator[str]:
         counts = _counts(manifest, split)
         if missing := [name for name, count in counts.items() if count == 0]:
             yield (
-                f"the {split} split has no example of {shown(missing)}; give more pictures of "
-                "them, or a greater share to the split"
+                f"the {split} split has no example of {shown(missing)}. A class is dealt out to "
+                "every split where it has three examples or more that can be read and state no "
+                "split; where they are grouped, three groups. Give more pictures or smaller "
+                "groups, state other splits in a data.list, merge or leave out the class "
+                "(data.exclude), or go on without it there: validate.missing_class=warn"
             )
 
 
@@ -138,14 +159,30 @@ def find_small_classes(manifest: DatasetManifest, *, at_least: int) -> Iterator[
 def find_duplicates(ids: Mapping[Split, Iterable[str]]) -> Iterator[str]:
     """Yields a message where an example stands in more than one split."""
     found = {split: set(split_ids) for split, split_ids in ids.items()}
-    splits = list(found)
-    for index, first in enumerate(splits):
-        for second in splits[index + 1 :]:
-            if shared := sorted(found[first] & found[second]):
-                yield (
-                    f"{first} and {second} share {len(shared)} of their examples, so that "
-                    f"{second} would flatter the model: {shown(shared)}"
-                )
+    for first, second in itertools.combinations(found, 2):
+        if shared := sorted(found[first] & found[second]):
+            yield (
+                f"{first} and {second} share {len(shared)} of their examples, so that "
+                f"{second} would flatter the model: {shown(shared)}"
+            )
+
+
+def find_parted_groups(
+    ids: Mapping[Split, Sequence[str]],
+    read_groups: Callable[[Sequence[str]], Sequence[int | None]],
+) -> Iterator[str]:
+    """Yields a message where a group has examples in more than one split."""
+    found = {
+        split: dict(zip(read_groups(own), own, strict=True)) for split, own in ids.items() if own
+    }
+    for first, second in itertools.combinations(found, 2):
+        if shared := (found[first].keys() & found[second].keys()) - {None}:
+            group = min(shared, key=str)
+            yield (
+                f"{first} and {second} share {len(shared)} of their groups, so that {second} "
+                f"would flatter the model; for example of {found[first][group]} and "
+                f"{found[second][group]}. State one split for a whole group, or none"
+            )
 
 
 def find_changed_classes(manifest: DatasetManifest, blessed: DatasetManifest) -> Iterator[str]:

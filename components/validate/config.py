@@ -18,7 +18,7 @@ class ValidateConfig(StageConfig):
     """In the training split."""
     too_few_examples: Action = "warn"
     missing_class: Action = "stop"
-    """A class without an example in some split."""
+    """A class without an example in some split: `warn` lets a run go on without it there."""
     max_imbalance: Annotated[float, Field(ge=1)] = 9.0
     """Times as many training examples as the largest class may have of any other: from 9 on,
     data are called highly imbalanced (Fernandez et al., Fuzzy Sets and Systems 159, 2008)."""
@@ -26,7 +26,11 @@ class ValidateConfig(StageConfig):
     """A class that is rarer than that, where train.class_weights does not make up for it."""
     mirrored_classes: Action = "warn"
     """Classes named for what flips turn into one another, such as left and right."""
+    similar_names: Action = "warn"
+    """Classes whose names differ by case, Unicode form or space alone."""
     duplicates_across_splits: Action = "stop"
+    parted_groups: Action = "stop"
+    """A group, such as a patient or a burst of pictures, with examples in several splits."""
     one_colour: Action = "warn"
     """Pictures that show nothing: of one colour after fitting."""
     same_pixels: Action = "warn"

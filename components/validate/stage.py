@@ -25,6 +25,7 @@ def run(*, dataset: Path, config: str, context: str, validation: Path) -> None:
 
 def _compute(task: Task[ValidateConfig]) -> None:
     from components.common.examples import read_examples
+    from components.common.membership import Membership
 
     manifest = DatasetManifest.read(task.inputs["dataset"])
     storage = task.context.data()
@@ -34,6 +35,7 @@ def _compute(task: Task[ValidateConfig]) -> None:
         task.config,
         blessed=_blessed_manifest(task.context, task.config.model_name),
         read_ids=lambda split: (example.id for example in read_examples(manifest, split, storage)),
+        read_groups=Membership.read(task.inputs["dataset"]).groups_of,
         notes=notes,
     )
     for finding in findings:

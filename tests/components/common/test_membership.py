@@ -42,3 +42,9 @@ def test_a_membership_is_read_as_it_was_written(tmp_path):
         assert read.seen.tolist() == BEFORE.seen.tolist()
     Membership.of([]).write(tmp_path)
     assert len(Membership.read(tmp_path).ids) == 0
+
+
+def test_the_groups_of_some_examples_are_found():
+    groups = BEFORE.groups_of(["d", "a", "unknown", "d"])
+    assert groups[1:3] == [None, None] and groups[0] == groups[3] is not None
+    assert Membership.of([]).groups_of(["a"]) == [None]

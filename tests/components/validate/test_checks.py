@@ -16,6 +16,7 @@ from components.validate.checks import (
     find_duplicates,
     find_label_shift,
     find_missing_classes,
+    find_parted_groups,
     find_pixel_shift,
     find_small_classes,
     find_small_test,
@@ -57,10 +58,16 @@ def manifest(
     )
 
 
+def no_groups(ids):
+    return [None] * len(ids)
+
+
 def check(found: DatasetManifest, *, blessed=None, ids=None, **values):
     ids = ids or {"train": ["a"], "validation": ["b"], "test": ["c"]}
     config = ValidateConfig(**values)
-    return check_dataset(found, config, blessed=blessed, read_ids=ids.__getitem__)
+    return check_dataset(
+        found, config, blessed=blessed, read_ids=ids.__getitem__, read_groups=no_groups
+    )
 
 
 def test_a_sound_data_set_has_no_findings():
@@ -80,6 +87,8 @@ def test_a_missing_class_is_named_for_each_split():
     first, second = find_missing_classes(found)
     assert "the validation split has no example of bar" in first
     assert "the test split has no example of bar and cross" in second
+    for way_out in ("more pictures", "smaller groups", "data.list", "data.exclude", "=warn"):
+        assert way_out in first
 
 
 def test_small_classes_are_named_with_their_counts():
@@ -143,8 +152,35 @@ def test_shards_are_not_read_where_duplicates_are_ignored():
     def read_ids(split):
         raise AssertionError(f"read {split}")
 
-    config = ValidateConfig(duplicates_across_splits="ignore")
-    assert check_dataset(manifest(), config, blessed=None, read_ids=read_ids) == ()
+    config = ValidateConfig(duplicates_across_splits="ignore", parted_groups="ignore")
+    found = check_dataset(
+        manifest(), config, blessed=None, read_ids=read_ids, read_groups=no_groups
+    )
+    assert found == ()
+
+
+def test_shards_are_read_once_for_all_that_is_looked_for():
+    read = []
+
+    def read_ids(split):
+        read.append(split)
+        return [split]
+
+    check_dataset(
+        manifest(), ValidateConfig(), blessed=None, read_ids=read_ids, read_groups=no_groups
+    )
+    assert sorted(read) == sorted(SPLITS)
+
+
+def test_parted_groups_are_found_between_any_two_splits():
+    ids = {"train": ["a", "b", "c"], "validation": ["d", "e"], "test": ["f"]}
+    groups = {"a": 1, "b": 2, "d": 1, "e": 2, "f": 2}
+    first, second, third = find_parted_groups(ids, lambda own: [groups.get(id_) for id_ in own])
+    assert first.startswith("train and validation share 2 of their groups")
+    assert "for example of a and d" in first
+    assert second.startswith("train and test share 1 of") and "of b and f" in second
+    assert third.startswith("validation and test share 1 of")
+    assert list(find_parted_groups(ids, no_groups)) == []
 
 
 def test_all_stopping_findings_are_told_at_once():

@@ -3,6 +3,7 @@
 import pytest
 
 from components.common.documents import DatasetManifest, TaskResult, Validation
+from components.common.membership import Membership
 from components.common.registry import Registry
 from components.validate import stage
 from components.validate.config import ValidateConfig
@@ -94,3 +95,18 @@ def test_notes_on_pictures_are_read_beside_the_manifest(context, tmp_path):
     (tmp_path / "dataset" / "notes.jsonl").write_text(note)
     (finding,) = validate(context, tmp_path).findings
     assert finding.check == "one_colour" and "bar/1.png" in finding.message
+
+
+def test_groups_are_read_from_the_membership(context, tmp_path):
+    manifest = write_dataset(context, tmp_path / "dataset")
+    Membership.of(
+        (f"{split}{index:06d}", "g" if index == 7 and split != "train" else "", split != "test")
+        for split, found in manifest.splits.items()
+        for index in range(found.examples)
+    ).write(tmp_path / "dataset")
+    with pytest.raises(SystemExit):
+        validate(context, tmp_path)
+    assert "validation and test share 1 of their groups" in message(context)
+    assert "for example of validation000007 and test000007" in message(context)
+    (finding,) = validate(context, tmp_path, parted_groups="warn").findings
+    assert finding.check == "parted_groups"
