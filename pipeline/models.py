@@ -305,6 +305,8 @@ def _describe_data(manifest: DatasetManifest) -> Mapping[str, Any]:
         values[f"{name}: training examples"] = manifest.splits["train"].examples_per_class[label]
     for reason, count in manifest.rejects.items():
         values[f"rejected: {reason}"] = count
+    for kind, count in manifest.passed_over.items():
+        values[f"passed over: {kind}"] = count
     return values
 
 

