@@ -23,8 +23,8 @@ QUIET_S = 900.0
 """After which it is worth a word that KFP has told nothing new."""
 
 _STILL = (
-    "KFP tells no more of the tasks (their state has outgrown what it can read): shown from "
-    "here on is what they leave in the run's folder"
+    "KFP tells no more of the tasks, mostly because their state has outgrown what it can read; "
+    "shown from here on is what they leave in the run's folder"
 )
 _SILENT = (
     "KFP has told nothing new for a while: a long task, or more tasks than it can tell of; the "
@@ -59,7 +59,8 @@ class RunWatch:
             self._result_at = now
         waited = self._result_at is not None and now - self._result_at >= LAG_S
         unfinished = any({"RUNNING", "PENDING"} & {*task.states} for task in run.tasks)
-        self._is_still |= waited or (run.is_over and unfinished)
+        # Of a cancelled run KFP may never hear how its tasks ended.
+        self._is_still |= waited or (run.state in ("SUCCEEDED", "FAILED") and unfinished)
         if self._is_still:
             return dataclasses.replace(run, tasks=self._merged(run.tasks), note=_STILL)
         if not run.is_over and now - self._told_at >= QUIET_S:

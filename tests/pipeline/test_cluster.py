@@ -1,6 +1,7 @@
 """Submitting to Kubeflow Pipelines: kfp's own client against a server with its schema."""
 
 import contextlib
+import dataclasses
 import io
 import socket
 import stat
@@ -501,7 +502,9 @@ def test_a_run_that_ended_with_tasks_running_has_stood_still(
     server.move(run.kfp_id, "RUNNING", preprocess="SUCCEEDED", validate="SUCCEEDED")
     server.runs[run.kfp_id]["run_details"]["task_details"][-1]["state"] = "RUNNING"
     server.move(run.kfp_id, "SUCCEEDED")
-    assert RunWatch().look(cluster.get(run.kfp_id)).note.startswith("KFP tells no more")
+    ended = cluster.get(run.kfp_id)
+    assert RunWatch().look(ended).note.startswith("KFP tells no more")
+    assert RunWatch().look(dataclasses.replace(ended, state="CANCELED")).note == ""
 
 
 def test_what_argo_leaves_out_is_skipped(cluster: Cluster, server: KfpServer) -> None:
