@@ -401,6 +401,9 @@ def _ci_on_cluster(name: str, overrides: list[str], tiny: bool, target: str) -> 
         try:
             with stoppable(), open_cluster_view(open_console()) as show:
                 run = cluster.follow(run.kfp_id, show)
+        except UserError as error:
+            end = RunEnd(ExitCode.BAD_INPUT, str(error), None, "how the run ended")
+            return summarize(recipe.name, context, end, link=run.link)
         except Stopped as stopped:
             # A CI system that ends a job wants its work ended, not running on unseen.
             with contextlib.suppress(UserError):  # It may be over by now.

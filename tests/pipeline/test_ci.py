@@ -248,6 +248,23 @@ def test_a_failed_run_fails_the_job(tmp_path: Path, server: KfpServer) -> None:
     assert result.exit_code == ExitCode.STAGE_FAILED
 
 
+def test_a_run_that_is_lost_from_sight_is_reported_with_its_name(
+    tmp_path: Path, server: KfpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = server.answer
+
+    def delete_first(request: Any) -> Any:
+        for run_id in [*server.runs] if request.path.split("/")[-1] in server.runs else ():
+            server.delete(run_id)
+        return answer(request)
+
+    monkeypatch.setattr(server, "answer", delete_first)
+    result, junit = run_ci(tmp_path, server)
+    assert result.exit_code == ExitCode.BAD_INPUT
+    assert "was deleted from" in junit.read_text() and "how the run ended" in junit.read_text()
+    assert "Run [" in result.output and "/#/runs/details/" in result.output
+
+
 def test_what_is_refused_is_reported_too(tmp_path: Path, server: KfpServer) -> None:
     result, junit = run_ci(tmp_path, server, "--set", "train.epochs=none")
     assert isinstance(result.exception, UserError)

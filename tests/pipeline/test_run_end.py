@@ -1,11 +1,13 @@
 """How a run's end is told, whatever of it can be read from here."""
 
 import dataclasses
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from components.common.documents import (
@@ -26,6 +28,7 @@ from pipeline.ci import CiSummary, summarize
 from pipeline.cli import app
 from pipeline.cluster import Cluster
 from pipeline.cluster_run import ClusterRun
+from pipeline.cluster_view import show_end
 from pipeline.exit_codes import ExitCode
 from pipeline.pods import RunPods
 from pipeline.run_end import read_end
@@ -101,6 +104,13 @@ def test_a_verdict_that_cannot_be_read_says_what_to_do(cluster: Cluster, server:
     end = read_end(finish(cluster, server, "SUCCEEDED", None))
     assert f"give read access to {cluster.target.data_root}" in end.message
     assert "holds no outcome of it" in end.unread
+
+
+def test_a_run_that_failed_is_not_shown_as_blessed(cluster: Cluster, server: KfpServer) -> None:
+    run = finish(cluster, server, "FAILED", outcome_of("succeeded", "blessed"))
+    shown = io.StringIO()
+    show_end(Console(file=shown, width=200), run, read_end(run))
+    assert shown.getvalue().startswith("failed: finetune failed without a word")
 
 
 def test_a_damaged_outcome_is_no_verdict(cluster: Cluster, server: KfpServer) -> None:
