@@ -43,6 +43,7 @@ class RunWatch:
         self._result_at: float | None = None
         """When a result came that KFP should have told of, and has not yet."""
         self._is_still = False
+        self._is_out_of_reach = False
 
     def look(self, run: ClusterRun) -> ClusterRun:
         """Returns a run with all that is known of its tasks.
@@ -69,7 +70,9 @@ class RunWatch:
 
     def _read(self, context: RunContext) -> Iterator[str]:
         """Reads results that are new, and yields the names of their tasks."""
-        with contextlib.suppress(UserError, OSError):  # Out of reach: the next look may see it.
+        if self._is_out_of_reach:
+            return
+        try:
             storage = context.data()
             for blob in storage.list(f"{context.run_folder()}/tasks/"):
                 if blob.name in self._results or not blob.name.endswith(".json"):
@@ -78,6 +81,9 @@ class RunWatch:
                     result = TaskResult.parse(storage.read(blob.name))
                     self._results[blob.name] = result
                     yield result.task
+        except (UserError, OSError):
+            # A bucket was tried for two minutes, and looking for credentials takes seconds.
+            self._is_out_of_reach = True
 
     def _merged(self, told: tuple[TaskState, ...]) -> tuple[TaskState, ...]:
         """Returns the states that KFP told last, with what the folder has of stages instead."""

@@ -493,6 +493,23 @@ def test_a_long_task_is_not_taken_for_silence(
     assert "KFP has told nothing new" in watch.look(cluster.get(run.kfp_id)).note
 
 
+def test_a_folder_out_of_reach_is_not_asked_again(
+    cluster: Cluster, server: KfpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.run_watch.LAG_S", 0.0)
+    run = start(cluster, "run-1")
+    server.move(run.kfp_id, "RUNNING", preprocess="RUNNING")
+    run = cluster.get(run.kfp_id)
+    nowhere = run.context.model_copy(update={"data_root": "gs://"})
+    watch, patient = RunWatch(), RunWatch()
+    assert watch.look(dataclasses.replace(run, context=nowhere)).note == ""
+    assert patient.look(run).note == ""
+    result = TaskResult(task="preprocess", status="computed", seconds=1.0)
+    run.context.data().write("runs/run-1/tasks/preprocess.json", result.to_json().encode())
+    assert watch.look(run).note == ""
+    assert patient.look(run).note.startswith("KFP tells no more")
+
+
 def test_a_run_that_ended_with_tasks_running_has_stood_still(
     cluster: Cluster, server: KfpServer
 ) -> None:
