@@ -32,6 +32,8 @@ from components.common.input_pipeline import (
     training_batches,
 )
 from components.common.keras import keras, tf
+from components.common.norms import EXAMPLES as EXAMPLES_FOR_NORMS
+from components.common.norms import MeasuredNorms
 from components.common.optimizers import build_optimizer, l2_share
 from components.common.resumption import Attempt
 from components.common.strategy import (
@@ -265,9 +267,11 @@ def _train_epochs(
             look()
         with clock.runs():
             course.totals.settle()  # Waits for the steps that are under way.
+        alone = look if replicas.workers == 1 else lambda: None
+        trainer.measure_norms(data, course.epoch, alone)
         sparsity = on_epoch_end()
         # Workers judge batches of their own, of which one may have more than another.
-        judged = trainer.judge(validation, look if replicas.workers == 1 else lambda: None)
+        judged = trainer.judge(validation, alone)
         course.end_epoch(judged, sparsity)
         look()
     course.keep_best()
@@ -496,6 +500,8 @@ class Trainer:
         self._train_ahead = tf.function(self._update_ahead, reduce_retracing=True)
         self._pace = 1
         self._judge = self.replicas.compile(self._observe, signature)
+        self._norms = MeasuredNorms(model)
+        self._gauge = self.replicas.compile(self._pass_through, [*signature, places])
 
     @property
     def learning_rate(self) -> float:
@@ -555,6 +561,31 @@ class Trainer:
         step_s = (time.monotonic() - started) / count
         self._pace = max(1, min(_STEPS_AT_ONCE, int(_CALL_S / step_s)))
         return Steps(count, sums, float(waiting_s))
+
+    def measure_norms(self, data: Data, epoch: int, look: Callable[[], None]) -> None:
+        """Measures the statistics of BatchNorm layers whose moving averages are too slow.
+
+        What it does depends on the weights that are trained, on the data and on the epoch.
+
+        Args:
+          data: the training pictures are taken as they are, without augmentation.
+          epoch: the order of the pictures depends on it.
+          look: called after every batch.
+        """
+        if not self._norms.layers:
+            return
+        size, seed = self._phase.batch_size, self._phase.seed
+        # The last batch of an epoch may have a few pictures or one, whose variance is none.
+        count = max(1, min(len(data.train), EXAMPLES_FOR_NORMS) // size)
+        batches = training_batches(
+            data.train, data.prepare, batch_size=size, seed=seed, epochs=[epoch]
+        )
+        for batch in self.fetch_ahead(batches.take(count)):
+            with self._norms.as_they_come():
+                self._gauge(*batch)
+            self._norms.add_batch()
+            look()
+        self._norms.settle()
 
     def judge(self, batches: Any, look: Callable[[], None]) -> _Totals:
         """Sums cross entropy and right predictions over other examples."""
@@ -629,6 +660,9 @@ class Trainer:
         losses *= tf.cast(labels >= 0, tf.float32)
         return _sums(losses, logits, labels)
 
+    def _pass_through(self, inputs: Any, labels: Any, places: Any) -> Any:
+        return tf.reduce_sum(self._classify.features(inputs))
+
     def _dropout_seed(self) -> Any:
         """Returns the step's seed, a function of the phase and the step alone: int64 [2]."""
         first = (self._phase.first_epoch - 1) * self.steps_per_epoch
@@ -659,13 +693,17 @@ class _WithoutSoftmax:
         """Returns logits float32 [b, classes], as the model would in inference."""
         return tf.cast(self._head(self._body(inputs, training=False)), tf.float32)
 
+    def features(self, inputs: Any) -> Any:
+        """Returns what the head sees in training, before dropout."""
+        return self._body(inputs, training=True)
+
     def training(self, inputs: Any, seed: Any, places: Any, batch_size: int) -> Any:
         """Returns logits float32 [b, classes] with the dropout that a seed gives.
 
         The noise is drawn for `batch_size` examples and taken by their places, so that an
         example's does not depend on how many there are beside it.
         """
-        features = self._body(inputs, training=True)
+        features = self.features(inputs)
         if self._rate:
             noise = tf.random.stateless_uniform([batch_size, features.shape[-1]], seed)
             kept = tf.cast(tf.gather(noise, places) >= self._rate, features.dtype)

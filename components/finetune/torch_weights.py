@@ -1,17 +1,25 @@
 """Reads the tensors of a PyTorch weights file without PyTorch, and without running it.
 
-A file in PyTorch's format of before 1.6 is a row of pickles (magic number, version, the
-writer's machine, a mapping of names to tensors, the keys of the storages) and then, for
-each storage, its number of elements (int64) and the elements (torch/serialization.py,
-`_legacy_save`). The unpickler knows the four names that such a file needs and refuses
-all others: what a file asks for is never imported.
+A file in PyTorch's format since 1.6 is a zip archive of entries that are stored, not
+compressed: `data.pkl`, a pickled mapping of names to tensors; each storage's elements under
+`data/`; and `byteorder` (torch/serialization.py, `_save`). One of before 1.6 is a row of
+pickles (magic number, version, the writer's machine, the mapping, the keys of the storages)
+and then, for each storage, its number of elements (int64) and the elements (`_legacy_save`).
+
+In either a tensor is a view on a storage. No more is read than the file holds, and a tensor
+that claims more elements than its storage has is refused before it is made.
 """
 
-import collections
 import dataclasses
-import pickle
+import io
+import itertools
+import math
+import mmap
+import os
+import re
 import struct
-from collections.abc import Callable
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,15 +27,44 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.errors import UserError
+from components.finetune.pickles import LARGEST, read_pickle
 
 _MAGIC = 0x1950A86A20F9469CFC6C
+_ENTRIES = 100_000  # Of an archive, at most.
+
+Tensors = dict[str, npt.NDArray[Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kind:
+    """What a storage's elements are: numpy's name, without the order of the bytes."""
+
+    dtype: str
+
+    @property
+    def itemsize(self) -> int:
+        return np.dtype(self.dtype).itemsize
+
+    def decode(self, data: bytes | memoryview, *, order: str) -> npt.NDArray[Any]:
+        values = np.frombuffer(data, np.dtype(self.dtype).newbyteorder(order))
+        if self is not _BFLOAT16:
+            return values
+        # The upper half of a float32.
+        return (values.astype(np.uint32) << 16).view(np.float32)
+
+
+_BFLOAT16 = _Kind("u2")
 
 
 @dataclasses.dataclass(frozen=True)
 class _Storage:
     key: str
-    dtype: npt.DTypeLike
+    kind: _Kind
     elements: int
+
+    @property
+    def size_bytes(self) -> int:
+        return self.elements * self.kind.itemsize
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,81 +76,194 @@ class _View:
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
-    def read(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def check(self) -> None:
+        """Refuses a tensor that has more elements than its storage, or other ones."""
+        numbers = (self.offset, *self.shape, *self.strides)
+        if not all(type(number) is int and number >= 0 for number in numbers):
+            raise ValueError("a tensor's place in its storage is no row of numbers")
         reach = self.offset + sum(
             (size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True)
         )
-        if min((self.offset, *self.strides, *self.shape)) < 0 or reach >= values.size:
+        elements = math.prod(self.shape)
+        if elements > self.storage.elements or (elements and reach >= self.storage.elements):
             raise ValueError("a tensor reaches outside its storage")
-        view = np.lib.stride_tricks.as_strided(
+
+    def read(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.lib.stride_tricks.as_strided(
             values[self.offset :],
             self.shape,
             [stride * values.itemsize for stride in self.strides],
             writeable=False,
         )
-        return np.ascontiguousarray(view)
 
 
-def read_torch_weights(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Returns the tensors of a file by name.
+def read_torch_weights(path: Path) -> Tensors:
+    """Returns the tensors of a file by name; those of bfloat16 as float32.
 
     Raises:
-      UserError: the file is no weights file of this format, or holds anything else than
-        tensors of float32 or int64.
+      UserError: the file is no weights file of these formats, or holds anything else than
+        tensors.
     """
     try:
         with path.open("rb") as file:
-            return _read(file)
-    except (ValueError, KeyError, TypeError, struct.error, EOFError, pickle.PickleError) as error:
+            return _read_zip(file) if zipfile.is_zipfile(file) else _read_legacy(file)
+    except (
+        ArithmeticError,
+        AttributeError,
+        EOFError,
+        LookupError,
+        NotImplementedError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        struct.error,
+        zipfile.BadZipFile,
+    ) as error:
         raise UserError(
-            f"{path}: not a PyTorch weights file in the format of before 1.6 ({error}); give "
-            "one that holds nothing but tensors"
+            f"{path}: not a PyTorch weights file that can be read ({error}); give one that holds "
+            "nothing but a mapping of names to tensors: torch.save(model.state_dict(), PATH)"
         ) from error
 
 
-def _read(file: IO[bytes]) -> dict[str, npt.NDArray[Any]]:
-    if _Unpickler(file).load() != _MAGIC:
-        raise ValueError("no magic number")
-    _version, machine = _Unpickler(file).load(), _Unpickler(file).load()
-    if not machine["little_endian"]:
-        raise ValueError("written on a big-endian machine")
-    views: dict[str, _View] = dict(_Unpickler(file).load())
-    storages = {view.storage.key: view.storage for view in views.values()}
-    values = {key: _read_storage(file, storages[key]) for key in _Unpickler(file).load()}
+def _read_zip(file: IO[bytes]) -> Tensors:
+    size = file.seek(0, os.SEEK_END)
+    _check_directory(file)
+    with zipfile.ZipFile(file) as archive:
+        entries = _find_entries(archive, size)
+        order = _byte_order(archive, entries)
+        with archive.open(_find(entries, "data.pkl", LARGEST)) as pickled:
+            views = _read_views(io.BytesIO(pickled.read()))
+        values = {}
+        for key, storage in _storages(views).items():
+            entry = _find(entries, f"data/{key}", storage.size_bytes)
+            if entry.file_size != storage.size_bytes:
+                raise ValueError(f"storage {key} has {entry.file_size} bytes")
+            values[key] = storage.kind.decode(archive.read(entry), order=order)
     return {name: view.read(values[view.storage.key]) for name, view in views.items()}
 
 
-def _read_storage(file: IO[bytes], storage: _Storage) -> npt.NDArray[Any]:
-    (elements,) = struct.unpack("<q", file.read(8))
+def _check_directory(file: IO[bytes]) -> None:
+    """Refuses an archive whose directory would take more memory than any of weights does."""
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        found = itertools.islice(re.finditer(b"PK\1\2", content), _ENTRIES + 1)
+        if sum(1 for _ in found) > _ENTRIES:
+            raise ValueError(f"it has more than {_ENTRIES:,} entries")
+
+
+def _find_entries(archive: zipfile.ZipFile, size: int) -> Mapping[str, zipfile.ZipInfo]:
+    """Returns the entries by their name below the archive's one folder."""
+    entries = archive.infolist()
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError("its entries are compressed, which those of PyTorch never are")
+    if sum(entry.file_size for entry in entries) > size:
+        raise ValueError("its entries overlap")
+    return {entry.filename.partition("/")[2]: entry for entry in entries}
+
+
+def _find(entries: Mapping[str, zipfile.ZipInfo], name: str, largest: int) -> zipfile.ZipInfo:
+    if name not in entries:
+        raise ValueError(f"it has no {name}")
+    if entries[name].file_size > largest:
+        raise ValueError(f"its {name} has {entries[name].file_size:,} bytes")
+    return entries[name]
+
+
+def _byte_order(archive: zipfile.ZipFile, entries: Mapping[str, zipfile.ZipInfo]) -> str:
+    """Returns `<` or `>`; files of before 2.1 don't say, and are from little-endian machines."""
+    if "byteorder" not in entries:
+        return "<"
+    name = archive.read(_find(entries, "byteorder", 6))
+    try:
+        return {b"little": "<", b"big": ">"}[name]
+    except KeyError:
+        raise ValueError(f"its byte order is {name!r}") from None
+
+
+def _read_legacy(file: IO[bytes]) -> Tensors:
+    if not file.seek(0, os.SEEK_END):
+        raise ValueError("it is empty")
+    # A map reads no more than there is, whatever is asked for.
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as stream:
+        if _read_pickle(stream) != _MAGIC:
+            raise ValueError("no magic number")
+        _version, machine = _read_pickle(stream), _read_pickle(stream)
+        if not machine["little_endian"]:
+            raise ValueError("written on a big-endian machine")
+        views = _read_views(stream)
+        storages = _storages(views)
+        values = {key: _read_storage(stream, storages[key]) for key in _read_pickle(stream)}
+    return {name: view.read(values[view.storage.key]) for name, view in views.items()}
+
+
+def _read_storage(stream: mmap.mmap, storage: _Storage) -> npt.NDArray[Any]:
+    (elements,) = struct.unpack("<q", stream.read(8))
     if elements != storage.elements:
         raise ValueError(f"storage {storage.key} has {elements} elements")
-    data = file.read(elements * np.dtype(storage.dtype).itemsize)
-    return np.frombuffer(data, storage.dtype, elements)
+    data = stream.read(storage.size_bytes)
+    if len(data) < storage.size_bytes:
+        raise ValueError(f"storage {storage.key} ends early")
+    return storage.kind.decode(data, order="<")
 
 
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _KNOWN[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
-
-    def persistent_load(self, pid: Any) -> _Storage:
-        kind, dtype, key, _device, elements, view = pid
-        if kind != "storage" or view is not None:
-            raise pickle.UnpicklingError(f"unknown reference {kind}")
-        return _Storage(key, dtype, elements)
+def _read_views(stream: Any) -> dict[str, _View]:
+    views = _read_pickle(stream)
+    for name, view in views.items():
+        if not isinstance(view, _View):
+            raise ValueError(f"its {name} is no tensor")
+        view.check()
+    return dict(views)
 
 
-def _rebuild_tensor(
-    storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
-) -> _View:
-    return _View(storage, offset, shape, strides)
+def _storages(views: Mapping[str, _View]) -> dict[str, _Storage]:
+    storages: dict[str, _Storage] = {}
+    for view in views.values():
+        if storages.setdefault(view.storage.key, view.storage) != view.storage:
+            raise ValueError(f"storage {view.storage.key} is two different ones")
+    return storages
 
 
-_KNOWN: dict[tuple[str, str], Callable[..., Any] | str] = {
-    ("collections", "OrderedDict"): collections.OrderedDict,
-    ("torch", "FloatStorage"): "<f4",
-    ("torch", "LongStorage"): "<i8",
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+def _read_pickle(stream: Any) -> Any:
+    return read_pickle(stream, _KNOWN, refer=_refer)
+
+
+def _refer(reference: Any) -> _Storage:
+    kind, element, key, _device, elements, *rest = reference
+    if kind != "storage" or not isinstance(element, _Kind) or any(each for each in rest):
+        raise ValueError("it refers to something else than a storage")
+    if not isinstance(key, str) or type(elements) is not int or elements < 0:
+        raise ValueError("it refers to a storage of no size")
+    return _Storage(key, element, elements)
+
+
+def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _View:
+    if not isinstance(storage, _Storage):
+        raise ValueError("a tensor has no storage")
+    return _View(storage, offset, tuple(shape), tuple(strides))
+
+
+def _rebuild_parameter(tensor: Any, *_: Any) -> Any:
+    return tensor
+
+
+def _ordered(items: Any = ()) -> dict[Any, Any]:
+    if items:
+        raise ValueError("a mapping is made of something else than its items")
+    return {}
+
+
+_KNOWN: Mapping[str, Any] = {
+    "collections.OrderedDict": _ordered,
+    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
+    "torch._utils._rebuild_parameter": _rebuild_parameter,
+    "torch.FloatStorage": _Kind("f4"),
+    "torch.DoubleStorage": _Kind("f8"),
+    "torch.HalfStorage": _Kind("f2"),
+    "torch.BFloat16Storage": _BFLOAT16,
+    "torch.LongStorage": _Kind("i8"),
+    "torch.IntStorage": _Kind("i4"),
+    "torch.ShortStorage": _Kind("i2"),
+    "torch.CharStorage": _Kind("i1"),
+    "torch.ByteStorage": _Kind("u1"),
+    "torch.BoolStorage": _Kind("?"),
 }

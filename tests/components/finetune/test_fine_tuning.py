@@ -197,3 +197,31 @@ def test_a_second_phase_that_spoils_the_model_is_undone(pictures):
     head_only, _ = pictures.train(spoiled.model_copy(update={"unfreeze": None}))
     assert history[4].validation_accuracy < 0.6 < max(e.validation_accuracy for e in history[:4])
     assert changed(weights_of(head_only), weights_of(model)) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backbone", "size"),
+    [("efficientnet_lite0", 32), ("mobilenet_v2", 32), ("resnet50_v2", 32), ("inception_v3", 75)],
+)
+def test_a_backbone_trained_from_nothing_does_as_well_in_use_as_in_training(
+    backbone, size, tmp_path
+):
+    """Some 30 steps: what slow moving averages of BatchNorm hardly notice."""
+    context = run_context(tmp_path)
+    examples = {"train": 96, "validation": 96, "test": 3}
+    manifest = write_dataset(
+        context, tmp_path / "manifest", examples=examples, size=size, channels=3
+    )
+    train = open_examples(manifest, "train", context.data(), scratch=tmp_path)
+    config = FinetuneConfig(backbone=backbone, epochs=10, dropout=0.0)
+    spec = BACKBONES[backbone].input_spec(manifest.image)
+    make_deterministic(config.seed)
+    model = build_model(config, spec, 3, weights="none")
+    # Judged by the very pictures that it is trained on.
+    history, best, _ = fine_tune(
+        model, config, spec, manifest, train=train, validation=train, events=Events("test")
+    )
+    kept = history[best - 1]
+    assert kept.accuracy > 0.6
+    assert kept.validation_accuracy > kept.accuracy - 0.1
