@@ -1,6 +1,7 @@
 """What finetune is told, and what is known of each backbone without loading it."""
 
 import dataclasses
+from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -15,6 +16,11 @@ from components.common.training_config import (
     Optimizer,
     Positive,
 )
+from components.common.wording import listing
+
+KERAS_FILES = (".h5", ".hdf5")
+TORCH_FILES = (".pth", ".pt", ".bin")
+"""Which weights files are read, by how their names end."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +61,8 @@ class FinetuneConfig(StageConfig):
 
     backbone: BackboneName
     weights: str = "none"
-    """`imagenet`, `none`, or the path of a weights file (local or gs://)."""
+    """`imagenet`, `none`, or the path of a weights file (local or gs://): HDF5 without the top
+    (.h5), or for efficientnet_lite0 a state_dict of PyTorch (.pth)."""
     width: Annotated[float, Field(gt=0, le=2)] = 1.0
     """Width multiplier (alpha) of mobilenet_v2 and small_cnn."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
@@ -69,7 +76,7 @@ class FinetuneConfig(StageConfig):
     optimizer: Optimizer = Optimizer()
     augment: Augment = Augment()
     """Of the last phase alone: a head that is trained ahead of unfreeze sees pictures as they
-    are."""
+    are. Leave out flips where left and right tell classes apart: arrows, hands, text."""
     label_smoothing: LabelSmoothing = 0.0
     class_weights: ClassWeights = "none"
     early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
@@ -77,6 +84,25 @@ class FinetuneConfig(StageConfig):
     mixed_precision: Literal["auto", "off"] = "off"
     """auto: where the device has it."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+    @model_validator(mode="after")
+    def _weights_can_be_read(self) -> Self:
+        suffix = PurePosixPath(self.weights).suffix
+        if self.weights in ("none", "imagenet", "") or suffix in KERAS_FILES:
+            return self
+        if suffix not in TORCH_FILES:
+            raise ValueError(
+                f"weights {self.weights}: no file of weights that is read; give none, imagenet, "
+                f"an HDF5 file ({listing(KERAS_FILES)}), as save_weights('weights.h5') writes it "
+                "of a Keras model that a TensorFlow checkpoint was loaded into, or for "
+                f"efficientnet_lite0 a file of PyTorch ({listing(TORCH_FILES)})"
+            )
+        if self.backbone != "efficientnet_lite0":
+            raise ValueError(
+                f"weights {self.weights}: files of PyTorch are read for efficientnet_lite0 alone; "
+                f"give an HDF5 file of {self.backbone} (.h5)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _width_is_taken(self) -> Self:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from components.common.errors import UserError
 from components.common.keras import keras
-from components.finetune.config import FinetuneConfig
+from components.finetune.config import TORCH_FILES, FinetuneConfig
 from components.finetune.torch_weights import read_torch_weights
 
 _APPLICATIONS = {
@@ -55,7 +55,7 @@ def assign_pretrained(model: Any, config: FinetuneConfig, weights: str) -> None:
     try:
         if weights == "imagenet":
             backbone.set_weights(_download(config, backbone.input_shape[1:]))
-        elif Path(weights).suffix == ".pth":
+        elif Path(weights).suffix in TORCH_FILES:
             assign_torch_weights(backbone, read_torch_weights(Path(weights)))
         else:
             backbone.load_weights(weights)

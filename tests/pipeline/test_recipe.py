@@ -186,6 +186,24 @@ def test_paths_in_a_recipe_are_relative_to_its_file_and_in_an_override_to_the_wo
     assert load_recipe(path, ["data={folder: photos}"]).data.folder == str(elsewhere / "photos")
 
 
+@pytest.mark.parametrize(
+    ("backbone", "weights", "reason"),
+    [
+        ("mobilenet_v2", "model.ckpt.index", "an HDF5 file (.h5 and .hdf5)"),
+        ("mobilenet_v2", "saved_model", "TensorFlow checkpoint"),
+        ("mobilenet_v2", "weights.pth", "for efficientnet_lite0 alone"),
+    ],
+)
+def test_weights_that_are_not_read_are_refused_by_their_name(
+    tmp_path: Path, backbone: str, weights: str, reason: str
+) -> None:
+    (tmp_path / weights).write_text("weights")
+    data = "name: mine\ndata: {sample: digits, image_size: 32}\n"
+    text = f"{data}train: {{backbone: {backbone}, weights: {weights}}}\n"
+    with pytest.raises(UserError, match=re.escape(reason)):
+        load_recipe(write(tmp_path, text))
+
+
 def test_validate_is_told_what_budgets_and_training_ask_of_the_data(tmp_path: Path) -> None:
     def told(text: str) -> ValidateConfig:
         recipe = load_recipe(write(tmp_path, MINIMAL + text))
