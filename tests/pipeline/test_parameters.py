@@ -10,7 +10,7 @@ from google.protobuf import json_format, struct_pb2
 from components.common.errors import UserError
 from components.common.run_context import RunContext
 from components.publish.config import PublishConfig
-from pipeline.parameters import MOST_BYTES, run_parameters
+from pipeline.parameters import MOST_BYTES, run_parameters, size_bytes
 from pipeline.recipe import load_recipe
 from pipeline.runs import create_run
 from pipeline.target import load_target
@@ -68,7 +68,7 @@ def test_a_recipe_that_would_be_changed_on_the_way_is_refused(
 ) -> None:
     with pytest.raises(UserError) as refused:
         load_recipe("digits", [override], locations="open")
-    for word in ("digits.yaml", *words):
+    for word in (f"digits --set {override}: ", *words):
         assert word in str(refused.value)
 
 
@@ -119,7 +119,10 @@ def test_the_longest_text_is_named_be_it_a_list_or_in_the_context() -> None:
 
 def test_what_is_just_short_enough_goes_through() -> None:
     recipe = load_recipe("digits")
-    left = MOST_BYTES - len(json.dumps(run_parameters(recipe, CONTEXT)))
+    left = MOST_BYTES - size_bytes(run_parameters(recipe, CONTEXT))
     # A description goes to publish, and with the whole recipe to the report.
     described = recipe.model_copy(update={"description": "x" * (left // 2 - 100)})
     assert run_parameters(described, CONTEXT)
+    # Go writes a < in six characters.
+    with pytest.raises(UserError, match="the longest text is description"):
+        run_parameters(recipe.model_copy(update={"description": "<" * (left // 4)}), CONTEXT)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.parameters import MOST_BYTES, run_parameters
+from pipeline.parameters import MOST_BYTES, run_parameters, size_bytes
 from pipeline.recipe import load_recipe
 from pipeline.target import load_target
 from tests.pipeline.workflow_model import Node, executor_inputs, nodes_of
@@ -65,12 +65,13 @@ def test_with_the_most_parameters_a_task_is_still_started_and_the_workflow_store
     """A task is given all of its input in one argument, of which Linux takes 128 KiB."""
     recipe, target = load_recipe("digits"), load_target(str(TARGET))
     context = target.context("20260102-030405-0a1b2c", recipe)
-    left = MOST_BYTES - len(json.dumps(run_parameters(recipe, context)))
+    left = MOST_BYTES - size_bytes(run_parameters(recipe, context))
     recipe = recipe.model_copy(update={"description": "x" * (left // 2 - 100)})
     parameters = run_parameters(recipe, context) | {"candidate_ids": ["pruned-int8"] * 20}
     pipeline, platforms = documents
     inputs = executor_inputs(pipeline, parameters)
     assert len(json.dumps(inputs["report"])) > 60_000
-    for given in [parameters, *inputs.values()]:
+    runtime = {"parameterValues": parameters, "gcsOutputDirectory": "gs://bucket/" + "x" * 1024}
+    for given in [runtime, *inputs.values()]:
         subprocess.run(["true", json.dumps(given)], check=True)
     assert len(json.dumps([parameters, pipeline, platforms])) < 1 << 20
