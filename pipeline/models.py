@@ -256,7 +256,10 @@ def _versions(model: Registry) -> Iterator[ListedVersion]:
 
 def _read(model: Registry, version: str, document: type[D]) -> D:
     name = model.uri(version, document.file_name)
-    return document.parse(model.read(version, document.file_name), name=name)
+    try:
+        return document.parse(model.read(version, document.file_name), name=name)
+    except FileNotFoundError as error:
+        raise DamagedError(f"{name}: is missing; restore it, or show another version") from error
 
 
 def _figures(before: Release, after: Release) -> Iterator[Change]:

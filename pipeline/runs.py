@@ -27,8 +27,9 @@ from components.common.documents import (
     TaskResult,
 )
 from components.common.errors import DamagedError, UserError, pass_over
+from components.common.locks import LockedError, hold_lock
 from components.common.run_context import RunContext
-from components.common.storage import read_whole_file
+from components.common.storage import open_regular_file, read_whole_file
 from pipeline.parameters import run_parameters
 from pipeline.placeholders import refuse_placeholders
 from pipeline.recipe import Recipe
@@ -115,7 +116,7 @@ class RunFolder:
     @contextlib.contextmanager
     def lock(self, *, wait: bool = True) -> Iterator[None]:
         """Holds the run's lock, which the system lets go of when this process ends."""
-        with (self.path / RunDescription.file_name).open("rb") as file:
+        with open_regular_file(self.path / RunDescription.file_name) as file:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield
 
@@ -169,8 +170,7 @@ def create_run(
 @contextlib.contextmanager
 def data_root_in_use(data_root: Path) -> Iterator[None]:
     """Keeps `cache prune` from deleting while a run lasts; any number of runs may last."""
-    with _lock_file(data_root).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
+    with hold_lock(_lock_file(data_root), shared=True):
         yield
 
 
@@ -181,10 +181,10 @@ def data_root_alone(data_root: Path) -> Iterator[None]:
     Raises:
       UserError: a run is going on.
     """
-    with _lock_file(data_root).open("w") as lock:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            stack.enter_context(hold_lock(_lock_file(data_root), patience_s=0))
+        except LockedError as error:
             raise UserError(
                 f"{data_root}: a run is going on there; wait for its end (`litesmith runs list`)"
             ) from error

@@ -12,7 +12,6 @@ or always content-addressed, so that it does not matter who wins.
 import contextlib
 import dataclasses
 import errno
-import fcntl
 import os
 import shutil
 import stat
@@ -25,6 +24,7 @@ from typing import BinaryIO, Protocol
 import google_crc32c
 
 from components.common.errors import DamagedError, UserError
+from components.common.locks import hold_lock
 
 ABSENT = 0
 """The generation of an object that does not exist."""
@@ -149,11 +149,15 @@ def open_regular_file(path: Path) -> BinaryIO:
     Raises:
       FileNotFoundError: there is none, or it is something else.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
+    file = open(path, "rb", opener=_open_at_once)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
         raise FileNotFoundError(errno.ENOENT, "no file", str(path))
-    return os.fdopen(descriptor, "rb")
+    return file
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def read_whole_file(path: Path, *, max_bytes: int = SMALL_BYTES) -> bytes:
@@ -306,8 +310,7 @@ class LocalStorage:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        with Path(self.root, f"{_OWN}lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with hold_lock(Path(self.root, f"{_OWN}lock")):
             yield
 
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import pipeline.results
 import pytest
 from pydantic import BaseModel
 
 import components.preprocess.ledger
+import pipeline.ci
 import pipeline.runs
 from components.common.digests import canonical_json
 from components.common.documents import Document, Outcome, Record
@@ -21,7 +21,7 @@ from components.common.errors import DamagedError
 from components.common.storage import SMALL_BYTES
 
 MUTATIONS = 1000
-OURS = (components.preprocess.ledger, pipeline.runs)  # They declare some more.
+OURS = (components.preprocess.ledger, pipeline.ci, pipeline.runs)  # They declare some more.
 
 
 def subclasses(kind: type) -> Iterator[type]:
