@@ -5,7 +5,7 @@ and checked in one place. This module adds what no single stage can check: combi
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -27,7 +27,7 @@ from components.quantize.config import QuantizeConfig
 from components.report.config import DrawnBudgets, ReportConfig
 from components.validate.config import ValidateConfig
 from pipeline.placeholders import refuse_placeholders
-from pipeline.refusals import explain_problems
+from pipeline.refusals import explain_problems, section_classes
 from pipeline.yaml_files import parse_yaml, read_yaml, write_yaml
 
 SHIPPED = Path(__file__).with_name("recipes")
@@ -229,6 +229,7 @@ def load_recipe(
         values = _overlay(values, _locate(_parse_override(override), Path.cwd()))
     source = " ".join([name_or_path, *(f"--set {override}" for override in overrides)])
     refuse_placeholders(values, source=source)
+    _refuse_filled_in(values, source)
     recipe = _validate(values, source)
     if locations != "open" and not recipe.data.has_source():
         raise UserError(
@@ -266,6 +267,9 @@ def recipe_path(name_or_path: str) -> Path:
 def recipe_schema() -> dict[str, Any]:
     """Returns the JSON Schema of a recipe file, the `tiny` section included."""
     schema = Recipe.model_json_schema(by_alias=True)
+    for section, key in _filled_in():
+        stated = schema["properties"][section]["$ref"].rpartition("/")[2]
+        del schema["$defs"][stated]["properties"][key]
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["properties"]["tiny"] = {
         "type": "object",
@@ -350,6 +354,24 @@ def check_locations(recipe: Recipe) -> None:
             raise UserError(
                 f"{section}.{key}: there is no {kind} {location!r}; give its path, in the "
                 f"recipe or by --set {section}.{key}=PATH"
+            )
+
+
+def _filled_in() -> Iterator[tuple[str, str]]:
+    """Yields section and key of each value that is no user's to state."""
+    for name, field in Recipe.model_fields.items():
+        for section in section_classes(field.annotation):
+            if issubclass(section, StageConfig):
+                yield from ((field.alias or name, key) for key in sorted(section.filled_in))
+
+
+def _refuse_filled_in(values: Mapping[str, Any], source: str) -> None:
+    for section, key in _filled_in():
+        stated = values.get(section)
+        if isinstance(stated, dict) and key in stated:
+            raise UserError(
+                f"{source}: the recipe is refused\n"
+                f"  {section}.{key}: is filled in from the rest of the recipe; remove it"
             )
 
 

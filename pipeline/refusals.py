@@ -62,7 +62,7 @@ def _follow(location: Sequence[str | int], model: Any) -> tuple[list[str], Model
       that its last key is one of; and those that may stand there.
     """
     parts: list[str] = []
-    beside, below = list[type[BaseModel]](), list(_models(model))
+    beside, below = list[type[BaseModel]](), list(section_classes(model))
     for part in location:
         if part == "[key]":  # What is wrong is the name itself.
             continue
@@ -74,16 +74,16 @@ def _follow(location: Sequence[str | int], model: Any) -> tuple[list[str], Model
         annotations = [_fields(each)[part] for each in below if part in _fields(each)]
         beside = below
         if annotations:  # Else a number in a list, or a name in a mapping.
-            below = [each for annotation in annotations for each in _models(annotation)]
+            below = [each for annotation in annotations for each in section_classes(annotation)]
     return parts, beside, below
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def section_classes(annotation: Any) -> Iterator[type[BaseModel]]:
     """Yields the classes of sections in an annotation: a class, a union, a list of them."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in typing.get_args(annotation):
-        yield from _models(inner)
+        yield from section_classes(inner)
 
 
 def _fields(model: type[BaseModel]) -> Mapping[str | int, Any]:

@@ -343,6 +343,17 @@ def test_unknown_recipe_is_refused_with_the_shipped_ones() -> None:
         load_recipe("digts")
 
 
+def test_what_the_recipe_fills_in_is_no_users_to_state() -> None:
+    schema = recipe_schema()
+    for key in ("validate.model_name", "budgets.balanced", "report.recipe"):
+        with pytest.raises(UserError, match=f"{key}: is filled in"):
+            load_recipe("digits", [f"{key}=x"])
+        section, name = key.split(".")
+        reference = schema["properties"][section]["$ref"].rpartition("/")[2]
+        assert name not in schema["$defs"][reference]["properties"]
+        assert name not in (parse_yaml(load_recipe("digits").to_yaml())[section] or {})
+
+
 def test_a_folder_in_a_recipes_place_is_told_from_one(pictures: Path) -> None:
     with pytest.raises(UserError, match=f"litesmith run folder --set data.folder={pictures}"):
         load_recipe(str(pictures))
