@@ -77,7 +77,10 @@ def _read_survey(folder: Path) -> Iterator[Finding]:
 def _counts(manifest: DatasetManifest) -> str:
     splits = ", ".join(f"{manifest.splits[split].examples} {split}" for split in SPLITS)
     rejected = ", ".join(f"{count} {reason}" for reason, count in manifest.rejects.items())
-    return f"{splits}, of {len(manifest.class_names)} classes; left out: {rejected or 'none'}"
+    litter = ", ".join(f"{count} {kind}" for kind, count in manifest.passed_over.items())
+    passed_over = f"; passed over: {litter}" if litter else ""
+    classes = len(manifest.class_names)
+    return f"{splits}, of {classes} classes; left out: {rejected or 'none'}{passed_over}"
 
 
 def try_model(recipe: Recipe) -> Iterator[Finding]:

@@ -59,6 +59,7 @@ def _look(task: Task[PreprocessConfig]) -> None:
         statistics=PixelStatistics(mean=(), std=(), histogram=()),
         rejects=count_rejects(inventory.rejects),
         notes=dict(Counter(note.kind for note in inventory.notes)),
+        passed_over=inventory.listing.passed_over,
         records=len(inventory.listing.records),
         slices=(),
         lineage=task.lineage,

@@ -35,7 +35,7 @@ def _compute(task: Task[ValidateConfig]) -> None:
         task.config,
         blessed=_blessed_manifest(task.context, task.config.model_name),
         read_ids=lambda split: (example.id for example in read_examples(manifest, split, storage)),
-        read_groups=Membership.read(task.inputs["dataset"]).groups_of,
+        read_groups=lambda ids: Membership.read(task.inputs["dataset"]).groups_of(ids),
         notes=notes,
     )
     for finding in findings:
