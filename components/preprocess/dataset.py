@@ -46,58 +46,82 @@ def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping
     for split in assignment.carved:
         print(f"no record states {split}: it is taken out of the training records", flush=True)
     plans = plan_shards(inventory.examples, assignment, training_shards=config.shards)
-    spec, class_names = _picture_spec(config), inventory.listing.class_names
-    tasks = [
-        make_task(plan, class_names=class_names, spec=spec, compression=config.compression)
-        for plan in plans
-    ]
     started = time.monotonic()
-    records, written = _write_shards(task, inventory, tasks)
-    copies = find_copies(tasks, records, class_names)
-    if copies.left_out:
-        plans = leave_out(plans, copies.left_out)
-        tasks = [
-            make_task(plan, class_names=class_names, spec=spec, compression=config.compression)
-            for plan in plans
-        ]
-        changed = [shard for shard in tasks if shard.path not in records]
-        records_without, written_again = _write_shards(task, inventory, changed)
-        records, written = {**records, **records_without}, [*written, *written_again]
+    shards = _write_distinct(task, inventory, plans)
     seconds = time.monotonic() - started
-    inventory = _with_findings(inventory, tasks, records, copies)
-    rejects = collect_rejects(inventory, tasks, records)
+    inventory = _with_findings(inventory, shards)
+    rejects = collect_rejects(inventory, shards.tasks, shards.records)
     _check_rejects(task, inventory, rejects)
-    manifest = build_manifest(config, inventory, tasks, records, lineage=task.lineage)
+    manifest = build_manifest(config, inventory, shards.tasks, shards.records, lineage=task.lineage)
     manifest.write(task.output)
     (task.output / "rejects.jsonl").write_text(rejects_to_jsonl(rejects), encoding="utf-8")
     (task.output / "notes.jsonl").write_text(notes_to_jsonl(inventory.notes), encoding="utf-8")
-    _write_membership(task, plans)
-    pictures = sum(len(shard.members) for shard in written)
+    _write_membership(task, shards.plans)
+    pictures = sum(len(shard.members) for shard in shards.made)
+    made = {shard.path for shard in shards.made}
     return {
         "pictures": float(pictures),
         "pictures_per_s": pictures / seconds,
-        "shards_written": float(len(written)),
-        "shards_kept": float(len(tasks) - len(written)),
+        "shards_written": float(len(made)),
+        "shards_kept": float(sum(shard.path not in made for shard in shards.tasks)),
     }
 
 
-def _with_findings(
-    inventory: Inventory,
-    tasks: Sequence[ShardTask],
-    records: Mapping[str, ShardRecord],
-    copies: Copies,
-) -> Inventory:
+@dataclasses.dataclass(frozen=True)
+class _Shards:
+    """The shards of a data set, no picture of which stands in two splits."""
+
+    plans: Sequence[ShardPlan]
+    tasks: Sequence[ShardTask]
+    records: Mapping[str, ShardRecord]
+    """By the shard's path."""
+    made: Sequence[ShardTask]
+    """What was not there yet, some of it with copies that are left out of the shards."""
+    copies: Copies
+
+
+def _write_distinct(
+    task: Task[PreprocessConfig], inventory: Inventory, plans: Sequence[ShardPlan]
+) -> _Shards:
+    """Makes all shards, and those again, without the copies, that hold another split's pictures."""
+    tasks = _make_tasks(task, inventory, plans)
+    records, made = _write_shards(task, inventory, tasks)
+    copies = find_copies(tasks, records, inventory.listing.class_names)
+    if copies.left_out:
+        plans = leave_out(plans, copies.left_out)
+        tasks = _make_tasks(task, inventory, plans)
+        changed = [shard for shard in tasks if shard.path not in records]
+        further, made_again = _write_shards(task, inventory, changed)
+        records, made = {**records, **further}, [*made, *made_again]
+    return _Shards(plans, tasks, records, made, copies)
+
+
+def _make_tasks(
+    task: Task[PreprocessConfig], inventory: Inventory, plans: Sequence[ShardPlan]
+) -> list[ShardTask]:
+    return [
+        make_task(
+            plan,
+            class_names=inventory.listing.class_names,
+            spec=_picture_spec(task.config),
+            compression=task.config.compression,
+        )
+        for plan in plans
+    ]
+
+
+def _with_findings(inventory: Inventory, shards: _Shards) -> Inventory:
     """Returns the inventory with what only decoding shows of pictures that can be decoded."""
-    paths = {member.id: member.path for task in tasks for member in task.members}
+    paths = {member.id: member.path for task in shards.tasks for member in task.members}
     notes = (
         Note(paths[note.id], note.kind, note.detail)
-        for task in tasks
-        for note in records[task.path].notes
+        for task in shards.tasks
+        for note in shards.records[task.path].notes
     )
     return dataclasses.replace(
         inventory,
-        rejects=tuple(sorted([*inventory.rejects, *copies.rejects])),
-        notes=tuple(sorted([*inventory.notes, *notes, *copies.notes])),
+        rejects=tuple(sorted([*inventory.rejects, *shards.copies.rejects])),
+        notes=tuple(sorted([*inventory.notes, *notes, *shards.copies.notes])),
     )
 
 

@@ -84,6 +84,7 @@ def test_what_is_left_out_does_not_depend_on_what_was_there_before(tmp_path):
     grown = preprocess(tmp_path, folder=str(source), max_reject_share=1)
     assert last_result(tmp_path).record.measurements["shards_kept"] > 0
     fresh = preprocess(tmp_path / "fresh", folder=str(source), max_reject_share=1)
+    assert last_result(tmp_path / "fresh").record.measurements["shards_kept"] == 0
     assert grown == fresh
     assert files(tmp_path / "dataset") == files(tmp_path / "fresh" / "dataset")
     for split in SPLITS:
