@@ -134,6 +134,11 @@ def test_a_file_names_recipes_and_targets_beside_it(tmp_path: Path) -> None:
         ("recipe: digits", "recipe: numbers", "schedule nightly: numbers: there is no such recipe"),
         ("catch_up: true", "window_days: 7", "window_days and the recipe's location go together"),
         ("interval_s: 21600", "interval_s: 10000000000000", "interval_s: must be less"),
+        (
+            "start: 2026-01-01T00:00:00Z",
+            "start: 2026-01-02T00:00:00Z\n    end: 2026-01-01T00:00:00Z",
+            "does not lie after start",
+        ),
         ("2026-01-01T", "9999-01-01T", "schedules.0.start: must be less than 2100"),
         ("train.epochs=2", "train.epochs=many", "schedule nightly: "),
         ("target: prod", "target: staging", "no target file of that name"),
@@ -378,17 +383,20 @@ def test_a_server_that_would_end_the_run_is_not_asked_to(target: Any, server: Kf
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("start", "changes", "told"),
     [
-        ({"start": YESTERDAY}, f"the latest run that it missed since {YESTERDAY}"),
-        ({"start": YESTERDAY, "catch_up": True}, f"every run that it missed since {YESTERDAY}"),
-        ({"start": TOMORROW}, None),
-        ({"start": YESTERDAY, "enabled": False}, None),
-        ({}, None),
+        (YESTERDAY, {}, f"the latest run that it missed since {YESTERDAY}"),
+        (YESTERDAY, {"catch_up": True}, f"every run that it missed since {YESTERDAY}"),
+        (TOMORROW, {}, None),
+        (YESTERDAY, {"enabled": False}, None),
+        (None, {}, None),
     ],
+    ids=["latest", "every", "to come", "off", "no start"],  # The same in all workers of xdist.
 )
-def test_what_starts_at_once_is_told_before(changes: dict[str, Any], told: str | None) -> None:
-    (change,) = plan([want(**changes)], [])
+def test_what_starts_at_once_is_told_before(
+    start: datetime | None, changes: dict[str, Any], told: str | None
+) -> None:
+    (change,) = plan([want(start=start, **changes)], [])
     if told is None:
         assert change.reason == "is not on the cluster"
     else:
