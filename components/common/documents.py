@@ -349,6 +349,8 @@ class ModelBundle(Document):
     sparsity: tuple[LayerSparsity, ...] = ()
     """Per kernel; empty for a model that was not pruned."""
     target_sparsity: float | None = None
+    faults: tuple[str, ...] = ()
+    """What is wrong with the training, in whole sentences without a full stop."""
     lineage: Lineage
 
 
@@ -402,6 +404,8 @@ class Candidate(Document):
     model: TFLiteModel | None
     failure: str | None
     """One or two sentences where the model could not be made."""
+    training_faults: tuple[str, ...] = ()
+    """Of the bundle that it was made from."""
     lineage: Lineage
 
 

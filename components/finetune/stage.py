@@ -31,6 +31,7 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     from components.common.strategy import open_strategy
     from components.common.tensorboard import open_board
     from components.common.training import make_deterministic, native_precision
+    from components.common.training_findings import find_training_faults
     from components.finetune.fine_tuning import (
         build_model,
         describe_architecture,
@@ -72,6 +73,9 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
             model = in_float32(model, config, spec)
         save_predictions(model, task.output, manifest, storage, spec=spec, scratch=scratch)
     save_weights(model, task.output)
+    faults = find_training_faults(history, best_epoch, manifest)
+    for fault in faults:
+        print(f"warn: training: {fault}", flush=True)
     ModelBundle(
         task=manifest.task,
         class_names=manifest.class_names,
@@ -81,6 +85,7 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
         frozen_layers=frozen,
         history=history,
         best_epoch=best_epoch,
+        faults=faults,
         lineage=task.lineage,
     ).write(task.output)
     return clock.measurements()

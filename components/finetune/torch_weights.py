@@ -46,7 +46,7 @@ class _Kind:
         return np.dtype(self.dtype).itemsize
 
     def decode(self, data: bytes | memoryview, *, order: str) -> npt.NDArray[Any]:
-        values = np.frombuffer(data, np.dtype(self.dtype).newbyteorder(order))
+        values = np.frombuffer(data, np.dtype(f"{order}{self.dtype}"))
         if self is not _BFLOAT16:
             return values
         # The upper half of a float32.

@@ -178,11 +178,14 @@ def _power(case: Case, selection: _Selection) -> tuple[float | None, str]:
 
 
 def _notes(case: Case, selection: _Selection) -> Iterator[str]:
-    """Yields what is to be known of float32, of the winner, and of the blessed model."""
+    """Yields what is to be known of float32, the trainings, the winner, the blessed model."""
     worth, baseline = selection.worth, case.baseline
     if baseline is not None and _baseline_fails(worth):
         assert worth.constant is not None and worth.baseline is not None
         yield explain_constant_baseline(worth.constant, worth.baseline, baseline, case.budgets)
+    for source in ("dense", "pruned"):
+        of_source = (e.training_faults for e in case.entrants if e.source == source)
+        yield from (f"Of the {source} model: {fault}." for fault in next(of_source, ()))
     if (forgotten := _forgotten(case, selection)) and selection.winner is not None:
         yield warn_of_forgotten(selection.winner.candidate_id, forgotten)
     yield from _notes_on_blessed(case, selection)

@@ -50,6 +50,7 @@ class Entrant:
 
     Attributes:
       failure: why it could not be made or evaluated; then the fields below are None.
+      training_faults: what is wrong with the training of the model that it was made from.
       latency_ms: p50 at one thread in this run's benchmark, None where it is missing.
       correct: bool [n], aligned with the TestSplit.
     """
@@ -62,6 +63,7 @@ class Entrant:
     accuracy: Estimate | None = None
     latency_ms: float | None = None
     correct: Correct | None = None
+    training_faults: tuple[str, ...] = ()
 
     @property
     def measured_model(self) -> TFLiteModel:
@@ -127,6 +129,7 @@ def _enter(
         accuracy=evaluation.metrics.get("accuracy"),
         latency_ms=latency_ms,
         correct=correct,
+        training_faults=candidate.training_faults,
     )
 
 

@@ -27,6 +27,7 @@ def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
     from components.common.strategy import open_strategy, read_variables, write_variables
     from components.common.tensorboard import open_board
     from components.common.training import make_deterministic
+    from components.common.training_findings import find_training_faults
     from components.prune.pruning import prune_model
 
     config = task.config
@@ -59,10 +60,14 @@ def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
             write_variables(model.weights, read_variables(pruned.model.weights))
         save_predictions(model, task.output, manifest, storage, spec=dense.input, scratch=scratch)
     save_weights(model, task.output)
+    faults = find_training_faults(pruned.history, pruned.best_epoch, manifest)
+    for fault in faults:
+        print(f"warn: training: {fault}", flush=True)
     dense.model_copy(
         update={
             "history": pruned.history,
             "best_epoch": pruned.best_epoch,
+            "faults": faults,
             "sparsity": pruned.sparsity,
             "target_sparsity": config.final_sparsity,
             "lineage": task.lineage,

@@ -67,6 +67,7 @@ def _compute(task: Task[CandidateConfig]) -> None:
         class_names=bundle.class_names,
         model=model,
         failure=failure,
+        training_faults=bundle.faults,
         lineage=task.lineage,
     ).write(task.output)
 

@@ -34,6 +34,7 @@ class Training:
     epochs: tuple[Epoch, ...]
     phases: tuple[Phase, ...]
     best: Epoch | None
+    faults: tuple[str, ...] = ()
 
     @property
     def prunes(self) -> bool:
@@ -106,6 +107,7 @@ def _training(title: str, bundle: ModelBundle) -> Training:
         epochs=bundle.history,
         phases=tuple(phases),
         best=next((e for e in bundle.history if e.epoch == bundle.best_epoch), None),
+        faults=bundle.faults,
     )
 
 

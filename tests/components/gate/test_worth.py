@@ -1,5 +1,7 @@
 """Candidates that lose nothing against float32, and are of no use all the same."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -205,3 +207,15 @@ def test_candidates_no_better_than_a_constant_answer_are_seldom_blessed(
         blessed += decide_on(*entrants, labels=labels, **budgets).winner is not None
     # Three standard errors of 5 %.
     assert blessed / draws <= 0.05 + 3 * (0.05 * 0.95 / draws) ** 0.5
+
+
+def test_what_was_wrong_with_a_training_is_told_once_with_the_verdict():
+    labels = np.arange(399) % 3
+    correct = predict(labels, hits={0: 120, 1: 120, 2: 120})
+    faulty = {"training_faults": ("Its loss exploded",)}
+    entrants = [
+        dataclasses.replace(make_entrant(id_, correct), **(faulty if "pruned" in id_ else {}))
+        for id_ in ("float32", "int8", "pruned-float32", "pruned-int8")
+    ]
+    decision = decide_on(*entrants, labels=labels)
+    assert decision.notes == ("Of the pruned model: Its loss exploded.",)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from components.common.documents import BASELINE_ID, Finding
+from components.common.documents import BASELINE_ID, Finding, ModelBundle
 from components.report import formats, stage
 from components.report.config import ReportConfig
 from tests.components.report.fabricate import TEST_EXAMPLES, Fabricated, fabricate
@@ -209,6 +209,15 @@ def test_data_section_shows_splits_rejects_and_findings(
     assert "test 450 2" in page.row("test")
     assert "truncated 1 a/1.jpg ends early" in page.row("truncated")
     assert "Shares differ by 0.14." in text
+
+
+def test_what_was_wrong_with_a_training_stands_where_it_is_shown(tmp_path: Path) -> None:
+    run = fabricate(tmp_path)
+    folder = run.artifacts["dense"]
+    assert isinstance(folder, Path)
+    bundle = ModelBundle.read(folder)
+    bundle.model_copy(update={"faults": ("The training loss exploded",)}).write(folder)
+    assert "The training loss exploded." in render(run, tmp_path).text("training")
 
 
 def test_sparsity_is_joined_with_what_was_counted(blessed: tuple[Fabricated, Parsed]) -> None:
