@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from components.common.digests import tree_digest
 from components.common.documents import (
     Benchmark,
     Candidate,
@@ -14,6 +15,7 @@ from components.common.documents import (
     DatasetManifest,
     Evaluation,
     Latency,
+    Lineage,
     Machine,
     Record,
     Scheme,
@@ -28,6 +30,7 @@ from components.common.predictions import (
     write_evaluation_predictions,
 )
 from components.common.run_context import RunContext
+from components.common.stage import input_digest
 from tests.releases import describe_model
 from tests.synthetic import CLASS_NAMES, LINEAGE, write_dataset
 
@@ -71,7 +74,13 @@ def predict_test_split(
     )
 
 
-def write_evaluation(folder: Path, candidate_id: str, predictions: Predictions) -> Evaluation:
+def measured_from(**inputs: str) -> Lineage:
+    return LINEAGE.model_copy(update={"inputs": inputs})
+
+
+def write_evaluation(
+    folder: Path, candidate_id: str, predictions: Predictions, *, lineage: Lineage = LINEAGE
+) -> Evaluation:
     labels, predicted = predictions.labels, predicted_classes(predictions.probabilities)
     confusion = confusion_matrix(labels, predicted, len(CLASS_NAMES))
     classes = [
@@ -93,14 +102,16 @@ def write_evaluation(folder: Path, candidate_id: str, predictions: Predictions) 
         per_slice=(),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         keras=None,
-        lineage=LINEAGE,
+        lineage=lineage,
     )
     evaluation.write(folder)
     write_evaluation_predictions(folder, predictions)
     return evaluation
 
 
-def write_benchmark(folder: Path, p50_ms: Mapping[str, float]) -> Benchmark:
+def write_benchmark(
+    folder: Path, p50_ms: Mapping[str, float], *, lineage: Lineage = LINEAGE
+) -> Benchmark:
     benchmark = Benchmark(
         machine=Machine(cpu_model="A machine", cores=2),
         candidates=tuple(
@@ -114,7 +125,7 @@ def write_benchmark(folder: Path, p50_ms: Mapping[str, float]) -> Benchmark:
             )
             for candidate_id, p50 in p50_ms.items()
         ),
-        lineage=LINEAGE,
+        lineage=lineage,
     )
     benchmark.write(folder)
     return benchmark
@@ -161,8 +172,10 @@ def write_measured_run(
     for seed, (id_, data) in enumerate(models.items()):
         write_candidate(folder / id_, id_, data)
         predictions = predict_test_split(context, manifest, correct, seed=seed)
-        write_evaluation(folder / f"{id_}-evaluation", id_, predictions)
-    write_benchmark(folder / "benchmark", dict.fromkeys(models, 1.0))
+        lineage = measured_from(candidate=tree_digest(folder / id_))
+        write_evaluation(folder / f"{id_}-evaluation", id_, predictions, lineage=lineage)
+    lineage = measured_from(candidates=input_digest([folder / id_ for id_ in models]))
+    write_benchmark(folder / "benchmark", dict.fromkeys(models, 1.0), lineage=lineage)
     return {
         "candidates": tuple(folder / id_ for id_ in models),
         "evaluations": tuple(folder / f"{id_}-evaluation" for id_ in reversed(models)),

@@ -14,9 +14,11 @@ from components.common.documents import (
     Decision,
     Document,
     Evaluation,
+    Lineage,
     Receipt,
     Release,
 )
+from components.common.errors import UserError
 from components.common.membership import FILE_NAME as MEMBERSHIP_FILE
 from components.common.receipts import collect_receipt, find_ancestors
 from components.common.registry import MODEL_FILE
@@ -37,6 +39,8 @@ def gather_release(
     folder, candidate = _find(Candidate, task.inputs["candidates"], decision.winner)
     _, evaluation = _find(Evaluation, task.inputs["evaluations"], decision.winner)
     benchmark = Benchmark.read(task.inputs["benchmark"])
+    _check_measured(evaluation.lineage, "candidate", tree_digest(folder))
+    _check_measured(benchmark.lineage, "candidates", task.lineage.inputs["candidates"])
     manifest = DatasetManifest.read(task.inputs["dataset"])
     receipt = collect_receipt(task.context)
     release = _describe(task, candidate, evaluation, benchmark, manifest)
@@ -67,6 +71,19 @@ def gather_release(
     files["model_card.html"] = render_html(facts).encode()
     files[REPORT_FILE] = task.inputs["page"].read_bytes()
     return release, (folder / MODEL_FILE).read_bytes(), files
+
+
+def _check_measured(lineage: Lineage, name: str, digest: str) -> None:
+    """Checks that figures were taken of what is published.
+
+    Raises:
+      UserError: they were taken of something else.
+    """
+    if lineage.inputs.get(name) != digest:
+        raise UserError(
+            f"{lineage.stage}: has measured another {name} than the one to be published, so "
+            "nothing is published; run again"
+        )
 
 
 def _find(document: type[D], folders: Sequence[Path], candidate_id: str) -> tuple[Path, D]:

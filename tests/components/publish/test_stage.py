@@ -12,6 +12,7 @@ from components.common.digests import tree_digest
 from components.common.documents import (
     Ancestry,
     Decision,
+    Evaluation,
     Published,
     Receipt,
     Record,
@@ -24,7 +25,7 @@ from components.gate import stage as gate
 from components.gate.config import GateConfig
 from components.publish import stage
 from components.publish.config import PublishConfig
-from tests.artifacts import make_record, write_measured_run
+from tests.artifacts import make_record, measured_from, write_candidate, write_measured_run
 from tests.releases import publish_and_bless
 from tests.synthetic import CLASS_NAMES, run_context
 
@@ -130,6 +131,23 @@ def test_what_was_changed_since_the_decision_is_not_published(run):
         message = TaskResult.parse(run.context.data().read("runs/test/tasks/publish.json")).message
         assert "was changed since the gate decided on it" in message
         path.write_bytes(before)
+    assert run.registry.releases() == ()
+
+
+@pytest.mark.parametrize("figures", ["evaluation", "benchmark"])
+def test_figures_of_another_model_are_not_published_with_this_one(run, figures):
+    data = MODELS["int8"].replace(b"i", b"I")
+    write_candidate(run.folder / "int8", "int8", data)
+    if figures == "benchmark":
+        folder = run.folder / "int8-evaluation"
+        lineage = measured_from(candidate=tree_digest(run.folder / "int8"))
+        Evaluation.read(folder).model_copy(update={"lineage": lineage}).write(folder)
+    run.decide()
+    with pytest.raises(SystemExit):
+        run.publish()
+    message = TaskResult.parse(run.context.data().read("runs/test/tasks/publish.json")).message
+    what = "candidate" if figures == "evaluation" else "candidates"
+    assert f"has measured another {what} than the one to be published" in message
     assert run.registry.releases() == ()
 
 
