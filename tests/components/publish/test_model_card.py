@@ -17,6 +17,7 @@ from components.common.documents import (
     DatasetManifest,
     Decision,
     Evaluation,
+    ImageSpec,
     Release,
 )
 from components.common.litert import Classifier
@@ -196,7 +197,10 @@ def test_the_example_classifies_a_picture(candidates, tmp_path, id_, fit, line):
 def test_the_code_reads_one_label_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "labels.txt").write_bytes("a\u2028b\x85c\rd\ne\n".encode())
     monkeypatch.chdir(tmp_path)
-    code = example_code(make_release(b"").model, {})
+    image = ImageSpec(
+        height=16, width=16, channels=1, encoding="png", fit="stretch", background="#ffffff"
+    )
+    code = example_code(make_release(b"").model, image)
     found: dict[str, list[str]] = {}
     exec(code[code.index("with open") : code.index("\n\npicture")], found)
     assert found["labels"][:2] == ["a\u2028b\x85c\rd", "e"]
