@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.common.errors import UserError
@@ -54,11 +54,13 @@ def test_a_value_means_what_it_seems_to_mean(text: str, value: object) -> None:
     assert (read, type(read)) == (value, type(value))
 
 
+@settings(deadline=None)
 @given(_VALUES)
 def test_what_is_written_is_read_as_the_same(values: Any) -> None:
     assert parse_yaml(write_yaml(values)) == values
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("ab1.:,-?[]{}\"'#&*!|>%@`\\ \n\t~<=u0x_e\u2028\x85\ufeff\0YAML")))
 def test_whatever_is_no_yaml_is_refused_in_words(text: str) -> None:
     try:
