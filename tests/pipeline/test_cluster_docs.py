@@ -55,7 +55,7 @@ def commands() -> list[str]:
     for placeholder, value in PLACEHOLDERS.items():
         whole = [command.replace(placeholder, value) for command in whole]
     ours = [command for command in whole if not command.startswith("make ")]
-    return [*ours, *sorted(IN_PASSING[each] for each in passing)]
+    return list(dict.fromkeys([*ours, *sorted(IN_PASSING[each] for each in passing)]))
 
 
 @pytest.fixture
