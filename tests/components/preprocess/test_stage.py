@@ -81,6 +81,31 @@ def test_removing_what_was_added_brings_the_first_answer_back(tmp_path):
     assert last_result(tmp_path).status == "cached"
 
 
+def test_litter_changes_what_is_told_and_no_example(tmp_path):
+    source = write_folder(tmp_path / "source")
+    before = preprocess(tmp_path, folder=str(source))
+    (source / "bar" / "Thumbs.db").touch()
+    after = preprocess(tmp_path, folder=str(source))
+    assert last_result(tmp_path).record.measurements["shards_written"] == 0
+    assert (before.passed_over, after.passed_over) == ({}, {"Thumbs.db": 1})
+    assert after.identity() == before.identity()
+
+
+def test_splits_that_folders_state_are_kept_and_the_one_they_lack_is_carved(tmp_path, capfd):
+    source = tmp_path / "source"
+    write_folder(source / "train", per_class=20)
+    for label, name in enumerate(("bar", "disc")):
+        (source / "test" / name).mkdir(parents=True)
+        (source / "test" / name / "1.png").write_bytes(shape_png(2 * label, 900))
+    manifest = preprocess(tmp_path, folder=str(source))
+    assert manifest.class_names == ("bar", "cross", "disc")
+    assert manifest.splits["test"].examples_per_class == (1, 0, 1)
+    assert all(manifest.splits["validation"].examples_per_class)
+    told = capfd.readouterr().out
+    assert "the folders state splits, and their sub-folders classes: test (test)" in told
+    assert "no record states validation: it is taken out of the training records" in told
+
+
 def test_where_the_data_lies_changes_nothing(tmp_path):
     source = write_folder(tmp_path / "source")
     first = preprocess(tmp_path, folder=str(source))
