@@ -50,6 +50,7 @@ def publish_and_bless(
     """Does what a run that nobody disturbs does."""
     _, generation = registry.blessed()
     documents = {"run.txt": run_id.encode(), **documents}
-    release = registry.publish(make_release(data, run_id=run_id), data, documents)
+    made = make_release(data, run_id=run_id).model_copy(update={"model_name": registry.model_name})
+    release = registry.publish(made, data, documents)
     registry.bless(release, run_id=run_id, generation=generation)
     return release
