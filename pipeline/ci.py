@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote
 
 from components.common.documents import (
     BlessedSummary,
@@ -20,7 +21,9 @@ from components.common.documents import (
     Verdict,
 )
 from components.common.errors import UserError
+from components.common.markdown import escape_markdown
 from components.common.run_context import RunContext
+from components.common.terminal import visible
 from pipeline.exit_codes import ExitCode
 from pipeline.run_end import RunEnd
 from pipeline.view import format_bytes, format_seconds
@@ -32,6 +35,8 @@ _TITLES: Mapping[ExitCode, str] = {
     ExitCode.INTERRUPTED: "interrupted",
     ExitCode.TERMINATED: "terminated",
 }
+
+_ADDRESS = "/:?#@!$&'*+,;=%~"  # May stand in an address, and ends no link in Markdown.
 
 
 class CiSummary(Document):
@@ -134,7 +139,8 @@ def summarize_refusal(recipe: str, message: str) -> CiSummary:
 
 def to_markdown(summary: CiSummary) -> str:
     """Returns the verdict and a table of the candidates beside the blessed model."""
-    lines = [f"## litesmith {summary.recipe}: {_title(summary)}", "", _escape(summary.message), ""]
+    title = f"## litesmith {escape_markdown(summary.recipe)}: {_title(summary)}"
+    lines = [title, "", escape_markdown(summary.message), ""]
     if summary.candidates:
         lines += [
             "| model | accuracy (95 %) | size | zipped | p50 | |",
@@ -143,11 +149,15 @@ def to_markdown(summary: CiSummary) -> str:
             "",
         ]
     failed = [task for task in summary.tasks if task.status == "failed"]
-    lines += [f"- **{task.task}** failed: {_escape(task.message)}" for task in failed]
+    lines += [
+        f"- **{escape_markdown(task.task)}** failed: {escape_markdown(task.message)}"
+        for task in failed
+    ]
     if summary.unread:
-        lines.append(f"- Not read from here: {_escape(summary.unread)}")
+        lines.append(f"- Not read from here: {escape_markdown(summary.unread)}")
     if summary.run_id is not None:
-        run = f"[{summary.run_id}]({summary.link})" if summary.link else f"`{summary.run_id}`"
+        name = escape_markdown(summary.run_id)
+        run = f"[{name}]({quote(summary.link, safe=_ADDRESS)})" if summary.link else f"`{name}`"
         cached = sum(task.status == "cached" for task in summary.tasks)
         seconds = sum(task.seconds for task in summary.tasks)
         lines.append(
@@ -165,7 +175,7 @@ def to_junit(summary: CiSummary) -> str:
     failures = sum(task.status == "failed" for task in cases) + (summary.exit_code != ExitCode.OK)
     suite = ElementTree.Element(
         "testsuite",
-        name=f"litesmith.{summary.recipe}",
+        name=visible(f"litesmith.{summary.recipe}"),
         tests=str(len(cases) + 1),
         failures=str(failures),
         errors="0",
@@ -180,10 +190,10 @@ def to_junit(summary: CiSummary) -> str:
     if summary.exit_code != ExitCode.OK:
         _fail(verdict, summary.message)
     else:
-        ElementTree.SubElement(verdict, "system-out").text = _printable(summary.message)
+        ElementTree.SubElement(verdict, "system-out").text = visible(summary.message)
     if summary.unread:
         unread = f"not read from here: {summary.unread}"
-        ElementTree.SubElement(verdict, "system-err").text = _printable(unread)
+        ElementTree.SubElement(verdict, "system-err").text = visible(unread)
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)
@@ -196,21 +206,16 @@ def _case(
     return ElementTree.SubElement(
         suite,
         "testcase",
-        classname=f"litesmith.{summary.recipe}",
-        name=name,
+        classname=visible(f"litesmith.{summary.recipe}"),
+        name=visible(name),
         time=f"{seconds:.3f}",
     )
 
 
 def _fail(case: ElementTree.Element, message: str) -> None:
-    text = _printable(message)
+    text = visible(message)
     first = text.splitlines()[0] if text else ""
     ElementTree.SubElement(case, "failure", message=first).text = text
-
-
-def _printable(text: str) -> str:
-    """Returns a text without the control characters that XML can't hold."""
-    return "".join(c for c in text if c in "\t\n" or ord(c) >= 32)
 
 
 def _title(summary: CiSummary) -> str:
@@ -223,12 +228,13 @@ def _rows(summary: CiSummary) -> Iterator[str]:
     for row in summary.candidates:
         won = row.candidate_id == summary.winner
         note = "**winner**" if won else ("meets the budgets" if row.accepted else row.reason)
-        name = f"**{row.candidate_id}**" if won else row.candidate_id
+        name = escape_markdown(row.candidate_id)
+        name = f"**{name}**" if won else name
         yield _row(name, row.accuracy, row.size_bytes, row.zipped_bytes, row.latency_ms, note)
     blessed = summary.blessed_before
     if blessed is not None:
         yield _row(
-            f"blessed before: {blessed.candidate_id} {blessed.version}",
+            escape_markdown(f"blessed before: {blessed.candidate_id} {blessed.version}"),
             blessed.accuracy,
             blessed.size_bytes,
             blessed.zipped_bytes,
@@ -248,9 +254,4 @@ def _row(
     shown = f"{accuracy.value:.3f} ({accuracy.low:.3f}–{accuracy.high:.3f})" if accuracy else "-"
     latency = f"{latency_ms:.2f} ms" if latency_ms is not None else "-"
     sizes = f"{format_bytes(size_bytes)} | {format_bytes(zipped_bytes)}"
-    return f"| {name} | {shown} | {sizes} | {latency} | {_escape(note)} |"
-
-
-def _escape(text: str) -> str:
-    """Returns a text as one line that a Markdown table can hold."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return f"| {name} | {shown} | {sizes} | {latency} | {escape_markdown(note)} |"

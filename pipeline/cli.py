@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from components.common.errors import UserError
 from components.common.storage import StorageError
+from components.common.terminal import say
 from pipeline.cluster_cli import (
     cluster_app,
     cluster_runs_app,
@@ -23,6 +23,7 @@ from pipeline.cluster_cli import (
     show_cluster_run,
     target_app,
 )
+from pipeline.console import open_console
 from pipeline.exit_codes import MEANINGS, ExitCode
 from pipeline.options import (
     DEFAULT_DATA_ROOT,
@@ -46,7 +47,6 @@ ModelOption = Annotated[
     typer.Option("--model", metavar="NAME", help="Which model, where the registry has several."),
 ]
 VersionArgument = Annotated[str, typer.Argument(metavar="VERSION")]
-_PLAIN_WIDTH = 120  # Of lines where there is no terminal to ask.
 _DAY_S = 86_400.0
 
 _EXIT_CODES = "\n\n".join(f"{code.value:>3}: {meaning}" for code, meaning in MEANINGS.items())
@@ -78,7 +78,7 @@ def main() -> None:
     try:
         app()
     except (UserError, StorageError) as error:
-        Console(stderr=True, soft_wrap=True).print(
+        open_console(stderr=True, soft_wrap=True).print(
             Text.assemble(("error:", "bold red"), f" {error}")
         )
         sys.exit(ExitCode.BAD_INPUT if isinstance(error, UserError) else ExitCode.UNEXPECTED)
@@ -111,7 +111,7 @@ def run(
         data_root=resolve_root(data_root),
         registry=resolve_registry(registry, data_root),
         command=sys.argv,
-        console=_console(),
+        console=open_console(),
         fresh=fresh,
     )
     raise typer.Exit(code)
@@ -149,7 +149,7 @@ def doctor(
         target=loaded_target,
         trial=trial,
     )
-    if not show_findings(_console(), findings):
+    if not show_findings(open_console(), findings):
         raise typer.Exit(ExitCode.BAD_INPUT)
 
 
@@ -164,7 +164,7 @@ def recipe_show(
     from pipeline.recipe_text import write_commented
 
     loaded = load_recipe(recipe, overrides, tiny=tiny, locations="open")
-    print(write_commented(loaded), end="")
+    say(write_commented(loaded), end="")
 
 
 @recipe_app.command("validate")
@@ -180,11 +180,11 @@ def recipe_validate(
     loaded = load_recipe(recipe, overrides, tiny=tiny, locations="open")
     check_locations(loaded)
     check_sufficiency(loaded)
-    print(f"{loaded.name}: fine; {len(loaded.candidate_ids())} candidates")
+    say(f"{loaded.name}: fine; {len(loaded.candidate_ids())} candidates")
     if not loaded.data.has_source():
-        print("A run is to be told where the pictures are: --set data.folder=PATH, or data.list")
+        say("A run is to be told where the pictures are: --set data.folder=PATH, or data.list")
         if loaded.smallest_margin() is not None:
-            print(f"The budgets take some {enough_records(loaded)} pictures to prove.")
+            say(f"The budgets take some {enough_records(loaded)} pictures to prove.")
 
 
 @recipe_app.command("new")
@@ -201,7 +201,7 @@ def recipe_new(
     from pipeline.recipe_new import copy_recipe, next_command
 
     path = copy_recipe(name, source=source, folder=Path.cwd())
-    print(f"{path.name} is written; edit it, then: {next_command(path)}")
+    say(f"{path.name} is written; edit it, then: {next_command(path)}")
 
 
 @recipe_app.command("schema")
@@ -209,7 +209,7 @@ def recipe_schema() -> None:
     """Print the JSON Schema of recipe files, for an editor to check them by."""
     from pipeline.recipe import recipe_schema as schema
 
-    print(json.dumps(schema(), indent=2))
+    say(json.dumps(schema(), indent=2))
 
 
 @runs_app.command("list")
@@ -228,9 +228,9 @@ def runs_list(
     if "://" in root:
         runs = [run for run in runs if run.describe().context.data_root == root]
     if not runs:
-        print(f"no run under {data_root} yet; start one with `litesmith run digits`")
+        say(f"no run under {data_root} yet; start one with `litesmith run digits`")
         return
-    _console().print(runs_table(runs))
+    open_console().print(runs_table(runs))
 
 
 @runs_app.command("show")
@@ -248,7 +248,7 @@ def runs_show(
     from pipeline.runs import find_run, local_folder
     from pipeline.tables import show_run
 
-    show_run(_console(), find_run(local_folder(_data_root(data_root)), run_id))
+    show_run(open_console(), find_run(local_folder(_data_root(data_root)), run_id))
 
 
 @cache_app.command("list")
@@ -260,9 +260,9 @@ def cache_list(data_root: DataRootOption = DEFAULT_DATA_ROOT) -> None:
 
     entries = list_entries(open_storage(_data_root(data_root)))
     if not entries:
-        print(f"nothing is stored under {data_root} yet")
+        say(f"nothing is stored under {data_root} yet")
         return
-    _console().print(entries_table(entries))
+    open_console().print(entries_table(entries))
 
 
 @cache_app.command("prune")
@@ -296,7 +296,7 @@ def cache_prune(
             dry_run=dry_run,
             spare_s=_DAY_S if in_bucket else 0.0,
         )
-    print(describe_pruned(pruned, dry_run=dry_run))
+    say(describe_pruned(pruned, dry_run=dry_run))
 
 
 @models_app.command("list")
@@ -314,9 +314,9 @@ def models_list(
         open_model(models, model)
     versions = list_versions(models, model)
     if not versions:
-        print(f"no model is published in {models.root} yet; make one with `litesmith run digits`")
+        say(f"no model is published in {models.root} yet; make one with `litesmith run digits`")
         return
-    _console().print(versions_table(versions))
+    open_console().print(versions_table(versions))
 
 
 @models_app.command("show")
@@ -331,7 +331,7 @@ def models_show(
     """Show a version: its figures, its classes, what it was made from."""
     from pipeline.models import details_view, show_version
 
-    _console().print(details_view(show_version(_model(model, registry, data_root), version)))
+    open_console().print(details_view(show_version(_model(model, registry, data_root), version)))
 
 
 @models_app.command("diff")
@@ -345,7 +345,9 @@ def models_diff(
     """Compare two versions: figures, data, configuration."""
     from pipeline.models import diff_versions, diff_view
 
-    _console().print(diff_view(diff_versions(_model(model, registry, data_root), before, after)))
+    open_console().print(
+        diff_view(diff_versions(_model(model, registry, data_root), before, after))
+    )
 
 
 @models_app.command("rollback")
@@ -361,7 +363,7 @@ def models_rollback(
     """Bless a version again."""
     from pipeline.models import roll_back, rollback_view
 
-    _console().print(rollback_view(roll_back(_model(model, registry, data_root), version)))
+    open_console().print(rollback_view(roll_back(_model(model, registry, data_root), version)))
 
 
 def _model(model: str | None, registry: str | None, data_root: str) -> "Registry":
@@ -376,11 +378,6 @@ def _data_root(data_root: str) -> str:
     if "://" not in root and not Path(root).is_dir():
         raise UserError(f"--data-root {data_root}: there is no such folder")
     return root
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=_PLAIN_WIDTH)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from components.common.errors import UserError
+from components.common.terminal import say
+from pipeline.console import open_console
 from pipeline.exit_codes import ExitCode
 from pipeline.options import (
     DEFAULT_DATA_ROOT,
@@ -43,7 +44,6 @@ target_app = typer.Typer(help="Look at targets: where a run is computed.", no_ar
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, or the one that KFP gave it.")
 ]
-_PLAIN_WIDTH = 120  # Of lines where there is no terminal to ask.
 
 
 @cluster_app.command("compile")
@@ -63,7 +63,7 @@ def compile_(
         from pipeline.compile import compile_dag
     text = compile_dag(prunes=loaded.prune is not None, target=where).yaml
     if output is None:
-        print(text, end="")
+        say(text, end="")
         return
     try:
         output.write_text(text, encoding="utf-8")
@@ -97,7 +97,7 @@ def submit(
 
         dag = compile_dag(prunes=loaded.prune is not None, target=where)
         run = cluster.submit(loaded, where.context(new_run_id(), loaded), dag)
-        print(f"{run.name} started: {run.link}")
+        say(f"{run.name} started: {run.link}")
         if wait:
             raise typer.Exit(_wait(cluster, run.kfp_id, run.name, target))
 
@@ -143,7 +143,7 @@ def ci(
         outputs.write(summarize_refusal(recipe, str(error)))
         raise
     outputs.write(summary)
-    print(to_markdown(summary), end="")
+    say(to_markdown(summary), end="")
     raise typer.Exit(summary.exit_code)
 
 
@@ -165,8 +165,8 @@ def runs_logs(
     from pipeline.pods import own_lines, read_logs
 
     for log in read_logs(where, run.kfp_id, stage, os.environ):
-        print(f"=== {log.stage} ({log.pod}, {log.phase.lower()})")
-        print(log.text if all_ else own_lines(log.text))
+        say(f"=== {log.stage} ({log.pod}, {log.phase.lower()})")
+        say(log.text if all_ else own_lines(log.text))
 
 
 @cluster_runs_app.command("cancel")
@@ -176,7 +176,7 @@ def runs_cancel(run_id: RunArgument, target: TargetOption) -> None:
         run = cluster.find(run_id)
         is_new = cluster.cancel(run)
     word = "is being cancelled" if is_new else "is being cancelled already"
-    print(f"{run.name}: {word}; finished stages are kept in the store")
+    say(f"{run.name}: {word}; finished stages are kept in the store")
 
 
 def list_cluster_runs(target: str, *, limit: int = 20) -> None:
@@ -188,7 +188,7 @@ def list_cluster_runs(target: str, *, limit: int = 20) -> None:
 
         runs = list(itertools.islice(cluster.runs(), limit))
         if not runs:
-            print(f"no run on {cluster.api.host} yet; start one with `litesmith submit`")
+            say(f"no run on {cluster.api.host} yet; start one with `litesmith submit`")
             return
         open_console().print(runs_table(runs))
 
@@ -215,7 +215,7 @@ def target_validate(
     """Check a target's file."""
     from pipeline.target import load_target
 
-    print(f"{target}: fine; {load_target(target).kind}")
+    say(f"{target}: fine; {load_target(target).kind}")
 
 
 @target_app.command("schema")
@@ -223,7 +223,7 @@ def target_schema() -> None:
     """Print the JSON Schema of target files, for an editor to check them by."""
     from pipeline.target import target_schema as schema
 
-    print(json.dumps(schema(), indent=2))
+    say(json.dumps(schema(), indent=2))
 
 
 # --- what commands share ------------------------------------------------------------
@@ -282,7 +282,7 @@ def connected(target: "KubeflowTarget") -> Iterator["Cluster"]:
         from pipeline.connection import connect
     with connect(target, os.environ) as api:
         for warning in api.warnings():
-            print(f"warning: {warning}", file=sys.stderr)
+            say(f"warning: {warning}", to=sys.stderr)
         yield Cluster(api, target)
 
 
@@ -295,7 +295,7 @@ def interruptible(again: str) -> Iterator[None]:
         with stoppable():
             yield
     except Stopped as stopped:
-        print(f"\nstopped waiting; what was started goes on. Again: {again}", file=sys.stderr)
+        say(f"\nstopped waiting; what was started goes on. Again: {again}", to=sys.stderr)
         raise typer.Exit(stopped.code) from None
 
 
@@ -330,7 +330,7 @@ def _submit_to_vertex(recipe: "Recipe", target: "Target", *, wait: bool) -> Exit
     assert isinstance(target, VertexTarget)  # There are two kinds of targets.
     job = submit_to_vertex(recipe, target.context(new_run_id(), recipe), target)
     run = job.look()
-    print(f"{run.name} started: {run.link}")
+    say(f"{run.name} started: {run.link}")
     if not wait:
         return ExitCode.OK
     with interruptible(f"see {run.link}"):
@@ -397,7 +397,7 @@ def _ci_on_cluster(name: str, overrides: list[str], tiny: bool, target: str) -> 
         context = where.context(new_run_id(), recipe)
         dag = compile_dag(prunes=recipe.prune is not None, target=where)
         run = cluster.submit(recipe, context, dag)
-        print(f"{run.name} started: {run.link}", flush=True)
+        say(f"{run.name} started: {run.link}")
         try:
             with stoppable(), open_cluster_view(open_console()) as show:
                 run = cluster.follow(run.kfp_id, show)
@@ -411,8 +411,3 @@ def _ci_on_cluster(name: str, overrides: list[str], tiny: bool, target: str) -> 
             end = RunEnd(stopped.code, "the job was stopped, and its run cancelled", None)
             return summarize(recipe.name, context, end, link=run.link)
     return summarize(recipe.name, context, read_end(run, pods_of(where, run)), link=run.link)
-
-
-def open_console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=_PLAIN_WIDTH)

@@ -28,6 +28,7 @@ from components.common.errors import UserError
 from components.common.outcomes import results_so_far
 from components.common.stage import DRIVER_PID, EVENTS_DIRECTORY
 from components.common.storage import StorageError
+from pipeline.console import open_console
 from pipeline.exit_codes import ExitCode
 from pipeline.progress import RunProgress
 from pipeline.recipe import Recipe
@@ -273,7 +274,7 @@ _KILLED = (
 
 def _show_failure(failure: Failure, run: RunFolder) -> None:
     """Says on stderr which task failed, why, where to look and what to do."""
-    console = Console(stderr=True, soft_wrap=True)
+    console = open_console(stderr=True, soft_wrap=True)
     what = f"{failure.task} failed" if failure.task else "the run failed"
     console.print()
     if failure.code is ExitCode.BAD_INPUT:

@@ -1,7 +1,6 @@
 """The commands for recurring runs: schedule plan, apply, backfill."""
 
 import functools
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from components.common.errors import UserError
-from pipeline.cluster_cli import cluster_extra, connected, interruptible, open_console, pods_of
+from components.common.terminal import say
+from pipeline.cluster_cli import cluster_extra, connected, interruptible, pods_of
+from pipeline.console import open_console
 from pipeline.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def schedule_plan(file: FileOption = _DEFAULT_FILE) -> None:
         with connected(where) as cluster:
             from pipeline.reconciliation import plan, read_existing
 
-            print(f"{cluster.api.host}, namespace {where.namespace}:")
+            say(f"{cluster.api.host}, namespace {where.namespace}:")
             for change in plan(wanted, read_existing(cluster, owner)):
                 _print_change(change)
 
@@ -47,9 +48,9 @@ def schedule_apply(file: FileOption = _DEFAULT_FILE) -> None:
         with connected(where) as cluster:
             from pipeline.reconciliation import apply
 
-            print(f"{cluster.api.host}, namespace {where.namespace}:")
+            say(f"{cluster.api.host}, namespace {where.namespace}:")
             if not apply(cluster, owner, wanted, _print_change):
-                print("  nothing to do")
+                say("  nothing to do")
 
 
 @schedule_app.command("backfill")
@@ -102,9 +103,8 @@ def _show(where: "KubeflowTarget", one: "Filled") -> None:
     from pipeline.run_end import read_end
 
     before = ", run before" if one.was_there else ""
-    print(f"{one.moment:%Y-%m-%d %H:%M}, {one.run.name}{before}:")
+    say(f"{one.moment:%Y-%m-%d %H:%M}, {one.run.name}{before}:")
     show_end(open_console(), one.run, read_end(one.run, pods_of(where, one.run)))
-    sys.stdout.flush()
 
 
 def _schedules(
@@ -118,4 +118,4 @@ def _schedules(
 
 
 def _print_change(change: "Change") -> None:
-    print(f"  {change.action:<8} {change.name}: {change.reason}", flush=True)
+    say(f"  {change.action:<8} {change.name}: {change.reason}")

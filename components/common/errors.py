@@ -2,6 +2,8 @@
 
 import sys
 
+from components.common.terminal import say
+
 
 class UserError(Exception):
     """A mistake that the user can mend: bad input, a refused value, a missing file.
@@ -17,7 +19,7 @@ class DamagedError(UserError):
 
 def pass_over(error: Exception) -> None:
     """Says that a damaged file is left out of what is shown or gathered."""
-    print(f"passed over: {error}", file=sys.stderr, flush=True)
+    say(f"passed over: {error}", to=sys.stderr)
 
 
 BAD_INPUT = 2  # The exit status of a process that ended with a UserError.

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
 from typing import Any, TypeVar
 
+from components.common.terminal import say
+
 T = TypeVar("T")
 
 _INTERVAL_S = 0.5  # Between two progress events of a task: enough for the eye.
@@ -33,7 +35,7 @@ class Events:
     def emit(self, event: str, **fields: Any) -> None:
         if self._path is None:
             shown = " ".join(f"{name}={value}" for name, value in fields.items())
-            print(f"{self._task}: {event} {shown}".rstrip(), flush=True)
+            say(f"{self._task}: {event} {shown}".rstrip())
             return
         line = json.dumps({"time": time.time(), "task": self._task, "event": event, **fields})
         # One write of less than a page to a file opened for appending is not torn.

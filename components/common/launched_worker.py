@@ -19,6 +19,7 @@ from components.common.jobset import PEER_LOST
 from components.common.launches import RENEWED_AFTER_S, Launch
 from components.common.stage import execute
 from components.common.storage import open_storage
+from components.common.terminal import say
 from components.common.termination import Terminated
 from components.common.workers import TF_CONFIG, tf_config
 
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str]) -> None:
             )
         except Exception as error:
             if _tells_of_a_lost_peer(error):
-                print(f"another worker is lost: {error}", file=sys.stderr, flush=True)
+                say(f"another worker is lost: {error}", to=sys.stderr)
                 raise SystemExit(PEER_LOST) from None
             raise
 

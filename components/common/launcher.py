@@ -43,6 +43,7 @@ from components.common.jobset import (
     pod_index,
 )
 from components.common.launches import RENEWED_AFTER_S, Launch
+from components.common.terminal import say
 from components.common.termination import Terminated
 from components.common.workers import WORKER_PODS
 
@@ -148,7 +149,7 @@ def _remove(cluster: "_Cluster") -> None:
     try:
         cluster.delete(patience=_GRACE_S)
     except (*_PASSING, UserError) as error:
-        print(f"JobSet {cluster.name} could not be deleted: {error}", file=sys.stderr, flush=True)
+        say(f"JobSet {cluster.name} could not be deleted: {error}", to=sys.stderr)
 
 
 class _Wait:
@@ -396,7 +397,7 @@ class _Cluster:
                         stamp, _, text = line.partition(b" ")
                         if stamp > last:  # RFC 3339 with all nine digits sorts as text.
                             last, tries = stamp, 0
-                            print(text.decode(errors="replace"), flush=True)
+                            say(text.decode(errors="replace"))
                 return
             except _PASSING:
                 tries += 1

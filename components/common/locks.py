@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.common.errors import UserError
+from components.common.terminal import say
 
 PATIENCE_S = 600.0
 """How long a lock is waited for. Those who hold one do so for moments, or while `cache prune`
@@ -83,7 +84,7 @@ def _take(descriptor: int, path: Path, kind: int, patience_s: float) -> None:
                 f"it (`fuser {path}` names it), and try again"
             )
         if waited_s >= TOLD_AFTER_S and not told:
-            print(f"waiting for {path}, which another process has locked", file=sys.stderr)
+            say(f"waiting for {path}, which another process has locked", to=sys.stderr)
             told = True
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

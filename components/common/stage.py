@@ -39,6 +39,7 @@ from components.common.peak_memory import (
 )
 from components.common.run_context import RunContext
 from components.common.store import Store
+from components.common.terminal import say
 from components.common.termination import Terminated
 from components.common.workers import DEVICES, WORKER_PODS, Worker, this_worker
 
@@ -330,7 +331,7 @@ def _deliver(work: Path, output: Path, output_file: str | None) -> None:
 def _tell_failure(failure: TaskResult, run: RunContext, events: Events) -> None:
     """Tells it everywhere; where one place can't be reached, the others still are."""
     if failure.user_error:
-        print(f"error: {failure.message}", file=sys.stderr, flush=True)
+        say(f"error: {failure.message}", to=sys.stderr)
     with _best_effort():
         message = failure.message[:2000]
         events.emit("failed", message=message, user_error=failure.user_error)
@@ -346,7 +347,7 @@ def _best_effort() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        print(f"could not be recorded: {_in_words(error)}", file=sys.stderr, flush=True)
+        say(f"could not be recorded: {_in_words(error)}", to=sys.stderr)
 
 
 def _in_words(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.common.stage import Stage, Task, execute
+from components.common.terminal import say
 from components.gate.config import GateConfig
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _compute(task: Task[GateConfig]) -> Mapping[str, float]:
     task.context.data().write(
         f"{task.context.run_folder()}/{Decision.file_name}", decision.to_json().encode() + b"\n"
     )
-    print(decision.summary, flush=True)
+    say(decision.summary)
     return {}
 
 

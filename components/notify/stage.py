@@ -11,6 +11,7 @@ from components.common.outcomes import describe_outcome, outcome_lines
 from components.common.receipts import collect_receipt
 from components.common.run_context import RunContext
 from components.common.stage import connect
+from components.common.terminal import say
 from components.notify.config import NotifyConfig
 
 
@@ -32,9 +33,9 @@ def run(*, state: str, failed_task: str, error: str, config: str, context: str) 
     outcome = describe_outcome(
         run_context, receipt, state=state, failed_task=failed_task, error=error
     )
-    print(outcome.message)
+    say(outcome.message)
     for line in outcome_lines(outcome):
-        print(line, flush=True)
+        print(line, flush=True)  # noqa: T201 (JSON, whose digest covers its every byte)
     _keep(run_context, receipt)
     _keep(run_context, outcome)
     _post(outcome, NotifyConfig.from_json(config), run_context)
@@ -54,14 +55,13 @@ def _post(outcome: Outcome, config: NotifyConfig, context: RunContext) -> None:
         return
     address = os.environ.get(config.webhook_variable, "").strip()
     if not address:
-        print(
+        say(
             f"notify.webhook_variable: the environment has no {config.webhook_variable} here, "
             "so nobody was told",
-            flush=True,
         )
         return
     text = f"litesmith {context.recipe_name} (run {outcome.run_id}): {outcome.message}"
     try:
         post_json(address, {"text": text, "outcome": outcome.model_dump(mode="json")})
     except WebhookError as problem:
-        print(f"The webhook in {config.webhook_variable} was not told: {problem}", flush=True)
+        say(f"The webhook in {config.webhook_variable} was not told: {problem}")

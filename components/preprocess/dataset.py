@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from components.common.errors import UserError
 from components.common.stage import Task
+from components.common.terminal import say
 from components.preprocess.assignment import ShardPlan, plan_shards
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.copies import Copies, find_copies, leave_out
@@ -44,7 +45,7 @@ def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping
     _check_rejects(task, inventory, inventory.rejects)
     assignment = assign_splits(inventory.examples, config.splits)
     for split in assignment.carved:
-        print(f"no record states {split}: it is taken out of the training records", flush=True)
+        say(f"no record states {split}: it is taken out of the training records")
     plans = plan_shards(inventory.examples, assignment, training_shards=config.shards)
     started = time.monotonic()
     shards = _write_distinct(task, inventory, plans)

@@ -7,6 +7,7 @@ from components.common.documents import DatasetManifest
 from components.common.events import Events
 from components.common.run_context import RunContext
 from components.common.stage import Stage, Task, execute
+from components.common.terminal import say
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.folders import list_folder
 from components.preprocess.inventory import Inventory, take_inventory
@@ -42,7 +43,7 @@ class _Preprocessing:
             return {"source": identify_sample(config.sample)}
         listing = list_source(config, run)
         for remark in describe_listing(listing):
-            print(remark, flush=True)
+            say(remark)
         self._inventory = take_source_inventory(listing, config, events)
         return {"source": self._inventory.fingerprint}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from components.common.documents import DatasetManifest, ModelBundle
 from components.common.stage import Stage, Task, execute
+from components.common.terminal import say
 from components.prune.config import PruneConfig
 
 
@@ -62,7 +63,7 @@ def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
     save_weights(model, task.output)
     faults = find_training_faults(pruned.history, pruned.best_epoch, manifest)
     for fault in faults:
-        print(f"warn: training: {fault}", flush=True)
+        say(f"warn: training: {fault}")
     dense.model_copy(
         update={
             "history": pruned.history,

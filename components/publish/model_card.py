@@ -20,6 +20,7 @@ from components.common.documents import (
     Release,
     TFLiteModel,
 )
+from components.common.markdown import escape_markdown
 from components.common.wording import fit_in_words, milliseconds, percent, points, size
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -60,7 +61,7 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        cell=_cell, milliseconds=milliseconds, percent=percent, points=points, size=size
+        text=escape_markdown, milliseconds=milliseconds, percent=percent, points=points, size=size
     )
     return environment.get_template(template).render(
         facts=facts,
@@ -169,8 +170,3 @@ def _winner(decision: Decision) -> CandidateVerdict:
     return next(
         verdict for verdict in decision.candidates if verdict.candidate_id == decision.winner
     )
-
-
-def _cell(text: str) -> str:
-    """Returns a text that stays within its cell of a Markdown table."""
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from components.common.documents import Decision, Published
 from components.common.errors import UserError
 from components.common.stage import Stage, Task, execute
+from components.common.terminal import say
 from components.publish.config import PublishConfig
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _compute(task: Task[PublishConfig]) -> Mapping[str, float]:
     task.context.data().write(
         f"{task.context.run_folder()}/{Published.file_name}", published.to_json().encode() + b"\n"
     )
-    print(published.message, flush=True)
+    say(published.message)
     return {}
 
 

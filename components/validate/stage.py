@@ -7,6 +7,7 @@ from components.common.errors import UserError
 from components.common.registry import Registry
 from components.common.run_context import RunContext
 from components.common.stage import Stage, Task, execute
+from components.common.terminal import say
 from components.validate.checks import check_dataset, explain_stop
 from components.validate.config import ValidateConfig
 from components.validate.pictures import read_notes
@@ -39,7 +40,7 @@ def _compute(task: Task[ValidateConfig]) -> None:
         notes=notes,
     )
     for finding in findings:
-        print(f"{finding.severity}: {finding.check}: {finding.message}", flush=True)
+        say(f"{finding.severity}: {finding.check}: {finding.message}")
     if message := explain_stop(findings):
         raise UserError(message)
     Validation(findings=findings).write(task.output)
@@ -55,10 +56,9 @@ def _blessed_manifest(context: RunContext, model_name: str) -> DatasetManifest |
         data = registry.read(pointer.version, DatasetManifest.file_name)
         return DatasetManifest.parse(data)
     except (FileNotFoundError, UserError) as error:
-        print(
+        say(
             f"{registry.uri(pointer.version, DatasetManifest.file_name)}: can't be read, so the "
             f"data set is not compared with the blessed model's ({type(error).__name__})",
-            flush=True,
         )
         return None
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -25,6 +26,7 @@ from components.common.receipts import collect_receipt
 from components.common.registry import Registry
 from components.common.run_context import RunContext
 from components.common.store import Store
+from components.common.terminal import visible
 from pipeline.ci import CiSummary, Outputs, summarize, summarize_refusal, to_junit, to_markdown
 from pipeline.cli import app
 from pipeline.exit_codes import ExitCode
@@ -144,10 +146,33 @@ def test_a_failed_task_fails_in_junit(tmp_path: Path) -> None:
     summary = summary_of(run, **changes)
     suite = ElementTree.fromstring(to_junit(summary))[0]
     failures = {case.get("name"): case.findtext("failure") for case in suite if len(case)}
-    assert failures["gate"] == "it <broke>\n[0m"
+    assert failures["gate"] == "it <broke>\n\\u001b[0m"
     assert failures["verdict"] == "gate failed"
     assert suite.get("failures") == "2"
     assert "- **gate** failed: it &lt;broke>" in to_markdown(summary)
+
+
+def test_names_and_messages_of_others_are_text_in_every_file(tmp_path: Path) -> None:
+    run = leave_run(tmp_path)
+    name = "gate\x1b[2J\x9b\ud800\uffff|<b>](//evil)"
+    summary = summary_of(run, message=HOSTILE, link="https://kfp/#/runs/1) [x](//evil")
+    task = summary.tasks[0].model_copy(update={"task": name, "message": HOSTILE})
+    task = task.model_copy(update={"status": "failed"})
+    rows = [row.model_copy(update={"reason": HOSTILE}) for row in summary.candidates]
+    rows[0] = rows[0].model_copy(update={"candidate_id": name, "accepted": False})
+    changes = {"recipe": name, "tasks": (task,), "candidates": tuple(rows)}
+    summary = summary.model_copy(update=changes)
+    suite = ElementTree.fromstring(to_junit(summary))[0]
+    assert suite[0].get("name") == visible(name)
+    assert suite[0].findtext("failure") == visible(HOSTILE)
+    markdown = to_markdown(summary)
+    assert visible(markdown) == markdown
+    assert "<" not in markdown and not re.search(r"(?<!\\)\]\((?!https)", markdown)
+    table = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert len({line.replace("\\|", "").count("|") for line in table}) == 1
+
+
+HOSTILE = "# \x1b]0;owned\x07 <img src=x>\n![a](//evil) | `code` \u202e"
 
 
 def test_not_blessed_fails_the_verdict_alone(tmp_path: Path) -> None:

@@ -204,3 +204,23 @@ def test_the_code_reads_one_label_a_line(tmp_path: Path, monkeypatch: pytest.Mon
     found: dict[str, list[str]] = {}
     exec(code[code.index("with open") : code.index("\n\npicture")], found)
     assert found["labels"][:2] == ["a\u2028b\x85c\rd", "e"]
+
+
+def test_words_of_others_are_no_markup_in_markdown(tmp_path: Path) -> None:
+    facts = make_facts(tmp_path)
+    hostile = "# \x1b[2J <script src=//evil></script>\n\n![x](//evil) | [y]: //evil"
+    decision = facts.decision.model_copy(
+        update={"summary": hostile, "notes": (hostile,), "power_note": hostile}
+    )
+    metrics = [
+        each.model_copy(update={"class_name": hostile}) for each in facts.evaluation.per_class
+    ]
+    evaluation = facts.evaluation.model_copy(update={"per_class": tuple(metrics)})
+    changes = {"decision": decision, "evaluation": evaluation, "description": hostile}
+    facts = CardFacts(**{**vars(facts), **changes})
+    before = render_markdown(make_facts(tmp_path / "plain"))
+    text = render_markdown(facts)
+    assert "<script" not in text and "\x1b" not in text
+    assert not re.search(r"(?<!\\)\](\(|: )//", text)
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    assert headings == [line for line in before.splitlines() if line.startswith("#")]
