@@ -40,7 +40,6 @@ StageName = Literal[
     "notify",
 ]
 """The tasks of the DAG; each is a stage, but for `candidate`, which is two."""
-ImageSet = Literal["beam", "train", "lite"]
 TRAINING_STAGES: tuple[StageName, ...] = ("finetune", "prune")
 COMPOSED: Mapping[str, StageName] = {"quantize": "candidate", "evaluate": "candidate"}
 """Stages that have no task of their own -> the task that they run in."""

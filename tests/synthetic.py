@@ -1,6 +1,7 @@
 """Small data made by functions: a learnable data set of drawn shapes, without preprocess."""
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from components.common.documents import (
     SplitExamples,
 )
 from components.common.membership import Membership
-from components.common.records import Example, encode_example, write_records
+from components.common.records import Example, encode_example, write_record
 from components.common.run_context import RunContext
 from components.common.storage import LocalStorage
 
@@ -55,6 +56,16 @@ def encode_png(picture: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture.squeeze()).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def write_records(path: Path, records: Iterable[bytes]) -> int:
+    """Writes a whole TFRecord file and returns the number of records."""
+    count = 0
+    with path.open("wb") as file:
+        for record in records:
+            write_record(file, record)
+            count += 1
+    return count
 
 
 def write_dataset(
@@ -127,8 +138,6 @@ def write_dataset(
     (output / "rejects.jsonl").write_text("")
     (output / "notes.jsonl").write_text("")
     Membership.of(
-        (f"{split}{index:06d}", "", split != "test")
-        for split in SPLITS
-        for index in range(examples[split])
+        (f"{split}{index:06d}", "", split) for split in SPLITS for index in range(examples[split])
     ).write(output)
     return manifest

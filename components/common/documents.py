@@ -212,7 +212,7 @@ class DatasetManifest(Document):
 
     Beside it lie `rejects.jsonl`: path, reason and detail of every rejected record;
     `notes.jsonl`: path, note and detail of every example with something odd about it; and
-    `membership.npz`: which examples training sees.
+    `membership.npz`: which example is in which split.
     """
 
     file_name: ClassVar[str] = "dataset.json"

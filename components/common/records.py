@@ -13,8 +13,7 @@ all little-endian (tensorflow/core/lib/io/record_writer.h).
 
 import dataclasses
 import struct
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import IO, Any
 
 import google_crc32c
@@ -75,16 +74,6 @@ def read_records(file: IO[bytes], *, name: str = "") -> Iterator[bytes]:
             raise ValueError(f"{name}: damaged record {position}")
         yield body[:length]
         position += 1
-
-
-def write_records(path: Path, records: Iterable[bytes]) -> int:
-    """Writes a whole TFRecord file and returns the number of records."""
-    count = 0
-    with path.open("wb") as file:
-        for record in records:
-            write_record(file, record)
-            count += 1
-    return count
 
 
 def _masked_crc(data: bytes) -> bytes:

@@ -12,7 +12,7 @@ a worker that reads alone would wait for ever.
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,6 @@ import numpy.typing as npt
 from components.common.errors import UserError
 from components.common.keras import keras, tf
 from components.common.workers import DEVICES, Worker
-
-Devices = Literal["auto", "one", "mirrored", "tpu"]
 
 _HOST = "CPU:0"
 _BATCHES_AHEAD = 2

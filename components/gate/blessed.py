@@ -1,6 +1,5 @@
 """The blessed model on this run's test split, run as the candidates were."""
 
-import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from components.common.documents import BlessedModel, DatasetManifest, Release
 from components.common.errors import DamagedError, UserError
 from components.common.examples import Example
+from components.common.machine import usable_cores
 from components.common.membership import FILE_NAME as MEMBERSHIP_FILE
 from components.common.membership import Membership
 from components.common.predictions import Predictions
@@ -83,7 +83,7 @@ def judge_blessed(
                 path,
                 examples,
                 channels=manifest.image.channels,
-                threads=len(os.sched_getaffinity(0)),
+                threads=usable_cores(),
             )
         except LiteRTError as error:
             return Blessed(model=model, correct=None, obstacle=_skipped(model.version, str(error)))

@@ -167,9 +167,7 @@ def _import_beam() -> Callable[..., None]:
 def _write_membership(task: Task[PreprocessConfig], plans: Sequence[ShardPlan]) -> None:
     from components.common.membership import Membership  # NumPy, which takes a while to import.
 
-    examples = (
-        (member.id, member.group, plan.split != "test") for plan in plans for member in plan.members
-    )
+    examples = ((member.id, member.group, plan.split) for plan in plans for member in plan.members)
     Membership.of(examples).write(task.output)
 
 

@@ -8,7 +8,6 @@ or killed work item does no harm, and no examples travel between workers.
 from collections.abc import Callable, Sequence
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
@@ -24,17 +23,9 @@ class WriteShard(beam.DoFn):  # type: ignore[misc]
 
     def __init__(self, make: MakeShard) -> None:
         self._make = make
-        self._shards = Metrics.counter("preprocess", "shards")
-        self._examples = Metrics.counter("preprocess", "examples")
-        self._rejects = Metrics.counter("preprocess", "rejects")
-        self._bytes = Metrics.counter("preprocess", "shard_bytes")
 
     def process(self, task: ShardTask) -> None:
-        record = self._make(task)
-        self._shards.inc()
-        self._examples.inc(sum(record.examples_per_class))
-        self._rejects.inc(len(record.rejects))
-        self._bytes.inc(record.size_bytes)
+        self._make(task)
 
 
 def run_pipeline(tasks: Sequence[ShardTask], make: MakeShard, options: Sequence[str] = ()) -> None:

@@ -1,12 +1,15 @@
 """The pictures from which int8 takes its activation ranges.
 
 The classes take turns, in the order of the shards, so that few pictures still show every
-class and any prefix is balanced. Together the pictures must span [0, 255], or the input's
-own quantization would clip what a device may feed; where they do not, two corner pixels
-of the first picture are set: the fewest windows of a convolution see a corner.
+class and any prefix is balanced. The manifest's counts say how many of each are wanted: no
+others are held, and nothing is read once they are found. Together the pictures must span
+[0, 255], or the input's own quantization would clip what a device may feed; where they do
+not, two corner pixels of the first picture are set: the fewest windows of a convolution see
+a corner.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, zip_longest
 
 import numpy as np
@@ -15,15 +18,40 @@ import numpy.typing as npt
 from components.common.examples import Example
 
 
-def choose_examples(examples: Iterable[Example], count: int) -> list[Example]:
-    """Returns the first `count` examples when the classes take turns."""
-    by_class: dict[int, list[Example]] = {}
+def choose_examples(
+    examples: Iterable[Example], examples_per_class: Sequence[int], count: int
+) -> list[Example]:
+    """Returns the first `count` examples when the classes take turns.
+
+    Args:
+      examples: read until those that are chosen are found.
+      examples_per_class: how many there are, by label.
+      count: how many to choose; all, where there are fewer.
+    """
+    wanted = share_out(count, examples_per_class)
+    missing = sum(wanted)
+    by_class: list[list[Example]] = [[] for _ in wanted]
     for example in examples:
-        members = by_class.setdefault(example.label, [])
-        if len(members) < count:
+        members = by_class[example.label]
+        if len(members) < wanted[example.label]:
             members.append(example)
-    turns = chain.from_iterable(zip_longest(*(by_class[label] for label in sorted(by_class))))
-    return list(islice((example for example in turns if example is not None), count))
+            missing -= 1
+        if not missing:
+            break
+    turns = chain.from_iterable(zip_longest(*by_class))
+    return [example for example in turns if example is not None]
+
+
+def share_out(count: int, available: Sequence[int]) -> list[int]:
+    """Returns how many each class gives to `count`: one in its turn, while it has any left."""
+    turns = (
+        label
+        for turn in range(max(available, default=0))
+        for label, examples in enumerate(available)
+        if turn < examples
+    )
+    given = Counter(islice(turns, count))
+    return [given[label] for label in range(len(available))]
 
 
 def span_range(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

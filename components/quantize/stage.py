@@ -140,7 +140,9 @@ def _calibration_pictures(
     from components.quantize.calibration import choose_examples, span_range
 
     chosen = choose_examples(
-        read_examples(manifest, "train", task.context.data()), task.config.calibration_examples
+        read_examples(manifest, "train", task.context.data()),
+        manifest.splits["train"].examples_per_class,
+        task.config.calibration_examples,
     )
     channels = manifest.image.channels
     decoded = [

@@ -1,15 +1,15 @@
 """What can be wrong with a data set before a model is trained on it.
 
-Each check is a function of manifests (and ids) that yields what it noticed, in words;
-`check_dataset` runs those that the configuration does not ignore.
+Each check is a function of manifests (and of which example is in which split) that yields
+what it noticed, in words; `check_dataset` runs those that the configuration does not ignore.
 """
 
-import functools
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
 from components.common.documents import SPLITS, DatasetManifest, Finding, Split
+from components.common.membership import Membership, example_digest
 from components.common.wording import percent, shown
 from components.validate.classes import (
     find_constant_test,
@@ -26,14 +26,16 @@ from components.validate.pictures import (
     find_single_colours,
 )
 
+ReadIds = Callable[[Split], Iterable[str]]
+
 
 def check_dataset(
     manifest: DatasetManifest,
     config: ValidateConfig,
     *,
+    membership: Membership,
     blessed: DatasetManifest | None,
-    read_ids: Callable[[Split], Iterable[str]],
-    read_groups: Callable[[Sequence[str]], Sequence[int | None]],
+    read_ids: ReadIds,
     notes: Sequence[Note] = (),
 ) -> tuple[Finding, ...]:
     """Runs all checks.
@@ -41,20 +43,15 @@ def check_dataset(
     Args:
       manifest: the data set.
       config: what to look for, and how severe it is.
+      membership: its examples.
       blessed: the data set of the blessed model, if there is one.
-      read_ids: returns the ids of a split's examples; not called where duplicates and
-        groups are ignored, since it reads all shards.
-      read_groups: returns the group of each of some ids, None where it has none.
+      read_ids: returns the ids of a split's examples. It reads the split's shards, and is called
+        only to name what splits share.
       notes: what preprocess noted on pictures.
 
     Returns:
       The findings, those that stop the run first.
     """
-
-    @functools.cache
-    def ids_of(split: Split) -> tuple[str, ...]:
-        return tuple(read_ids(split))
-
     findings = [
         *_find("test_examples", "stop", lambda: find_small_test(manifest, config)),
         *_find("test_examples", "stop", lambda: find_constant_test(manifest, config)),
@@ -74,12 +71,12 @@ def check_dataset(
         *_find(
             "duplicates_across_splits",
             config.duplicates_across_splits,
-            lambda: find_duplicates({split: ids_of(split) for split in SPLITS}),
+            lambda: find_duplicates(membership, read_ids),
         ),
         *_find(
             "parted_groups",
             config.parted_groups,
-            lambda: find_parted_groups({split: ids_of(split) for split in SPLITS}, read_groups),
+            lambda: find_parted_groups(membership, read_ids),
         ),
         *_find(
             "similar_names", config.similar_names, lambda: find_similar_names(manifest.class_names)
@@ -156,32 +153,26 @@ def find_small_classes(manifest: DatasetManifest, *, at_least: int) -> Iterator[
         )
 
 
-def find_duplicates(ids: Mapping[Split, Iterable[str]]) -> Iterator[str]:
+def find_duplicates(membership: Membership, read_ids: ReadIds) -> Iterator[str]:
     """Yields a message where an example stands in more than one split."""
-    found = {split: set(split_ids) for split, split_ids in ids.items()}
-    for first, second in itertools.combinations(found, 2):
-        if shared := sorted(found[first] & found[second]):
+    for first, second in itertools.combinations(SPLITS, 2):
+        if shared := membership.find_shared_examples(first, second).tolist():
             yield (
                 f"{first} and {second} share {len(shared)} of their examples, so that "
-                f"{second} would flatter the model: {shown(shared)}"
+                f"{second} would flatter the model: {shown(_names(read_ids(second), set(shared)))}"
             )
 
 
-def find_parted_groups(
-    ids: Mapping[Split, Sequence[str]],
-    read_groups: Callable[[Sequence[str]], Sequence[int | None]],
-) -> Iterator[str]:
+def find_parted_groups(membership: Membership, read_ids: ReadIds) -> Iterator[str]:
     """Yields a message where a group has examples in more than one split."""
-    found = {
-        split: dict(zip(read_groups(own), own, strict=True)) for split, own in ids.items() if own
-    }
-    for first, second in itertools.combinations(found, 2):
-        if shared := (found[first].keys() & found[second].keys()) - {None}:
-            group = min(shared, key=str)
+    for first, second in itertools.combinations(SPLITS, 2):
+        if shared := membership.find_shared_groups(first, second).tolist():
+            members = membership.members_of(shared[0])
+            one, other = (shown(_names(read_ids(split), members)) for split in (first, second))
             yield (
                 f"{first} and {second} share {len(shared)} of their groups, so that {second} "
-                f"would flatter the model; for example of {found[first][group]} and "
-                f"{found[second][group]}. State one split for a whole group, or none"
+                f"would flatter the model; for example of {one} and {other}. State one split "
+                "for a whole group, or none"
             )
 
 
@@ -247,6 +238,10 @@ def _find(check: str, action: Action, find: Callable[[], Iterable[str]]) -> Iter
         return
     for message in find():
         yield Finding(check=check, severity=action, message=message)
+
+
+def _names(ids: Iterable[str], digests: Container[int]) -> list[str]:
+    return sorted(id_ for id_ in ids if example_digest(id_) in digests)
 
 
 def _counts(manifest: DatasetManifest, split: Split) -> dict[str, int]:

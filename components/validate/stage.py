@@ -1,9 +1,11 @@
 """The shell of validate: reads the manifest and the blessed model's, stops or lets pass."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from components.common.documents import DatasetManifest, Validation
+from components.common.documents import DatasetManifest, Split, Validation
 from components.common.errors import UserError
+from components.common.membership import Membership
 from components.common.registry import Registry
 from components.common.run_context import RunContext
 from components.common.stage import Stage, Task, execute
@@ -25,8 +27,10 @@ def run(*, dataset: Path, config: str, context: str, validation: Path) -> None:
 
 
 def _compute(task: Task[ValidateConfig]) -> None:
-    from components.common.examples import read_examples
-    from components.common.membership import Membership
+    def read_ids(split: Split) -> Iterator[str]:
+        from components.common.examples import read_examples  # Seldom needed.
+
+        return (example.id for example in read_examples(manifest, split, storage))
 
     manifest = DatasetManifest.read(task.inputs["dataset"])
     storage = task.context.data()
@@ -34,9 +38,9 @@ def _compute(task: Task[ValidateConfig]) -> None:
     findings = check_dataset(
         manifest,
         task.config,
+        membership=Membership.read(task.inputs["dataset"]),
         blessed=_blessed_manifest(task.context, task.config.model_name),
-        read_ids=lambda split: (example.id for example in read_examples(manifest, split, storage)),
-        read_groups=lambda ids: Membership.read(task.inputs["dataset"]).groups_of(ids),
+        read_ids=read_ids,
         notes=notes,
     )
     for finding in findings:

@@ -5,12 +5,12 @@ travels to Beam's workers by value, which is slow.
 """
 
 import io
-import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from PIL import Image
 
+from components.common.machine import usable_cores
 from components.common.records import Example, encode_example, write_record
 
 SIZE, QUALITY = 224, 95
@@ -40,7 +40,7 @@ def run_pool(source: Path, target: Path) -> None:
     shards = max(8, len(paths) // 500)
     target.mkdir()
     work = [(paths[index::shards], target / f"{index:05d}.tfrecord") for index in range(shards)]
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ProcessPoolExecutor(usable_cores()) as pool:
         assert sum(pool.map(_write_shard, work)) == len(paths)
 
 
@@ -63,7 +63,7 @@ def run_usual_beam(source: Path, target: Path) -> None:
 
     options = PipelineOptions(
         flags=[],
-        direct_num_workers=len(os.sched_getaffinity(0)),
+        direct_num_workers=usable_cores(),
         direct_running_mode="multi_processing",
     )
     with beam.Pipeline(runner=FnApiRunner(), options=options) as pipeline:

@@ -21,12 +21,12 @@ from pathlib import Path
 from components.common.documents import DatasetManifest, ImageSpec
 from components.common.input_pipeline import open_examples, prepare_pictures, training_batches
 from components.common.keras import keras, tf
-from components.common.records import Example, encode_example, write_records
+from components.common.records import Example, encode_example
 from components.common.storage import open_storage
 from components.common.training import Phase, Trainer, make_deterministic, native_precision
 from components.common.training_config import Optimizer
 from tests.benchmarks.photographs import make_photograph
-from tests.synthetic import run_context, write_dataset
+from tests.synthetic import run_context, write_dataset, write_records
 
 CLASSES = 3
 NETWORKS = {

@@ -32,14 +32,14 @@ from components.common.documents import DatasetManifest, InputSpec
 from components.common.input_pipeline import Examples, open_examples, prepare_pictures
 from components.common.input_pipeline import training_batches as make_batches
 from components.common.keras import keras
-from components.common.records import Example, encode_example, write_records
+from components.common.records import Example, encode_example
 from components.common.storage import open_storage
 from components.common.training import Phase, Trainer, make_deterministic
 from components.common.training_config import Augment, Optimizer
 from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model, freeze_backbone
 from tests.benchmarks.photographs import make_photograph
-from tests.synthetic import run_context, write_dataset
+from tests.synthetic import run_context, write_dataset, write_records
 
 SIZE = 96
 BATCH = 32

@@ -13,8 +13,8 @@ from components.common.records import (
     encode_example,
     read_records,
     write_record,
-    write_records,
 )
+from tests.synthetic import write_records
 
 EXAMPLE = Example("ab12", b"\x00picture\xff", 7, "dämmerig")
 

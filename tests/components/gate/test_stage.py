@@ -162,7 +162,7 @@ def test_the_blessed_model_runs_on_what_it_has_not_seen(trained, candidates, tmp
     context = run_context(tmp_path).model_copy(update={"data_root": trained.context.data_root})
     registry = Registry(context.models(), "shapes")
     blessed = (candidates["pruned-int8"] / "model.tflite").read_bytes()
-    trained_on = [(f"test{number:06d}", "", True) for number in range(seen)]
+    trained_on = [(f"test{number:06d}", "", "train") for number in range(seen)]
     Membership.of(trained_on).write(tmp_path)
     publish_and_bless(registry, blessed, **membership_of(tmp_path))
     stage.run(

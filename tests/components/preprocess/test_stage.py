@@ -210,7 +210,7 @@ def test_groups_slices_and_stated_splits_of_a_list_are_kept(tmp_path):
         (
             example.id,
             "all" if manifest.class_names[example.label] == "disc" else "",
-            split != "test",
+            split,
         )
         for split in manifest.splits
         for example in read_examples(manifest, split, storage)
@@ -218,7 +218,7 @@ def test_groups_slices_and_stated_splits_of_a_list_are_kept(tmp_path):
     membership = Membership.read(tmp_path / "dataset")
     assert membership.ids.tolist() == expected.ids.tolist()
     assert membership.groups.tolist() == expected.groups.tolist()
-    assert membership.seen.tolist() == expected.seen.tolist()
+    assert membership.splits.tolist() == expected.splits.tolist()
 
 
 def test_a_source_without_a_training_example_is_refused(tmp_path):

@@ -9,6 +9,7 @@ from components.common.documents import (
     PixelStatistics,
     SplitExamples,
 )
+from components.common.membership import Membership
 from components.validate.checks import (
     check_dataset,
     explain_stop,
@@ -58,15 +59,19 @@ def manifest(
     )
 
 
-def no_groups(ids):
-    return [None] * len(ids)
+def membership_of(ids, groups=None):
+    rows = [(id_, (groups or {}).get(id_, ""), split) for split, own in ids.items() for id_ in own]
+    return Membership.of(rows)
 
 
 def check(found: DatasetManifest, *, blessed=None, ids=None, **values):
     ids = ids or {"train": ["a"], "validation": ["b"], "test": ["c"]}
-    config = ValidateConfig(**values)
     return check_dataset(
-        found, config, blessed=blessed, read_ids=ids.__getitem__, read_groups=no_groups
+        found,
+        ValidateConfig(**values),
+        membership=membership_of(ids),
+        blessed=blessed,
+        read_ids=ids.__getitem__,
     )
 
 
@@ -107,7 +112,7 @@ def test_many_names_are_cut_short():
 
 def test_duplicates_are_found_between_any_two_splits():
     ids = {"train": ["a", "b", "c"], "validation": ["d", "c"], "test": ["b", "d"]}
-    first, second, third = find_duplicates(ids)
+    first, second, third = find_duplicates(membership_of(ids), ids.__getitem__)
     assert first.startswith("train and validation share 1 of their examples") and "c" in first
     assert second.startswith("train and test share 1 of")
     assert third.startswith("validation and test share 1 of")
@@ -148,39 +153,32 @@ def test_a_finding_is_as_severe_as_configured(action):
     assert (explain_stop(findings) is not None) == (action == "stop")
 
 
-def test_shards_are_not_read_where_duplicates_are_ignored():
-    def read_ids(split):
-        raise AssertionError(f"read {split}")
-
-    config = ValidateConfig(duplicates_across_splits="ignore", parted_groups="ignore")
-    found = check_dataset(
-        manifest(), config, blessed=None, read_ids=read_ids, read_groups=no_groups
-    )
-    assert found == ()
-
-
-def test_shards_are_read_once_for_all_that_is_looked_for():
+def test_shards_are_read_only_to_name_what_splits_share():
     read = []
 
     def read_ids(split):
         read.append(split)
-        return [split]
+        return ["a"]
 
-    check_dataset(
-        manifest(), ValidateConfig(), blessed=None, read_ids=read_ids, read_groups=no_groups
-    )
-    assert sorted(read) == sorted(SPLITS)
+    ids = {"train": ["a"], "validation": ["b"], "test": ["c"]}
+    for twice, expected in (([], []), (["a"], ["validation"])):
+        membership = membership_of({**ids, "validation": ["b", *twice]})
+        check_dataset(
+            manifest(), ValidateConfig(), membership=membership, blessed=None, read_ids=read_ids
+        )
+        assert read == expected
 
 
 def test_parted_groups_are_found_between_any_two_splits():
     ids = {"train": ["a", "b", "c"], "validation": ["d", "e"], "test": ["f"]}
-    groups = {"a": 1, "b": 2, "d": 1, "e": 2, "f": 2}
-    first, second, third = find_parted_groups(ids, lambda own: [groups.get(id_) for id_ in own])
+    groups = {"a": "1", "b": "2", "d": "1", "e": "2", "f": "2"}
+    parted = membership_of(ids, groups)
+    first, second, third = find_parted_groups(parted, ids.__getitem__)
     assert first.startswith("train and validation share 2 of their groups")
-    assert "for example of a and d" in first
+    assert "for example of b and e" in first
     assert second.startswith("train and test share 1 of") and "of b and f" in second
     assert third.startswith("validation and test share 1 of")
-    assert list(find_parted_groups(ids, no_groups)) == []
+    assert list(find_parted_groups(membership_of(ids), ids.__getitem__)) == []
 
 
 def test_all_stopping_findings_are_told_at_once():

@@ -5,7 +5,7 @@ import pytest
 from components.validate.checks import check_dataset
 from components.validate.config import ValidateConfig
 from components.validate.pictures import Note
-from tests.components.validate.test_checks import manifest
+from tests.components.validate.test_checks import manifest, membership_of
 
 IDS = {"train": ["a"], "validation": ["b"], "test": ["c"]}
 
@@ -19,9 +19,9 @@ def check(*notes: Note, fit: str = "crop", not_square: int = 0, **values) -> dic
     findings = check_dataset(
         found,
         ValidateConfig(**values),
+        membership=membership_of(IDS),
         blessed=None,
         read_ids=IDS.__getitem__,
-        read_groups=lambda ids: [None] * len(ids),
         notes=notes,
     )
     assert {finding.severity for finding in findings} <= {"warn"}

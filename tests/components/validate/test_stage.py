@@ -70,18 +70,45 @@ def test_a_blessed_version_without_a_manifest_is_no_obstacle(context, tmp_path):
     assert validate(context, tmp_path).findings == ()
 
 
-def test_duplicates_are_read_from_the_shards(context, tmp_path):
+def write_membership(folder, manifest, *, groups=(), duplicates=()) -> None:
+    """Puts some examples, by split and number, into one group, and others into test as well."""
+    rows = [
+        (f"{split}{index:06d}", "g" if (split, index) in groups else "", split)
+        for split, found in manifest.splits.items()
+        for index in range(found.examples)
+    ]
+    twice = [(f"{split}{index:06d}", "", "test") for split, index in duplicates]
+    Membership.of([*rows, *twice]).write(folder)
+
+
+def move_shards_away(context, manifest) -> None:
+    for split in manifest.splits.values():
+        for shard in split.shards:
+            context.data().delete(shard.path)
+
+
+def test_no_shard_is_read_where_splits_share_nothing(context, tmp_path):
+    manifest = write_dataset(context, tmp_path / "dataset")
+    move_shards_away(context, manifest)
+    assert validate(context, tmp_path).findings == ()
+
+
+def test_duplicates_are_named_from_the_shards(context, tmp_path):
     manifest = write_dataset(context, tmp_path / "dataset")
     splits = manifest.splits
     twice = manifest.model_copy(update={"splits": {**splits, "test": splits["validation"]}})
     twice.write(tmp_path / "dataset")
+    duplicates = [("validation", index) for index in range(48)]
+    write_membership(tmp_path / "dataset", manifest, duplicates=duplicates)
     with pytest.raises(SystemExit):
         validate(context, tmp_path)
     assert "validation and test share 48 of their examples" in message(context)
+    assert "validation000000, validation000001" in message(context)
 
 
 def test_a_damaged_shard_is_named(context, tmp_path):
     manifest = write_dataset(context, tmp_path / "dataset")
+    write_membership(tmp_path / "dataset", manifest, duplicates=[("train", 0)])
     path = context.data().local_path(manifest.splits["test"].shards[0].path)
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(SystemExit):
@@ -99,11 +126,8 @@ def test_notes_on_pictures_are_read_beside_the_manifest(context, tmp_path):
 
 def test_groups_are_read_from_the_membership(context, tmp_path):
     manifest = write_dataset(context, tmp_path / "dataset")
-    Membership.of(
-        (f"{split}{index:06d}", "g" if index == 7 and split != "train" else "", split != "test")
-        for split, found in manifest.splits.items()
-        for index in range(found.examples)
-    ).write(tmp_path / "dataset")
+    parted = {("validation", 7), ("test", 7)}
+    write_membership(tmp_path / "dataset", manifest, groups=parted)
     with pytest.raises(SystemExit):
         validate(context, tmp_path)
     assert "validation and test share 1 of their groups" in message(context)
