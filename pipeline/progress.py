@@ -32,6 +32,7 @@ class TaskProgress:
     message: str = ""
     """What went wrong."""
     user_error: bool = False
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
     def elapsed(self, now: float) -> float:
         return self.seconds if self.seconds is not None else max(0.0, now - self.started)
@@ -50,6 +51,8 @@ class TaskProgress:
             case "progress":
                 self.done, self.total = event["done"], event["total"]
                 self.unit, self.note = event["unit"], event["note"]
+            case "warning":
+                self.warnings.append(event["message"])
             case "finished":
                 self.status, self.seconds = event["status"], event["seconds"]
             case "failed":

@@ -1,7 +1,8 @@
 """What the person at the terminal sees of a run: live rows, or plain lines where there is none.
 
 A live view redraws one row per stage and one per candidate; a plain view, for logs and CI
-jobs, prints a line when a task starts, ends, and every ten seconds between.
+jobs, prints a line when a task starts, ends, and every ten seconds between. Both print what a
+task that ended warns of.
 """
 
 import shlex
@@ -75,9 +76,11 @@ class PlainView:
                 self._print(f"{task.name}: {task.status} in {format_seconds(task.seconds)}")
             elif event == "failed":
                 self._print(f"{task.name}: failed after {format_seconds(task.seconds)}")
-            elif now - self._shown.get(task.name, 0.0) >= _PLAIN_INTERVAL_S:
+            elif event == "progress" and now - self._shown.get(task.name, 0.0) >= _PLAIN_INTERVAL_S:
                 self._shown[task.name] = now
                 self._print(f"{task.name}: {task.describe_progress()}")
+            for warning in _warnings(task, event):
+                self._print(f"{task.name}: warning: {warning}")
 
     def _print(self, line: str) -> None:
         self._console.print(f"{time.strftime('%H:%M:%S')} {line}", markup=False, highlight=False)
@@ -88,6 +91,7 @@ class LiveView:
     """Rows that are redrawn in place."""
 
     def __init__(self, console: Console, progress: RunProgress, *, title: str) -> None:
+        self._console = console
         self._progress = progress
         self._title = title
         self._started = time.time()
@@ -104,7 +108,10 @@ class LiveView:
         self._live.stop()
 
     def update(self, touched: Sequence[tuple[TaskProgress, str]]) -> None:
-        return None  # The rows are drawn from the progress itself, eight times a second.
+        # The rows are drawn from the progress itself, eight times a second; above them goes:
+        for task, event in touched:
+            for warning in _warnings(task, event):
+                self._console.print(Text.assemble(("warning:", "bold yellow"), f" {warning}"))
 
     def _render(self) -> RenderableType:
         now = time.time()
@@ -145,6 +152,11 @@ class LiveView:
                         shown = quantized if evaluated.status == "waiting" else evaluated
                         yield f"{shown.name.partition('[')[0]} {id_}", shown
                 yield name, task
+
+
+def _warnings(task: TaskProgress, event: str) -> Sequence[str]:
+    """Returns what a task warns of, at its end."""
+    return task.warnings if event in ("finished", "failed") else ()
 
 
 def _detail(task: TaskProgress) -> RenderableType:

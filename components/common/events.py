@@ -1,4 +1,4 @@
-"""What a running task tells: started, progress, finished, failed.
+"""What a running task tells: started, progress, warning, finished, failed.
 
 On a laptop each event is one line of JSON appended to `events.jsonl`, which the runner
 turns into a live view; in a pod it is one plain line on standard output.
@@ -59,6 +59,12 @@ class Events:
         if now - self._last >= interval or done == total:
             self._last = now
             self.emit("progress", done=done, total=total, unit=unit, note=note)
+
+    def warn(self, message: str) -> None:
+        """Tells what a person should know though the task goes on, in its log too."""
+        say(f"warn: {message}")
+        if self._path is not None:
+            self.emit("warning", message=message)
 
     def track(self, items: Iterable[T], unit: str) -> Iterator[T]:
         """Yields the items and reports progress after each."""

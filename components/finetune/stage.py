@@ -8,7 +8,6 @@ from components.common.documents import DatasetManifest, ModelBundle
 from components.common.events import Events
 from components.common.run_context import RunContext
 from components.common.stage import Stage, Task, execute
-from components.common.terminal import say
 from components.finetune.config import FinetuneConfig
 from components.finetune.weights import identify_weights, local_weights
 
@@ -76,7 +75,7 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     save_weights(model, task.output)
     faults = find_training_faults(history, best_epoch, manifest)
     for fault in faults:
-        say(f"warn: training: {fault}")
+        task.events.warn(f"training: {fault}")
     ModelBundle(
         task=manifest.task,
         class_names=manifest.class_names,

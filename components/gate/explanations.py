@@ -12,7 +12,8 @@ from components.gate.config import GateConfig
 from components.gate.entrants import Entrant
 
 _IMBALANCED = 1.5
-"""Times as many examples as a class has on average: more makes a class the largest by far."""
+"""Times as many examples as a class has on average: more makes a class the largest by far, as
+many times fewer a rare one."""
 
 
 def explain_small_split(
@@ -153,13 +154,24 @@ def _remedy_for_rare(budgets: GateConfig) -> str:
 
 
 def explain_forgotten_class(
-    result: ClassResult, budgets: GateConfig, *, classes: int, alpha: float
+    result: ClassResult, budgets: GateConfig, *, classes: int, examples: int, alpha: float
 ) -> str:
-    """Says that a class is proven to fare worse than by guessing among all classes."""
+    """Says that a class is proven to fare worse than by guessing among all classes.
+
+    Args:
+      result: the candidate's on this class.
+      budgets: the recipe's.
+      classes: how many there are.
+      examples: of all classes.
+      alpha: of the proof.
+    """
+    remedy = "Look at its pictures and what they are taken for, train longer, or give more of them."
+    if result.examples * classes * _IMBALANCED < examples:
+        remedy = _remedy_for_rare(budgets)
     return (
         f"It gets none of {result.examples} test examples of class {result.class_name} right, "
         f"which is worse than guessing among {classes} classes ({percent(1 - alpha)} confidence). "
-        f"{_remedy_for_rare(budgets)}"
+        f"{remedy}"
     )
 
 

@@ -131,12 +131,14 @@ def _find_forgotten(entrant: Entrant, split: TestSplit, case: Case) -> Iterator[
     Guessing is right on one in so many as there are classes. The chance that any class is
     named which the candidate knows better, is alpha at most: Bonferroni over the classes.
     """
-    classes = len(split.class_names)
+    classes, examples = len(split.class_names), len(split.labels)
     alpha = case.alpha / len(np.unique(split.labels))
     needed = required_hits(share=1 - 1 / classes, alpha=alpha) if classes > 1 else 1
     for result in forgotten_classes(entrant, split):
         if result.examples >= needed:
-            yield explain_forgotten_class(result, case.budgets, classes=classes, alpha=alpha)
+            yield explain_forgotten_class(
+                result, case.budgets, classes=classes, examples=examples, alpha=alpha
+            )
 
 
 def _check_recalls(

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from components.common.documents import DatasetManifest, ModelBundle
 from components.common.stage import Stage, Task, execute
-from components.common.terminal import say
 from components.prune.config import PruneConfig
 
 
@@ -63,7 +62,7 @@ def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
     save_weights(model, task.output)
     faults = find_training_faults(pruned.history, pruned.best_epoch, manifest)
     for fault in faults:
-        say(f"warn: training: {fault}")
+        task.events.warn(f"training: {fault}")
     dense.model_copy(
         update={
             "history": pruned.history,

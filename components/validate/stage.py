@@ -44,7 +44,10 @@ def _compute(task: Task[ValidateConfig]) -> None:
         notes=notes,
     )
     for finding in findings:
-        say(f"{finding.severity}: {finding.check}: {finding.message}")
+        if finding.severity == "stop":
+            say(f"stop: {finding.check}: {finding.message}")
+        else:
+            task.events.warn(f"{finding.check}: {finding.message}")
     if message := explain_stop(findings):
         raise UserError(message)
     Validation(findings=findings).write(task.output)

@@ -142,6 +142,19 @@ def test_live_view_shows_every_stage_and_candidate_once(tmp_path: Path) -> None:
     assert "quantize float32" in shown
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_a_task_warns_of_is_shown_when_it_ends(tmp_path: Path, terminal: bool) -> None:
+    run = make_run(tmp_path)
+    tell(run, "validate", "started")
+    for message in ("imbalance: ok has [1,020]", "not_square: 700 of 700"):
+        tell(run, "validate", "warning", message=message)
+    assert "warning:" not in draw(run, terminal=terminal)
+    tell(run, "validate", "finished", status="computed", seconds=0.5)
+    shown = draw(run, terminal=terminal)
+    assert shown.count("imbalance: ok has [1,020]") == 1
+    assert shown.count("not_square: 700 of 700") == 1
+
+
 def test_summary_shows_each_candidate_and_the_verdict(tmp_path: Path) -> None:
     accuracy = Estimate(value=0.9512, low=0.93, high=0.97)
     rows = [

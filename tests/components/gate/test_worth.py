@@ -122,6 +122,15 @@ def test_a_class_that_is_proven_worse_than_guessing_blocks():
     _, reasons = verdict_on(decision, "int8")
     assert "none of 11 test examples of class disc right" in reasons
     assert "worse than guessing among 3 classes (98.3 % confidence)" in reasons
+    assert "class_weights: balanced" in reasons
+
+
+def test_a_class_that_is_not_rare_is_not_called_so():
+    labels = np.repeat([0, 1, 2], 100)
+    decision = decide(labels, predict(labels, hits={0: 100, 1: 100}))
+    _, reasons = verdict_on(decision, "int8")
+    assert "none of 100 test examples of class disc right" in reasons
+    assert "Look at its pictures" in reasons and "balanced" not in reasons
 
 
 def test_a_class_with_too_few_examples_to_block_is_told_wherever_the_verdict_is():

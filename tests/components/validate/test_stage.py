@@ -134,3 +134,9 @@ def test_groups_are_read_from_the_membership(context, tmp_path):
     assert "for example of validation000007 and test000007" in message(context)
     (finding,) = validate(context, tmp_path, parted_groups="warn").findings
     assert finding.check == "parted_groups"
+
+
+def test_findings_that_let_the_run_go_on_are_told_as_warnings(context, tmp_path, capsys):
+    write_dataset(context, tmp_path / "dataset")
+    (finding,) = validate(context, tmp_path, min_examples_per_class=10_000).findings
+    assert f"\nwarn: too_few_examples: {finding.message}\n" in capsys.readouterr().out
