@@ -5,10 +5,11 @@ at once. Nothing here imports TensorFlow, Beam or kfp.
 """
 
 import contextlib
+import errno
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.text import Text
@@ -77,11 +78,33 @@ def main() -> None:
     """Runs the command line; ends the process with one of the documented statuses."""
     try:
         app()
-    except (UserError, StorageError) as error:
-        open_console(stderr=True, soft_wrap=True).print(
-            Text.assemble(("error:", "bold red"), f" {error}")
-        )
-        sys.exit(ExitCode.BAD_INPUT if isinstance(error, UserError) else ExitCode.UNEXPECTED)
+    except StorageError as error:
+        _end(str(error), ExitCode.UNEXPECTED)
+    except UserError as error:
+        _end(str(error), ExitCode.BAD_INPUT)
+    except OSError as error:
+        if (remedy := _REMEDIES.get(error.errno or 0)) is None:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        _end(f"{place}{error.strerror}; {remedy}", ExitCode.BAD_INPUT)
+
+
+def _end(message: str, code: ExitCode) -> NoReturn:
+    console = open_console(stderr=True, soft_wrap=True)
+    console.print(Text.assemble(("error:", "bold red"), f" {message}"))
+    sys.exit(code)
+
+
+_PERMISSION = "give this user the right to read and write there, or name another place"
+_SPACE = "free some space (`litesmith cache prune` frees what no run uses), or name another place"
+_REMEDIES = {
+    errno.EACCES: _PERMISSION,
+    errno.EPERM: _PERMISSION,
+    errno.EROFS: _PERMISSION,
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
+}
+"""What to do where the file system refuses, whichever command met it."""
 
 
 @app.command(epilog=f"Exit status:\n\n{_EXIT_CODES}")
@@ -282,11 +305,13 @@ def cache_prune(
     """
     from components.common.storage import open_storage
     from pipeline.cache import prune
-    from pipeline.runs import data_root_alone
+    from pipeline.leftovers import remove_half_written, remove_leftovers
+    from pipeline.runs import data_root_alone, local_folder
     from pipeline.tables import describe_pruned
 
     root = _data_root(data_root)
     models = open_storage(resolve_registry(registry, data_root))
+    folders = [Path(place) for place in (root, models.root) if "://" not in place]
     in_bucket = "://" in root
     with contextlib.nullcontext() if in_bucket else data_root_alone(Path(root)):
         pruned = prune(
@@ -296,7 +321,9 @@ def cache_prune(
             dry_run=dry_run,
             spare_s=_DAY_S if in_bucket else 0.0,
         )
-    say(describe_pruned(pruned, dry_run=dry_run))
+        freed = remove_leftovers(local_folder(root), dry_run=dry_run)
+        freed += remove_half_written(*folders, dry_run=dry_run)
+    say(describe_pruned(pruned, left_by_killed=freed, dry_run=dry_run))
 
 
 @models_app.command("list")

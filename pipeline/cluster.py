@@ -8,7 +8,6 @@ lost, so that nothing is made twice however often it is tried, or by how many at
 import contextlib
 import dataclasses
 import secrets
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from components.common.storage import ABSENT, PreconditionError
 from pipeline.cluster_run import ClusterRun, ForeignRunError, parse_run
 from pipeline.compile import CompiledDag
 from pipeline.connection import Api, ConflictError, MissingError, UnansweredError
+from pipeline.leftovers import scratch_folder
 from pipeline.parameters import run_parameters
 from pipeline.recipe import Recipe
 from pipeline.run_end import CANCELLED
@@ -101,7 +101,7 @@ class Cluster:
             lambda: self._find_pipeline(dag.name),
             lambda: self.api.call(pipelines.pipeline_service_create_pipeline, pipeline=body),
         )
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch_folder() as folder:
             path = Path(folder, f"{dag.version_name}.yaml")
             path.write_text(dag.yaml, encoding="utf-8")
             return once(

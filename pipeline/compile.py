@@ -7,7 +7,6 @@ the same input gives the same bytes.
 
 import ast
 import dataclasses
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from kfp import compiler, dsl, kubernetes
 
 from components.common.digests import text_digest
 from pipeline.dag import build_dag
+from pipeline.leftovers import scratch_folder
 from pipeline.target import KubeflowTarget, Machine, Target, VertexTarget
 from pipeline.worker_pods import launcher_machine, let_launch
 
@@ -68,7 +68,7 @@ def compile_dag(*, prunes: bool, target: Target) -> CompiledDag:
             let_launch(task, machine, target, _labels(task, target))
 
     dag = build_dag(prunes=prunes, place=place)
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         path = Path(folder, "pipeline.yaml")
         compiler.Compiler().compile(dag, str(path))
         documents = list(yaml.load_all(path.read_bytes(), Loader=yaml.CSafeLoader))

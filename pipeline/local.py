@@ -12,9 +12,9 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,11 +30,12 @@ from components.common.stage import DRIVER_PID, EVENTS_DIRECTORY
 from components.common.storage import StorageError
 from pipeline.console import open_console
 from pipeline.exit_codes import ExitCode
+from pipeline.leftovers import remove_leftovers, scratch_folder
 from pipeline.progress import RunProgress
 from pipeline.recipe import Recipe
 from pipeline.runs import RunFolder, create_run, data_root_in_use, local_folder
 from pipeline.target import task_of
-from pipeline.view import open_view, show_paths, show_summary
+from pipeline.view import format_bytes, open_view, show_paths, show_summary
 
 _POLL_S = 0.1
 _GRACE_S = 0.5  # Between SIGTERM and SIGKILL: everything must be gone within a second.
@@ -87,9 +88,11 @@ def run_locally(
     Raises:
       UserError: the data root can't be written to.
     """
+    if freed := remove_leftovers(local_folder(data_root)):
+        console.print(f"removed {format_bytes(freed)} that killed commands had left")
     run = create_run(recipe, data_root=data_root, registry=registry, command=command, fresh=fresh)
     progress = RunProgress(recipe, run.events)
-    with data_root_in_use(local_folder(data_root)), run.lock():
+    with data_root_in_use(local_folder(data_root)), _still_there(run), run.lock():
         try:
             with stoppable():
                 returncode = _run_worker(run, progress, console)
@@ -99,17 +102,31 @@ def run_locally(
         return _finish(run, failure, console)
 
 
+@contextlib.contextmanager
+def _still_there(run: RunFolder) -> Iterator[None]:
+    """Says so where a run's folder is removed under it."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        if run.path.exists():
+            raise
+        raise UserError(
+            f"{run.path}: was removed while the run went on; give the same command again, from a "
+            "folder that stays"
+        ) from error
+
+
 def _run_worker(run: RunFolder, progress: RunProgress, console: Console) -> int:
     """Runs the DAG in a process group of its own, shows it, and returns its exit status."""
     title = f"{run.describe().context.recipe_name}  {run.run_id}"
     with (
-        tempfile.TemporaryDirectory(prefix="litesmith-") as scratch,
+        scratch_folder() as scratch,
         run.kfp_log.open("wb") as log,
         open_view(console, progress, title=title) as view,
     ):
         worker = subprocess.Popen(
             [sys.executable, "-P", "-m", "pipeline.local_worker", str(run.path)],
-            env=_environment(run, Path(scratch)),
+            env=_environment(run, scratch),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -118,6 +135,7 @@ def _run_worker(run: RunFolder, progress: RunProgress, console: Console) -> int:
         try:
             while worker.poll() is None:
                 view.update(progress.update())
+                view.update(progress.take_note_of_lost(_KILLED))
                 time.sleep(_POLL_S)
         finally:
             _end_group(worker)
@@ -159,10 +177,10 @@ def _end_group(worker: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Turns the first SIGINT or SIGTERM into Stopped, and passes over any that follow."""
+    """Turns the first SIGINT, SIGTERM or SIGHUP into Stopped, and passes over any that follow."""
     numbers = [
         number
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         if signal.getsignal(number) is not signal.SIG_IGN
     ]
     before = {number: signal.getsignal(number) for number in numbers}
@@ -170,6 +188,8 @@ def stoppable() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         for each in numbers:
             signal.signal(each, signal.SIG_IGN)
+        if number == signal.SIGHUP:
+            _leave_terminal()
         raise Stopped(number)
 
     for number in numbers:
@@ -179,6 +199,15 @@ def stoppable() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _leave_terminal() -> None:
+    """Prints nowhere what would go to a terminal that has hung up: writing there is an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+            os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 def _finish(run: RunFolder, failure: Failure | None, console: Console) -> ExitCode:
@@ -192,8 +221,8 @@ def _finish(run: RunFolder, failure: Failure | None, console: Console) -> ExitCo
         message = "every task succeeded, but nothing was decided"
         failure = _failure(ExitCode.UNEXPECTED, None, message, run.kfp_log)
     if failure is not None:
-        _record_failure(run, failure)
         _show_failure(failure, run)
+        _record_failure(run, failure)
         return failure.code
     assert outcome is not None
     show_summary(console, outcome, run)

@@ -6,6 +6,8 @@ for each task of the DAG, in the DAG's order.
 
 import dataclasses
 import json
+import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +25,8 @@ class TaskProgress:
     status: Status = "waiting"
     started: float = 0.0
     """Seconds since the epoch."""
+    pid: int | None = None
+    """Of the process that does it."""
     seconds: float | None = None
     """How long it took; None before its end."""
     done: int = 0
@@ -48,6 +52,7 @@ class TaskProgress:
         match event["event"]:
             case "started":
                 self.status, self.started, self.seconds = "running", event["time"], None
+                self.pid = event.get("pid")
             case "progress":
                 self.done, self.total = event["done"], event["total"]
                 self.unit, self.note = event["unit"], event["note"]
@@ -78,6 +83,26 @@ class RunProgress:
             touched.append((task, event["event"]))
         return touched
 
+    def take_note_of_lost(self, message: str) -> list[tuple[TaskProgress, str]]:
+        """Finds running tasks whose process is gone, killed before it could tell.
+
+        Their siblings may go on for hours, and kfp tells of none before all have ended.
+
+        Args:
+          message: what such a task is said to have failed of.
+
+        Returns:
+          Each task that ended or told something, with the kind of its event.
+        """
+        gone = [task for task in self.running() if task.pid is not None and not _lives(task.pid)]
+        touched = self.update() if gone else []  # It may have told of its end just before.
+        for task in gone:
+            if task.status == "running":
+                task.status, task.message = "failed", message
+                task.seconds = task.elapsed(time.time())
+                touched.append((task, "failed"))
+        return touched
+
     def failed(self) -> TaskProgress | None:
         return next((task for task in self.tasks.values() if task.status == "failed"), None)
 
@@ -96,6 +121,16 @@ class RunProgress:
         self._offset += len(whole) + len(newline)
         for line in whole.splitlines():
             yield json.loads(line)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def expected_tasks(recipe: Recipe) -> Iterator[str]:

@@ -6,14 +6,15 @@ made-up pictures and random weights: minutes.
 """
 
 import dataclasses
+import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 from components.common.documents import SPLITS, Candidate, DatasetManifest, TaskResult, Validation
+from pipeline.leftovers import scratch_folder
 from pipeline.recipe import Recipe
 from pipeline.trial_recipe import DATASET, RECIPE_FILE, VALIDATION, trial_context, trial_recipe
 
@@ -40,14 +41,14 @@ class Finding:
 
 def survey_data(recipe: Recipe, *, registry: str) -> Iterator[Finding]:
     """Looks at every file of the source, as far as a run does before it decodes the first."""
-    with tempfile.TemporaryDirectory(prefix="litesmith-doctor-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         (folder / RECIPE_FILE).write_text(recipe.model_dump_json(by_alias=True))
         try:
             process = subprocess.run(
-                [sys.executable, "-P", "-m", "pipeline.survey", name, registry],
+                [sys.executable, "-P", "-m", "pipeline.survey", str(folder), registry],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
+                env={**os.environ, "TMPDIR": str(folder)},
                 timeout=_TIMEOUT_S,
                 check=False,
             )
@@ -85,14 +86,14 @@ def _counts(manifest: DatasetManifest) -> str:
 
 def try_model(recipe: Recipe) -> Iterator[Finding]:
     """Builds the model with random weights and tries every step of compression on it."""
-    with tempfile.TemporaryDirectory(prefix="litesmith-doctor-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         trial = trial_recipe(recipe, folder)
         (folder / RECIPE_FILE).write_text(trial.model_dump_json(by_alias=True))
         process = subprocess.run(
-            [sys.executable, "-P", "-m", "pipeline.trial", name],
+            [sys.executable, "-P", "-m", "pipeline.trial", str(folder)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            env={**os.environ, "TMPDIR": str(folder)},
             timeout=_TIMEOUT_S,
             check=False,
         )

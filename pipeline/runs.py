@@ -15,6 +15,7 @@ import importlib.metadata
 import os
 import platform
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -149,22 +150,28 @@ def create_run(
     )
     run_parameters(recipe, context)  # Refused here, not when the first task is started.
     folder = RunFolder(runs_folder(local_folder(data_root)) / run_id)
-    try:
-        folder.logs.mkdir(parents=True)
-    except OSError as error:
-        raise UserError(
-            f"{data_root}: can't be written to ({error.strerror}); give another --data-root"
-        ) from error
-    folder.events.touch()
-    RunDescription(
+    description = RunDescription(
         context=context,
         recipe=recipe.to_yaml(),
         command=tuple(command),
         working_folder=os.getcwd(),
         started=now.isoformat(timespec="seconds"),
         versions=dict(_versions()),
-    ).write(folder.path)
+    )
+    try:
+        folder.logs.mkdir(parents=True)
+        folder.events.touch()
+        description.write(folder.path)
+    except OSError as error:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise _unwritable(data_root, error) from error
     return folder
+
+
+def _unwritable(data_root: str | Path, error: OSError) -> UserError:
+    return UserError(
+        f"{data_root}: can't be written to ({error.strerror}); give another --data-root"
+    )
 
 
 @contextlib.contextmanager
@@ -193,7 +200,10 @@ def data_root_alone(data_root: Path) -> Iterator[None]:
 
 def _lock_file(data_root: Path) -> Path:
     folder = runs_folder(data_root)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(data_root, error) from error
     return folder / ".lock"
 
 

@@ -98,11 +98,12 @@ def entries_table(entries: Sequence[Entry]) -> Table:
     return table
 
 
-def describe_pruned(pruned: Prunable, *, dry_run: bool) -> str:
+def describe_pruned(pruned: Prunable, *, left_by_killed: int, dry_run: bool) -> str:
     would = "would remove" if dry_run else "removed"
     return (
         f"{would} {len(pruned.entries)} entries, {len(pruned.shards)} folders of shards and "
-        f"{len(pruned.unfinished)} of unfinished trainings: {format_bytes(pruned.size_bytes)}"
+        f"{len(pruned.unfinished)} of unfinished trainings: {format_bytes(pruned.size_bytes)}; "
+        f"and what killed commands had left: {format_bytes(left_by_killed)}"
     )
 
 

@@ -1,6 +1,5 @@
 """Runs on Vertex AI Pipelines, with the optional google-cloud-aiplatform."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ from components.common.errors import UserError
 from components.common.run_context import RunContext
 from pipeline.cluster_run import ClusterRun
 from pipeline.compile import compile_dag
+from pipeline.leftovers import scratch_folder
 from pipeline.parameters import run_parameters
 from pipeline.recipe import Recipe
 from pipeline.target import VertexTarget
@@ -78,7 +78,7 @@ def submit_to_vertex(recipe: Recipe, context: RunContext, target: VertexTarget) 
     from google.auth.exceptions import GoogleAuthError
 
     dag = compile_dag(prunes=recipe.prune is not None, target=target)
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         path = Path(folder, "pipeline.yaml")
         path.write_text(dag.yaml, encoding="utf-8")
         try:

@@ -37,7 +37,8 @@ class Events:
             shown = " ".join(f"{name}={value}" for name, value in fields.items())
             say(f"{self._task}: {event} {shown}".rstrip())
             return
-        line = json.dumps({"time": time.time(), "task": self._task, "event": event, **fields})
+        told = {"time": time.time(), "pid": os.getpid(), "task": self._task, "event": event}
+        line = json.dumps({**told, **fields})
         # One write of less than a page to a file opened for appending is not torn.
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:

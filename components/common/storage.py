@@ -207,6 +207,12 @@ def check_name(name: str) -> str:
 
 _OWN = ".litesmith-"
 """Begins the names of files that are no objects: the lock, and files half-written."""
+_LOCK = f"{_OWN}lock"
+
+
+def is_half_written(file_name: str) -> bool:
+    """Returns whether a file is one that is written beside the place that it is meant for."""
+    return file_name.startswith(_OWN) and file_name != _LOCK
 
 
 class LocalStorage:
@@ -310,7 +316,7 @@ class LocalStorage:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        with hold_lock(Path(self.root, f"{_OWN}lock")):
+        with hold_lock(Path(self.root, _LOCK)):
             yield
 
 

@@ -97,6 +97,29 @@ def test_events_become_progress_and_a_line_under_way_is_left_for_later(tmp_path:
     assert progress.running() == []
 
 
+def test_a_task_whose_process_is_gone_is_lost_and_one_that_told_its_end_is_not(
+    tmp_path: Path,
+) -> None:
+    run = make_run(tmp_path)
+    progress = RunProgress(RECIPE, run.events)
+    processes = [subprocess.Popen(["sleep", "60"]) for _ in range(3)]
+    for process, id_ in zip(processes, ("float32", "int8", "pruned-int8"), strict=True):
+        tell(run, f"quantize[{id_}]", "started", pid=process.pid)
+    progress.update()
+    assert progress.take_note_of_lost("it was killed") == []
+    for process in processes[:2]:
+        process.kill()
+        process.wait()
+    tell(run, "quantize[int8]", "finished", status="computed", seconds=1.0)
+    told = [(task.name, event) for task, event in progress.take_note_of_lost("it was killed")]
+    assert told == [("quantize[int8]", "finished"), ("quantize[float32]", "failed")]
+    lost = progress.failed()
+    assert lost is not None and (lost.name, lost.message) == ("quantize[float32]", "it was killed")
+    assert [task.name for task in progress.running()] == ["quantize[pruned-int8]"]
+    processes[2].kill()
+    processes[2].wait()
+
+
 # --- views --------------------------------------------------------------------------
 
 
@@ -468,7 +491,11 @@ def test_failed_stage_is_shown_with_its_log_and_what_to_do(
 @pytest.mark.dag
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)],
+    [
+        (signal.SIGINT, ExitCode.INTERRUPTED),
+        (signal.SIGTERM, ExitCode.TERMINATED),
+        (signal.SIGHUP, ExitCode.TERMINATED),
+    ],
 )
 def test_stopped_run_leaves_no_process(
     pictures: Path, tmp_path: Path, number: signal.Signals, code: ExitCode
