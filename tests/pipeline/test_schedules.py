@@ -599,13 +599,21 @@ def test_of_two_applied_at_once_never_both_are_on(target: Any, server: KfpServer
     assert max(on) == 1
 
 
-def test_of_equal_ones_the_oldest_stays(cluster: Cluster, server: KfpServer) -> None:
+@pytest.mark.parametrize("twin_id", ["0", "z"])
+@pytest.mark.parametrize(("created", "stays"), [("2030", "first"), ("2020", "twin")])
+@pytest.mark.parametrize("listed_first", [False, True])
+def test_of_equal_ones_the_oldest_stays(
+    cluster: Cluster, server: KfpServer, twin_id: str, created: str, stays: str, listed_first: bool
+) -> None:
     settle(cluster, want())
     (first,) = server.recurring_runs.values()
-    twin = {**first, "recurring_run_id": "twin", "created_at": "2030-01-01T00:00:00Z"}
-    server.recurring_runs["twin"] = twin
+    twin = {**first, "recurring_run_id": twin_id, "created_at": f"{created}-01-01T00:00:00Z"}
+    for one in (twin, first) if listed_first else (first, twin):
+        server.recurring_runs.pop(one["recurring_run_id"], None)
+        server.recurring_runs[one["recurring_run_id"]] = one
     assert settle(cluster, want()) == ["delete nightly"]
-    assert list(server.recurring_runs) == [first["recurring_run_id"]]
+    kept = {"first": first["recurring_run_id"], "twin": twin_id}
+    assert list(server.recurring_runs) == [kept[stays]]
 
 
 def test_a_scheduled_run_has_a_folder_of_its_own(cluster: Cluster, server: KfpServer) -> None:

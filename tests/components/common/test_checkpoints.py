@@ -2,11 +2,13 @@
 
 import dataclasses
 import io
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from components.common import resumption
 from components.common.checkpoints import Checkpoints, State
 from components.common.errors import DamagedError, UserError
 from components.common.resumption import Attempt
@@ -54,6 +56,43 @@ def test_the_newest_two_are_kept(checkpoints, storage):
         checkpoints.save(state(step))
     assert checkpoints.load()[1].position["step"] == 4
     assert len(list(storage.list("checkpoints/"))) == 2
+
+
+class Clock:
+    """Stands still but for what is done with it."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("saving_s", "least", "most"),
+    [(0.1, 55, 60), (30.0, 6, 6), (300.0, 1, 1)],
+    ids=["a small state", "a large one", "an enormous one"],
+)
+def test_saving_takes_a_twentieth_of_the_time_at_most(saving_s, least, most, monkeypatch, tmp_path):
+    clock = Clock()
+    monkeypatch.setattr(resumption, "time", clock)
+    saved = []
+
+    class Slow(Checkpoints):
+        def save(self, state):
+            clock.now += saving_s
+            saved.append(clock.now)
+
+    slow = Slow(LocalStorage(str(tmp_path)), "none")
+    attempt = Attempt(slow, interval_s=60)
+    trained_s = 0
+    while clock.now < 3600:
+        clock.now += 1
+        trained_s += 1
+        attempt.look(lambda: State(position={}, arrays={}), ends=False)
+    assert least <= len(saved) <= most
+    # The last one was made before its time was earned.
+    assert (len(saved) - 1) * saving_s <= 0.05 * trained_s
+    assert all(later - earlier >= 60 for earlier, later in itertools.pairwise(saved))
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "empty"])

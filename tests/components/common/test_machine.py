@@ -27,6 +27,19 @@ def test_a_pods_quota_limits_the_cores(tmp_path: Path, quota: str, cores: int) -
     assert usable_cores(limit) == cores
 
 
+@pytest.mark.parametrize(
+    ("quota", "cores"),
+    [("150000 100000", 2), ("100001 100000", 2), ("200000 100000", 2), ("250000 100000", 3)],
+)
+def test_a_part_of_a_core_is_one_more_to_use(
+    tmp_path: Path, quota: str, cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    limit = tmp_path / "cpu.max"
+    limit.write_text(quota + "\n")
+    assert usable_cores(limit) == cores
+
+
 @pytest.mark.parametrize("quota", ["max 100000", "6400000 100000"])
 def test_a_wide_quota_leaves_all_cores(tmp_path: Path, quota: str) -> None:
     limit = tmp_path / "cpu.max"

@@ -177,6 +177,14 @@ def test_rolling_back_to_a_version_can_itself_be_undone(registry):
     assert registry.roll_back().version == versions[2]
 
 
+def test_only_going_back_withdraws_the_model_that_is_left(registry):
+    old, new = (publish_and_bless(registry, data) for data in (b"1", b"2"))
+    assert registry.roll_back().withdrawn == {new.model.sha256: new.version}
+    forward = registry.roll_back(new.version)
+    assert (forward.version, forward.withdrawn) == (new.version, {})
+    assert registry.roll_back(old.version).withdrawn == {new.model.sha256: new.version}
+
+
 @pytest.mark.parametrize("version", ["0" * 12, "..", "../../secret", ""])
 def test_rolling_back_to_an_unknown_version_is_refused(registry, version):
     release = publish_and_bless(registry, b"1")

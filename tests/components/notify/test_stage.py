@@ -83,6 +83,17 @@ def test_publish_has_the_last_word_on_a_run_that_succeeded(context):
     assert (outcome.message, outcome.failed_task) == ("Another run was first.", None)
 
 
+def test_a_run_that_kfp_says_still_runs_is_over_once_it_has_published(context):
+    keep(context, "decision.json", decide("blessed"))
+    assert notify(context, state="RUNNING").state == "failed"
+    published = Published(verdict="blessed", version="1", uri="/r/1", message="It is blessed.")
+    keep(context, "published.json", published)
+    outcome = notify(context, state="RUNNING")
+    assert (outcome.state, outcome.verdict) == ("succeeded", "blessed")
+    assert (outcome.message, outcome.failed_task) == ("It is blessed.", None)
+    assert notify(context, state="FAILED", failed_task="publish").state == "failed"
+
+
 def test_the_decision_speaks_where_publish_left_no_word(context):
     keep(context, "decision.json", decide("already_blessed"))
     outcome = notify(context)

@@ -4,22 +4,33 @@ import base64
 import io
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from components.common.documents import Estimate, ImageSpec, Latency
+from components.common.documents import (
+    Estimate,
+    ImageSpec,
+    Latency,
+    ModelBundle,
+    Receipt,
+    Validation,
+)
 from components.common.examples import Example
 from components.common.predictions import make_predictions
 from components.report import formats
 from components.report.candidates import CandidateRow
 from components.report.candidates_chart import candidates_chart
 from components.report.charts import pixel_histogram
+from components.report.classes import ROWS, classes_section
 from components.report.config import DrawnBudgets
 from components.report.mistakes import find_mistakes
+from components.report.sources import Run
 from components.report.svg import Scale, element
 from components.report.thumbnails import pick_pictures, pick_thumbnails, picture_address
+from tests.components.report.fabricate import fabricate
 
 
 @pytest.mark.parametrize(
@@ -163,3 +174,34 @@ def test_only_large_pictures_are_shrunk(side: int, expected: tuple[int, int]) ->
     address = picture_address(buffer.getvalue(), image, side=side)
     with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as picture:
         assert picture.size == expected
+
+
+def test_the_worst_classes_come_first_and_are_none_of_the_hidden(tmp_path: Path) -> None:
+    names = [f"c{number:02d}" for number in range(ROWS + 5)]
+    made = fabricate(tmp_path, class_names=names)
+    evaluation = made.evaluations["int8"]
+    shares = np.random.default_rng(0).permutation(len(names)) / len(names)
+    metrics = tuple(
+        one.model_copy(update={"recall": Estimate(value=share, low=0.0, high=1.0)})
+        for one, share in zip(evaluation.per_class, shares.tolist(), strict=True)
+    )
+    evaluation = evaluation.model_copy(update={"per_class": metrics})
+    run = Run(
+        run_id="test",
+        recipe_name="shapes",
+        config=made.config,
+        manifest=made.manifest,
+        rejects=(),
+        validation=Validation(findings=()),
+        dense=ModelBundle.read(tmp_path / "dense"),
+        pruned=None,
+        candidates=made.candidates,
+        evaluations={**made.evaluations, "int8": evaluation},
+        benchmark=made.benchmark,
+        decision=made.decision,
+        receipt=Receipt(run_id="test", tasks=(), seconds=0.0),
+    )
+    section = classes_section(run)
+    assert section is not None and section.hidden_rows == 5
+    found = [row.after.value for row in section.rows]
+    assert found == sorted(shares.tolist())[:ROWS]
