@@ -21,7 +21,7 @@ from components.common.stage import Stage, Task, execute
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory
 from components.preprocess.manifest import count_rejects, explain_rejects, notes_to_jsonl
-from components.preprocess.splits import assign_splits
+from components.preprocess.splits import Assignment, assign_splits
 from components.preprocess.stage import list_sample, list_source, take_source_inventory
 
 
@@ -33,6 +33,8 @@ def run(*, config: str, context: str, dataset: Path) -> None:
 
 
 def _look(task: Task[PreprocessConfig]) -> None:
+    from components.common.membership import Membership  # NumPy, which takes a while to import.
+
     config, make_list = task.config, list_sample if task.config.sample else list_source
     inventory = take_source_inventory(make_list(config, task.context), config, task.events)
     message = explain_rejects(
@@ -42,6 +44,10 @@ def _look(task: Task[PreprocessConfig]) -> None:
     )
     if message is not None:
         raise UserError(message)
+    assignment = assign_splits(inventory.examples, config.splits)
+    Membership.of(
+        (example.id, example.group, assignment.split_of(example)) for example in inventory.examples
+    ).write(task.output)
     DatasetManifest(
         task="image_classification",
         class_names=inventory.listing.class_names,
@@ -54,7 +60,7 @@ def _look(task: Task[PreprocessConfig]) -> None:
             background=config.background,
         ),
         compression=config.compression,
-        splits=_deal_out(config, inventory),
+        splits=_count(assignment, inventory),
         source_fingerprint=inventory.fingerprint,
         statistics=PixelStatistics(mean=(), std=(), histogram=()),
         rejects=count_rejects(inventory.rejects),
@@ -67,9 +73,8 @@ def _look(task: Task[PreprocessConfig]) -> None:
     (task.output / "notes.jsonl").write_text(notes_to_jsonl(inventory.notes), encoding="utf-8")
 
 
-def _deal_out(config: PreprocessConfig, inventory: Inventory) -> dict[Split, SplitExamples]:
+def _count(assignment: Assignment, inventory: Inventory) -> dict[Split, SplitExamples]:
     counts = {split: Counter[str]() for split in SPLITS}
-    assignment = assign_splits(inventory.examples, config.splits)
     for example in inventory.examples:
         counts[assignment.split_of(example)][example.label] += 1
     names = inventory.listing.class_names
