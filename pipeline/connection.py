@@ -38,8 +38,12 @@ _FORWARD_TIMEOUT_S = 30
 _TOKEN_USE_S = 600
 BACKOFF_S = 0.2
 """Before a read is repeated; twice as long each time."""
+_READ_ATTEMPTS = 4
 _BUSY = (429, 502, 503, 504)
 _PAGE_SIZE = 100
+_MOST_PAGES = 1_000
+_ANSWER_BYTES = 64 << 20  # A page of a hundred runs has a megabyte.
+_ANSWER_TIMEOUT_S = 300.0  # For all of it, however slowly it comes.
 
 
 class ConflictError(Exception):
@@ -89,12 +93,16 @@ class Api:
         """Yields what a list operation returns, page after page."""
         named = {name: value for name, value in named.items() if value is not None}
         token = ""
-        while True:
+        for _ in range(_MOST_PAGES):
             page = self.call(operation, page_token=token, page_size=_PAGE_SIZE, **named)
             yield from getattr(page, items) or ()
             token = page.next_page_token
             if not token:
                 return
+        raise UserError(
+            f"{self.host}: lists more than {_MOST_PAGES * _PAGE_SIZE:,} {items}; archive or delete "
+            "old ones in KFP, or check that this is the right host"
+        )
 
     def named(self, operation: Callable[..., Any], items: str, name: str, **named: Any) -> Any:
         """Returns the oldest thing of a display name, or None."""
@@ -213,7 +221,8 @@ class _PatientRest(RESTClientObject):  # type: ignore[misc]
 
     def __init__(self, configuration: kfp_server_api.Configuration) -> None:
         configuration.retries = urllib3.Retry(
-            total=4,
+            total=_READ_ATTEMPTS,
+            retry_after_max=int(READ_TIMEOUT_S),
             backoff_factor=BACKOFF_S,
             backoff_jitter=BACKOFF_S / 2,
             status_forcelist=_BUSY,
@@ -221,10 +230,79 @@ class _PatientRest(RESTClientObject):  # type: ignore[misc]
             raise_on_status=False,
         )
         super().__init__(configuration)
+        self.pool_manager: Any = _BoundedPool(self.pool_manager)
 
     def request(self, *arguments: Any, _request_timeout: Any = None, **named: Any) -> Any:
         timeout = _request_timeout or (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
         return super().request(*arguments, _request_timeout=timeout, **named)
+
+
+class _BoundedPool:
+    """A pool of connections whose answers are read whole, within bounds of size and time."""
+
+    def __init__(self, pool: urllib3.PoolManager) -> None:
+        self._pool = pool
+        pool.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+    def request(self, method: str, url: str, **named: Any) -> urllib3.HTTPResponse:
+        attempts = _READ_ATTEMPTS if method == "GET" else 1
+        while True:
+            attempts -= 1
+            response = self._pool.request(method, url, **{**named, "preload_content": False})
+            try:
+                body = _read_bounded(response)
+            except urllib3.exceptions.HTTPError:
+                response.close()
+                if not attempts:
+                    raise
+                time.sleep(BACKOFF_S)
+                continue
+            return urllib3.HTTPResponse(
+                body, response.headers, response.status, reason=response.reason
+            )
+
+
+def _read_bounded(response: urllib3.BaseHTTPResponse) -> bytes:
+    """Returns an answer's body.
+
+    Raises:
+      UserError: it is too long, or takes too long.
+    """
+    body, deadline = bytearray(), time.monotonic() + _ANSWER_TIMEOUT_S
+    while chunk := response.read1(1 << 16):
+        body += chunk
+        if len(body) > _ANSWER_BYTES or time.monotonic() > deadline:
+            response.close()
+            raise UserError(
+                f"{response.url}: sent more than {_ANSWER_BYTES >> 20} MB, or for longer than "
+                f"{_ANSWER_TIMEOUT_S:.0f} s, in one answer; is the target's host a KFP?"
+            )
+    response.release_conn()
+    return bytes(body)
+
+
+def _undrained(response: urllib3.HTTPResponse) -> urllib3.HTTPResponse:
+    """Returns an answer that is dropped, not read to its end, where it is asked for again."""
+    response.drain_conn = response.close  # type: ignore[method-assign]
+    return response
+
+
+class _HTTPConnection(urllib3.connection.HTTPConnection):
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
+        return _undrained(super().getresponse())
+
+
+class _HTTPSConnection(urllib3.connection.HTTPSConnection):
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
+        return _undrained(super().getresponse())
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
 
 
 class _CommandCredentials(TokenCredentialsBase):  # type: ignore[misc]
@@ -299,11 +377,24 @@ def _explained(target: KubeflowTarget, host: str, proxy: Proxy | None) -> Iterat
         raise _explain_answer(error, target, host) from error
     except urllib3.exceptions.HTTPError as error:
         raise _explain_silence(error, target, host, proxy) from error
+    except _TAKEN_APART as error:
+        raise _not_kfp(host, f"{type(error).__name__}: {error}") from error
     except OSError as error:
         raise UserError(
             f"{error.filename or host}: can't be read ({error.strerror or error}); in a pod, "
             "mount the service account's token there, elsewhere use `auth: {kind: token}`"
         ) from error
+
+
+_TAKEN_APART = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
+"""What the generated client raises where an answer is not of the form that it knows."""
+
+
+def _not_kfp(host: str, reason: str) -> UnansweredError:
+    return UnansweredError(
+        f"{host}: answers, but not as Kubeflow Pipelines does ({reason[:200]}); check the target's "
+        "host, and the server's version"
+    )
 
 
 def _explain_answer(
@@ -322,8 +413,10 @@ def _explain_answer(
         )
     if error.status == 404:
         return MissingError(f"{host}: has no such thing (404: {said})")
-    if error.status == 0:
+    if error.status == 0 and str(error.reason).startswith("SSLError"):
         return _explain_tls(str(error.reason), target, host)
+    if error.status in (0, None):  # The generated client, of what it can't take apart.
+        return _not_kfp(host, str(error.reason))
     if error.status == 500 or error.status in _BUSY:
         return UnansweredError(
             f"{host}: the server failed ({error.status}: {said}); see `kubectl logs -n kubeflow "
