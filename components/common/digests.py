@@ -48,30 +48,72 @@ def tree_digest(directory: Path) -> str:
 
 @functools.cache
 def code_digest(module: str, root: Path = _ROOT) -> str:
-    """Digests the source of a module and of all modules of its distribution it imports.
+    """Digests the code of a module and of all modules of its distribution it imports.
 
     Imports are followed statically, those inside functions too, and without importing
-    anything: the digest changes exactly when code that the module can run changes, and
-    costs milliseconds.
+    anything: the digest changes when code that the module can run changes, and not with its
+    comments, docstrings and layout.
 
     Args:
       module: dotted name, such as `components.prune.stage`.
       root: the folder that holds the module's top-level package.
     """
-    sources: dict[str, str] = {}
+    syntaxes: dict[str, str] = {}
     pending = [module]
     while pending:
         name = pending.pop()
         path = _module_path(name, root)
-        if name in sources or path is None:
+        if name in syntaxes or path is None:
             continue
-        source = path.read_bytes()
-        sources[name] = hashlib.sha256(source).hexdigest()
+        tree = ast.parse(path.read_bytes())
+        syntaxes[name] = text_digest(_syntax(tree))
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         pending.append(name.rpartition(".")[0])  # Python runs the packages above it first.
-        imported = _imported_modules(ast.parse(source), package)
+        imported = _imported_modules(tree, package)
         pending.extend(found for found in imported if found.split(".")[0] == name.split(".")[0])
-    return text_digest(canonical_json(sources))
+    return text_digest(canonical_json(syntaxes))
+
+
+def _syntax(tree: ast.AST) -> str:
+    """Returns a syntax tree as one text, the same in every version of Python.
+
+    `ast.dump` would not do: its versions differ in what they tell of what is empty. What does
+    nothing is left out.
+    """
+    texts: list[str] = []
+    _tell(tree, texts)
+    return "".join(texts)
+
+
+def _tell(node: Any, texts: list[str]) -> None:
+    if isinstance(node, ast.AST):
+        texts.append(f"{type(node).__name__}(")
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                value = [item for item in value if not _is_idle(item, node)]
+            if value is not None and value != []:
+                texts.append(f"{name}=")
+                _tell(value, texts)
+        texts.append(")")
+    elif isinstance(node, list):
+        texts.append("[")
+        for item in node:
+            _tell(item, texts)
+            texts.append(",")
+        texts.append("]")
+    else:
+        texts.append(ascii(node))  # Versions of repr differ in which characters they escape.
+
+
+def _is_idle(node: Any, parent: ast.AST) -> bool:
+    """Whether a part of a syntax tree does nothing."""
+    match node:
+        case ast.Expr(value=ast.Constant(value=str())):
+            return True  # A docstring: of a module, class or function, or of the line above.
+        case ast.Constant(value=""):
+            return isinstance(parent, ast.JoinedStr)  # Python 3.12.1 ends format specs with it.
+    return False
 
 
 def _module_path(name: str, root: Path) -> Path | None:

@@ -1,5 +1,6 @@
 """Content digests, and the code digest: what it follows, and what leaves it alone."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -79,13 +80,91 @@ def test_editing_a_component_changes_its_own_digest_alone(
     shutil.copytree(ROOT / "components", tmp_path / "components")
     for stage in edited:
         with (tmp_path / "components" / stage / "stage.py").open("a") as file:
-            file.write("# edited\n")
+            file.write("EDITED = True\n")
     changed = [
         name
         for name in STAGES
         if digest(tmp_path, f"components.{name}.stage") != code_digest(f"components.{name}.stage")
     ]
     assert changed == edited
+
+
+def test_a_comment_or_docstring_added_anywhere_changes_no_digest(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "components", tmp_path / "components")
+    modules = list((tmp_path / "components").rglob("*.py"))
+    for path in modules:
+        path.write_text(explain(path.read_text()))
+    assert len(modules) > 100
+    for name in STAGES:
+        module = f"components.{name}.stage"
+        assert digest(tmp_path, module) == digest(ROOT, module)
+
+
+def explain(source: str) -> str:
+    """Returns a module with a comment and one more text above the first line of every body."""
+    lines = source.split("\n")
+    heads = (
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    )
+    for first in sorted({node.body[0] for node in heads}, key=lambda node: -node.lineno):
+        decorators = getattr(first, "decorator_list", [])
+        line = min([first.lineno, *(decorator.lineno for decorator in decorators)]) - 1
+        if not lines[line][: first.col_offset].strip(" @"):
+            indent = " " * first.col_offset
+            lines[line:line] = [f"{indent}# Said once more.", f'{indent}"""Said in other words."""']
+    return "\n".join([*lines, "# The end.", '"""The very end."""', ""])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("x = 1", "x = 2"),
+        ("x = 1", "x = 1.0"),
+        ("x = 1", "x = '1'"),
+        ("x = 0", "x = ''"),
+        ("x = 'a'", "x = 'b'"),
+        ("x = None", "x = 'None'"),
+        ("x = []", "x = ()"),
+        ("f('a')", "f('b')"),
+        ("def f(a): pass", "def f(a=0): pass"),
+        ("def f(): return 'a'", "def f(): return 'b'"),
+        ("@cache\ndef f(): pass", "def f(): pass"),
+        ("x = f'{y:.1f}'", "x = f'{y:.2f}'"),
+        ("if a:\n    b()\nc()", "if a:\n    b()\n    c()"),
+    ],
+)
+def test_what_runs_otherwise_has_another_digest(package: Path, before: str, after: str) -> None:
+    found = set()
+    for text in (before, after):
+        (package / "house/common/deep.py").write_text(text)
+        found.add(digest(package))
+    assert len(found) == 2
+
+
+def test_layout_changes_no_digest(package: Path) -> None:
+    found = set()
+    for text in ("x = f(1, 'a')", 'x = f(\n    1,\n\n    "a",\n)\n', "'Said.'\nx = (f)(1, 'a')"):
+        (package / "house/common/deep.py").write_text(text)
+        found.add(digest(package))
+    assert len(found) == 1
+
+
+def test_the_digest_is_the_same_in_every_version_of_python(package: Path) -> None:
+    (package / "house/common/deep.py").write_text(
+        "class C(list[int], metaclass=M):\n"
+        "    x: int = field(default=1)\n"
+        "    async def f(self, a, /, *b: str, c=-1, **d) -> str | None:\n"
+        "        return f'{a!r:>{c}} \u00e9\U0001fae8' 'b' f\"{d['e']}\"\n"
+        "    y = (z := a) if b else lambda: ...\n"
+        "match z:\n"
+        "    case {'k': [1, *rest], **more} | C(x=None): pass\n"
+        "with a as b, c: x = [*d, {**e}, 1j, b'\\xff', 1_000, u'u']\n",
+        encoding="utf-8",
+    )
+    expected = "6a50b658fccad46052a4c59735259a4a439231b2d94cc98a76c091f8bad1768a"
+    assert digest(package) == expected
 
 
 def test_code_digest_imports_nothing() -> None:
