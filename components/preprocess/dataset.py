@@ -140,6 +140,7 @@ def _write_shards(
     if missing:
         writer = ShardWriter(
             source_root=inventory.listing.root,
+            max_file_bytes=task.config.max_file_bytes,
             data_root=task.context.data_root,
             classes=len(inventory.listing.class_names),
             spec=_picture_spec(task.config),

@@ -50,26 +50,26 @@ def open_file(path: Path) -> BinaryIO:
     return file
 
 
-def read_file(path: Path) -> bytes:
-    """Returns the bytes of a regular file; raises as `open_file` does."""
-    with open_file(path) as file:
-        return file.read()
-
-
 def read_chunks(path: Path, *, at_most: int) -> Iterator[bytes]:
     """Yields the bytes of a regular file piece by piece; raises as `open_file` does.
 
     Raises:
-      TooLargeError: the file has more than `at_most` bytes; then none was read.
+      TooLargeError: the file has more than `at_most` bytes; seldom was any read.
     """
     with open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > at_most:
-            raise TooLargeError(
-                errno.EFBIG, f"has {size} bytes, and a picture has {at_most} at most"
-            )
+            raise too_large(f"{size} bytes", at_most)
+        left = at_most
         while chunk := file.read(_CHUNK_BYTES):
+            left -= len(chunk)
+            if left < 0:  # It grows while it is read.
+                raise too_large("more bytes by now", at_most)
             yield chunk
+
+
+def too_large(found: str, at_most: int) -> TooLargeError:
+    return TooLargeError(errno.EFBIG, f"has {found}, where {at_most} are the most that are read")
 
 
 def _check_kind(status: os.stat_result) -> None:

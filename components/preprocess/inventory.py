@@ -170,7 +170,7 @@ def _threads(root: str) -> int:
 def _chunk_reader(root: str, max_file_bytes: int) -> Callable[[str], Iterable[bytes]]:
     """Returns what reads a file piece by piece, so that a stray film does no harm."""
     if is_remote(root):
-        read = open_source(root)
+        read = open_source(root, at_most=max_file_bytes)
         return lambda path: [read(path)]
     return lambda path: read_chunks(Path(root, path), at_most=max_file_bytes)
 

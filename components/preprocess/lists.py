@@ -20,7 +20,7 @@ from components.common.documents import SPLITS, Split
 from components.common.errors import UserError
 from components.common.layout import SPLIT_OF_NAME, stated_split
 from components.common.wording import listing
-from components.preprocess.files import NotAFileError
+from components.preprocess.files import NotAFileError, TooLargeError
 from components.preprocess.names import find_unseen, find_unusable
 from components.preprocess.sources import (
     Listing,
@@ -34,6 +34,7 @@ from components.preprocess.sources import (
 
 REQUIRED = ("path", "label")
 COLUMNS = (*REQUIRED, "split", "group", "slice")
+_MOST_BYTES = 512 << 20  # Of a list: some five million lines.
 _DELIMITERS = ",;\t"
 _SIMILAR = 0.75  # Of difflib: `lable`, `labels` and `group_id` are meant, `label_name` is not.
 
@@ -84,7 +85,11 @@ def list_file(path: str, *, exclude: Sequence[str] = ()) -> Listing:
 
 def _read_text(path: str, root: str, name: str) -> str:
     try:
-        return open_source(root)(name).decode("utf-8-sig")
+        return open_source(root, at_most=_MOST_BYTES)(name).decode("utf-8-sig")
+    except TooLargeError as error:
+        raise UserError(
+            f"{path}: {error.strerror} of a list; is it a list of pictures? Else part the data set"
+        ) from error
     except (FileNotFoundError, NotAFileError) as error:
         raise UserError(
             f"{path}: there is no such file; data.list names a .csv or .jsonl file"

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from components.common.documents import Split
-from components.common.errors import UserError
+from components.common.errors import DamagedError, UserError
 from components.common.layout import litter_kind
 from components.common.storage import check_name, open_storage
-from components.preprocess.files import read_file
+from components.preprocess.files import read_chunks, too_large
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -136,11 +136,24 @@ def describe_listing(listing: Listing) -> Iterator[str]:
         yield f"{listing.root}: passed over: {counts}"
 
 
-def open_source(root: str) -> Callable[[str], bytes]:
-    """Returns what reads the files of a listing, by their paths relative to its root."""
-    if is_remote(root):
-        return open_storage(root).read
-    return lambda path: read_file(Path(root, path))
+def open_source(root: str, *, at_most: int) -> Callable[[str], bytes]:
+    """Returns what reads the files of a listing, by their paths relative to its root.
+
+    Args:
+      root: of the listing.
+      at_most: how many bytes a file may have; of one with more it raises TooLargeError.
+    """
+    if not is_remote(root):
+        return lambda path: b"".join(read_chunks(Path(root, path), at_most=at_most))
+    storage = open_storage(root)
+
+    def read(path: str) -> bytes:
+        try:
+            return storage.read(path, max_bytes=at_most)
+        except DamagedError as error:
+            raise too_large("more bytes", at_most) from error
+
+    return read
 
 
 def object_names(root: str) -> Iterator[str]:

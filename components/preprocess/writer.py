@@ -18,6 +18,7 @@ class ShardWriter:
 
     source_root: str
     """What the members' paths are relative to."""
+    max_file_bytes: int
     data_root: str
     """Where shards go."""
     classes: int
@@ -32,7 +33,7 @@ class ShardWriter:
             content = write_shard(
                 path,
                 task.members,
-                read=open_source(self.source_root),
+                read=open_source(self.source_root, at_most=self.max_file_bytes),
                 classes=self.classes,
                 spec=self.spec,
                 compression=self.compression,

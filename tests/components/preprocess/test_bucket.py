@@ -61,6 +61,19 @@ def test_objects_that_can_t_be_asked_for_stop_nothing(bucket):
     assert [reject.reason for reject in inventory.rejects] == ["misnamed"]
 
 
+def test_objects_that_are_too_large_are_rejected(bucket):
+    storage = open_storage(f"{bucket}/large")
+    storage.write("a/1.png", bytes(1001))
+    storage.write("a/2.png", bytes(1000))
+    records = (SourceRecord("a/1.png", "a"), SourceRecord("a/2.png", "a"))
+    listing = Listing(f"{bucket}/large", records, ("a", "b"), {})
+    inventory = take_inventory(listing, max_file_bytes=1000, report=lambda done, total: None)
+    assert [(r.path, r.reason, r.detail) for r in inventory.rejects] == [
+        ("a/1.png", "oversized", "has more bytes, where 1000 are the most that are read"),
+        ("a/2.png", "not_an_image", "its first bytes are no picture's"),
+    ]
+
+
 def test_a_list_in_a_bucket_names_what_lies_beside_it(bucket):
     storage = open_storage(bucket)
     text = f"path,label\n./a/1.png,a\n{bucket}/list/b/2.png,b\n"

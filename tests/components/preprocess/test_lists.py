@@ -152,3 +152,12 @@ def test_a_group_in_two_splits_is_refused_with_both_lines(tmp_path):
 def test_a_line_that_is_nested_beyond_all_measure_is_named(tmp_path):
     with pytest.raises(UserError, match=r"line 1: not a record: it is nested too deeply"):
         list_file(write_list(tmp_path, "l.jsonl", "[" * 100_000))
+
+
+def test_a_list_of_more_than_a_list_holds_is_refused_at_once(tmp_path):
+    path = tmp_path / "pictures.csv"
+    with path.open("wb") as file:
+        file.write(b"path,label\n")
+        file.truncate(20 << 30)
+    with pytest.raises(UserError, match="pictures.csv: has 21474836480 bytes, .*part the data set"):
+        list_file(str(path))

@@ -122,7 +122,7 @@ def test_pipes_devices_and_endless_files_hold_nobody_up(tmp_path, monkeypatch):
     found = {Path(line["path"]).as_posix(): (line["reason"], line["detail"]) for line in lines}
     assert found.pop("bar/sparse.png") == (
         "oversized",
-        "has 21474836480 bytes, and a picture has 416777216 at most",
+        "has 21474836480 bytes, where 416777216 are the most that are read",
     )
     zero = next(name for name in found if name.endswith("dev/zero"))
     assert found.pop(zero) == ("unreadable", "is a device, not a file")

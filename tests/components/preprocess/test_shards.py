@@ -39,7 +39,7 @@ def write_source(folder: Path, count: int) -> list[Member]:
 
 
 def writer(folder: Path, *, data: str = "data", compression: str = "none") -> ShardWriter:
-    return ShardWriter(str(folder / "source"), str(folder / data), 3, SPEC, compression)
+    return ShardWriter(str(folder / "source"), 1 << 20, str(folder / data), 3, SPEC, compression)
 
 
 def tasks(members: list[Member], shards: int = 3) -> list[ShardTask]:
