@@ -5,7 +5,7 @@ and checked in one place. This module adds what no single stage can check: combi
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -225,8 +225,10 @@ def load_recipe(
             raise UserError(f"{path}: the recipe has no tiny variant (a `tiny:` mapping)")
         values = _overlay(values, variant)
     values = _locate(values, path.parent)
-    for override in overrides:
-        values = _overlay(values, _locate(_parse_override(override), Path.cwd()))
+    changes = [_locate(_parse_override(override), Path.cwd()) for override in overrides]
+    _refuse_two_sources(changes)
+    for change in changes:
+        values = _overlay(values, change)
     source = " ".join([name_or_path, *(f"--set {override}" for override in overrides)])
     refuse_placeholders(values, source=source)
     _refuse_filled_in(values, source)
@@ -296,6 +298,20 @@ def _parse_override(override: str) -> dict[str, Any]:
     for part in reversed(key.split(".")):
         value = {part: value}
     return value  # type: ignore[no-any-return]
+
+
+def _refuse_two_sources(changes: Iterable[Mapping[str, Any]]) -> None:
+    """Refuses overrides of which one would take the place of another without a word."""
+    merged: dict[str, Any] = {}
+    for change in changes:
+        merged = _merge(merged, change)
+    data = merged.get("data")
+    given = data if isinstance(data, dict) else {}
+    stated = [f"--set data.{name}={given[name]}" for name in SOURCES if given.get(name) is not None]
+    if len(stated) > 1:
+        raise UserError(
+            f"{' and '.join(stated)}: give one of them, for a run has one source of pictures"
+        )
 
 
 def _overlay(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

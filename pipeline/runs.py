@@ -19,7 +19,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar, get_args
 
 from components.common.documents import (
     Document,
@@ -34,6 +34,7 @@ from components.common.storage import open_regular_file, read_whole_file
 from pipeline.parameters import run_parameters
 from pipeline.placeholders import refuse_placeholders
 from pipeline.recipe import Recipe
+from pipeline.target import StageName, task_of
 
 D = TypeVar("D", bound=Document)
 
@@ -86,12 +87,12 @@ class RunFolder:
         return _read(Outcome, self.path)
 
     def tasks(self) -> list[TaskResult]:
-        """Returns the results of the tasks that ended, in the order in which they did.
+        """Returns the results of the tasks that ended, in the order of the DAG.
 
         A damaged one is passed over, with a word on stderr.
         """
-        files = sorted((self.path / "tasks").glob("*.json"), key=lambda file: file.stat().st_mtime)
-        return list(_read_results(files))
+        files = sorted((self.path / "tasks").glob("*.json"))
+        return sorted(_read_results(files), key=_place)
 
     def state(self) -> RunState:
         if self.is_running():
@@ -120,6 +121,13 @@ class RunFolder:
         with open_regular_file(self.path / RunDescription.file_name) as file:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield
+
+
+def _place(result: TaskResult) -> tuple[int, str, bool]:
+    """Returns what sorts tasks as the DAG runs them, those of the candidates by candidate."""
+    stage, _, candidate_id = result.task.partition("[")
+    places = {task: place for place, task in enumerate(get_args(StageName))}
+    return places.get(task_of(stage), len(places)), candidate_id, stage == "evaluate"
 
 
 def _read_results(files: Iterable[Path]) -> Iterator[TaskResult]:

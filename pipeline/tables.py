@@ -90,7 +90,8 @@ def entries_table(entries: Sequence[Entry]) -> Table:
     for stage, group in itertools.groupby(entries, key=lambda entry: entry.stage):
         members = list(group)
         total = sum(entry.size_bytes for entry in members)
-        table.add_row(stage, f"{len(members)} entries", format_bytes(total), style="bold")
+        count = "1 entry" if len(members) == 1 else f"{len(members)} entries"
+        table.add_row(stage, count, format_bytes(total), style="bold")
         for entry in members:
             age = _ago(now, entry.made) if entry.made is not None else "unfinished"
             used = _ago(now, entry.used) if entry.used is not None else "-"

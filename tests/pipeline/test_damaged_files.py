@@ -148,6 +148,17 @@ def test_what_file_managers_leave_is_no_entry_run_or_model(root: Path) -> None:
             assert command(root, words)[0] == before[number][0]
 
 
+def test_runs_show_has_the_dag_s_order_however_the_files_came_here(root: Path) -> None:
+    run = max((root / "runs").glob("*/run.json")).parent
+    tasks = ["validate", "evaluate[int8]", "notify", "quantize[int8]", "quantize[float32]"]
+    for task in tasks:
+        result = TaskResult(task=task, status="computed", seconds=1.0)
+        (run / "tasks" / f"{task}.json").write_text(result.to_json())
+    shown, _, _ = command(root, "runs show")
+    names = [line.split()[0] for line in shown.splitlines() if "  computed  1" in line]
+    assert names == ["validate", "quantize[float32]", "quantize[int8]", "evaluate[int8]", "notify"]
+
+
 def test_runs_show_says_which_versions_made_what_it_answered(root: Path) -> None:
     shown, _, _ = command(root, "runs show")
     assert "made by tensorflow 2.20.0, this is 2.21.0: finetune" in shown

@@ -67,6 +67,18 @@ def test_a_recipe_that_leaves_its_source_open_can_be_looked_at_but_not_run(name:
             load_recipe(name, locations=asked)
 
 
+def test_of_two_sources_given_for_one_run_neither_is_dropped_silently(tmp_path: Path) -> None:
+    listed = tmp_path / "list.csv"
+    listed.write_text("path,label\n")
+    both = [f"data.folder={tmp_path}", f"data.list={listed}"]
+    for overrides in (both, both[::-1]):
+        with pytest.raises(UserError) as refused:
+            load_recipe("folder", overrides)
+        assert f"--set data.list={listed}: give one of them" in str(refused.value)
+    # The last word on one key, and a source in the place of the recipe's own, stand.
+    assert load_recipe("digits", [both[0], "data.folder=null", both[1]]).data.folder is None
+
+
 @pytest.mark.parametrize("source", shipped_recipes())
 def test_a_copy_is_the_shipped_recipe_with_its_comments_under_another_name(
     source: str, tmp_path: Path
