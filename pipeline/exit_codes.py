@@ -23,6 +23,6 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.NOT_BLESSED: "the run ended well, but no candidate met the budgets",
     ExitCode.STAGE_FAILED: "a stage failed; its message and its log are shown",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); run again to go on",
-    ExitCode.TERMINATED: "terminated (SIGTERM); run again to go on",
+    ExitCode.TERMINATED: "terminated (SIGTERM, or its terminal hung up); run again to go on",
 }
 """One line for each, as `litesmith --help` shows them."""

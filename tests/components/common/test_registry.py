@@ -285,7 +285,7 @@ def compete(storage: Storage, number: int, start: Callable[[], object]) -> int |
     elsewhere = Registry(NowhereStorage(), "shapes")
     expected = elsewhere.publish(make_release(data, run_id=run_id), data, documents)
     if number % 2:
-        for name in (MODEL_FILE, "run.txt", "documents.zip"):
+        for name in (MODEL_FILE, "run.txt", "documents.zip", "release.json"):
             storage.write(f"{versions_folder(expected)}/{name}", b"a stranger's" * number)
     start()
     release = registry.publish(make_release(data, run_id=run_id), data, documents)
@@ -316,6 +316,17 @@ def test_of_twenty_threads_at_once_exactly_one_wins_each_generation(registry, st
             futures = {n: pool.submit(compete, storage, n, barrier.wait) for n in range(20)}
             counters = {number: future.result() for number, future in futures.items()}
         check_round(registry, round_, counters)
+
+
+@pytest.mark.slow
+def test_of_twenty_publishers_to_a_failing_bucket_exactly_one_wins_each_generation(cloud, gcs):
+    for round_ in range(1, 4):
+        barrier = threading.Barrier(20)
+        with gcs.misbehaving(0.2), ThreadPoolExecutor(20) as pool:
+            futures = {n: pool.submit(compete, cloud, n, barrier.wait) for n in range(20)}
+            counters = {number: future.result() for number, future in futures.items()}
+            assert sum(gcs.seen.values()) > 20
+        check_round(Registry(cloud, "shapes"), round_, counters)
 
 
 def compete_in_process(root: str, number: int, barrier: Any, results: Any) -> None:
