@@ -11,8 +11,9 @@ from rich.text import Text
 
 from components.common.documents import TaskResult
 from pipeline.cache import Entry, Prunable
+from pipeline.misses import explain_misses
 from pipeline.rehearsals import Finding
-from pipeline.runs import RunFolder
+from pipeline.runs import RunFolder, list_runs
 from pipeline.view import format_bytes, format_seconds, show_paths, show_summary
 
 _STATE_STYLES = {
@@ -58,7 +59,7 @@ def show_run(console: Console, run: RunFolder) -> None:
             format_bytes(record.peak_memory_bytes) if record else "-",
         )
     print_(table)
-    for line in _other_versions(tasks):
+    for line in (*_misses(tasks, run), *_other_versions(tasks)):
         print_(Text(line))
     outcome = run.outcome()
     if outcome is not None and outcome.verdict is not None:
@@ -67,6 +68,21 @@ def show_run(console: Console, run: RunFolder) -> None:
         if outcome is not None:
             print_(Text(outcome.message))
         show_paths(console, run)
+
+
+def _misses(tasks: Sequence[TaskResult], run: RunFolder) -> Iterator[str]:
+    """Says what was computed anew since the run before of the same recipe, and why."""
+    recipe = run.describe().context.recipe_name
+    earlier = (
+        other.tasks()
+        for other in list_runs(run.path.parents[1])
+        if other.run_id < run.run_id and other.describe().context.recipe_name == recipe
+    )
+    reasons: dict[str, list[str]] = {}
+    for task, reason in explain_misses(tasks, earlier):
+        reasons.setdefault(reason, []).append(task)
+    for reason, names in reasons.items():
+        yield f"{', '.join(names)}: computed anew: {reason}"
 
 
 def _other_versions(tasks: Iterable[TaskResult]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,6 @@ def tree_digest(directory: Path) -> str:
     return text_digest(canonical_json(files))
 
 
-@functools.cache
 def code_digest(module: str, root: Path = _ROOT) -> str:
     """Digests the code of a module and of all modules of its distribution it imports.
 
@@ -58,20 +57,26 @@ def code_digest(module: str, root: Path = _ROOT) -> str:
       module: dotted name, such as `components.prune.stage`.
       root: the folder that holds the module's top-level package.
     """
+    return text_digest(canonical_json(module_digests(module, root)))
+
+
+@functools.cache
+def module_digests(module: str, root: Path = _ROOT) -> Mapping[str, str]:
+    """Returns what a code digest is made of: each module's path from the root -> its digest."""
     syntaxes: dict[str, str] = {}
     pending = [module]
     while pending:
         name = pending.pop()
         path = _module_path(name, root)
-        if name in syntaxes or path is None:
+        if path is None or (file := path.relative_to(root).as_posix()) in syntaxes:
             continue
         tree = ast.parse(path.read_bytes())
-        syntaxes[name] = text_digest(_syntax(tree))
+        syntaxes[file] = text_digest(_syntax(tree))
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         pending.append(name.rpartition(".")[0])  # Python runs the packages above it first.
         imported = _imported_modules(tree, package)
         pending.extend(found for found in imported if found.split(".")[0] == name.split(".")[0])
-    return text_digest(canonical_json(syntaxes))
+    return syntaxes
 
 
 def _syntax(tree: ast.AST) -> str:

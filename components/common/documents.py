@@ -682,6 +682,8 @@ class Record(Document):
     """Content behind locations, or the machine where that matters."""
     inputs: Mapping[str, str]
     code: str
+    modules: Mapping[str, str] = {}
+    """What `code` was made of: each module's file -> how the digest of its syntax begins."""
     image: str
     libraries: Mapping[str, str]
     """Python's version, and distribution -> version of those that the task had imported."""

@@ -25,6 +25,7 @@ from components.common.digests import (
     canonical_json,
     code_digest,
     file_digest,
+    module_digests,
     text_digest,
     tree_digest,
 )
@@ -51,6 +52,7 @@ DRIVER_PID = "LITESMITH_DRIVER_PID"
 """Set by the local runner: a task ends when this process is gone."""
 PROFILE_STEPS = "LITESMITH_PROFILE_STEPS"
 """Set by a user, or in a target: how many steps of each phase of a training to profile."""
+MODULE_DIGITS = 16  # They tell apart what one module was; nothing is believed for them.
 IMAGE = "LITESMITH_IMAGE"
 """Set in the container images: which one this is."""
 
@@ -290,6 +292,10 @@ def _compute(stage: Stage[C], task: Task[C], identity: Mapping[str, str], code: 
         identity=identity,
         inputs=task.lineage.inputs,
         code=code,
+        modules={
+            file: digest[:MODULE_DIGITS]
+            for file, digest in module_digests(f"components.{stage.name}.stage").items()
+        },
         image=os.environ.get(IMAGE, ""),
         libraries=imported_libraries(),
         output_digest=output_digest,

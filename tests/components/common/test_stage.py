@@ -481,11 +481,19 @@ execute(STAGE, config=StageConfig(), context={context.to_json()!r}, inputs={{}},
     def test_edited_code_is_run_and_other_code_is_not(
         self, run: Callable[[], tuple[str, str]], tmp_path: Path
     ) -> None:
+        def modules() -> set[tuple[str, str]]:
+            result = TaskResult.parse((tmp_path / "data/runs/run/tasks/scale.json").read_bytes())
+            assert result.record is not None
+            return set(result.record.modules.items())
+
         assert run() == ("computed", "42")
+        before = modules()
         (tmp_path / "components/prune/stage.py").write_text("raise ImportError\n")
         assert run() == ("cached", "42")
         (tmp_path / "components/scale/core.py").write_text("FACTOR = 3\n")
         assert run() == ("computed", "63")
+        assert {file for file, _ in modules() ^ before} == {"components/scale/core.py"}
+        assert len(before) > 10
         (tmp_path / "components/scale/core.py").write_text("FACTOR = 2\n")
         assert run() == ("cached", "42")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.common.digests import code_digest
+from components.common.digests import code_digest, module_digests
 from components.common.events import Events
 from components.common.pictures import decode_picture
 from components.common.records import decode_example, read_records
@@ -138,7 +138,7 @@ def test_only_code_that_decides_about_bytes_makes_other_shards(tmp_path):
         path = root / "components" / module
         source = path.read_text()
         path.write_text(source + "\n_CHANGED = True\n")
-        code_digest.cache_clear()
+        module_digests.cache_clear()
         digest = code_digest("components.preprocess.shards", root)
         path.write_text(source)
         return digest
