@@ -393,6 +393,7 @@ def test_the_workers_parts_make_up_the_global_batch(dataset, tmp_path, memory_by
 _SEEN: dict[int, dict[tuple[int, int], bytes]] = {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sparse", [False, True])
 def test_a_step_compiles_with_xla_which_is_all_that_a_tpu_takes(sparse):
     """Whole batches and a smaller last one; without dropout, whose noise XLA draws otherwise."""

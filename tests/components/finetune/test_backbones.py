@@ -15,7 +15,7 @@ from components.finetune.pretrained import assign_torch_weights
 from components.finetune.torch_weights import read_torch_weights
 from components.finetune.weights import identify_weights, local_weights
 
-QUICK = ("small_cnn", "efficientnet_lite0", "mobilenet_v2", "vgg16")
+QUICK = ("small_cnn", "efficientnet_lite0", "vgg16")
 IMAGENET = FinetuneConfig(backbone="efficientnet_lite0", weights="imagenet")
 
 
@@ -55,6 +55,7 @@ def test_a_backbone_is_flat_and_takes_its_smallest_picture(name):
     np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_building_twice_gives_the_same_layer_names():
     first, second = build("mobilenet_v2"), build("mobilenet_v2")
     assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]

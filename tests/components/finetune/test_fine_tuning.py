@@ -141,6 +141,7 @@ def test_features_computed_once_train_the_head_as_the_whole_model_would(pictures
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_features_of_pictures_that_are_not_kept_are_the_same(pictures):
     config = pictures.config.model_copy(update={"unfreeze": None})
     streaming = dataclasses.replace(pictures, splits=pictures.streamed)
@@ -149,6 +150,7 @@ def test_features_of_pictures_that_are_not_kept_are_the_same(pictures):
     assert changed(weights_of(kept), weights_of(streamed)) == set()
 
 
+@pytest.mark.slow
 def test_features_too_many_for_memory_are_not_kept(pictures, monkeypatch):
     config = pictures.config.model_copy(update={"unfreeze": None})
     _, kept = pictures.train(config)
@@ -157,6 +159,7 @@ def test_features_too_many_for_memory_are_not_kept(pictures, monkeypatch):
     assert [epoch.loss for epoch in computed] == pytest.approx([e.loss for e in kept], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_augmented_pictures_are_seen_anew_in_every_epoch(pictures):
     config = pictures.config.model_copy(update={"unfreeze": None})
     plain, _ = pictures.train(config)
@@ -189,6 +192,7 @@ def test_the_top_share_of_the_layers_is_unfrozen(pictures):
     assert trained == ["block2_conv", "block3_conv"]
 
 
+@pytest.mark.slow
 def test_a_second_phase_that_spoils_the_model_is_undone(pictures):
     spoiled = pictures.config.model_copy(
         update={"unfreeze": Unfreeze(epochs=1, learning_rate=100.0), "epochs": 4}

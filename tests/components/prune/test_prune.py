@@ -124,6 +124,7 @@ def test_pruning_costs_little_accuracy(dense, pruned):
     assert accuracy(pruned) > accuracy(dense.bundle) - 0.1
 
 
+@pytest.mark.slow
 def test_pruning_learns_with_the_losses_that_it_is_told(dense, tmp_path):
     short = CONFIG.model_copy(update={"epochs": 1})
     (plain,) = dense.prune(tmp_path / "plain", short).history
@@ -131,6 +132,7 @@ def test_pruning_learns_with_the_losses_that_it_is_told(dense, tmp_path):
     assert dense.prune(tmp_path / "smooth", smooth).history[0].loss > plain.loss + 0.1
 
 
+@pytest.mark.slow
 def test_pruning_twice_gives_the_same_bytes(dense, pruned, tmp_path):
     again = dataclasses.replace(dense, context=dense.context.model_copy(update={"run_id": "again"}))
     store = Path(dense.context.data_root, "store")

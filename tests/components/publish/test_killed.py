@@ -57,6 +57,7 @@ def bucket() -> Iterator[str]:
         yield create_bucket("killed")
 
 
+@pytest.mark.slow
 def test_the_old_model_stays_blessed_until_the_new_one_is_whole(
     bucket: str, tmp_path: Path
 ) -> None:
