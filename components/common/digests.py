@@ -16,6 +16,26 @@ from typing import Any
 
 _ROOT = Path(__file__).parents[2]
 
+RESULT_NEUTRAL = frozenset(
+    f"components/common/{name}.py"
+    for name in (
+        # How bytes get from one place to another: digests and checksums say whether they did.
+        "cloud_storage",
+        "locks",
+        "run_context",
+        "storage",
+        "store",
+        # What is told of a computation, and when it is told to end.
+        "events",
+        "libraries",
+        "peak_memory",
+        "tensorboard",
+        "terminal",
+        "termination",
+    )
+)
+"""Modules that no byte of an output depends on: they stand in no code digest."""
+
 
 def canonical_json(value: Any) -> str:
     """Returns the one JSON text of a value: sorted keys, no spaces, no NaN."""
@@ -51,7 +71,7 @@ def code_digest(module: str, root: Path = _ROOT) -> str:
 
     Imports are followed statically, those inside functions too, and without importing
     anything: the digest changes when code that the module can run changes, and not with its
-    comments, docstrings and layout.
+    comments, docstrings and layout, nor with RESULT_NEUTRAL modules.
 
     Args:
       module: dotted name, such as `components.prune.stage`.
@@ -63,20 +83,20 @@ def code_digest(module: str, root: Path = _ROOT) -> str:
 @functools.cache
 def module_digests(module: str, root: Path = _ROOT) -> Mapping[str, str]:
     """Returns what a code digest is made of: each module's path from the root -> its digest."""
-    syntaxes: dict[str, str] = {}
+    found: dict[str, str] = {}
     pending = [module]
     while pending:
         name = pending.pop()
         path = _module_path(name, root)
-        if path is None or (file := path.relative_to(root).as_posix()) in syntaxes:
+        if path is None or (file := path.relative_to(root).as_posix()) in found:
             continue
         tree = ast.parse(path.read_bytes())
-        syntaxes[file] = text_digest(_syntax(tree))
+        found[file] = text_digest(_syntax(tree))
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         pending.append(name.rpartition(".")[0])  # Python runs the packages above it first.
         imported = _imported_modules(tree, package)
-        pending.extend(found for found in imported if found.split(".")[0] == name.split(".")[0])
-    return syntaxes
+        pending.extend(other for other in imported if other.split(".")[0] == name.split(".")[0])
+    return {file: digest for file, digest in found.items() if file not in RESULT_NEUTRAL}
 
 
 def _syntax(tree: ast.AST) -> str:

@@ -6,9 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
-from components.common.digests import canonical_json, code_digest, module_digests, tree_digest
+from components.common.digests import (
+    RESULT_NEUTRAL,
+    canonical_json,
+    code_digest,
+    module_digests,
+    tree_digest,
+)
 
 ROOT = Path(__file__).parents[3]
 STAGES = sorted(path.parent.name for path in ROOT.glob("components/*/component.py"))
@@ -88,6 +95,34 @@ def test_editing_a_component_changes_its_own_digest_alone(
         if digest(tmp_path, f"components.{name}.stage") != code_digest(f"components.{name}.stage")
     ]
     assert changed == edited
+
+
+def test_editing_what_shapes_no_output_changes_no_digest(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "components", tmp_path / "components")
+    for file in RESULT_NEUTRAL:
+        path = tmp_path / file
+        path.write_text(path.read_text() + "\nEDITED = True\n")
+    for name in STAGES:
+        module = f"components.{name}.stage"
+        assert digest(tmp_path, module) == digest(ROOT, module), name
+
+
+def test_editing_what_shapes_outputs_changes_the_digests_of_what_can_reach_it() -> None:
+    # The graph that import-linter judges by, found in another way than the digests.
+    graph = grimp.build_graph("components", cache_dir=None)
+    reached = {
+        name: {name, *graph.find_upstream_modules(name)}
+        for name in (f"components.{stage}.stage" for stage in STAGES)
+        if name in graph.modules
+    }
+    for stage, modules in reached.items():
+        files = {f"{module.replace('.', '/')}.py" for module in modules}
+        shaping = {file for file in files if (ROOT / file).is_file()} - RESULT_NEUTRAL
+        found = {file for file in module_digests(stage) if not file.endswith("__init__.py")}
+        assert found == shaping, stage
+    assert len(reached) == len(STAGES) - 1, "candidate has no stage of its own"
+    everywhere = set.intersection(*map(set, map(module_digests, reached)))
+    assert {"components/common/stage.py", "components/common/documents.py"} <= everywhere
 
 
 def test_a_comment_or_docstring_added_anywhere_changes_no_digest(tmp_path: Path) -> None:
