@@ -111,7 +111,7 @@ def _read_csv(text: str, path: str, ignored: set[str]) -> _Rows:
     line = 1
     try:
         header = next(reader, [])
-        line = lines_above + reader.line_num
+        line = lines_above + max(1, reader.line_num)  # Of an empty file it has read none.
         columns = _find_columns(header, where=f"{path}, line {line}", ignored=ignored)
         for values in reader:
             line = lines_above + reader.line_num

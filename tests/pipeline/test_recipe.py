@@ -397,6 +397,19 @@ def test_too_few_pictures_for_the_budget_are_refused_with_the_number_needed(
         assert word in message
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("l.csv", "path,label\n1.png,a\n2.png,b\n"),
+        ("l.jsonl", '{"path": "1.png", "label": "a"}\n{"path": "2.png", "label": "b"}\n'),
+    ],
+)
+def test_a_header_is_no_record(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match="holds 2 records"):
+        check_sufficiency(load_recipe("folder", [f"data.list={tmp_path / name}"]))
+
+
 @pytest.mark.parametrize("blessed_drop", [None, 0.02, 0.2])
 def test_the_number_needed_is_what_the_gate_asks_for_with_a_blessed_model(
     blessed_drop: float | None,
@@ -454,7 +467,7 @@ def test_a_test_example_of_each_small_class_is_counted_on(tmp_path: Path) -> Non
 def test_too_short_a_list_is_refused_but_not_one_that_assigns_splits(tmp_path: Path) -> None:
     csv = tmp_path / "list.csv"
     csv.write_text("path,label\n" + "a.png,a\n" * 50)
-    with pytest.raises(UserError, match="51 records"):
+    with pytest.raises(UserError, match="50 records"):
         check_sufficiency(load_recipe("folder", [f"data.list={csv}"]))
     csv.write_text("path,label,split\n" + "a.png,a,test\n" * 50)
     check_sufficiency(load_recipe("folder", [f"data.list={csv}"]))

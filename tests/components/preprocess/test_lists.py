@@ -49,6 +49,7 @@ def test_numbers_are_labels(tmp_path):
     ("name", "text", "message"),
     [
         ("l.csv", "file,label\n", r"l\.csv, line 1: there is no 'path'"),
+        ("l.csv", "", r"l\.csv, line 1: there is no 'path'"),
         ("l.csv", "file,name\n", r"line 1: there is no 'path', only 'file' and 'name'; expected"),
         ("l.csv", "path,lable\n", r"line 1: 'lable' looks like a misspelt 'label'; rename it"),
         ("l.csv", "path,label,Spilt\n", r"'Spilt' looks like a misspelt 'split'; rename it"),
