@@ -49,8 +49,9 @@ def _differences(record: Record, before: Record) -> Iterator[str]:
         for name in _changed(record.config, before.config)
         if name not in _LOCATIONS
     )
-    yield from (f"its {name} is another" for name in _changed(record.inputs, before.inputs))
-    yield from (f"its {name} is another" for name in _changed(record.identity, before.identity))
+    if record.inputs != before.inputs:
+        yield "what it reads changed"
+    yield from (f"{name} changed" for name in _changed(record.identity, before.identity))
 
 
 def _changed(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -46,14 +46,14 @@ def reason(now: TaskResult, *earlier: TaskResult) -> str | None:
             "components/common/training.py and components/new.py changed",
         ),
         ({"config": {"epochs": 5, "weights": "/a/w.pth"}}, "epochs is 5, was 3"),
-        ({"inputs": {"dataset": "d2"}}, "its dataset is another"),
+        ({"inputs": {"dataset": "d2"}}, "what it reads changed"),
         (
             {"config": {"epochs": 3, "weights": "/b/w.pth"}, "identity": {"weights": "w2"}},
-            "its weights is another",
+            "weights changed",
         ),
         (
             {"inputs": {"dataset": "d2"}, "config": {"epochs": 4, "weights": "/a/w.pth"}},
-            "epochs is 4, was 3; its dataset is another",
+            "epochs is 4, was 3; what it reads changed",
         ),
     ],
 )
@@ -73,11 +73,11 @@ def test_the_latest_earlier_run_that_has_the_task_counts() -> None:
     now = result(key="now", inputs={"dataset": "d2"}, config={"epochs": 9})
     failed = TaskResult(task="prune", status="failed", seconds=1.0)
     cached = result(status="cached", key="later", config={"epochs": 9})
-    assert reason(now, failed, cached, result()) == "its dataset is another"
+    assert reason(now, failed, cached, result()) == "what it reads changed"
     rare = result("quantize[int8]", key="now", config={"epochs": 9})
     older = [result(), result("quantize[int8]")]
     assert dict(explain_misses([now, rare], [[failed], [cached], older])) == {
-        "prune": "its dataset is another",
+        "prune": "what it reads changed",
         "quantize[int8]": "epochs is 9, was 3",
     }
 
