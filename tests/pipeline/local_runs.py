@@ -90,6 +90,16 @@ class LocalRun:
         mark = f"{DRIVER_PID}={self.process.pid}\0".encode()
         return [pid for pid in _processes() if mark in _read(pid, "environ") + b"\0"]
 
+    def started(self, stage: str) -> dict[str, int]:
+        """Returns the process of each task of a stage that has begun."""
+        lines = (self.folder() / "logs" / "events.jsonl").read_text().splitlines()
+        told = [event for event in map(json.loads, lines) if event["event"] == "started"]
+        return {
+            event["task"]: event["pid"]
+            for event in told
+            if event["task"].partition("[")[0] == stage
+        }
+
     def kill_task(self, stage: str) -> bool:
         """Kills the process of one task of a stage; returns whether there was one."""
         for pid in self.children():
@@ -98,6 +108,12 @@ class LocalRun:
                 os.kill(pid, signal.SIGKILL)
                 return True
         return False
+
+    def kill_worker(self) -> None:
+        """Kills the process that runs the DAG, if it is still there."""
+        for pid in self.children():
+            if b"pipeline.local_worker" in _read(pid, "cmdline").split(b"\0"):
+                os.kill(pid, signal.SIGKILL)
 
     def gone_within(self, seconds: float) -> bool:
         """Returns whether every process of the run is gone in time."""

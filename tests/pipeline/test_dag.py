@@ -35,6 +35,9 @@ STAGES = (
     "gate", "report", "publish",
 )  # fmt: skip
 
+WORKER_DIES_IN = ("finetune", "quantize")
+"""At these moments the process that runs the DAG is killed, too: 22 moments, a few minutes."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Workplace:
@@ -214,9 +217,12 @@ def _another_picture(path: Path) -> bytes:
 
 
 @pytest.mark.timeout(900)
-def test_killed_in_every_stage_task_and_driver_a_run_goes_on_to_the_same_models(
-    finished: Workplace, fresh: Workplace
+def test_killed_in_every_stage_a_run_goes_on_to_the_same_models_and_nothing_is_left(
+    finished: Workplace, fresh: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    temporary = fresh.folder / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     seconds = {}
     for path in (finished.data_root / "runs").glob("*/tasks/*.json"):
         result = TaskResult.parse(path.read_bytes())
@@ -224,7 +230,7 @@ def test_killed_in_every_stage_task_and_driver_a_run_goes_on_to_the_same_models(
     moments = random.Random(20_240)
     kept: set[str] = set()
     for stage in STAGES:
-        for victim in ("task", "driver"):
+        for victim in ("task", "driver", *(["worker"] if stage in WORKER_DIES_IN else [])):
             run = fresh.start()
             run.wait_for("started", stage)
             time.sleep(moments.uniform(0, 0.8 * seconds[stage]))
@@ -237,6 +243,13 @@ def test_killed_in_every_stage_task_and_driver_a_run_goes_on_to_the_same_models(
     assert computed(run) == set()
     assert fresh.candidates() == finished.candidates()
     assert _blessed_model(fresh) == _blessed_model(finished)
+    assert list(temporary.iterdir()) == []
+    assert list(fresh.data_root.glob("runs/*/artifacts")) == []
+    for path in fresh.data_root.rglob(".litesmith-*"):
+        os.utime(path, (0, 0))  # As it is hours later.
+    assert _litesmith(fresh, "cache", "prune").returncode == ExitCode.OK
+    assert {path.name for path in fresh.data_root.rglob(".litesmith-*")} <= {".litesmith-lock"}
+    assert fresh.candidates() == finished.candidates()
 
 
 def _kill(run: LocalRun, victim: str, stage: str) -> None:
@@ -244,6 +257,11 @@ def _kill(run: LocalRun, victim: str, stage: str) -> None:
         run.process.kill()
         run.wait()
         assert run.gone_within(2)
+    elif victim == "worker":
+        run.kill_worker()
+        ends = (ExitCode.STAGE_FAILED, ExitCode.UNEXPECTED, ExitCode.OK, ExitCode.NOT_BLESSED)
+        assert run.wait() in ends, run.output()
+        assert run.gone_within(0.1)
     elif run.kill_task(stage):
         # The others end by themselves, and notify runs.
         assert run.wait() == ExitCode.STAGE_FAILED, run.output()
@@ -260,6 +278,29 @@ def _is_kept(statuses: dict[str, str], task: str) -> bool:
 def _blessed_model(place: Workplace) -> bytes:
     (model,) = (place.data_root / "registry").rglob("model.tflite")
     return model.read_bytes()
+
+
+def test_a_lost_task_is_told_of_while_its_siblings_go_on(place: Workplace) -> None:
+    for stage in ("quantize", "evaluate"):
+        shutil.rmtree(place.data_root / "store" / stage)
+    run = place.start()
+    run.wait_for("started", "quantize")
+    while len(tasks := run.started("quantize")) < 2 and run.process.poll() is None:
+        time.sleep(0.02)
+    (lost, lost_pid), (sibling, sibling_pid), *_ = tasks.items()
+    os.kill(sibling_pid, signal.SIGSTOP)
+    try:
+        os.kill(lost_pid, signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while f"{lost}: failed after" not in run.output() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert f"{lost}: failed after" in run.output()
+        assert run.process.poll() is None and sibling not in run.statuses()
+    finally:
+        os.kill(sibling_pid, signal.SIGCONT)
+    assert run.wait() == ExitCode.STAGE_FAILED
+    assert run.statuses()[sibling] == "computed"
+    assert f"{lost} failed: its process was killed" in run.output()
 
 
 def test_interrupted_run_ends_at_once_and_leaves_no_process(fresh: Workplace) -> None:
