@@ -43,7 +43,14 @@ def test_what_has_none_is_refused_in_a_sentence(
 
 def test_make_asks_before_it_sets_anything_up(tmp_path: Path) -> None:
     steps = subprocess.run(
-        ["make", "--dry-run", f"VENV={tmp_path / 'venv'}", f"PYTHON={sys.executable}", "demo"],
+        [
+            "make",
+            "--no-print-directory",
+            "--dry-run",
+            f"VENV={tmp_path / 'venv'}",
+            f"PYTHON={sys.executable}",
+            "demo",
+        ],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
