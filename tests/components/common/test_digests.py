@@ -81,6 +81,7 @@ def test_code_digest_does_not_depend_on_where_the_code_lies(package: Path, tmp_p
     assert digest(copy) == digest(package)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edited", [STAGES[::2], STAGES[1::2]])
 def test_editing_a_component_changes_its_own_digest_alone(
     edited: list[str], tmp_path: Path
@@ -97,6 +98,7 @@ def test_editing_a_component_changes_its_own_digest_alone(
     assert changed == edited
 
 
+@pytest.mark.slow
 def test_editing_what_shapes_no_output_changes_no_digest(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "components", tmp_path / "components")
     for file in RESULT_NEUTRAL:

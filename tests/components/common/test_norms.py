@@ -124,6 +124,7 @@ def test_the_layers_are_left_as_they_were():
     assert (norm.momentum, norm.fused) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", [6, 14])
 def test_a_training_interrupted_while_it_measures_ends_as_an_undisturbed_one(tmp_path, look):
     """An epoch has 6 steps, 6 batches to measure and one to be judged by."""

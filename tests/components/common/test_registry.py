@@ -309,6 +309,7 @@ def check_round(registry: Registry, round_: int, counters: dict[int, int | None]
         assert registry.read(release.version, "run.txt") == release.run_id.encode()
 
 
+@pytest.mark.slow
 def test_of_twenty_threads_at_once_exactly_one_wins_each_generation(registry, storage):
     for round_ in range(1, 4):
         barrier = threading.Barrier(20)

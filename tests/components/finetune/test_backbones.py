@@ -102,6 +102,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, content):
         build("small_cnn", weights=str(path))
 
 
+@pytest.mark.slow
 def test_the_packaged_weights_know_what_is_in_a_photograph():
     """With ImageNet's own top: a Chinese temple, and a flower with a bee in it."""
     from PIL import Image
