@@ -127,14 +127,7 @@ def build_manifest(
     return DatasetManifest(
         task="image_classification",
         class_names=inventory.listing.class_names,
-        image=ImageSpec(
-            height=config.image_size,
-            width=config.image_size,
-            channels=config.channels,
-            encoding=config.encoding,
-            fit=config.fit,
-            background=config.background,
-        ),
+        image=describe_image(config),
         compression=config.compression,
         splits=splits,
         source_fingerprint=inventory.fingerprint,
@@ -148,6 +141,18 @@ def build_manifest(
         records=len(inventory.listing.records),
         slices=tuple(sorted({example.slice for example in inventory.examples} - {""})),
         lineage=lineage,
+    )
+
+
+def describe_image(config: PreprocessConfig) -> ImageSpec:
+    """Returns how pictures lie in the examples."""
+    return ImageSpec(
+        height=config.image_size,
+        width=config.image_size,
+        channels=config.channels,
+        encoding=config.encoding,
+        fit=config.fit,
+        background=config.background,
     )
 
 

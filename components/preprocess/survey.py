@@ -11,7 +11,6 @@ from pathlib import Path
 from components.common.documents import (
     SPLITS,
     DatasetManifest,
-    ImageSpec,
     PixelStatistics,
     Split,
     SplitExamples,
@@ -20,7 +19,12 @@ from components.common.errors import UserError
 from components.common.stage import Stage, Task, execute
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory
-from components.preprocess.manifest import count_rejects, explain_rejects, notes_to_jsonl
+from components.preprocess.manifest import (
+    count_rejects,
+    describe_image,
+    explain_rejects,
+    notes_to_jsonl,
+)
 from components.preprocess.splits import Assignment, assign_splits
 from components.preprocess.stage import list_sample, list_source, take_source_inventory
 
@@ -51,14 +55,7 @@ def _look(task: Task[PreprocessConfig]) -> None:
     DatasetManifest(
         task="image_classification",
         class_names=inventory.listing.class_names,
-        image=ImageSpec(
-            height=config.image_size,
-            width=config.image_size,
-            channels=config.channels,
-            encoding=config.encoding,
-            fit=config.fit,
-            background=config.background,
-        ),
+        image=describe_image(config),
         compression=config.compression,
         splits=_count(assignment, inventory),
         source_fingerprint=inventory.fingerprint,
