@@ -63,4 +63,4 @@ def test_the_wheel_alone_blesses_a_digits_model(tmp_path: Path) -> None:
     assert "int8" in report.read_text()
 
     listed = _run(litesmith, "models", "list", folder=empty, environment=environment)
-    assert pointer["version"] in listed
+    assert pointer["version"][:12] in listed
