@@ -47,7 +47,7 @@ clean: ## Remove the environment and everything that runs have left
 
 # uv installs the locks in a tenth of pip's time; it comes from a lock of its own.
 $(BIN)/uv: requirements/build.lock
-	$(PYTHON) -I pipeline/platforms.py
+	$(PYTHON) -I pipeline/cli/platforms.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.lock
 	touch $@

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import UserError
-from components.common.run_context import RunContext
-from pipeline.cluster_run import ClusterRun
-from pipeline.compile import compile_dag
-from pipeline.leftovers import scratch_folder
-from pipeline.parameters import run_parameters
-from pipeline.recipe import Recipe
-from pipeline.target import VertexTarget
+from components.common.storage.run_context import RunContext
+from pipeline.dag.compile import compile_dag
+from pipeline.kubeflow.cluster_run import ClusterRun
+from pipeline.recipe.parameters import run_parameters
+from pipeline.recipe.recipe import Recipe
+from pipeline.runs.leftovers import scratch_folder
+from pipeline.target.target import VertexTarget
 
 _STATES = {
     "PIPELINE_STATE_SUCCEEDED": "SUCCEEDED",

@@ -6,8 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from components.common.data.examples import read_examples
+from components.common.data.predictions import (
+    Predictions,
+    make_predictions,
+    write_evaluation_predictions,
+)
 from components.common.digests import tree_digest
-from components.common.documents import (
+from components.common.documents.documents import (
     Benchmark,
     Candidate,
     CandidateBenchmark,
@@ -22,15 +28,9 @@ from components.common.documents import (
     Source,
     Split,
 )
-from components.common.examples import read_examples
-from components.common.metrics import confusion_matrix, predicted_classes, share_estimate
-from components.common.predictions import (
-    Predictions,
-    make_predictions,
-    write_evaluation_predictions,
-)
-from components.common.run_context import RunContext
-from components.common.stage import input_digest
+from components.common.shell.stage import input_digest
+from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate
+from components.common.storage.run_context import RunContext
 from tests.releases import describe_model
 from tests.synthetic import CLASS_NAMES, LINEAGE, write_dataset
 

@@ -5,11 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from components.common.arrays import write_arrays
-from components.common.documents import Architecture, InputSpec, LayerSparsity, ModelBundle
-from components.common.examples import read_examples
-from components.common.pictures import decode_picture
-from components.common.run_context import RunContext
+from components.common.data.arrays import write_arrays
+from components.common.data.examples import read_examples
+from components.common.documents.documents import (
+    Architecture,
+    InputSpec,
+    LayerSparsity,
+    ModelBundle,
+)
+from components.common.storage.run_context import RunContext
+from components.common.tasks.image.pictures import decode_picture
 from tests.synthetic import CLASS_NAMES, LINEAGE
 
 OFFSET, SCALE = 127.0, 1 / 128
@@ -40,8 +45,8 @@ def normalize(pictures: Any) -> Any:
 
 def train_model(pictures: Any, labels: Any, *, epochs: int = 2, learning_rate: float = 1e-3) -> Any:
     """Trains a conv net with zero-padded convolutions, which a shifted offset would break."""
-    from components.common.classifier import build_classifier
-    from components.common.keras import keras
+    from components.common.models.classifier import build_classifier
+    from components.common.training.keras import keras
 
     keras.utils.set_random_seed(1)
     model = build_classifier(ARCHITECTURE, input_spec(*pictures.shape[1:]), len(CLASS_NAMES))
@@ -76,7 +81,7 @@ def write_bundle(
     sparsity: tuple[LayerSparsity, ...] = (),
 ) -> ModelBundle:
     """Writes a model bundle with the model's predictions on the data set."""
-    from components.common.bundles import save_weights
+    from components.common.models.bundles import save_weights
 
     arrays = {}
     for split in ("validation", "test"):

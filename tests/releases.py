@@ -2,7 +2,7 @@
 
 import hashlib
 
-from components.common.documents import Estimate, Release, TensorSpec, TFLiteModel
+from components.common.documents.documents import Estimate, Release, TensorSpec, TFLiteModel
 from components.common.registry import Registry
 from tests.synthetic import CLASS_NAMES, LINEAGE
 

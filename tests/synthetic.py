@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from components.common.documents import (
+from components.common.data.membership import Membership
+from components.common.data.records import Example, encode_example, write_record
+from components.common.documents.documents import (
     SPLITS,
     DatasetManifest,
     ImageSpec,
@@ -17,10 +19,8 @@ from components.common.documents import (
     Split,
     SplitExamples,
 )
-from components.common.membership import Membership
-from components.common.records import Example, encode_example, write_record
-from components.common.run_context import RunContext
-from components.common.storage import LocalStorage
+from components.common.storage.run_context import RunContext
+from components.common.storage.storage import LocalStorage
 
 CLASS_NAMES = ("bar", "cross", "disc")
 LINEAGE = Lineage(stage="synthetic", key="0" * 64, inputs={})

@@ -11,11 +11,11 @@ import pytest
 import typer
 
 from components.common.errors import UserError
-from pipeline.cli import app
-from pipeline.recipe import SHIPPED, load_recipe
-from pipeline.schedules import load_schedules
-from pipeline.target import KubeflowTarget, load_target
-from pipeline.yaml_files import parse_yaml, write_yaml
+from pipeline.cli.main import app
+from pipeline.declarations.yaml_files import parse_yaml, write_yaml
+from pipeline.recipe.recipe import SHIPPED, load_recipe
+from pipeline.schedules.schedules import load_schedules
+from pipeline.target.target import KubeflowTarget, load_target
 from tests.pipeline.conftest import make_target
 
 REPOSITORY = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.exit_codes import ExitCode
+from pipeline.terminal.exit_codes import ExitCode
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

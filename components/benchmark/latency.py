@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from components.common.documents import Latency
-from components.common.litert import Classifier
+from components.common.documents.documents import Latency
+from components.common.lite.litert import Classifier
 
 FEWEST_RUNS = 20
 """Below it a p90 means nothing; time limits give way to it."""

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from components.common.litert import LiteRTError
-from components.common.peak_memory import forget_peak, peak_memory_bytes
+from components.common.lite.litert import LiteRTError
+from components.common.process.peak_memory import forget_peak, peak_memory_bytes
 
 _RUNS = 3  # The first run still allocates.
 
@@ -35,8 +35,8 @@ def measure_peak_memory(model: Path) -> int:
 def _grow(model: Path) -> int:
     import numpy as np
 
-    from components.common.litert import Classifier
-    from components.common.tflite import inspect_model
+    from components.common.lite.litert import Classifier
+    from components.common.lite.tflite import inspect_model
 
     _, *shape = inspect_model(model.read_bytes()).input.shape
     picture = np.zeros(shape, np.uint8)

@@ -4,17 +4,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from components.benchmark.config import BenchmarkConfig
-from components.common.documents import (
+from components.common.documents.documents import (
     Benchmark,
     Candidate,
     CandidateBenchmark,
     DatasetManifest,
     Machine,
 )
-from components.common.events import Events
-from components.common.machine import cpu_model, usable_cores
-from components.common.run_context import RunContext
-from components.common.stage import Stage, Task, execute
+from components.common.process.events import Events
+from components.common.process.machine import cpu_model, usable_cores
+from components.common.shell.stage import Stage, Task, execute
+from components.common.storage.run_context import RunContext
 
 _PICTURES = 32
 
@@ -49,8 +49,8 @@ def _thread_counts() -> tuple[int, ...]:
 def _compute(task: Task[BenchmarkConfig]) -> None:
     from components.benchmark.latency import measure_latencies
     from components.benchmark.memory import measure_peak_memory
-    from components.common.examples import read_examples
-    from components.common.pictures import decode_picture
+    from components.common.data.examples import read_examples
+    from components.common.tasks.image.pictures import decode_picture
 
     models = _models(task.inputs["candidates"])
     manifest = DatasetManifest.read(task.inputs["dataset"])

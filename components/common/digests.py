@@ -20,18 +20,18 @@ RESULT_NEUTRAL = frozenset(
     f"components/common/{name}.py"
     for name in (
         # How bytes get from one place to another: digests and checksums say whether they did.
-        "cloud_storage",
-        "locks",
-        "run_context",
-        "storage",
-        "store",
+        "storage/cloud_storage",
+        "storage/locks",
+        "storage/run_context",
+        "storage/storage",
+        "shell/store",
         # What is told of a computation, and when it is told to end.
-        "events",
-        "libraries",
-        "peak_memory",
-        "tensorboard",
-        "terminal",
-        "termination",
+        "process/events",
+        "process/libraries",
+        "process/peak_memory",
+        "training/tensorboard",
+        "words/terminal",
+        "process/termination",
     )
 )
 """Modules that no byte of an output depends on: they stand in no code digest."""

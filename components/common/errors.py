@@ -2,7 +2,7 @@
 
 import sys
 
-from components.common.terminal import say
+from components.common.words.terminal import say
 
 
 class UserError(Exception):

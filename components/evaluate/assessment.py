@@ -4,8 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from components.common.documents import ClassMetrics, Estimate, KerasAgreement, SliceMetrics
-from components.common.metrics import (
+from components.common.data.predictions import Predictions, join_by_id
+from components.common.documents.documents import (
+    ClassMetrics,
+    Estimate,
+    KerasAgreement,
+    SliceMetrics,
+)
+from components.common.statistics.metrics import (
     Labels,
     bootstrap_estimates,
     confusion_matrix,
@@ -13,7 +19,6 @@ from components.common.metrics import (
     predicted_classes,
     share_estimate,
 )
-from components.common.predictions import Predictions, join_by_id
 
 
 def assess_metrics(

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.common.documents import Candidate, DatasetManifest, Evaluation
+from components.common.documents.documents import Candidate, DatasetManifest, Evaluation
 from components.common.errors import UserError
-from components.common.machine import usable_cores
-from components.common.stage import Stage, Task, execute
+from components.common.process.machine import usable_cores
+from components.common.shell.stage import Stage, Task, execute
 from components.evaluate.config import EvaluateConfig
 
 if TYPE_CHECKING:
-    from components.common.examples import Example
-    from components.common.predictions import Predictions
+    from components.common.data.examples import Example
+    from components.common.data.predictions import Predictions
 
 
 def run(
@@ -72,8 +72,8 @@ def _log(
 def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
     import time
 
-    from components.common.inference import predict_examples
-    from components.common.litert import LiteRTError
+    from components.common.lite.inference import predict_examples
+    from components.common.lite.litert import LiteRTError
 
     candidate = Candidate.read(task.inputs["candidate"])
     manifest = DatasetManifest.read(task.inputs["dataset"])
@@ -102,7 +102,7 @@ def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
 
 
 def _test_examples(task: Task[EvaluateConfig], manifest: DatasetManifest) -> "Iterator[Example]":
-    from components.common.examples import read_examples
+    from components.common.data.examples import read_examples
 
     total = manifest.splits["test"].examples
     examples = read_examples(manifest, "test", task.context.data())
@@ -128,7 +128,7 @@ def _write_failure(task: Task[EvaluateConfig], candidate_id: str, failure: str) 
 def _write_evaluation(
     task: Task[EvaluateConfig], candidate: Candidate, predictions: "Predictions"
 ) -> None:
-    from components.common.predictions import (
+    from components.common.data.predictions import (
         read_bundle_predictions,
         write_evaluation_predictions,
     )

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from components.common.config import Section, StageConfig
-from components.common.documents import BackboneName
-from components.common.training_config import (
+from components.common.documents.documents import BackboneName
+from components.common.training.config import (
     Augment,
     BatchSize,
     ClassWeights,
@@ -16,7 +16,7 @@ from components.common.training_config import (
     Optimizer,
     Positive,
 )
-from components.common.wording import listing
+from components.common.words.wording import listing
 
 KERAS_FILES = (".h5", ".hdf5")
 TORCH_FILES = (".pth", ".pt", ".bin")

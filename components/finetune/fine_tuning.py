@@ -11,21 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from components.common.augmentation import changes_pictures
-from components.common.classifier import build_classifier
-from components.common.documents import Architecture, DatasetManifest, Epoch, InputSpec
-from components.common.events import Events
-from components.common.input_pipeline import (
+from components.common.documents.documents import Architecture, DatasetManifest, Epoch, InputSpec
+from components.common.models.classifier import build_classifier
+from components.common.process.events import Events
+from components.common.training.augmentation import changes_pictures
+from components.common.training.input_pipeline import (
     MEMORY_BYTES,
     Examples,
     keep_computed,
     prepare_pictures,
 )
-from components.common.keras import keras
-from components.common.resumption import Attempt
-from components.common.strategy import read_variables, write_variables
-from components.common.tensorboard import TensorBoard
-from components.common.training import (
+from components.common.training.keras import keras
+from components.common.training.resumption import Attempt
+from components.common.training.strategy import read_variables, write_variables
+from components.common.training.tensorboard import TensorBoard
+from components.common.training.training import (
     EVALUATION_BATCH,
     HEAD,
     Clock,

@@ -4,10 +4,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.common.documents import DatasetManifest, ModelBundle
-from components.common.events import Events
-from components.common.run_context import RunContext
-from components.common.stage import Stage, Task, execute
+from components.common.documents.documents import DatasetManifest, ModelBundle
+from components.common.process.events import Events
+from components.common.shell.stage import Stage, Task, execute
+from components.common.storage.run_context import RunContext
 from components.finetune.config import FinetuneConfig
 from components.finetune.weights import identify_weights, local_weights
 
@@ -23,15 +23,15 @@ def run(*, dataset: Path, config: str, context: str, bundle: Path) -> None:
 
 
 def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
-    from components.common.backbones import BACKBONES
-    from components.common.bundles import frozen_layers, save_predictions, save_weights
-    from components.common.checkpoints import Checkpoints
-    from components.common.input_pipeline import open_training_splits
-    from components.common.resumption import Attempt
-    from components.common.strategy import open_strategy
-    from components.common.tensorboard import open_board
-    from components.common.training import make_deterministic, native_precision
-    from components.common.training_findings import find_training_faults
+    from components.common.models.backbones import BACKBONES
+    from components.common.models.bundles import frozen_layers, save_predictions, save_weights
+    from components.common.training.checkpoints import Checkpoints
+    from components.common.training.findings import find_training_faults
+    from components.common.training.input_pipeline import open_training_splits
+    from components.common.training.resumption import Attempt
+    from components.common.training.strategy import open_strategy
+    from components.common.training.tensorboard import open_board
+    from components.common.training.training import make_deterministic, native_precision
     from components.finetune.fine_tuning import (
         build_model,
         describe_architecture,

@@ -4,13 +4,13 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from components.common.documents import BlessedModel, DatasetManifest, Release
+from components.common.data.examples import Example
+from components.common.data.membership import FILE_NAME as MEMBERSHIP_FILE
+from components.common.data.membership import Membership
+from components.common.data.predictions import Predictions
+from components.common.documents.documents import BlessedModel, DatasetManifest, Release
 from components.common.errors import DamagedError, UserError
-from components.common.examples import Example
-from components.common.machine import usable_cores
-from components.common.membership import FILE_NAME as MEMBERSHIP_FILE
-from components.common.membership import Membership
-from components.common.predictions import Predictions
+from components.common.process.machine import usable_cores
 from components.common.registry import MODEL_FILE, Registry
 from components.gate.case import Blessed
 from components.gate.entrants import Entrant, align_correct
@@ -72,8 +72,8 @@ def judge_blessed(
         reason = f"{registry.uri(model.version, MEMBERSHIP_FILE)} is missing or damaged"
         return Blessed(model=model, correct=None, obstacle=_skipped(model.version, reason))
     # LiteRT, which takes as long to load as all else here; seldom needed.
-    from components.common.inference import predict_examples
-    from components.common.litert import LiteRTError
+    from components.common.lite.inference import predict_examples
+    from components.common.lite.litert import LiteRTError
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, MODEL_FILE)

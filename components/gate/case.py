@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from components.common.documents import BASELINE_ID, BlessedModel
+from components.common.documents.documents import BASELINE_ID, BlessedModel
 from components.gate.config import GateConfig
 from components.gate.entrants import Correct, Entrant, TestSplit
 

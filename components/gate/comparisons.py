@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from components.common.documents import Comparison
-from components.common.statistics import (
+from components.common.documents.documents import Comparison
+from components.common.statistics.noninferiority import (
     drop_lower_bound,
     drop_upper_bound,
     excess_p_value,

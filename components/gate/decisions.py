@@ -10,14 +10,14 @@ the first take part in the second, because each that takes part costs the others
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from components.common.documents import (
+from components.common.documents.documents import (
     BASELINE_ID,
     CandidateVerdict,
     Decision,
     Lineage,
     Verdict,
 )
-from components.common.wording import percent
+from components.common.words.wording import percent
 from components.gate.case import Case
 from components.gate.classes import ClassResult, forgotten_classes
 from components.gate.comparisons import count_pairs

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from components.common.documents import (
+from components.common.data.predictions import Predictions, join_by_id, read_evaluation_predictions
+from components.common.documents.documents import (
     BASELINE_ID,
     Benchmark,
     Candidate,
@@ -17,8 +18,7 @@ from components.common.documents import (
     Source,
     TFLiteModel,
 )
-from components.common.metrics import predicted_classes
-from components.common.predictions import Predictions, join_by_id, read_evaluation_predictions
+from components.common.statistics.metrics import predicted_classes
 
 Correct = npt.NDArray[np.bool_]
 

@@ -3,10 +3,14 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from components.common.documents import Comparison
-from components.common.exact_tests import examples_for_share, required_hits, share_lower_bound
-from components.common.statistics import examples_for_power
-from components.common.wording import milliseconds, percent, points, shown, size
+from components.common.documents.documents import Comparison
+from components.common.statistics.exact_tests import (
+    examples_for_share,
+    required_hits,
+    share_lower_bound,
+)
+from components.common.statistics.noninferiority import examples_for_power
+from components.common.words.wording import milliseconds, percent, points, shown, size
 from components.gate.classes import ClassResult, ConstantAnswer, Proof
 from components.gate.config import GateConfig
 from components.gate.entrants import Entrant

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from components.common.documents import StepGain
-from components.common.wording import listing, points
+from components.common.documents.documents import StepGain
+from components.common.words.wording import listing, points
 from components.gate.entrants import Entrant
 
 SMALLER = 0.98

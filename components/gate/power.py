@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from components.common.statistics import drop_score
+from components.common.statistics.noninferiority import drop_score
 
 _DEVIATIONS = 8.0
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.common.stage import Stage, Task, execute
-from components.common.terminal import say
+from components.common.shell.stage import Stage, Task, execute
+from components.common.words.terminal import say
 from components.gate.config import GateConfig
 
 if TYPE_CHECKING:
-    from components.common.documents import DatasetManifest
-    from components.common.examples import Example
+    from components.common.data.examples import Example
+    from components.common.documents.documents import DatasetManifest
     from components.gate.case import Case
 
 
@@ -53,7 +53,7 @@ def run(
 
 
 def _compute(task: Task[GateConfig]) -> Mapping[str, float]:
-    from components.common.documents import Decision
+    from components.common.documents.documents import Decision
     from components.gate.decisions import decide
 
     decision = decide(_read_case(task), lineage=task.lineage)
@@ -66,8 +66,8 @@ def _compute(task: Task[GateConfig]) -> Mapping[str, float]:
 
 
 def _read_case(task: Task[GateConfig]) -> "Case":
-    from components.common.documents import DatasetManifest
-    from components.common.membership import Membership
+    from components.common.data.membership import Membership
+    from components.common.documents.documents import DatasetManifest
     from components.common.registry import Registry
     from components.gate.blessed import find_blessed, find_withdrawn, judge_blessed
     from components.gate.case import Case
@@ -106,7 +106,7 @@ def _read_case(task: Task[GateConfig]) -> "Case":
 
 
 def _test_examples(task: Task[GateConfig], manifest: "DatasetManifest") -> "Iterator[Example]":
-    from components.common.examples import read_examples
+    from components.common.data.examples import read_examples
 
     total = manifest.splits["test"].examples
     for done, example in enumerate(read_examples(manifest, "test", task.context.data()), start=1):

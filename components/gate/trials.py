@@ -8,8 +8,8 @@ on what is blessed, and a run repeated over unchanged data decides alike.
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from components.common.documents import BASELINE_ID, Comparison
-from components.common.statistics import provable_margin, required_examples
+from components.common.documents.documents import BASELINE_ID, Comparison
+from components.common.statistics.noninferiority import provable_margin, required_examples
 from components.gate.case import Case
 from components.gate.comparisons import Reference, compare_with, find_losses
 from components.gate.entrants import Correct, Entrant

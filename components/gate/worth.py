@@ -22,14 +22,14 @@ from statistics import fmean
 
 import numpy as np
 
-from components.common.documents import BASELINE_ID
-from components.common.exact_tests import (
+from components.common.documents.documents import BASELINE_ID
+from components.common.statistics.exact_tests import (
     required_hits,
     share_lower_bound,
     share_p_value,
     superiority_p_value,
 )
-from components.common.statistics import holm
+from components.common.statistics.noninferiority import holm
 from components.gate.case import Case
 from components.gate.classes import (
     ClassResult,

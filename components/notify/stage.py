@@ -6,12 +6,12 @@ It is the exit handler: it can depend on no task, so it reads the run's folder.
 import os
 import time
 
-from components.common.documents import Document, Outcome
-from components.common.outcomes import describe_outcome, outcome_lines
-from components.common.receipts import collect_receipt
-from components.common.run_context import RunContext
-from components.common.stage import connect
-from components.common.terminal import say
+from components.common.documents.documents import Document, Outcome
+from components.common.runs.outcomes import describe_outcome, outcome_lines
+from components.common.runs.receipts import collect_receipt
+from components.common.shell.stage import connect
+from components.common.storage.run_context import RunContext
+from components.common.words.terminal import say
 from components.notify.config import NotifyConfig
 
 

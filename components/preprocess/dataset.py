@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from components.common.errors import UserError
-from components.common.stage import Task
-from components.common.terminal import say
+from components.common.shell.stage import Task
+from components.common.words.terminal import say
 from components.preprocess.assignment import ShardPlan, plan_shards
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.copies import Copies, find_copies, leave_out
@@ -166,7 +166,9 @@ def _import_beam() -> Callable[..., None]:
 
 
 def _write_membership(task: Task[PreprocessConfig], plans: Sequence[ShardPlan]) -> None:
-    from components.common.membership import Membership  # NumPy, which takes a while to import.
+    from components.common.data.membership import (
+        Membership,  # NumPy, which takes a while to import.
+    )
 
     examples = ((member.id, member.group, plan.split) for plan in plans for member in plan.members)
     Membership.of(examples).write(task.output)

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import PurePosixPath
 
-from components.common.documents import Split
+from components.common.data.layout import stated_split
+from components.common.documents.documents import Split
 from components.common.errors import UserError
-from components.common.layout import stated_split
-from components.common.wording import listing
+from components.common.words.wording import listing
 from components.preprocess.formats import named_format
 from components.preprocess.names import find_unseen
 from components.preprocess.sources import (
@@ -34,7 +34,7 @@ _SHOWN = 5  # Folders named in one message.
 def list_folder(folder: str, *, exclude: Sequence[str] = ()) -> Listing:
     """Lists the pictures of a folder; the first level of sub-folders names the classes.
 
-    Where all first-level folders are named like splits (`components/common/layout.py`) and
+    Where all first-level folders are named like splits (`components/common/data/layout.py`) and
     hold the same sub-folders, these name the classes. Links are followed, but each folder
     is searched once per class.
 

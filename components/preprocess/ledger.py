@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
-from components.common.documents import Document, Part, Shard
+from components.common.documents.documents import Document, Part, Shard
 from components.common.errors import DamagedError
-from components.common.machine import usable_cores
-from components.common.storage import Storage
+from components.common.process.machine import usable_cores
+from components.common.storage.storage import Storage
 from components.preprocess.inventory import NoteKind, Reason
 
 

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from components.common.documents import SPLITS, Split
+from components.common.data.layout import SPLIT_OF_NAME, stated_split
+from components.common.documents.documents import SPLITS, Split
 from components.common.errors import UserError
-from components.common.layout import SPLIT_OF_NAME, stated_split
-from components.common.wording import listing
+from components.common.words.wording import listing
 from components.preprocess.files import NotAFileError, TooLargeError
 from components.preprocess.names import find_unseen, find_unusable
 from components.preprocess.sources import (

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from components.common.digests import canonical_json
-from components.common.documents import (
+from components.common.documents.documents import (
     SPLITS,
     DatasetManifest,
     ImageSpec,

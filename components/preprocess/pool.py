@@ -13,8 +13,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from types import TracebackType
 from typing import Any, Self
 
-from components.common.events import Events
-from components.common.machine import usable_cores
+from components.common.process.events import Events
+from components.common.process.machine import usable_cores
 from components.preprocess.ledger import ShardRecord
 from components.preprocess.tasks import ShardTask
 from components.preprocess.writer import ShardWriter

@@ -15,7 +15,7 @@ from typing import IO, cast
 
 import numpy as np
 
-from components.common.records import Example, encode_example, write_record
+from components.common.data.records import Example, encode_example, write_record
 from components.preprocess.pictures import (
     PictureError,
     PictureSpec,

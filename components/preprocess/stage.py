@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.common.documents import DatasetManifest
-from components.common.events import Events
-from components.common.run_context import RunContext
-from components.common.stage import Stage, Task, execute
-from components.common.terminal import say
+from components.common.documents.documents import DatasetManifest
+from components.common.process.events import Events
+from components.common.shell.stage import Stage, Task, execute
+from components.common.storage.run_context import RunContext
+from components.common.words.terminal import say
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.folders import list_folder
 from components.preprocess.inventory import Inventory, take_inventory

@@ -8,7 +8,7 @@ shards and without statistics of pixels: enough for validate to judge the counts
 from collections import Counter
 from pathlib import Path
 
-from components.common.documents import (
+from components.common.documents.documents import (
     SPLITS,
     DatasetManifest,
     PixelStatistics,
@@ -16,7 +16,7 @@ from components.common.documents import (
     SplitExamples,
 )
 from components.common.errors import UserError
-from components.common.stage import Stage, Task, execute
+from components.common.shell.stage import Stage, Task, execute
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory
 from components.preprocess.manifest import (
@@ -37,7 +37,9 @@ def run(*, config: str, context: str, dataset: Path) -> None:
 
 
 def _look(task: Task[PreprocessConfig]) -> None:
-    from components.common.membership import Membership  # NumPy, which takes a while to import.
+    from components.common.data.membership import (
+        Membership,  # NumPy, which takes a while to import.
+    )
 
     config, make_list = task.config, list_sample if task.config.sample else list_source
     inventory = take_source_inventory(make_list(config, task.context), config, task.events)

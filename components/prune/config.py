@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from components.common.config import StageConfig
-from components.common.training_config import (
+from components.common.training.config import (
     Augment,
     BatchSize,
     ClassWeights,

@@ -14,15 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow_model_optimization as tfmot
 
-from components.common.documents import DatasetManifest, Epoch, InputSpec, LayerSparsity
+from components.common.documents.documents import DatasetManifest, Epoch, InputSpec, LayerSparsity
 from components.common.errors import UserError
-from components.common.events import Events
-from components.common.input_pipeline import Examples, prepare_pictures
-from components.common.keras import keras
-from components.common.resumption import Attempt
-from components.common.strategy import read_variables
-from components.common.tensorboard import TensorBoard
-from components.common.training import (
+from components.common.process.events import Events
+from components.common.training.input_pipeline import Examples, prepare_pictures
+from components.common.training.keras import keras
+from components.common.training.resumption import Attempt
+from components.common.training.strategy import read_variables
+from components.common.training.tensorboard import TensorBoard
+from components.common.training.training import (
     HEAD,
     Clock,
     Data,

@@ -4,8 +4,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.common.documents import DatasetManifest, ModelBundle
-from components.common.stage import Stage, Task, execute
+from components.common.documents.documents import DatasetManifest, ModelBundle
+from components.common.shell.stage import Stage, Task, execute
 from components.prune.config import PruneConfig
 
 
@@ -20,14 +20,14 @@ def run(*, dataset: Path, bundle: Path, config: str, context: str, pruned: Path)
 
 
 def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
-    from components.common.bundles import load_bundle_model, save_predictions, save_weights
-    from components.common.checkpoints import Checkpoints
-    from components.common.input_pipeline import open_training_splits
-    from components.common.resumption import Attempt
-    from components.common.strategy import open_strategy, read_variables, write_variables
-    from components.common.tensorboard import open_board
-    from components.common.training import make_deterministic
-    from components.common.training_findings import find_training_faults
+    from components.common.models.bundles import load_bundle_model, save_predictions, save_weights
+    from components.common.training.checkpoints import Checkpoints
+    from components.common.training.findings import find_training_faults
+    from components.common.training.input_pipeline import open_training_splits
+    from components.common.training.resumption import Attempt
+    from components.common.training.strategy import open_strategy, read_variables, write_variables
+    from components.common.training.tensorboard import open_board
+    from components.common.training.training import make_deterministic
     from components.prune.pruning import prune_model
 
     config = task.config

@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from components.common.documents import (
+from components.common.documents.documents import (
     SPLITS,
     Ancestry,
     Benchmark,
@@ -20,8 +20,8 @@ from components.common.documents import (
     Release,
     TFLiteModel,
 )
-from components.common.markdown import escape_markdown
-from components.common.wording import fit_in_words, milliseconds, percent, points, size
+from components.common.words.markdown import escape_markdown
+from components.common.words.wording import fit_in_words, milliseconds, percent, points, size
 
 _TEMPLATES = Path(__file__).with_name("templates")
 

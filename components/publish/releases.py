@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from components.common.data.membership import FILE_NAME as MEMBERSHIP_FILE
 from components.common.digests import tree_digest
-from components.common.documents import (
+from components.common.documents.documents import (
     Ancestry,
     Benchmark,
     Candidate,
@@ -19,10 +20,9 @@ from components.common.documents import (
     Release,
 )
 from components.common.errors import UserError
-from components.common.membership import FILE_NAME as MEMBERSHIP_FILE
-from components.common.receipts import collect_receipt, find_ancestors
 from components.common.registry import MODEL_FILE
-from components.common.stage import Task
+from components.common.runs.receipts import collect_receipt, find_ancestors
+from components.common.shell.stage import Task
 from components.publish.config import PublishConfig
 from components.publish.model_card import CardFacts, render_html, render_markdown
 

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.common.documents import Decision, Published
+from components.common.documents.documents import Decision, Published
 from components.common.errors import UserError
-from components.common.stage import Stage, Task, execute
-from components.common.terminal import say
+from components.common.shell.stage import Stage, Task, execute
+from components.common.words.terminal import say
 from components.publish.config import PublishConfig
 
 if TYPE_CHECKING:
-    from components.common.documents import Release
+    from components.common.documents.documents import Release
     from components.common.registry import Registry
 
 
@@ -110,7 +110,7 @@ def _abstain(task: Task[PublishConfig], decision: Decision) -> Published:
 
 def _publish(task: Task[PublishConfig], decision: Decision) -> Published:
     from components.common.registry import LostRaceError, Registry
-    from components.common.storage import ABSENT
+    from components.common.storage.storage import ABSENT
     from components.publish.releases import gather_release
 
     registry = Registry(task.context.models(), task.config.model_name)

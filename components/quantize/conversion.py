@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.common.documents import InputSpec, Scheme
-from components.common.keras import keras, tf
-from components.common.litert import INPUT, OUTPUT, SIGNATURE
-from components.common.tflite import float_operators, inspect_model
+from components.common.documents.documents import InputSpec, Scheme
+from components.common.lite.litert import INPUT, OUTPUT, SIGNATURE
+from components.common.lite.tflite import float_operators, inspect_model
+from components.common.training.keras import keras, tf
 from components.quantize.calibration import representative_dataset
 
 
@@ -105,7 +105,7 @@ def _configure(
 
 
 def _convert(converter: tf.lite.TFLiteConverter) -> bytes:
-    # Here, because TensorFlow must be imported through components.common.keras.
+    # Here, because TensorFlow must be imported through components.common.training.keras.
     from tensorflow.lite.python.convert_phase import ConverterError
 
     try:

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.common.digests import file_digest
-from components.common.documents import (
+from components.common.documents.documents import (
     Candidate,
     DatasetManifest,
     ImageSpec,
     ModelBundle,
     TFLiteModel,
 )
-from components.common.stage import Stage, Task, execute
+from components.common.shell.stage import Stage, Task, execute
 from components.quantize.config import CandidateConfig, QuantizeConfig
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def run(
 
 
 def _compute(task: Task[CandidateConfig]) -> None:
-    from components.common.litert import LiteRTError
+    from components.common.lite.litert import LiteRTError
     from components.quantize.conversion import ConversionError
 
     bundle = ModelBundle.read(task.inputs["bundle"])
@@ -76,9 +76,9 @@ def _make_model(task: Task[CandidateConfig], bundle: ModelBundle) -> TFLiteModel
     """Writes `model.tflite`, runs it once in LiteRT, and describes it."""
     import numpy as np
 
-    from components.common.bundles import load_bundle_model
-    from components.common.litert import Classifier
-    from components.common.tflite import inspect_model
+    from components.common.lite.litert import Classifier
+    from components.common.lite.tflite import inspect_model
+    from components.common.models.bundles import load_bundle_model
     from components.quantize.conversion import convert_model
     from components.quantize.metadata import attach_metadata
 
@@ -135,8 +135,8 @@ def _calibration_pictures(
 ) -> "npt.NDArray[np.uint8]":
     import numpy as np
 
-    from components.common.examples import read_examples
-    from components.common.pictures import decode_picture
+    from components.common.data.examples import read_examples
+    from components.common.tasks.image.pictures import decode_picture
     from components.quantize.calibration import choose_examples, span_range
 
     chosen = choose_examples(

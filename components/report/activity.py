@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
-from components.common.documents import Lineage, TaskResult
+from components.common.documents.documents import Lineage, TaskResult
 from components.report.sources import Run
 
 

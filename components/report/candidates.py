@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Literal
 
-from components.common.documents import (
+from components.common.documents.documents import (
     BASELINE_ID,
     Comparison,
     Estimate,

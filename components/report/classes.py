@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from components.common.documents import BASELINE_ID, ClassMetrics, Estimate, Evaluation
+from components.common.documents.documents import BASELINE_ID, ClassMetrics, Estimate, Evaluation
 from components.report.sources import Run
 
 MATRIX_CLASSES = 20

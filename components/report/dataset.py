@@ -3,14 +3,14 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from components.common.documents import (
+from components.common.documents.documents import (
     SPLITS,
     DatasetManifest,
     Finding,
     ImageSpec,
     PixelStatistics,
 )
-from components.common.wording import fit_in_words
+from components.common.words.wording import fit_in_words
 from components.report.sources import Reject, Run
 
 CLASSES = 60

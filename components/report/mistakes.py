@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from components.common.metrics import predicted_classes
-from components.common.predictions import Predictions, join_by_id
+from components.common.data.predictions import Predictions, join_by_id
+from components.common.statistics.metrics import predicted_classes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

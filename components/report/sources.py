@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from components.common.documents import (
+from components.common.documents.documents import (
     BASELINE_ID,
     Benchmark,
     Candidate,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.common.documents import (
+from components.common.documents.documents import (
     BASELINE_ID,
     Benchmark,
     Candidate,
@@ -16,8 +16,8 @@ from components.common.documents import (
     Receipt,
     Validation,
 )
-from components.common.receipts import collect_receipt
-from components.common.stage import Stage, Task, execute
+from components.common.runs.receipts import collect_receipt
+from components.common.shell.stage import Stage, Task, execute
 from components.report.config import ReportConfig
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _read_rejects(dataset: Path) -> "tuple[Reject, ...]":
 
 
 def _find_mistakes(task: Task[ReportConfig], documents: "Run") -> "Mistakes | None":
-    from components.common.predictions import read_evaluation_predictions
+    from components.common.data.predictions import read_evaluation_predictions
     from components.report.mistakes import find_mistakes
 
     challenger = documents.challenger()
@@ -131,7 +131,7 @@ def _find_mistakes(task: Task[ReportConfig], documents: "Run") -> "Mistakes | No
 def _read_pictures(
     task: Task[ReportConfig], documents: "Run", mistakes: "Mistakes | None"
 ) -> "Pictures":
-    from components.common.examples import read_examples
+    from components.common.data.examples import read_examples
     from components.report.page import Pictures
     from components.report.thumbnails import pick_pictures, pick_thumbnails, picture_address
 

@@ -4,8 +4,8 @@ import base64
 import io
 from collections.abc import Iterable
 
-from components.common.documents import ImageSpec
-from components.common.examples import Example
+from components.common.data.examples import Example
+from components.common.documents.documents import ImageSpec
 
 CLASSES = 40
 """More classes are not illustrated."""

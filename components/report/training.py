@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable
 
-from components.common.documents import (
+from components.common.documents.documents import (
     Candidate,
     Epoch,
     LayerSparsity,

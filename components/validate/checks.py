@@ -8,9 +8,9 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
-from components.common.documents import SPLITS, DatasetManifest, Finding, Split
-from components.common.membership import Membership, example_digest
-from components.common.wording import percent, shown
+from components.common.data.membership import Membership, example_digest
+from components.common.documents.documents import SPLITS, DatasetManifest, Finding, Split
+from components.common.words.wording import percent, shown
 from components.validate.classes import (
     find_constant_test,
     find_imbalance,

@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from components.common.documents import DatasetManifest
-from components.common.wording import fit_in_words, percent, shown
+from components.common.documents.documents import DatasetManifest
+from components.common.words.wording import fit_in_words, percent, shown
 
 _SHARE_NOT_SQUARE = 0.05
 """Pictures of another shape that a data set may have without a word."""

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.common.documents import DatasetManifest, Split, Validation
+from components.common.data.membership import Membership
+from components.common.documents.documents import DatasetManifest, Split, Validation
 from components.common.errors import UserError
-from components.common.membership import Membership
 from components.common.registry import Registry
-from components.common.run_context import RunContext
-from components.common.stage import Stage, Task, execute
-from components.common.terminal import say
+from components.common.shell.stage import Stage, Task, execute
+from components.common.storage.run_context import RunContext
+from components.common.words.terminal import say
 from components.validate.checks import check_dataset, explain_stop
 from components.validate.config import ValidateConfig
 from components.validate.pictures import read_notes
@@ -28,7 +28,7 @@ def run(*, dataset: Path, config: str, context: str, validation: Path) -> None:
 
 def _compute(task: Task[ValidateConfig]) -> None:
     def read_ids(split: Split) -> Iterator[str]:
-        from components.common.examples import read_examples  # Seldom needed.
+        from components.common.data.examples import read_examples  # Seldom needed.
 
         return (example.id for example in read_examples(manifest, split, storage))
 

@@ -23,15 +23,15 @@ from typing import Any
 
 import numpy as np
 
-from components.common.backbones import BACKBONES
-from components.common.documents import Epoch
-from components.common.events import Events
-from components.common.input_pipeline import KeptExamples, keep_examples, prepare_pictures
-from components.common.storage import open_storage
-from components.common.training import best_epoch, make_deterministic
+from components.common.documents.documents import Epoch
+from components.common.models.backbones import BACKBONES
+from components.common.process.events import Events
+from components.common.storage.storage import open_storage
+from components.common.training.input_pipeline import KeptExamples, keep_examples, prepare_pictures
+from components.common.training.training import best_epoch, make_deterministic
 from components.finetune.fine_tuning import build_model, fine_tune
 from components.finetune.weights import local_weights
-from pipeline.recipe import load_recipe
+from pipeline.recipe.recipe import load_recipe
 from tests.benchmarks.emoji_by_hand import preprocess
 
 CHOOSERS, DRAWS = 90, 400

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from components.common.machine import usable_cores
-from components.common.records import Example, encode_example, write_record
+from components.common.data.records import Example, encode_example, write_record
+from components.common.process.machine import usable_cores
 
 SIZE, QUALITY = 224, 95
 

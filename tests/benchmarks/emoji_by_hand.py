@@ -23,16 +23,16 @@ import numpy.typing as npt
 import tensorflow_model_optimization as tfmot
 from ai_edge_litert.interpreter import Interpreter
 
-from components.common.backbones import BACKBONES
-from components.common.documents import DatasetManifest
-from components.common.input_pipeline import keep_examples, prepare_pictures
-from components.common.keras import keras, tf
-from components.common.run_context import RunContext
-from components.common.storage import open_storage
+from components.common.documents.documents import DatasetManifest
+from components.common.models.backbones import BACKBONES
+from components.common.storage.run_context import RunContext
+from components.common.storage.storage import open_storage
+from components.common.training.input_pipeline import keep_examples, prepare_pictures
+from components.common.training.keras import keras, tf
 from components.finetune.fine_tuning import build_model, freeze_backbone, unfreeze_top
 from components.finetune.weights import local_weights
 from components.preprocess import stage
-from pipeline.recipe import Recipe, load_recipe
+from pipeline.recipe.recipe import Recipe, load_recipe
 
 EPOCHS, BATCH, RATE = 8, 32, 3e-4
 

@@ -18,13 +18,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from components.common.documents import DatasetManifest, ImageSpec
-from components.common.input_pipeline import open_examples, prepare_pictures, training_batches
-from components.common.keras import keras, tf
-from components.common.records import Example, encode_example
-from components.common.storage import open_storage
-from components.common.training import Phase, Trainer, make_deterministic, native_precision
-from components.common.training_config import Optimizer
+from components.common.data.records import Example, encode_example
+from components.common.documents.documents import DatasetManifest, ImageSpec
+from components.common.storage.storage import open_storage
+from components.common.training.config import Optimizer
+from components.common.training.input_pipeline import (
+    open_examples,
+    prepare_pictures,
+    training_batches,
+)
+from components.common.training.keras import keras, tf
+from components.common.training.training import Phase, Trainer, make_deterministic, native_precision
 from tests.benchmarks.photographs import make_photograph
 from tests.synthetic import run_context, write_dataset, write_records
 
@@ -116,7 +120,7 @@ def train_ours(manifest: DatasetManifest, folder: Path, network: str, batch_size
 
 
 def _spec(image: ImageSpec):
-    from components.common.backbones import BACKBONES
+    from components.common.models.backbones import BACKBONES
 
     return BACKBONES["mobilenet_v2"].input_spec(image)
 

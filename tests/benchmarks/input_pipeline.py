@@ -27,15 +27,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from components.common.backbones import BACKBONES
-from components.common.documents import DatasetManifest, InputSpec
-from components.common.input_pipeline import Examples, open_examples, prepare_pictures
-from components.common.input_pipeline import training_batches as make_batches
-from components.common.keras import keras
-from components.common.records import Example, encode_example
-from components.common.storage import open_storage
-from components.common.training import Phase, Trainer, make_deterministic
-from components.common.training_config import Augment, Optimizer
+from components.common.data.records import Example, encode_example
+from components.common.documents.documents import DatasetManifest, InputSpec
+from components.common.models.backbones import BACKBONES
+from components.common.storage.storage import open_storage
+from components.common.training.config import Augment, Optimizer
+from components.common.training.input_pipeline import Examples, open_examples, prepare_pictures
+from components.common.training.input_pipeline import training_batches as make_batches
+from components.common.training.keras import keras
+from components.common.training.training import Phase, Trainer, make_deterministic
 from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model, freeze_backbone
 from tests.benchmarks.photographs import make_photograph

@@ -13,25 +13,25 @@ import numpy as np
 import pytest
 import tensorflow_model_optimization as tfmot
 
-from components.common.backbones import BACKBONES
-from components.common.bundles import load_bundle_model
 from components.common.config import StageConfig
-from components.common.documents import DatasetManifest, InputSpec, ModelBundle
+from components.common.documents.documents import DatasetManifest, InputSpec, ModelBundle
 from components.common.errors import UserError
-from components.common.input_pipeline import (
+from components.common.models.backbones import BACKBONES
+from components.common.models.bundles import load_bundle_model
+from components.common.process.termination import TERMINATED
+from components.common.storage.run_context import RunContext
+from components.common.training.config import Augment, Optimizer
+from components.common.training.input_pipeline import (
     KeptExamples,
     keep_computed,
     open_examples,
     prepare_pictures,
     training_batches,
 )
-from components.common.keras import tf
-from components.common.run_context import RunContext
-from components.common.strategy import open_strategy, read_variables
-from components.common.termination import TERMINATED
-from components.common.training import Phase, Trainer, make_deterministic
-from components.common.training_config import Augment, Optimizer
-from components.common.workers import TF_CONFIG, Worker, tf_config, this_worker
+from components.common.training.keras import tf
+from components.common.training.strategy import open_strategy, read_variables
+from components.common.training.training import Phase, Trainer, make_deterministic
+from components.common.workers.worker import TF_CONFIG, Worker, tf_config, this_worker
 from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model
 from components.prune.config import PruneConfig
@@ -56,7 +56,7 @@ PRUNING = PruneConfig(
     optimizer={"learning_rate": 1e-3},
 )
 LOGICAL_DEVICES = (
-    "from components.common.keras import tf; "
+    "from components.common.training.keras import tf; "
     "(cpu,) = tf.config.list_physical_devices('CPU'); "
     "tf.config.set_logical_device_configuration("
     "cpu, [tf.config.LogicalDeviceConfiguration()] * 3); "
@@ -233,7 +233,7 @@ def test_another_device_than_the_hosts_own_trains_as_it_does(dataset, single, tm
 
 
 BATCHES_AHEAD = """
-from components.common.strategy import Replicas, fetch_ahead, one_ahead
+from components.common.training.strategy import Replicas, fetch_ahead, one_ahead
 
 floats = tf.data.Dataset.from_tensor_slices([0.0, 1.0, 2.0, 3.0, 4.0])
 numbers = floats.map(lambda number: (tf.fill([3], number), tf.range(3)))

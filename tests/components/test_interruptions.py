@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.common.backbones import BACKBONES
-from components.common.bundles import load_bundle_model
-from components.common.checkpoints import Checkpoints
 from components.common.digests import tree_digest
-from components.common.documents import DatasetManifest, Epoch
-from components.common.events import Events
-from components.common.input_pipeline import open_examples
-from components.common.keras import keras
-from components.common.resumption import Attempt
-from components.common.run_context import RunContext
-from components.common.storage import LocalStorage
-from components.common.termination import TERMINATED, Terminated
-from components.common.training import make_deterministic
+from components.common.documents.documents import DatasetManifest, Epoch
+from components.common.models.backbones import BACKBONES
+from components.common.models.bundles import load_bundle_model
+from components.common.process.events import Events
+from components.common.process.termination import TERMINATED, Terminated
+from components.common.storage.run_context import RunContext
+from components.common.storage.storage import LocalStorage
+from components.common.training.checkpoints import Checkpoints
+from components.common.training.input_pipeline import open_examples
+from components.common.training.keras import keras
+from components.common.training.resumption import Attempt
+from components.common.training.training import make_deterministic
 from components.finetune import stage as finetune_stage
 from components.finetune.config import FinetuneConfig, Unfreeze
 from components.finetune.fine_tuning import build_model, fine_tune

@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from components.common.bundles import load_bundle_model
-from components.common.documents import ModelBundle, TaskResult
-from components.common.jobset import NAMESPACE, PEER_LOST, POD_NAME, POD_UID, WorkerPods
-from components.common.launched_worker import INDEX
-from components.common.workers import WORKER_PODS
+from components.common.documents.documents import ModelBundle, TaskResult
+from components.common.models.bundles import load_bundle_model
+from components.common.shell.launched_worker import INDEX
+from components.common.workers.jobset import NAMESPACE, PEER_LOST, POD_NAME, POD_UID, WorkerPods
+from components.common.workers.worker import WORKER_PODS
 from components.finetune import stage
 from components.finetune.config import FinetuneConfig
 from tests.components.test_distribution import free_addresses
-from tests.kubernetes_server import KubernetesServer
+from tests.fakes.kubernetes_server import KubernetesServer
 from tests.synthetic import run_context, write_dataset
 
 ROOT = Path(__file__).parents[2]

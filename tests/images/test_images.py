@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from components.common.documents import DatasetManifest
-from components.common.run_context import RunContext
+from components.common.documents.documents import DatasetManifest
+from components.common.storage.run_context import RunContext
 from components.preprocess.config import PreprocessConfig
 from components.validate.config import ValidateConfig
 from tests.images.conftest import RUN, build_image, run
@@ -65,7 +65,7 @@ def test_image_holds_its_dependency_set_and_no_root(
 ) -> None:
     image = build_image(base_image, dependencies)
     code = (
-        "import importlib.util, os, sys, pipeline.cli, kfp; "
+        "import importlib.util, os, sys, pipeline.cli.main, kfp; "
         f"print(os.getuid(), importlib.util.find_spec({library!r}) is not None, "
         f"importlib.util.find_spec({absent!r}) is None)"
     )

@@ -17,9 +17,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from components.common.jobset import JOBSET_NAME, WorkerPods, build_jobset
-from pipeline.compile import compile_dag
-from pipeline.target import load_target
+from components.common.workers.jobset import JOBSET_NAME, WorkerPods, build_jobset
+from pipeline.dag.compile import compile_dag
+from pipeline.target.target import load_target
 from tests.pipeline.conftest import make_target
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"

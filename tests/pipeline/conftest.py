@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.target import KubeflowTarget
-from tests.pipeline.kfp_server import KfpServer
+from pipeline.target.target import KubeflowTarget
+from tests.fakes.kfp_server import KfpServer
 
 
 @pytest.fixture(autouse=True)
@@ -46,8 +46,8 @@ def target(tmp_path: Path, server: KfpServer) -> KubeflowTarget:
 
 @pytest.fixture
 def cluster(target: KubeflowTarget) -> Iterator[Any]:
-    from pipeline.cluster import Cluster
-    from pipeline.connection import connect
+    from pipeline.kubeflow.cluster import Cluster
+    from pipeline.kubeflow.connection import connect
 
     with connect(target, {}) as api:
         yield Cluster(api, target)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import components
 import pipeline
-from components.common.documents import TaskResult
-from components.common.stage import DRIVER_PID
-from pipeline.target import task_of
+from components.common.documents.documents import TaskResult
+from components.common.shell.stage import DRIVER_PID
+from pipeline.target.target import task_of
 
 LITESMITH = str(Path(sys.executable).with_name("litesmith"))
 
@@ -112,7 +112,7 @@ class LocalRun:
     def kill_worker(self) -> None:
         """Kills the process that runs the DAG, if it is still there."""
         for pid in self.children():
-            if b"pipeline.local_worker" in _read(pid, "cmdline").split(b"\0"):
+            if b"pipeline.local.worker" in _read(pid, "cmdline").split(b"\0"):
                 os.kill(pid, signal.SIGKILL)
 
     def gone_within(self, seconds: float) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from components.benchmark import latency
 from components.benchmark.latency import FEWEST_RUNS, measure_latencies, summarize
-from components.common.litert import Classifier, LiteRTError
+from components.common.lite.litert import Classifier, LiteRTError
 
 PICTURES = [np.full((16, 16, 1), value, np.uint8) for value in (0, 128, 255)]
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from components.benchmark.memory import measure_peak_memory
-from components.common.litert import LiteRTError
+from components.common.lite.litert import LiteRTError
 
 
 def test_a_bigger_model_takes_as_much_more_as_its_weights(
     candidates: dict[str, Path], tmp_path: Path
 ) -> None:
-    from components.common.documents import InputSpec
-    from components.common.keras import keras
+    from components.common.documents.documents import InputSpec
+    from components.common.training.keras import keras
     from components.quantize.conversion import convert_model
 
     image = keras.Input((16, 16, 1))

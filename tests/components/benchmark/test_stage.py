@@ -6,8 +6,8 @@ import pytest
 
 from components.benchmark import stage
 from components.benchmark.config import BenchmarkConfig
-from components.common.documents import Benchmark, Candidate, Record
-from components.common.machine import cpu_model, usable_cores
+from components.common.documents.documents import Benchmark, Candidate, Record
+from components.common.process.machine import cpu_model, usable_cores
 from tests.components.conftest import TrainedModel
 
 CONFIG = BenchmarkConfig(runs=20, warmup_runs=1)

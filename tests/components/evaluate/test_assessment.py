@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.common.predictions import Predictions, make_predictions
+from components.common.data.predictions import Predictions, make_predictions
 from components.evaluate.assessment import (
     assess_classes,
     assess_confusion,

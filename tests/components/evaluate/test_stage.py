@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from kfp import dsl
 
+from components.common.data.examples import read_examples
+from components.common.data.predictions import read_bundle_predictions, read_evaluation_predictions
 from components.common.digests import file_digest
-from components.common.documents import Candidate, Evaluation, SplitExamples
-from components.common.examples import read_examples
-from components.common.inference import predict_examples
-from components.common.predictions import read_bundle_predictions, read_evaluation_predictions
+from components.common.documents.documents import Candidate, Evaluation, SplitExamples
+from components.common.lite.inference import predict_examples
 from components.evaluate import stage
 from components.evaluate.config import EvaluateConfig
 from tests.components.conftest import TrainedModel

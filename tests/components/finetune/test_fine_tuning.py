@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.common.backbones import BACKBONES
-from components.common.documents import Epoch
-from components.common.events import Events
-from components.common.input_pipeline import MEMORY_BYTES, open_examples, prepare_pictures
-from components.common.keras import keras
-from components.common.training import Clock, Data, make_deterministic, run_phase
-from components.common.training_config import Augment
+from components.common.documents.documents import Epoch
+from components.common.models.backbones import BACKBONES
+from components.common.process.events import Events
+from components.common.training.config import Augment
+from components.common.training.input_pipeline import MEMORY_BYTES, open_examples, prepare_pictures
+from components.common.training.keras import keras
+from components.common.training.training import Clock, Data, make_deterministic, run_phase
 from components.finetune import fine_tuning
 from components.finetune.config import FinetuneConfig, Unfreeze
 from components.finetune.fine_tuning import (

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.common.bundles import load_bundle_model
+from components.common.data.examples import read_examples
+from components.common.data.predictions import read_bundle_predictions
 from components.common.digests import tree_digest
-from components.common.documents import DatasetManifest, ModelBundle, TaskResult
-from components.common.examples import read_examples
-from components.common.pictures import decode_picture
-from components.common.predictions import read_bundle_predictions
-from components.common.run_context import RunContext
-from components.common.training import best_epoch
+from components.common.documents.documents import DatasetManifest, ModelBundle, TaskResult
+from components.common.models.bundles import load_bundle_model
+from components.common.storage.run_context import RunContext
+from components.common.tasks.image.pictures import decode_picture
+from components.common.training.training import best_epoch
 from components.finetune import stage
 from components.finetune.config import FinetuneConfig
 from components.finetune.weights import identify_weights
@@ -133,11 +133,11 @@ def test_missing_weights_stop_before_training(dataset, tmp_path, capsys):
 
 def test_mixed_precision_is_left_out_of_the_saved_model(dataset, tmp_path):
     """This machine may have no bfloat16: the policy is given as a device would."""
-    from components.common.backbones import BACKBONES
-    from components.common.documents import DatasetManifest
-    from components.common.events import Events
-    from components.common.input_pipeline import open_examples, prepare_pictures
-    from components.common.training import inference, make_deterministic
+    from components.common.documents.documents import DatasetManifest
+    from components.common.models.backbones import BACKBONES
+    from components.common.process.events import Events
+    from components.common.training.input_pipeline import open_examples, prepare_pictures
+    from components.common.training.training import inference, make_deterministic
     from components.finetune.fine_tuning import build_model, fine_tune, in_float32
 
     context, folder = dataset

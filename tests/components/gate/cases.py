@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from components.common.documents import BlessedModel, Decision, Scheme, Source
-from components.common.metrics import share_estimate
+from components.common.documents.documents import BlessedModel, Decision, Scheme, Source
+from components.common.statistics.metrics import share_estimate
 from components.gate.case import Blessed, Case
 from components.gate.config import GateConfig
 from components.gate.decisions import decide

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from components.common.statistics import drop_upper_bound, required_examples
+from components.common.statistics.noninferiority import drop_upper_bound, required_examples
 from components.gate.entrants import Entrant
 from tests.components.gate.cases import (
     EXAMPLES,

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from components.common.documents import Decision
-from components.common.statistics import (
+from components.common.documents.documents import Decision
+from components.common.statistics.noninferiority import (
     examples_for_power,
     inferiority_p_value,
     required_examples,

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from components.common.exact_tests import required_gains, required_hits
+from components.common.statistics.exact_tests import required_gains, required_hits
 from tests.components.gate.cases import bless, decide_on, make_entrant, verdict_on
 
 RARE = np.repeat([0, 1], [380, 20])

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from components.common.documents import (
+from components.common.documents.documents import (
     Decision,
     Outcome,
     Published,
     Receipt,
     TaskResult,
 )
-from components.common.run_context import RunContext
+from components.common.storage.run_context import RunContext
 from components.notify import stage
 from components.notify.config import NotifyConfig
 from components.notify.webhook import WebhookError, post_json

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.common.documents import DatasetManifest
+from components.common.data.examples import read_examples
+from components.common.documents.documents import DatasetManifest
 from components.common.errors import UserError
-from components.common.examples import read_examples
-from components.common.run_context import RunContext
-from components.common.storage import open_storage
+from components.common.storage.run_context import RunContext
+from components.common.storage.storage import open_storage
 from components.preprocess.folders import tree_of_objects
 from components.preprocess.inventory import take_inventory
 from components.preprocess.lists import list_file
 from components.preprocess.sources import Listing, Sieve, SourceRecord
 from tests.components.preprocess.folders import preprocess, run_stage, write_folder
-from tests.fake_gcs import create_bucket, serve
+from tests.fakes.fake_gcs import create_bucket, serve
 
 
 @pytest.fixture(scope="module")

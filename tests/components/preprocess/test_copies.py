@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from components.common.documents import SPLITS, DatasetManifest
-from components.common.examples import read_examples
-from components.common.membership import Membership
-from components.common.storage import LocalStorage
+from components.common.data.examples import read_examples
+from components.common.data.membership import Membership
+from components.common.documents.documents import SPLITS, DatasetManifest
+from components.common.storage.storage import LocalStorage
 from tests.components.preprocess.folders import (
     encode,
     files,

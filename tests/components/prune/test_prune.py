@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from components.common.bundles import load_bundle_model
+from components.common.data.predictions import read_bundle_predictions
 from components.common.digests import tree_digest
-from components.common.documents import DatasetManifest, ModelBundle
+from components.common.documents.documents import DatasetManifest, ModelBundle
 from components.common.errors import UserError
-from components.common.keras import keras
-from components.common.predictions import read_bundle_predictions
-from components.common.run_context import RunContext
-from components.common.training import best_epoch
+from components.common.models.bundles import load_bundle_model
+from components.common.storage.run_context import RunContext
+from components.common.training.keras import keras
+from components.common.training.training import best_epoch
 from components.finetune import stage as finetune_stage
 from components.finetune.config import FinetuneConfig
 from components.prune import stage

@@ -15,7 +15,7 @@ from components.gate.config import GateConfig
 from components.publish import stage
 from components.publish.config import PublishConfig
 from tests.artifacts import write_measured_run
-from tests.fake_gcs import create_bucket, serve
+from tests.fakes.fake_gcs import create_bucket, serve
 from tests.releases import publish_and_bless
 from tests.synthetic import run_context
 
@@ -25,7 +25,7 @@ STEPS = ("model.tflite", "decision.json", "release.json", "blessed.json")
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from components.common.cloud_storage import CloudStorage
+from components.common.storage.cloud_storage import CloudStorage
 from components.publish import stage
 
 write = CloudStorage.write

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.common.documents import (
+from components.common.documents.documents import (
     Ancestry,
     Benchmark,
     Candidate,
@@ -20,8 +20,8 @@ from components.common.documents import (
     ImageSpec,
     Release,
 )
-from components.common.litert import Classifier
-from components.common.pictures import decode_picture
+from components.common.lite.litert import Classifier
+from components.common.tasks.image.pictures import decode_picture
 from components.publish.model_card import (
     CardFacts,
     example_code,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.common.digests import tree_digest
-from components.common.documents import (
+from components.common.documents.documents import (
     Ancestry,
     Decision,
     Evaluation,
@@ -20,7 +20,7 @@ from components.common.documents import (
     TaskResult,
 )
 from components.common.registry import Registry
-from components.common.run_context import RunContext
+from components.common.storage.run_context import RunContext
 from components.gate import stage as gate
 from components.gate.config import GateConfig
 from components.publish import stage

@@ -6,10 +6,10 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from components.common.backbones import BACKBONES
-from components.common.documents import BackboneName, ImageSpec
-from components.common.keras import keras
-from components.common.litert import Classifier
+from components.common.documents.documents import BackboneName, ImageSpec
+from components.common.lite.litert import Classifier
+from components.common.models.backbones import BACKBONES
+from components.common.training.keras import keras
 from components.finetune.config import BACKBONE_LIMITS
 from components.quantize.calibration import span_range
 from components.quantize.conversion import convert_model

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from components.common.examples import Example
+from components.common.data.examples import Example
 from components.quantize.calibration import (
     choose_examples,
     representative_dataset,

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.common.documents import ImageSpec, InputSpec
-from components.common.keras import keras, tf
-from components.common.litert import Classifier
-from components.common.tflite import float_operators, inspect_model
+from components.common.documents.documents import ImageSpec, InputSpec
+from components.common.lite.litert import Classifier
+from components.common.lite.tflite import float_operators, inspect_model
+from components.common.training.keras import keras, tf
 from components.quantize.calibration import span_range
 from components.quantize.conversion import ConversionError, convert_model
 from components.quantize.metadata import ModelCard, attach_metadata

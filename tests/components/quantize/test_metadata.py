@@ -12,9 +12,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from PIL import Image
 
-from components.common.documents import ImageSpec, InputSpec
-from components.common.keras import keras
-from components.common.litert import Classifier
+from components.common.documents.documents import ImageSpec, InputSpec
+from components.common.lite.litert import Classifier
+from components.common.training.keras import keras
 from components.preprocess.pictures import PictureSpec, prepare_picture
 from components.quantize.calibration import span_range
 from components.quantize.conversion import convert_model

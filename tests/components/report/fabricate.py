@@ -7,7 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from components.common.documents import (
+from components.common.data.predictions import (
+    Predictions,
+    make_predictions,
+    write_evaluation_predictions,
+)
+from components.common.documents.documents import (
     BASELINE_ID,
     SPLITS,
     Architecture,
@@ -42,13 +47,8 @@ from components.common.documents import (
     Validation,
     Verdict,
 )
-from components.common.metrics import confusion_matrix, predicted_classes, share_estimate
-from components.common.predictions import (
-    Predictions,
-    make_predictions,
-    write_evaluation_predictions,
-)
-from components.common.run_context import RunContext
+from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate
+from components.common.storage.run_context import RunContext
 from components.report.config import DrawnBudgets, ReportConfig
 from tests.synthetic import CLASS_NAMES, LINEAGE, run_context, write_dataset
 

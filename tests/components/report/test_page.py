@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from components.common.documents import BASELINE_ID, Finding, ModelBundle
+from components.common.documents.documents import BASELINE_ID, Finding, ModelBundle
 from components.report import formats, stage
 from components.report.config import ReportConfig
 from tests.components.report.fabricate import TEST_EXAMPLES, Fabricated, fabricate

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.common.documents import (
+from components.common.data.examples import Example
+from components.common.data.predictions import make_predictions
+from components.common.documents.documents import (
     Estimate,
     ImageSpec,
     Latency,
@@ -18,8 +20,6 @@ from components.common.documents import (
     Receipt,
     Validation,
 )
-from components.common.examples import Example
-from components.common.predictions import make_predictions
 from components.report import formats
 from components.report.candidates import CandidateRow
 from components.report.candidates_chart import candidates_chart

@@ -2,14 +2,14 @@
 
 import pytest
 
-from components.common.documents import (
+from components.common.data.membership import Membership
+from components.common.documents.documents import (
     SPLITS,
     DatasetManifest,
     ImageSpec,
     PixelStatistics,
     SplitExamples,
 )
-from components.common.membership import Membership
 from components.validate.checks import (
     check_dataset,
     explain_stop,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from components.common.documents import DatasetManifest, TaskResult, Validation
-from components.common.membership import Membership
+from components.common.data.membership import Membership
+from components.common.documents.documents import DatasetManifest, TaskResult, Validation
 from components.common.registry import Registry
 from components.validate import stage
 from components.validate.config import ValidateConfig

@@ -1,0 +1,1 @@
+"""`.tflite` files: what they say of themselves, and what LiteRT answers."""

@@ -1,0 +1,1 @@
+"""Models as code that builds graphs, and bundles of weights that fit into them."""

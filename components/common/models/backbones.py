@@ -1,0 +1,60 @@
+"""The registry of backbones: each a flat tf_keras graph from prepared pixels to features.
+
+Backbones are built without preprocessing, which their InputSpec describes instead, and
+without nested models or Rescaling layers: pruning and quantization need to see every
+layer.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from components.common.documents.documents import BackboneName, ImageSpec, InputSpec
+from components.common.models.efficientnet_lite import build_efficientnet_lite0
+from components.common.models.small_cnn import build_small_cnn
+from components.common.training.keras import keras
+
+Build = Callable[[Any, float], Any]
+"""(Keras tensor [n, height, width, channels], width) -> feature maps [n, h, w, c]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Backbone:
+    """How a backbone is built, and what it wants to see: (pixel - offset) * scale."""
+
+    build: Build
+    offset: tuple[float, float, float] = (127.5, 127.5, 127.5)
+    """Of red, green, blue; a grey picture takes the first."""
+    scale: float = 1 / 127.5
+
+    def input_spec(self, image: ImageSpec) -> InputSpec:
+        return InputSpec(
+            height=image.height,
+            width=image.width,
+            channels=image.channels,
+            offset=self.offset[: image.channels],
+            scale=(self.scale,) * image.channels,
+        )
+
+
+def _application(name: str) -> Build:
+    def build(pixels: Any, width: float) -> Any:
+        options = {"alpha": width} if name == "MobileNetV2" else {}
+        application = getattr(keras.applications, name)
+        model = application(input_tensor=pixels, include_top=False, weights=None, **options)
+        return model.output
+
+    return build
+
+
+BACKBONES: dict[BackboneName, Backbone] = {
+    "small_cnn": Backbone(build_small_cnn),
+    "efficientnet_lite0": Backbone(
+        lambda pixels, width: build_efficientnet_lite0(pixels), (127.0, 127.0, 127.0), 1 / 128
+    ),
+    "mobilenet_v2": Backbone(_application("MobileNetV2")),
+    "resnet50_v2": Backbone(_application("ResNet50V2")),
+    "inception_v3": Backbone(_application("InceptionV3")),
+    # The mean intensities of ImageNet.
+    "vgg16": Backbone(_application("VGG16"), (123.68, 116.779, 103.939), 1.0),
+}

@@ -1,0 +1,83 @@
+"""The files of a model bundle: the model's weights and its predictions.
+
+A bundle holds no code and no description of layers. Its document names an architecture, from
+which our own code builds the graph; the weights are arrays that go into that graph, each by the
+names of its layer and of the weight. Both files are byte for byte the same for the same weights.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.common.data.arrays import read_expected_arrays, write_arrays
+from components.common.data.predictions import FILE_NAME
+from components.common.documents.documents import DatasetManifest, InputSpec, ModelBundle, Split
+from components.common.models.classifier import build_classifier
+from components.common.storage.storage import Storage
+from components.common.training.input_pipeline import identified_batches
+from components.common.training.strategy import read_variables, write_variables
+from components.common.training.training import inference
+
+WEIGHTS_FILE = "weights.npz"
+PREDICTED_SPLITS: tuple[Split, ...] = ("validation", "test")
+
+
+def save_weights(model: Any, directory: Path) -> None:
+    """Writes `weights.npz`."""
+    names, variables = zip(*_named_weights(model), strict=True)
+    write_arrays(directory / WEIGHTS_FILE, dict(zip(names, read_variables(variables), strict=True)))
+
+
+def load_bundle_model(directory: Path) -> Any:
+    """Builds the graph that a bundle's document names, and puts the bundle's weights into it.
+
+    Raises:
+      DamagedError: the weights are not those of that graph.
+    """
+    bundle = ModelBundle.read(directory)
+    model = build_classifier(bundle.architecture, bundle.input, len(bundle.class_names))
+    names, variables = zip(*_named_weights(model), strict=True)
+    shapes = {name: tuple(variable.shape) for name, variable in zip(names, variables, strict=True)}
+    arrays = read_expected_arrays(directory / WEIGHTS_FILE, shapes)
+    write_variables(variables, [arrays[name] for name in names])
+    for name in bundle.frozen_layers:
+        model.get_layer(name).trainable = False
+    return model
+
+
+def frozen_layers(model: Any) -> tuple[str, ...]:
+    """Returns the names of the layers that training left as they were."""
+    return tuple(layer.name for layer in model.layers if layer.weights and not layer.trainable)
+
+
+def save_predictions(
+    model: Any,
+    directory: Path,
+    manifest: DatasetManifest,
+    storage: Storage,
+    *,
+    spec: InputSpec,
+    scratch: Path,
+) -> None:
+    """Writes `predictions.npz`: what the model says of validation and test."""
+    predict = inference(model)
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for split in PREDICTED_SPLITS:
+        batches = identified_batches(manifest, split, storage, spec=spec, scratch=scratch)
+        parts = [(ids.numpy(), labels.numpy(), predict(inputs)) for inputs, labels, ids in batches]
+        ids, labels, probabilities = (np.concatenate(column) for column in zip(*parts, strict=True))
+        arrays[f"{split}_ids"] = ids.astype(np.bytes_)
+        arrays[f"{split}_labels"] = labels
+        arrays[f"{split}_probabilities"] = probabilities
+    write_arrays(directory / FILE_NAME, arrays)
+
+
+def _named_weights(model: Any) -> Iterator[tuple[str, Any]]:
+    """Yields the weights, named as `block1_conv/kernel`, in the order of the layers."""
+    for layer in model.layers:
+        for weight in layer.weights:
+            # A name may begin with the scopes in which the weight was made.
+            yield f"{layer.name}/{weight.name.rpartition('/')[2].partition(':')[0]}", weight

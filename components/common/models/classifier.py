@@ -1,0 +1,47 @@
+"""The graph of a classifier: built from its description, never read from a file."""
+
+from typing import Any
+
+from components.common.documents.documents import Architecture, InputSpec
+from components.common.models.backbones import BACKBONES
+from components.common.training.keras import keras
+from components.common.training.training import HEAD
+
+
+def build_classifier(
+    architecture: Architecture, spec: InputSpec, classes: int, *, precision: str = "float32"
+) -> Any:
+    """Returns a classifier with fresh weights.
+
+    Its layers have the same names in every process, whatever was built before.
+
+    Args:
+      architecture: names the backbone.
+      spec: the size of the pictures.
+      classes: how many there are.
+      precision: Keras' policy for the layers, such as `mixed_bfloat16`.
+
+    Returns:
+      A flat functional model: float32 [n, height, width, channels], prepared as `spec`
+      says, to probabilities float32 [n, classes].
+    """
+    policy = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(precision)
+    keras.backend.reset_uids()
+    try:
+        return _build(architecture, spec, classes)
+    finally:
+        keras.mixed_precision.set_global_policy(policy)
+
+
+def _build(architecture: Architecture, spec: InputSpec, classes: int) -> Any:
+    layers = keras.layers
+    pixels = layers.Input((spec.height, spec.width, spec.channels), name="pixels")
+    features = BACKBONES[architecture.backbone].build(pixels, architecture.width)
+    features = layers.GlobalAveragePooling2D(name="pool")(features)
+    features = layers.Dropout(architecture.dropout, seed=architecture.dropout_seed, name="dropout")(
+        features
+    )
+    logits = layers.Dense(classes, name=HEAD, dtype="float32")(features)
+    probabilities = layers.Softmax(name="probabilities", dtype="float32")(logits)
+    return keras.Model(pixels, probabilities, name=architecture.backbone)

@@ -1,0 +1,73 @@
+"""EfficientNet-Lite0: EfficientNet without squeeze-and-excitation, with ReLU6 for int8.
+
+M. Tan, Q. Le, EfficientNet, 2019; the Lite variants are of TensorFlow's model garden.
+"""
+
+import dataclasses
+from typing import Any
+
+from components.common.training.keras import keras
+
+
+@dataclasses.dataclass(frozen=True)
+class _Stage:
+    """A row of inverted residual blocks; the first one has the stride."""
+
+    expansion: int
+    kernel: int
+    stride: int
+    filters: int
+    blocks: int
+
+
+_STAGES = (
+    _Stage(1, 3, 1, 16, 1),
+    _Stage(6, 3, 2, 24, 2),
+    _Stage(6, 5, 2, 40, 2),
+    _Stage(6, 3, 2, 80, 3),
+    _Stage(6, 5, 1, 112, 3),
+    _Stage(6, 5, 2, 192, 4),
+    _Stage(6, 3, 1, 320, 1),
+)
+
+
+def build_efficientnet_lite0(pixels: Any) -> Any:
+    """Returns the feature maps [n, h / 32, w / 32, 1280]."""
+    features = _convolve(pixels, "stem", keras.layers.Conv2D(32, 3, 2, **_conv("stem")))
+    number = 0
+    for stage in _STAGES:
+        for index in range(stage.blocks):
+            stride = stage.stride if index == 0 else 1
+            features = _block(features, f"block{number}", stage, stride)
+            number += 1
+    return _convolve(features, "top", keras.layers.Conv2D(1280, 1, **_conv("top")))
+
+
+def _block(inputs: Any, name: str, stage: _Stage, stride: int) -> Any:
+    features = inputs
+    if stage.expansion != 1:
+        expand = keras.layers.Conv2D(
+            inputs.shape[-1] * stage.expansion, 1, **_conv(f"{name}_expand")
+        )
+        features = _convolve(features, f"{name}_expand", expand)
+    depthwise = keras.layers.DepthwiseConv2D(
+        stage.kernel, stride, **_conv(f"{name}_depthwise", kernel="depthwise_initializer")
+    )
+    features = _convolve(features, f"{name}_depthwise", depthwise)
+    project = keras.layers.Conv2D(stage.filters, 1, **_conv(f"{name}_project"))
+    features = _convolve(features, f"{name}_project", project, activate=False)
+    if stride == 1 and inputs.shape[-1] == stage.filters:
+        features = keras.layers.Add(name=f"{name}_add")([inputs, features])
+    return features
+
+
+def _conv(name: str, *, kernel: str = "kernel_initializer") -> dict[str, Any]:
+    # Fan-out scaling as in the original, for training from scratch.
+    initializer = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+    return {"padding": "same", "use_bias": False, "name": f"{name}_conv", kernel: initializer}
+
+
+def _convolve(inputs: Any, name: str, convolution: Any, *, activate: bool = True) -> Any:
+    normalize = keras.layers.BatchNormalization(epsilon=1e-3, name=f"{name}_norm")
+    features = normalize(convolution(inputs))
+    return keras.layers.ReLU(6.0, name=f"{name}_relu")(features) if activate else features

@@ -1,0 +1,31 @@
+"""A compact convolutional net for tiny pictures, of 8 to some 64 pixels."""
+
+from typing import Any
+
+from components.common.training.keras import keras
+
+_BLOCKS = ((32, 1), (64, 2), (128, 2))
+"""Filters and stride of each block."""
+
+
+def build_small_cnn(pixels: Any, width: float) -> Any:
+    """Returns the feature maps of three convolution blocks: [n, h / 4, w / 4, 128 * width].
+
+    ReLU6 bounds what int8 has to represent. BatchNorm forgets faster than Keras' default
+    (0.99), which a few hundred steps on a small data set would not warm up.
+    """
+    layers = keras.layers
+    for number, (filters, stride) in enumerate(_BLOCKS, start=1):
+        name = f"block{number}"
+        pixels = layers.Conv2D(
+            max(8, round(filters * width)),
+            3,
+            strides=stride,
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+            name=f"{name}_conv",
+        )(pixels)
+        pixels = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(pixels)
+        pixels = layers.ReLU(6.0, name=f"{name}_relu")(pixels)
+    return pixels

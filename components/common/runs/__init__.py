@@ -1,0 +1,1 @@
+"""A run as its folder tells of it: tasks' results, receipts and the outcome."""

@@ -1,0 +1,1 @@
+"""What surrounds every stage: key, store, compute, keep, record."""

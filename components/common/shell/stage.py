@@ -1,0 +1,397 @@
+"""The shell around every stage: key, store, compute, keep, record.
+
+A stage is declared once, as a `Stage`, and run by `execute`. The shell computes the key
+(config, code, content of the inputs), answers from the store where it can, and otherwise
+lets the stage's `compute` write into a fresh directory, keeps the result and records how
+it came to be, beside the output and in the run's folder.
+"""
+
+import contextlib
+import dataclasses
+import importlib
+import io
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from components.common.config import StageConfig
+from components.common.digests import (
+    canonical_json,
+    code_digest,
+    file_digest,
+    module_digests,
+    text_digest,
+    tree_digest,
+)
+from components.common.documents.documents import DatasetManifest, Lineage, Record, TaskResult
+from components.common.errors import BAD_INPUT, UserError
+from components.common.process.events import Events
+from components.common.process.libraries import imported_libraries, other_versions
+from components.common.process.peak_memory import (
+    childrens_peak_memory_bytes,
+    forget_peak,
+    peak_memory_bytes,
+)
+from components.common.process.termination import Terminated
+from components.common.shell.store import Store
+from components.common.storage.run_context import RunContext
+from components.common.words.terminal import say
+from components.common.workers.worker import DEVICES, WORKER_PODS, Worker, this_worker
+
+C = TypeVar("C", bound=StageConfig)
+
+EVENTS_DIRECTORY = "LITESMITH_EVENTS"
+"""Set by the local runner: the folder for events.jsonl and each task's log."""
+DRIVER_PID = "LITESMITH_DRIVER_PID"
+"""Set by the local runner: a task ends when this process is gone."""
+PROFILE_STEPS = "LITESMITH_PROFILE_STEPS"
+"""Set by a user, or in a target: how many steps of each phase of a training to profile."""
+MODULE_DIGITS = 16  # They tell apart what one module was; nothing is believed for them.
+IMAGE = "LITESMITH_IMAGE"
+"""Set in the container images: which one this is."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task(Generic[C]):
+    """What a stage's compute function works with."""
+
+    name: str
+    config: C
+    context: RunContext
+    inputs: Mapping[str, Any]
+    """Input name -> Path, tuple of Paths, or None for an optional one not given."""
+    output: Path
+    """A fresh, empty directory; what is written here is the stage's output."""
+    lineage: Lineage
+    events: Events
+    worker: Worker = Worker()
+    devices: str = "auto"
+    """What a training is to run on; see components.common.training.strategy."""
+    profile_steps: int = 0
+    """How many steps of each phase of a training to profile."""
+
+    @property
+    def tensorboard_folder(self) -> str:
+        """Where a training's curves go, relative to the data root."""
+        return f"{self.context.run_folder()}/tensorboard/{self.name}"
+
+    @property
+    def checkpoint_folder(self) -> str:
+        """Where this computation keeps what it goes on from, relative to the data root."""
+        return _checkpoint_folder(self.lineage.stage, self.lineage.key, self.context)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stage(Generic[C]):
+    """The declaration of a stage.
+
+    Attributes:
+      name: the component's name.
+      compute: writes the output; returns figures of its own work for the record.
+      identify: returns what the config's locations stand for (content digests), or the
+        machine where results depend on it; enters the key.
+      verify: whether what the output refers to, but does not contain, is still whole.
+      reuse: whether unchanged work is answered from the store; off for stages that look
+        at the blessed model, which changes outside the run.
+      output_file: where set, the KFP artifact is this one file of the output directory.
+      resumes: whether it keeps checkpoints, to be removed when its output is in the store.
+    """
+
+    name: str
+    compute: Callable[[Task[C]], Mapping[str, float] | None]
+    identify: Callable[[C, RunContext, Events], Mapping[str, str]] | None = None
+    verify: Callable[[Path, RunContext], bool] | None = None
+    reuse: bool = True
+    output_file: str | None = None
+    resumes: bool = False
+
+
+def execute(
+    stage: Stage[C],
+    *,
+    config: C,
+    context: str,
+    inputs: Mapping[str, Path | Sequence[Path] | None],
+    output: Path,
+    instance: str = "",
+) -> None:
+    """Runs one task, or answers it from the store.
+
+    Args:
+      stage: what to run.
+      config: the stage's configuration.
+      context: canonical JSON of the RunContext.
+      inputs: input name -> artifact path, paths of a collected input, or None.
+      output: where KFP expects the artifact; made here.
+      instance: which of several parallel tasks of the stage this is, such as a
+        candidate's id.
+
+    Raises:
+      SystemExit: with BAD_INPUT, after a UserError, whose message is printed and kept; with
+        TERMINATED, where the task was told to end and has kept its state.
+    """
+    run = RunContext.model_validate_json(context)
+    name = f"{stage.name}[{instance}]" if instance else stage.name
+    events = connect(name)
+    started = time.monotonic()
+    events.emit("started")
+    try:
+        record, cached = _answer(stage, config, run, inputs, output, name, events)
+    except BaseException as error:
+        failure = TaskResult(
+            task=name,
+            status="failed",
+            seconds=time.monotonic() - started,
+            message=str(error) if isinstance(error, _MEANT) else _in_words(error),
+            user_error=isinstance(error, UserError),
+        )
+        _tell_failure(failure, run, events)
+        if failure.user_error:
+            raise SystemExit(BAD_INPUT) from None
+        raise
+    seconds = time.monotonic() - started
+    result = TaskResult(
+        task=name,
+        status="cached" if cached else "computed",
+        seconds=seconds,
+        record=record,
+        other_libraries=other_versions(record.libraries) if cached else {},
+    )
+    _keep_result(run, result)
+    events.emit("finished", status=result.status, seconds=round(seconds, 3))
+
+
+def _answer(
+    stage: Stage[C],
+    config: C,
+    run: RunContext,
+    inputs: Mapping[str, Path | Sequence[Path] | None],
+    output: Path,
+    name: str,
+    events: Events,
+) -> tuple[Record, bool]:
+    """Returns the record of the output that now lies in place, and whether it was stored.
+
+    Of several workers that train together, only the chief puts its output there.
+    """
+    identity = dict(stage.identify(config, run, events)) if stage.identify else {}
+    digests = {input_: input_digest(path) for input_, path in inputs.items() if path is not None}
+    code = code_digest(f"components.{stage.name}.stage")
+    material = {
+        "stage": stage.name,
+        "config": config.identity(),
+        "code": code,
+        "inputs": digests,
+        "identity": identity,
+    }
+    key = text_digest(canonical_json(material))
+    store = Store(run.data())
+
+    def verify(stored: Path) -> bool:
+        return stage.verify is None or stage.verify(stored, run)
+
+    work = output.with_name(f"{output.name}.work")
+    record = None
+    if stage.reuse and not run.fresh:
+        record = store.find(stage.name, key, work, verify)
+    cached = record is not None
+    if record is None and WORKER_PODS in os.environ:
+        before = store.find_record(stage.name, key) if run.fresh else None
+        record = _launch(
+            stage,
+            key,
+            config,
+            run,
+            inputs,
+            events,
+            lambda: store.find(stage.name, key, work, verify, other_than=before),
+        )
+    if record is None:
+        task = Task(
+            name=name,
+            config=config,
+            context=run,
+            inputs=inputs,
+            output=work,
+            lineage=Lineage(stage=stage.name, key=key, inputs=digests),
+            events=events,
+            worker=this_worker(os.environ),
+            devices=os.environ.get(DEVICES, "auto"),
+            profile_steps=_profile_steps(),
+        )
+        record = _compute(stage, task, identity, code)
+        if not task.worker.is_chief:
+            shutil.rmtree(work)
+            return record, cached
+        if stage.reuse:
+            record = store.put(record, work, verify, replace=run.fresh)
+    if stage.resumes:
+        run.data().delete(_checkpoint_folder(stage.name, key, run))
+    _deliver(work, output, stage.output_file)
+    return record, cached
+
+
+def _profile_steps() -> int:
+    text = os.environ.get(PROFILE_STEPS, "0")
+    if not text.isdecimal():
+        raise UserError(f"{PROFILE_STEPS}: {text!r}; expected a number of steps, such as 10")
+    return int(text)
+
+
+def _launch(
+    stage: Stage[C],
+    key: str,
+    config: C,
+    run: RunContext,
+    inputs: Mapping[str, Path | Sequence[Path] | None],
+    events: Events,
+    find: Callable[[], Record | None],
+) -> Record:
+    """Lets workers of the cluster compute, and returns the record of what they put in the store."""
+    # By name: what waits for a result has no part in it, and none in any key.
+    launches = importlib.import_module("components.common.workers.launches")
+    launcher = importlib.import_module("components.common.workers.launcher")
+    launch = launches.Launch(run.data(), stage.name, key)
+    launch.leave(config, run, inputs)
+    record: Record = launcher.launch_and_wait(
+        launch,
+        find,
+        environment=os.environ,
+        states=_checkpoint_folder(stage.name, key, run),
+        events=events,
+    )
+    return record
+
+
+def _checkpoint_folder(stage: str, key: str, run: RunContext) -> str:
+    # A fresh run goes on from its own states alone.
+    return f"checkpoints/{stage}/{key}" + (f"-{run.run_id}" if run.fresh else "")
+
+
+def _compute(stage: Stage[C], task: Task[C], identity: Mapping[str, str], code: str) -> Record:
+    """Computes a task's output anew and returns its record."""
+    shutil.rmtree(task.output, ignore_errors=True)
+    task.output.mkdir(parents=True)
+    started, clock = datetime.now(UTC), time.monotonic()
+    # A process may run two stages, one after the other: each is told of its own memory.
+    forget_peak()
+    before = childrens_peak_memory_bytes()
+    measurements = stage.compute(task) or {}
+    children = childrens_peak_memory_bytes()
+    output_digest, identity_digest = tree_digest(task.output), input_digest(task.output)
+    return Record(
+        stage=stage.name,
+        key=task.lineage.key,
+        config=task.config.model_dump(mode="json"),
+        identity=identity,
+        inputs=task.lineage.inputs,
+        code=code,
+        modules={
+            file: digest[:MODULE_DIGITS]
+            for file, digest in module_digests(f"components.{stage.name}.stage").items()
+        },
+        image=os.environ.get(IMAGE, ""),
+        libraries=imported_libraries(),
+        output_digest=output_digest,
+        identity_digest="" if identity_digest == output_digest else identity_digest,
+        started=started.isoformat(timespec="seconds"),
+        seconds=time.monotonic() - clock,
+        peak_memory_bytes=max(peak_memory_bytes(), children if children > before else 0),
+        measurements=measurements,
+    )
+
+
+def input_digest(path: Path | Sequence[Path]) -> str:
+    """Returns what an input counts as in a key: its bytes, of a data set its examples alone.
+
+    So a picture that was renamed, or a reject more, leaves what was trained on the same examples
+    as it is.
+    """
+    if not isinstance(path, Path):
+        # A collected input is a set: its order depends on which iteration KFP lists first.
+        return text_digest(canonical_json(sorted(input_digest(item) for item in path)))
+    if not path.is_dir():
+        return file_digest(path)
+    if (path / DatasetManifest.file_name).is_file():
+        return text_digest(canonical_json(DatasetManifest.read(path).identity()))
+    return tree_digest(path)
+
+
+def _deliver(work: Path, output: Path, output_file: str | None) -> None:
+    if output.is_dir():
+        shutil.rmtree(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if output_file is None:
+        work.rename(output)
+    else:
+        (work / output_file).replace(output)
+        shutil.rmtree(work)
+
+
+def _tell_failure(failure: TaskResult, run: RunContext, events: Events) -> None:
+    """Tells it everywhere; where one place can't be reached, the others still are."""
+    if failure.user_error:
+        say(f"error: {failure.message}", to=sys.stderr)
+    with _best_effort():
+        message = failure.message[:2000]
+        events.emit("failed", message=message, user_error=failure.user_error)
+    with _best_effort():
+        _keep_result(run, failure)
+
+
+_MEANT = (UserError, Terminated)  # Errors whose text says what to do.
+
+
+@contextlib.contextmanager
+def _best_effort() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        say(f"could not be recorded: {_in_words(error)}", to=sys.stderr)
+
+
+def _in_words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _keep_result(run: RunContext, result: TaskResult) -> None:
+    if not this_worker(os.environ).is_chief:
+        return
+    name = f"{run.run_folder()}/tasks/{result.task}.json"
+    run.data().write(name, result.to_json().encode())
+
+
+def connect(name: str) -> Events:
+    """Joins the local runner, if there is one: events, the task's own log, its life."""
+    folder = os.environ.get(EVENTS_DIRECTORY)
+    if folder is None:
+        return Events(name)
+    log = os.open(Path(folder, f"{name}.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A log is read while it is written, and after a task was killed.
+        sys.stdout.reconfigure(line_buffering=True)
+    if driver := os.environ.get(DRIVER_PID):
+        threading.Thread(target=_end_with, args=(int(driver),), daemon=True).start()
+    return Events(name, Path(folder, "events.jsonl"))
+
+
+def _end_with(driver: int) -> None:
+    """Ends this process when the driver is gone, so that a killed run leaves nothing behind."""
+    while True:
+        time.sleep(0.5)
+        with contextlib.suppress(PermissionError):
+            try:
+                os.kill(driver, 0)
+            except ProcessLookupError:
+                os._exit(1)

@@ -1,0 +1,1 @@
+"""What figures prove: metrics with intervals, exact tests, and non-inferiority."""

@@ -1,0 +1,1 @@
+"""What is known of the kind of data that a model takes, a package for each."""

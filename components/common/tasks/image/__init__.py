@@ -1,0 +1,1 @@
+"""Pictures: what decodes, prepares and describes them."""

@@ -1,0 +1,1 @@
+"""What people read: safe in a terminal, safe in Markdown, and figures worded alike everywhere."""

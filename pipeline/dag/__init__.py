@@ -1,0 +1,1 @@
+"""The KFP pipeline, and its YAML for one target."""

@@ -1,0 +1,1 @@
+"""The DAG on this machine through kfp.local: a driver, and the child that leads the tasks."""

@@ -1,0 +1,1 @@
+"""What is computed: the recipe, the shipped ones, and a run's parameters made of one."""

@@ -1,0 +1,1 @@
+"""Recurring runs: declared in a file, and brought about on a cluster."""

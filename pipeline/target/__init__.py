@@ -1,0 +1,1 @@
+"""Where a run is computed: one file per environment."""

@@ -1,0 +1,158 @@
+"""Runs and store entries as tables for the terminal."""
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from components.common.documents.documents import TaskResult
+from pipeline.doctor.rehearsals import Finding
+from pipeline.runs.cache import Entry, Prunable
+from pipeline.runs.folders import RunFolder, list_runs
+from pipeline.runs.misses import explain_misses
+from pipeline.terminal.view import format_bytes, format_seconds, show_paths, show_summary
+
+_STATE_STYLES = {
+    "running": "yellow",
+    "succeeded": "green",
+    "failed": "red",
+    "interrupted": "yellow",
+}
+
+
+def runs_table(runs: Sequence[RunFolder]) -> Table:
+    table = _table("run", "recipe", "started", "state", "verdict")
+    for run in runs:
+        description, outcome, state = run.describe(), run.outcome(), run.state()
+        verdict = outcome.verdict if outcome is not None else None
+        started = datetime.fromisoformat(description.started).astimezone()
+        table.add_row(
+            run.run_id,
+            description.context.recipe_name,
+            f"{started:%Y-%m-%d %H:%M}",
+            Text(state, style=_STATE_STYLES[state]),
+            (verdict or "").replace("_", " "),
+        )
+    return table
+
+
+def show_run(console: Console, run: RunFolder) -> None:
+    """Prints a run's tasks and how it ended."""
+    description, state = run.describe(), run.state()
+    print_ = console.print
+    print_(Text.assemble((f"{description.context.recipe_name}  {run.run_id}", "bold")))
+    print_(Text.assemble("state: ", (state, _STATE_STYLES[state])))
+    print_(Text(f"command: {' '.join(description.command)}"))
+    table = _table("task", "status", "time", "computed in", "peak memory")
+    tasks = run.tasks()
+    for task in tasks:
+        record = task.record
+        table.add_row(
+            Text(task.task),
+            task.status,
+            format_seconds(task.seconds),
+            format_seconds(record.seconds) if record else "-",
+            format_bytes(record.peak_memory_bytes) if record else "-",
+        )
+    print_(table)
+    for line in (*_misses(tasks, run), *_other_versions(tasks)):
+        print_(Text(line))
+    outcome = run.outcome()
+    if outcome is not None and outcome.verdict is not None:
+        show_summary(console, outcome, run)
+    else:
+        if outcome is not None:
+            print_(Text(outcome.message))
+        show_paths(console, run)
+
+
+def _misses(tasks: Sequence[TaskResult], run: RunFolder) -> Iterator[str]:
+    """Says what was computed anew since the run before of the same recipe, and why."""
+    recipe = run.describe().context.recipe_name
+    earlier = (
+        other.tasks()
+        for other in list_runs(run.path.parents[1])
+        if other.run_id < run.run_id and other.describe().context.recipe_name == recipe
+    )
+    reasons: dict[str, list[str]] = {}
+    for task, reason in explain_misses(tasks, earlier):
+        reasons.setdefault(reason, []).append(task)
+    for reason, names in reasons.items():
+        yield f"{', '.join(names)}: computed anew: {reason}"
+
+
+def _other_versions(tasks: Iterable[TaskResult]) -> Iterator[str]:
+    """Says which answers from the store other versions of libraries had made."""
+    differences = [
+        (f"{name} {task.record.libraries[name]}, this is {version}", task.task)
+        for task in tasks
+        if task.record is not None
+        for name, version in task.other_libraries.items()
+    ]
+    for difference, pairs in itertools.groupby(sorted(differences), key=lambda pair: pair[0]):
+        yield f"made by {difference}: {', '.join(task for _, task in pairs)}"
+    if differences:
+        yield "`litesmith run --fresh` computes everything anew"
+
+
+def entries_table(entries: Sequence[Entry]) -> Table:
+    """Returns a row per entry, and one for each stage's total."""
+    table = _table("stage", "key", "size", "age", "last used")
+    now = time.time()
+    for stage, group in itertools.groupby(entries, key=lambda entry: entry.stage):
+        members = list(group)
+        total = sum(entry.size_bytes for entry in members)
+        count = "1 entry" if len(members) == 1 else f"{len(members)} entries"
+        table.add_row(stage, count, format_bytes(total), style="bold")
+        for entry in members:
+            age = _ago(now, entry.made) if entry.made is not None else "unfinished"
+            used = _ago(now, entry.used) if entry.used is not None else "-"
+            table.add_row("", entry.key[:12], format_bytes(entry.size_bytes), age, used)
+    return table
+
+
+def describe_pruned(pruned: Prunable, *, left_by_killed: int, dry_run: bool) -> str:
+    would = "would remove" if dry_run else "removed"
+    return (
+        f"{would} {len(pruned.entries)} entries, {len(pruned.shards)} folders of shards and "
+        f"{len(pruned.unfinished)} of unfinished trainings: {format_bytes(pruned.size_bytes)}; "
+        f"and what killed commands had left: {format_bytes(left_by_killed)}"
+    )
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in headings:
+        right = heading in ("size", "time", "computed in", "peak memory", "age", "last used")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    return table
+
+
+def _ago(now: float, moment: float) -> str:
+    seconds = max(0.0, now - moment)
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+_FINDING_STYLES = {"fine": "green", "warning": "yellow", "failed": "red", "not tried": "dim"}
+
+
+def show_findings(console: Console, findings: Iterable[Finding]) -> bool:
+    """Prints the doctor's findings as they come; returns whether none failed."""
+    failed, untried = 0, list[str]()
+    for finding in findings:
+        mark = Text(f"{finding.state:<10}", style=_FINDING_STYLES[finding.state])
+        took = f"  ({finding.seconds:.1f} s)" if finding.seconds is not None else ""
+        name = (f"{finding.check:<16}  ", "bold")
+        console.print(Text.assemble(mark, name, finding.message, (took, "dim")))
+        failed += finding.state == "failed"
+        untried += [finding.check] if finding.state == "not tried" else []
+    ready = f"ready to run; not tried: {', '.join(untried)}" if untried else "ready to run"
+    console.print(f"{failed} of the checks failed" if failed else ready)
+    return not failed

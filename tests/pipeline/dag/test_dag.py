@@ -1,0 +1,357 @@
+"""The whole DAG on small pictures: what is computed again, and what a killed run leaves.
+
+All runs work on a copy of the code, so that a test can edit it, and on a folder of 700
+digits. `finished` is a run that nobody disturbed; tests start from copies of its data
+root, in which everything but validate and what follows the gate is answered by the store.
+"""
+
+import dataclasses
+import io
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from components.common.documents.documents import TaskResult
+from components.common.storage.storage import LocalStorage
+from components.preprocess.samples import write_sample
+from pipeline.terminal.exit_codes import ExitCode
+from tests.pipeline.local_runs import LITESMITH, LocalRun, copy_code
+
+pytestmark = [pytest.mark.dag, pytest.mark.slow]
+
+CLASSES, PER_CLASS = 10, 70
+ALWAYS_COMPUTED = {"validate", "gate", "report", "publish"}
+"""They look at the blessed model, which changes outside the run."""
+STAGES = (
+    "preprocess", "validate", "finetune", "prune", "quantize", "evaluate", "benchmark",
+    "gate", "report", "publish",
+)  # fmt: skip
+
+VICTIMS = ("task", "driver", "worker")
+"""A stage's own process, the command's, and the one that runs the DAG: 30 moments in all."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Workplace:
+    """A copy of the code, of the pictures and, maybe, of a finished data root."""
+
+    folder: Path
+
+    @property
+    def pictures(self) -> Path:
+        return self.folder / "pictures"
+
+    @property
+    def code(self) -> Path:
+        return self.folder / "code"
+
+    @property
+    def data_root(self) -> Path:
+        return self.folder / "data"
+
+    def start(self, *overrides: str) -> LocalRun:
+        arguments = ["digits", "--tiny", "--set", f"data.folder={self.pictures}"]
+        arguments += ["--set", "budgets.accuracy_drop=0.05"]
+        for override in overrides:
+            arguments += ["--set", override]
+        return LocalRun(
+            arguments,
+            data_root=self.data_root,
+            folder=self.folder,
+            environment={"PYTHONPATH": str(self.code)},
+        )
+
+    def run(self, *overrides: str) -> LocalRun:
+        run = self.start(*overrides)
+        assert run.wait() in (ExitCode.OK, ExitCode.NOT_BLESSED), run.output()
+        return run
+
+    def candidates(self) -> dict[str, bytes]:
+        """Returns the path and bytes of every `.tflite` in the store."""
+        store = self.data_root / "store"
+        return {
+            str(path.relative_to(store)): path.read_bytes()
+            for path in (store / "quantize").rglob("model.tflite")
+        }
+
+    def edit(self, file: str) -> None:
+        """Changes a source file's code, but not what it does."""
+        with (self.code / file).open("a") as source:
+            source.write("\n_EDITED = True\n")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    # kfp replaces the text `python3` in a task's arguments, and quotes no path.
+    place = Workplace(tmp_path_factory.mktemp("python3 finished"))
+    copy_code(place.code)
+    storage = LocalStorage(str(place.folder))
+    samples = Path(storage.uri(write_sample("digits", storage)))
+    for label in range(CLASSES):
+        folder = place.pictures / str(label)
+        folder.mkdir(parents=True)
+        for picture in sorted((samples / str(label)).iterdir())[:PER_CLASS]:
+            shutil.copy(picture, folder)
+    # A user's files of the same names as our packages must do no harm.
+    for name in ("components.py", "pipeline.py", "kfp.py"):
+        (place.folder / name).write_text("raise SystemExit('taken for ours')\n")
+    run = place.run()
+    assert set(run.statuses().values()) == {"computed"}
+    return place
+
+
+@pytest.fixture
+def place(finished: Workplace, tmp_path: Path) -> Workplace:
+    """A copy of the finished workplace, elsewhere."""
+    for name in ("pictures", "code", "data"):
+        shutil.copytree(finished.folder / name, tmp_path / name)
+    return Workplace(tmp_path)
+
+
+@pytest.fixture
+def fresh(finished: Workplace, tmp_path: Path) -> Workplace:
+    """The same without what was computed."""
+    for name in ("pictures", "code"):
+        shutil.copytree(finished.folder / name, tmp_path / name)
+    return Workplace(tmp_path)
+
+
+def computed(run: LocalRun) -> set[str]:
+    """Returns the tasks that were computed, beyond those that always are."""
+    return {
+        task for task, status in run.statuses().items() if status == "computed"
+    } - ALWAYS_COMPUTED
+
+
+# --- what is computed again ---------------------------------------------------------
+
+
+def test_unchanged_work_elsewhere_is_all_answered_by_the_store(place: Workplace) -> None:
+    shutil.move(place.pictures, place.folder / "moved")
+    (place.folder / "pictures").symlink_to("moved", target_is_directory=True)
+    run = place.run()
+    assert computed(run) == set()
+    assert "already blessed" in run.output()
+
+
+def test_a_changed_recipe_value_recomputes_what_depends_on_it(place: Workplace) -> None:
+    run = place.run("quantize.calibration_examples=100")
+    assert computed(run) == {
+        "quantize[int8]",
+        "evaluate[int8]",
+        "quantize[pruned-int8]",
+        "evaluate[pruned-int8]",
+        "benchmark",
+    }
+
+
+def test_edited_code_recomputes_its_stage(place: Workplace) -> None:
+    place.edit("components/evaluate/assessment.py")
+    run = place.run()
+    assert computed(run) == {f"evaluate[{id_}]" for id_ in ("float32", "int8", "pruned-int8")}
+
+
+def test_edited_code_of_the_pipeline_recomputes_nothing(place: Workplace) -> None:
+    place.edit("pipeline/recipe/recipe.py")
+    place.edit("components/report/page.py")
+    assert computed(place.run()) == set()
+
+
+def test_a_changed_picture_recomputes_everything_but_the_other_splits_shards(
+    place: Workplace,
+) -> None:
+    shards = {path: path.stat().st_mtime_ns for path in _shards(place)}
+    pictures = sorted((place.pictures / "3").iterdir())
+    pictures[0].write_bytes(_another_picture(pictures[1]))
+    run = place.start()
+    run.wait_for("finished", "finetune")
+    run.process.send_signal(signal.SIGTERM)
+    assert run.wait() == ExitCode.TERMINATED
+    assert run.gone_within(0.1)
+    assert computed(run) >= {"preprocess", "finetune"}
+    assert {path: path.stat().st_mtime_ns for path in shards} == shards
+    assert 1 <= len(set(_shards(place)) - set(shards)) <= 2
+
+
+def test_a_damaged_artifact_is_noticed_and_made_again(place: Workplace) -> None:
+    before = place.candidates()
+    name = random.Random(7).choice(sorted(before))
+    path = place.data_root / "store" / name
+    damaged = bytearray(path.read_bytes())
+    damaged[random.Random(8).randrange(len(damaged))] ^= 1
+    path.write_bytes(damaged)
+    run = place.run()
+    assert len(computed(run)) == 1 and computed(run).pop().startswith("quantize[")
+    assert place.candidates() == before
+
+
+def test_a_damaged_shard_is_noticed_and_made_again(place: Workplace) -> None:
+    before = {path: path.read_bytes() for path in _shards(place)}
+    path, data = sorted(before.items())[0]
+    path.write_bytes(data[:100] + bytes([data[100] ^ 1]) + data[101:])
+    assert computed(place.run()) == {"preprocess"}
+    assert path.read_bytes() == data
+
+
+def _shards(place: Workplace) -> Iterator[Path]:
+    return (path for path in (place.data_root / "shards").rglob("*.tfrecord"))
+
+
+def _another_picture(path: Path) -> bytes:
+    with Image.open(path) as picture:
+        turned = picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    buffer = io.BytesIO()
+    turned.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+# --- runs that are stopped, killed, or not alone ------------------------------------
+
+
+@pytest.mark.timeout(1500)
+def test_killed_in_every_stage_a_run_goes_on_to_the_same_models_and_nothing_is_left(
+    finished: Workplace, fresh: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = fresh.folder / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    seconds = {}
+    for path in (finished.data_root / "runs").glob("*/tasks/*.json"):
+        result = TaskResult.parse(path.read_bytes())
+        seconds[result.task.partition("[")[0]] = result.seconds
+    moments = random.Random(20_240)
+    kept: set[str] = set()
+    for stage in STAGES:
+        for victim in VICTIMS:
+            run = fresh.start()
+            run.wait_for("started", stage)
+            time.sleep(moments.uniform(0, 0.8 * seconds[stage]))
+            _kill(run, victim, stage)
+            statuses = run.statuses()
+            again = {task for task in kept if statuses.get(task) == "computed"}
+            assert not again, f"{again} were finished, but computed again"
+            kept |= {task for task in statuses if _is_kept(statuses, task)}
+    run = fresh.run()
+    assert computed(run) == set()
+    assert fresh.candidates() == finished.candidates()
+    assert _blessed_model(fresh) == _blessed_model(finished)
+    assert list(temporary.iterdir()) == []
+    assert list(fresh.data_root.glob("runs/*/artifacts")) == []
+    for path in fresh.data_root.rglob(".litesmith-*"):
+        os.utime(path, (0, 0))  # As it is hours later.
+    assert _litesmith(fresh, "cache", "prune").returncode == ExitCode.OK
+    assert {path.name for path in fresh.data_root.rglob(".litesmith-*")} <= {".litesmith-lock"}
+    assert fresh.candidates() == finished.candidates()
+
+
+def _kill(run: LocalRun, victim: str, stage: str) -> None:
+    if victim == "driver":
+        run.process.kill()
+        run.wait()
+        assert run.gone_within(2)
+    elif victim == "worker":
+        run.kill_worker()
+        ends = (ExitCode.STAGE_FAILED, ExitCode.UNEXPECTED, ExitCode.OK, ExitCode.NOT_BLESSED)
+        assert run.wait() in ends, run.output()
+        assert run.gone_within(0.1)
+    elif run.kill_task(stage):
+        # The others end by themselves, and notify runs.
+        assert run.wait() == ExitCode.STAGE_FAILED, run.output()
+        assert f"{stage}" in run.output() and "was killed" in run.output()
+        assert run.gone_within(0.1)
+    else:  # It had ended already.
+        assert run.wait() in (ExitCode.OK, ExitCode.NOT_BLESSED), run.output()
+
+
+def _is_kept(statuses: dict[str, str], task: str) -> bool:
+    return statuses[task] in ("computed", "cached") and task not in ALWAYS_COMPUTED
+
+
+def _blessed_model(place: Workplace) -> bytes:
+    (model,) = (place.data_root / "registry").rglob("model.tflite")
+    return model.read_bytes()
+
+
+def test_a_lost_task_is_told_of_while_its_siblings_go_on(place: Workplace) -> None:
+    for stage in ("quantize", "evaluate"):
+        shutil.rmtree(place.data_root / "store" / stage)
+    run = place.start()
+    run.wait_for("started", "quantize")
+    while len(tasks := run.started("quantize")) < 2 and run.process.poll() is None:
+        time.sleep(0.02)
+    (lost, lost_pid), (sibling, sibling_pid), *_ = tasks.items()
+    os.kill(sibling_pid, signal.SIGSTOP)
+    try:
+        os.kill(lost_pid, signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while f"{lost}: failed after" not in run.output() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert f"{lost}: failed after" in run.output()
+        assert run.process.poll() is None and sibling not in run.statuses()
+    finally:
+        os.kill(sibling_pid, signal.SIGCONT)
+    assert run.wait() == ExitCode.STAGE_FAILED
+    assert run.statuses()[sibling] == "computed"
+    assert f"{lost} failed: its process was killed" in run.output()
+
+
+def test_interrupted_run_ends_at_once_and_leaves_no_process(fresh: Workplace) -> None:
+    run = fresh.start()
+    run.wait_for("started", "preprocess")
+    run.process.send_signal(signal.SIGINT)
+    # Half a second on an idle machine; left alone, the run takes far longer than this.
+    assert run.wait(timeout=10) == ExitCode.INTERRUPTED
+    assert run.gone_within(0.1)
+    assert "interrupted" in run.output()
+    outcome = (run.folder() / "outcome.json").read_text()
+    assert '"state":"interrupted"' in outcome
+
+
+def test_two_runs_at_once_do_one_another_no_harm_and_pruning_waits(place: Workplace) -> None:
+    before = place.candidates()
+    for stage in ("evaluate", "benchmark"):
+        shutil.rmtree(place.data_root / "store" / stage)
+    runs = [place.start(), place.start()]
+    runs[0].wait_for("started", "preprocess")
+    pruned = _litesmith(place, "cache", "prune", "--keep-runs", "0")
+    assert pruned.returncode == ExitCode.BAD_INPUT
+    assert "a run is going on" in pruned.stderr
+    for run in runs:
+        assert run.wait() == ExitCode.OK, run.output()
+        assert "already blessed" in run.output()
+    assert place.candidates() == before
+
+
+def test_pruning_keeps_what_the_blessed_model_came_from(place: Workplace) -> None:
+    before = place.candidates()
+    would = _litesmith(place, "cache", "prune", "--keep-runs", "0", "--dry-run")
+    assert place.candidates() == before
+    assert "would remove" in would.stdout
+    _litesmith(place, "cache", "prune", "--keep-runs", "0")
+    assert len(place.candidates()) == 1
+    assert list(place.candidates().values()) == [_blessed_model(place)]
+    assert len(list(_shards(place))) > 0
+    run = place.start()
+    run.wait_for("finished", "finetune")
+    run.process.send_signal(signal.SIGTERM)
+    assert run.wait() == ExitCode.TERMINATED
+    statuses = run.statuses()
+    assert (statuses["preprocess"], statuses["finetune"]) == ("cached", "cached")
+
+
+def _litesmith(place: Workplace, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [LITESMITH, *arguments, "--data-root", str(place.data_root)],
+        cwd=place.folder,
+        env={**os.environ, "PYTHONPATH": str(place.code)},
+        capture_output=True,
+        text=True,
+    )
