@@ -14,7 +14,7 @@ from typing import NoReturn
 
 _OURS = ("pipeline", "components")
 _KNOWN_BY = (
-    os.path.join("pipeline", "local_worker.py"),
+    os.path.join("pipeline", "local", "worker.py"),
     os.path.join("components", "preprocess", "component.py"),
 )
 """Files that nobody else's packages of these names have both."""
