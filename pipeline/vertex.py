@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import UserError
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from pipeline.dag.compile import compile_dag
 from pipeline.kubeflow.cluster_run import ClusterRun
 from pipeline.recipe.parameters import run_parameters

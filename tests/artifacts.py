@@ -28,9 +28,9 @@ from components.common.documents.documents import (
     Source,
     Split,
 )
+from components.common.run_context import RunContext
 from components.common.shell.stage import input_digest
 from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate
-from components.common.storage.run_context import RunContext
 from tests.releases import describe_model
 from tests.synthetic import CLASS_NAMES, LINEAGE, write_dataset
 

@@ -13,7 +13,7 @@ from components.common.documents.documents import (
     LayerSparsity,
     ModelBundle,
 )
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from components.common.tasks.image.pictures import decode_picture
 from tests.synthetic import CLASS_NAMES, LINEAGE
 

@@ -19,8 +19,8 @@ from components.common.documents.documents import (
     Split,
     SplitExamples,
 )
-from components.common.storage.run_context import RunContext
-from components.common.storage.storage import LocalStorage
+from components.common.run_context import RunContext
+from components.common.storage import LocalStorage
 
 CLASS_NAMES = ("bar", "cross", "disc")
 LINEAGE = Lineage(stage="synthetic", key="0" * 64, inputs={})

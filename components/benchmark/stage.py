@@ -13,8 +13,8 @@ from components.common.documents.documents import (
 )
 from components.common.process.events import Events
 from components.common.process.machine import cpu_model, usable_cores
+from components.common.run_context import RunContext
 from components.common.shell.stage import Stage, Task, execute
-from components.common.storage.run_context import RunContext
 
 _PICTURES = 32
 

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 
 from components.common.documents.documents import BlessedPointer, Document, Release
 from components.common.errors import DamagedError, UserError, pass_over
-from components.common.storage.storage import ABSENT, SMALL_BYTES, PreconditionError, Storage
+from components.common.storage import ABSENT, SMALL_BYTES, PreconditionError, Storage
 
 MODEL_FILE = "model.tflite"
 _VERSION = re.compile(f"[0-9a-f]{{{Release.VERSION_DIGITS}}}")

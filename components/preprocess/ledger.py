@@ -7,7 +7,7 @@ from typing import ClassVar
 from components.common.documents.documents import Document, Part, Shard
 from components.common.errors import DamagedError
 from components.common.process.machine import usable_cores
-from components.common.storage.storage import Storage
+from components.common.storage import Storage
 from components.preprocess.inventory import NoteKind, Reason
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from components.common.digests import file_digest
 from components.common.errors import UserError
-from components.common.storage.storage import Storage
+from components.common.storage import Storage
 from components.preprocess.config import Sample
 
 

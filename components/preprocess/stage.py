@@ -5,8 +5,8 @@ from pathlib import Path
 
 from components.common.documents.documents import DatasetManifest
 from components.common.process.events import Events
+from components.common.run_context import RunContext
 from components.common.shell.stage import Stage, Task, execute
-from components.common.storage.run_context import RunContext
 from components.common.words.terminal import say
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.folders import list_folder

@@ -4,7 +4,7 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
-from components.common.storage.storage import file_checksum, open_storage
+from components.common.storage import file_checksum, open_storage
 from components.preprocess.ledger import ShardRecord, write_record
 from components.preprocess.pictures import PictureSpec
 from components.preprocess.shards import write_shard

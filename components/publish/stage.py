@@ -110,7 +110,7 @@ def _abstain(task: Task[PublishConfig], decision: Decision) -> Published:
 
 def _publish(task: Task[PublishConfig], decision: Decision) -> Published:
     from components.common.registry import LostRaceError, Registry
-    from components.common.storage.storage import ABSENT
+    from components.common.storage import ABSENT
     from components.publish.releases import gather_release
 
     registry = Registry(task.context.models(), task.config.model_name)

@@ -7,8 +7,8 @@ from components.common.data.membership import Membership
 from components.common.documents.documents import DatasetManifest, Split, Validation
 from components.common.errors import UserError
 from components.common.registry import Registry
+from components.common.run_context import RunContext
 from components.common.shell.stage import Stage, Task, execute
-from components.common.storage.run_context import RunContext
 from components.common.words.terminal import say
 from components.validate.checks import check_dataset, explain_stop
 from components.validate.config import ValidateConfig

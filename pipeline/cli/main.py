@@ -15,7 +15,7 @@ import typer
 from rich.text import Text
 
 from components.common.errors import UserError
-from components.common.storage.storage import StorageError
+from components.common.storage import StorageError
 from components.common.words.terminal import say
 from pipeline.cli.cluster import (
     cluster_app,
@@ -277,7 +277,7 @@ def runs_show(
 @cache_app.command("list")
 def cache_list(data_root: DataRootOption = DEFAULT_DATA_ROOT) -> None:
     """List finished work by stage, with size, age and last use."""
-    from components.common.storage.storage import open_storage
+    from components.common.storage import open_storage
     from pipeline.runs.cache import list_entries
     from pipeline.terminal.tables import entries_table
 
@@ -303,7 +303,7 @@ def cache_prune(
 
     In a bucket, where runs of others may go on, what was written within a day stays too.
     """
-    from components.common.storage.storage import open_storage
+    from components.common.storage import open_storage
     from pipeline.runs.cache import prune
     from pipeline.runs.folders import data_root_alone, local_folder
     from pipeline.runs.leftovers import remove_half_written, remove_leftovers
@@ -333,7 +333,7 @@ def models_list(
     registry: RegistryOption = None,
 ) -> None:
     """List the versions of every model, the oldest first."""
-    from components.common.storage.storage import open_storage
+    from components.common.storage import open_storage
     from pipeline.runs.models import list_versions, open_model, versions_table
 
     models = open_storage(resolve_registry(registry, data_root))
@@ -394,7 +394,7 @@ def models_rollback(
 
 
 def _model(model: str | None, registry: str | None, data_root: str) -> "Registry":
-    from components.common.storage.storage import open_storage
+    from components.common.storage import open_storage
     from pipeline.runs.models import open_model
 
     return open_model(open_storage(resolve_registry(registry, data_root)), model)

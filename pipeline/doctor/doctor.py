@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from urllib3.exceptions import HTTPError
 
 from components.common.errors import UserError
-from components.common.storage.storage import open_storage
+from components.common.storage import open_storage
 from components.common.workers.jobset import GROUP, PLURAL, VERSION
 from pipeline.doctor.rehearsals import Finding, survey_data, try_model
 from pipeline.kubeflow.container_registry import image_exists

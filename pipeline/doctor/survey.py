@@ -1,7 +1,8 @@
 """Looks at a recipe's data as preprocess and validate do, without decoding a picture.
 
 Called by the doctor as `python -P -m pipeline.doctor.survey FOLDER REGISTRY`, in a process of
-its own, on the recipe in FOLDER. What became of each of the two is in its result in the run's folder.
+its own, on the recipe in FOLDER. What became of each of the two is in its result in the run's
+folder.
 """
 
 import sys

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from pipeline.recipe.recipe import Recipe
 
 RECIPE_FILE = "recipe.json"

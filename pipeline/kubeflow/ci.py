@@ -21,7 +21,7 @@ from components.common.documents.documents import (
     Verdict,
 )
 from components.common.errors import UserError
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from components.common.words.markdown import escape_markdown
 from components.common.words.terminal import visible
 from pipeline.kubeflow.run_end import RunEnd

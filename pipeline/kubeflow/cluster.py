@@ -18,9 +18,9 @@ import kfp_server_api as kfp_api
 
 from components.common.documents.documents import Outcome
 from components.common.errors import UserError
+from components.common.run_context import RunContext
 from components.common.runs.outcomes import results_so_far
-from components.common.storage.run_context import RunContext
-from components.common.storage.storage import ABSENT, PreconditionError
+from components.common.storage import ABSENT, PreconditionError
 from pipeline.dag.compile import CompiledDag
 from pipeline.kubeflow.cluster_run import ClusterRun, ForeignRunError, parse_run
 from pipeline.kubeflow.connection import Api, ConflictError, MissingError, UnansweredError

@@ -13,8 +13,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 
+from components.common.run_context import RunContext
 from components.common.runs.outcomes import GROUP
-from components.common.storage.run_context import RunContext
 from pipeline.dag.compile import WORKFLOW_ID
 from pipeline.target.target import StageName, task_of
 

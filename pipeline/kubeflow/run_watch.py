@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from components.common.documents.documents import TaskResult
 from components.common.errors import DamagedError, UserError
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from pipeline.kubeflow.cluster_run import ClusterRun, TaskState, in_order
 from pipeline.target.target import task_of
 

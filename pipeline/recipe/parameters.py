@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.common.errors import UserError
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from pipeline.recipe.recipe import Recipe
 
 MOST_BYTES = 96 * 1024

@@ -22,7 +22,7 @@ from components.common.documents.documents import (
 )
 from components.common.errors import DamagedError, UserError, pass_over
 from components.common.registry import Registry, model_names
-from components.common.storage.storage import Blob, Storage
+from components.common.storage import Blob, Storage
 
 _READERS = 16  # At once: a bucket takes a tenth of a second for each object.
 

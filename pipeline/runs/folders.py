@@ -28,9 +28,9 @@ from components.common.documents.documents import (
     TaskResult,
 )
 from components.common.errors import DamagedError, UserError, pass_over
+from components.common.run_context import RunContext
+from components.common.storage import open_regular_file, read_whole_file
 from components.common.storage.locks import LockedError, hold_lock
-from components.common.storage.run_context import RunContext
-from components.common.storage.storage import open_regular_file, read_whole_file
 from pipeline.declarations.placeholders import refuse_placeholders
 from pipeline.recipe.parameters import run_parameters
 from pipeline.recipe.recipe import Recipe

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.common.errors import UserError
+from components.common.storage import is_half_written
 from components.common.storage.locks import hold_lock
-from components.common.storage.storage import is_half_written
 from pipeline.runs.folders import RunFolder, runs_folder
 
 _PREFIX = "litesmith-"

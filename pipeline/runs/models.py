@@ -26,7 +26,7 @@ from components.common.documents.documents import (
 )
 from components.common.errors import DamagedError, UserError, pass_over
 from components.common.registry import Registry, model_names
-from components.common.storage.storage import Storage
+from components.common.storage import Storage
 from components.common.words.wording import milliseconds, percent, size
 
 D = TypeVar("D", bound=Document)

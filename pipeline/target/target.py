@@ -20,7 +20,7 @@ from pydantic import (
 
 from components.common.config import Section
 from components.common.errors import UserError
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from components.common.workers.worker import DEVICES
 from pipeline.declarations.placeholders import refuse_placeholders
 from pipeline.declarations.refusals import explain_problems

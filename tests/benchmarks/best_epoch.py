@@ -26,7 +26,7 @@ import numpy as np
 from components.common.documents.documents import Epoch
 from components.common.models.backbones import BACKBONES
 from components.common.process.events import Events
-from components.common.storage.storage import open_storage
+from components.common.storage import open_storage
 from components.common.training.input_pipeline import KeptExamples, keep_examples, prepare_pictures
 from components.common.training.training import best_epoch, make_deterministic
 from components.finetune.fine_tuning import build_model, fine_tune

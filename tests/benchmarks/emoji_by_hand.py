@@ -25,8 +25,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from components.common.documents.documents import DatasetManifest
 from components.common.models.backbones import BACKBONES
-from components.common.storage.run_context import RunContext
-from components.common.storage.storage import open_storage
+from components.common.run_context import RunContext
+from components.common.storage import open_storage
 from components.common.training.input_pipeline import keep_examples, prepare_pictures
 from components.common.training.keras import keras, tf
 from components.finetune.fine_tuning import build_model, freeze_backbone, unfreeze_top

@@ -30,7 +30,7 @@ from PIL import Image
 from components.common.data.records import Example, encode_example
 from components.common.documents.documents import DatasetManifest, InputSpec
 from components.common.models.backbones import BACKBONES
-from components.common.storage.storage import open_storage
+from components.common.storage import open_storage
 from components.common.training.config import Augment, Optimizer
 from components.common.training.input_pipeline import Examples, open_examples, prepare_pictures
 from components.common.training.input_pipeline import training_batches as make_batches

@@ -30,7 +30,7 @@ from tests.benchmarks.photographs import write_photographs
 
 
 def run_ours(source: Path, work: Path) -> None:
-    from components.common.storage.run_context import RunContext
+    from components.common.run_context import RunContext
     from components.preprocess import stage
     from components.preprocess.config import PreprocessConfig
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.common.documents.documents import Candidate, DatasetManifest, ModelBundle
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from components.quantize.config import QuantizeConfig
 from tests.bundles import read_split, train_model, write_bundle, zero_smallest
 from tests.synthetic import run_context, write_dataset

@@ -19,7 +19,7 @@ from components.common.errors import UserError
 from components.common.models.backbones import BACKBONES
 from components.common.models.bundles import load_bundle_model
 from components.common.process.termination import TERMINATED
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from components.common.training.config import Augment, Optimizer
 from components.common.training.input_pipeline import (
     KeptExamples,

@@ -20,8 +20,8 @@ from components.common.models.backbones import BACKBONES
 from components.common.models.bundles import load_bundle_model
 from components.common.process.events import Events
 from components.common.process.termination import TERMINATED, Terminated
-from components.common.storage.run_context import RunContext
-from components.common.storage.storage import LocalStorage
+from components.common.run_context import RunContext
+from components.common.storage import LocalStorage
 from components.common.training.checkpoints import Checkpoints
 from components.common.training.input_pipeline import open_examples
 from components.common.training.keras import keras

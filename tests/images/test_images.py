@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.common.documents.documents import DatasetManifest
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from components.preprocess.config import PreprocessConfig
 from components.validate.config import ValidateConfig
 from tests.images.conftest import RUN, build_image, run

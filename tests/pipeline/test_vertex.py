@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from pipeline.recipe.recipe import load_recipe
 from pipeline.target.target import VertexTarget, load_target
 from pipeline.vertex import submit_to_vertex

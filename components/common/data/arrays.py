@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.errors import DamagedError
-from components.common.storage.storage import open_regular_file
+from components.common.storage import open_regular_file
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # The earliest that a zip can carry.
 _SUFFIX = ".npy"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from components.common.documents.documents import Shard
 from components.common.errors import UserError
-from components.common.storage.storage import Storage, file_checksum
+from components.common.storage import Storage, file_checksum
 
 STAGED_BYTES = 4 << 30
 """How much of a bucket's shards lies on the local disk at once, unless stated otherwise."""

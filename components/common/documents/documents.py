@@ -22,7 +22,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from components.common.digests import canonical_json, text_digest
 from components.common.errors import DamagedError
-from components.common.storage.storage import read_whole_file, write_whole_file
+from components.common.storage import read_whole_file, write_whole_file
 
 
 def _check_moment(text: str) -> str:

@@ -16,7 +16,7 @@ from components.common.data.arrays import read_expected_arrays, write_arrays
 from components.common.data.predictions import FILE_NAME
 from components.common.documents.documents import DatasetManifest, InputSpec, ModelBundle, Split
 from components.common.models.classifier import build_classifier
-from components.common.storage.storage import Storage
+from components.common.storage import Storage
 from components.common.training.input_pipeline import identified_batches
 from components.common.training.strategy import read_variables, write_variables
 from components.common.training.training import inference

@@ -13,10 +13,10 @@ from components.common.documents.documents import (
     RunResults,
 )
 from components.common.errors import DamagedError
+from components.common.run_context import RunContext
 from components.common.runs.receipts import collect_receipt
 from components.common.runs.results import shortened, summarize_results
-from components.common.storage.run_context import RunContext
-from components.common.storage.storage import Storage
+from components.common.storage import Storage
 
 D = TypeVar("D", bound=Document)
 

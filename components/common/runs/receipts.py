@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from components.common.documents.documents import Receipt, Record, TaskResult
 from components.common.errors import DamagedError, pass_over
-from components.common.storage.run_context import RunContext
-from components.common.storage.storage import Storage
+from components.common.run_context import RunContext
+from components.common.storage import Storage
 
 
 def collect_receipt(context: RunContext) -> Receipt:

@@ -22,8 +22,8 @@ from components.common.documents.documents import (
 )
 from components.common.errors import DamagedError, UserError
 from components.common.registry import Registry
+from components.common.run_context import RunContext
 from components.common.shell.store import Store
-from components.common.storage.run_context import RunContext
 
 D = TypeVar("D", bound=Document)
 

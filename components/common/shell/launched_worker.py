@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from components.common.process.termination import Terminated
 from components.common.shell.stage import execute
-from components.common.storage.storage import open_storage
+from components.common.storage import open_storage
 from components.common.words.terminal import say
 from components.common.workers.jobset import PEER_LOST
 from components.common.workers.launches import RENEWED_AFTER_S, Launch

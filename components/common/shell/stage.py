@@ -39,8 +39,8 @@ from components.common.process.peak_memory import (
     peak_memory_bytes,
 )
 from components.common.process.termination import Terminated
+from components.common.run_context import RunContext
 from components.common.shell.store import Store
-from components.common.storage.run_context import RunContext
 from components.common.words.terminal import say
 from components.common.workers.worker import DEVICES, WORKER_PODS, Worker, this_worker
 

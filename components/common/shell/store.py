@@ -14,7 +14,7 @@ from pathlib import Path
 from components.common.digests import tree_digest
 from components.common.documents.documents import Record
 from components.common.errors import DamagedError
-from components.common.storage.storage import ABSENT, PreconditionError, Storage
+from components.common.storage import ABSENT, PreconditionError, Storage
 
 Verify = Callable[[Path], bool]
 """Whether what an output refers to, but does not contain, is still whole."""

@@ -29,16 +29,14 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from requests import RequestException  # type: ignore[import-untyped]
 
 from components.common.errors import UserError
+from components.common.storage.files import beside, file_checksum, files_below
 from components.common.storage.storage import (
     ABSENT,
     SMALL_BYTES,
     Blob,
     PreconditionError,
     StorageError,
-    beside,
     check_name,
-    file_checksum,
-    files_below,
     too_large,
 )
 

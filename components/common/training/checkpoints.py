@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from components.common.data.arrays import parse_arrays
 from components.common.errors import DamagedError
-from components.common.storage.storage import Storage
+from components.common.storage import Storage
 
 _KEPT = 2
 _LARGEST_BYTES = 16 << 30

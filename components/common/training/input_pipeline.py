@@ -18,7 +18,7 @@ import numpy.typing as npt
 from components.common.data.shards import STAGED_BYTES, ShardCopies, stage_shards
 from components.common.documents.documents import DatasetManifest, ImageSpec, InputSpec, Split
 from components.common.errors import UserError
-from components.common.storage.storage import Storage
+from components.common.storage import Storage
 from components.common.training.augmentation import augment_pictures, changes_pictures
 from components.common.training.config import Augment
 from components.common.training.keras import tf

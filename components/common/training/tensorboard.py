@@ -16,7 +16,7 @@ from typing import Any
 from components.common.data.records import write_record
 from components.common.documents.documents import Epoch
 from components.common.shell.stage import Task
-from components.common.storage.storage import Storage
+from components.common.storage import Storage
 from components.common.training.keras import tf
 
 _WARM_UP_STEPS = 5  # They trace, and fill caches: a profile of them tells little.

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict
 
 from components.common.config import StageConfig
 from components.common.digests import canonical_json
-from components.common.storage.run_context import RunContext
-from components.common.storage.storage import Storage
+from components.common.run_context import RunContext
+from components.common.storage import Storage
 
 RENEWED_AFTER_S = 60.0
 ABANDONED_AFTER_S = 900.0

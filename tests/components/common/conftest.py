@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from components.common.storage import LocalStorage, Storage
 from components.common.storage.cloud_storage import CloudStorage
-from components.common.storage.storage import LocalStorage, Storage
 from tests.fakes.fake_gcs import FaultyProxy, create_bucket, serve
 
 _NUMBERS = itertools.count()

@@ -11,7 +11,7 @@ from components.common.data.predictions import read_bundle_predictions
 from components.common.digests import tree_digest
 from components.common.documents.documents import DatasetManifest, ModelBundle, TaskResult
 from components.common.models.bundles import load_bundle_model
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from components.common.tasks.image.pictures import decode_picture
 from components.common.training.training import best_epoch
 from components.finetune import stage

@@ -11,7 +11,7 @@ from components.common.data.membership import Membership
 from components.common.data.predictions import read_evaluation_predictions
 from components.common.documents.documents import Decision, Evaluation, TaskResult
 from components.common.registry import Registry
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from components.gate import stage
 from components.gate.comparisons import count_pairs
 from components.gate.config import GateConfig

@@ -16,7 +16,7 @@ from components.common.documents.documents import (
     Receipt,
     TaskResult,
 )
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from components.notify import stage
 from components.notify.config import NotifyConfig
 from components.notify.webhook import WebhookError, post_json

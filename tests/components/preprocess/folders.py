@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from components.common.documents.documents import DatasetManifest, TaskResult
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from components.preprocess import stage
 from components.preprocess.config import PreprocessConfig
 from tests.synthetic import draw_picture, run_context

@@ -12,7 +12,7 @@ import pytest
 from components.common.data.records import decode_example, read_records
 from components.common.digests import code_digest, module_digests
 from components.common.process.events import Events
-from components.common.storage.storage import LocalStorage
+from components.common.storage import LocalStorage
 from components.common.tasks.image.pictures import decode_picture
 from components.preprocess.ledger import find_whole_shards
 from components.preprocess.manifest import describe_pixels

@@ -11,7 +11,7 @@ from components.common.data.examples import read_examples
 from components.common.data.membership import Membership
 from components.common.documents.documents import DatasetManifest
 from components.common.shell.stage import input_digest
-from components.common.storage.storage import LocalStorage
+from components.common.storage import LocalStorage
 from tests.components.preprocess.folders import (
     files,
     last_result,

@@ -12,7 +12,7 @@ from components.common.digests import tree_digest
 from components.common.documents.documents import DatasetManifest, ModelBundle
 from components.common.errors import UserError
 from components.common.models.bundles import load_bundle_model
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from components.common.training.keras import keras
 from components.common.training.training import best_epoch
 from components.finetune import stage as finetune_stage

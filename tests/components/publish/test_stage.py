@@ -20,7 +20,7 @@ from components.common.documents.documents import (
     TaskResult,
 )
 from components.common.registry import Registry
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from components.gate import stage as gate
 from components.gate.config import GateConfig
 from components.publish import stage

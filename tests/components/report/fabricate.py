@@ -47,8 +47,8 @@ from components.common.documents.documents import (
     Validation,
     Verdict,
 )
+from components.common.run_context import RunContext
 from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate
-from components.common.storage.run_context import RunContext
 from components.report.config import DrawnBudgets, ReportConfig
 from tests.synthetic import CLASS_NAMES, LINEAGE, run_context, write_dataset
 

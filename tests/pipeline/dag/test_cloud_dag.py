@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from components.common.documents.documents import Record
-from components.common.storage.run_context import RunContext
-from components.common.storage.storage import Storage
+from components.common.run_context import RunContext
+from components.common.storage import Storage
 from pipeline.runs.folders import RunFolder, find_run
 from pipeline.terminal.exit_codes import ExitCode
 from tests.fakes.fake_gcs import create_bucket, serve

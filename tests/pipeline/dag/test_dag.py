@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from components.common.documents.documents import TaskResult
-from components.common.storage.storage import LocalStorage
+from components.common.storage import LocalStorage
 from components.preprocess.samples import write_sample
 from pipeline.terminal.exit_codes import ExitCode
 from tests.pipeline.local_runs import LITESMITH, LocalRun, copy_code

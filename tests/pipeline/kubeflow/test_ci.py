@@ -22,10 +22,10 @@ from components.common.digests import tree_digest
 from components.common.documents.documents import BlessedModel, Decision, Outcome, TaskResult
 from components.common.errors import UserError
 from components.common.registry import Registry
+from components.common.run_context import RunContext
 from components.common.runs.outcomes import describe_outcome, results_so_far
 from components.common.runs.receipts import collect_receipt
 from components.common.shell.store import Store
-from components.common.storage.run_context import RunContext
 from components.common.words.terminal import visible
 from pipeline.cli.main import app
 from pipeline.kubeflow.ci import (

@@ -20,8 +20,8 @@ from components.common.documents.documents import (
     TaskResult,
     TaskSummary,
 )
+from components.common.run_context import RunContext
 from components.common.runs.outcomes import describe_outcome, find_outcome, outcome_lines
-from components.common.storage.run_context import RunContext
 from components.notify import stage as notify
 from components.notify.config import NotifyConfig
 from pipeline.cli.main import app

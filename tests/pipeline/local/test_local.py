@@ -30,7 +30,7 @@ from components.common.documents.documents import (
 from components.common.errors import UserError
 from components.common.registry import Registry
 from components.common.shell.store import Store
-from components.common.storage.storage import open_storage
+from components.common.storage import open_storage
 from pipeline.cli.main import app
 from pipeline.recipe.recipe import load_recipe
 from pipeline.runs.cache import list_entries, prune

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 
 from components.common.errors import UserError
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from components.publish.config import PublishConfig
 from pipeline.recipe.parameters import MOST_BYTES, run_parameters, size_bytes
 from pipeline.recipe.recipe import load_recipe

@@ -12,7 +12,7 @@ from components.common.documents.documents import Outcome, TaskResult
 from components.common.errors import UserError
 from components.common.registry import Registry
 from components.common.shell.store import Store
-from components.common.storage.storage import LocalStorage
+from components.common.storage import LocalStorage
 from pipeline.cli.main import app
 from pipeline.recipe.recipe import load_recipe
 from pipeline.runs.folders import create_run

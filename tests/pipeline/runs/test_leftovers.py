@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import UserError
-from components.common.storage.storage import LocalStorage, beside
+from components.common.storage import LocalStorage, beside
 from pipeline.recipe.recipe import load_recipe
 from pipeline.runs.folders import RunFolder, create_run
 from pipeline.runs.leftovers import (

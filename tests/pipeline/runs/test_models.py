@@ -11,7 +11,7 @@ from components.common.digests import tree_digest
 from components.common.documents.documents import TaskResult
 from components.common.errors import UserError
 from components.common.registry import Registry
-from components.common.storage.storage import LocalStorage
+from components.common.storage import LocalStorage
 from components.gate import stage as gate
 from components.gate.config import GateConfig
 from components.publish import stage as publish

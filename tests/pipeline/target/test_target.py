@@ -8,7 +8,7 @@ import pytest
 
 from components.common.documents.documents import TaskResult
 from components.common.errors import UserError
-from components.common.storage.run_context import RunContext
+from components.common.run_context import RunContext
 from components.validate import stage as validate
 from pipeline.recipe.recipe import load_recipe
 from pipeline.target.target import KubeflowTarget, Target, load_target, target_schema

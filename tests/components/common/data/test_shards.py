@@ -14,8 +14,8 @@ from components.common.data.examples import read_examples
 from components.common.data.shards import ShardCopies, stage_shards
 from components.common.documents.documents import SPLITS, DatasetManifest, Shard
 from components.common.errors import UserError
+from components.common.storage import LocalStorage, Storage
 from components.common.storage.cloud_storage import CloudStorage
-from components.common.storage.storage import LocalStorage, Storage
 from tests.synthetic import run_context, write_dataset
 
 SIZE = 10_000

@@ -18,7 +18,7 @@ import pipeline.runs.folders
 from components.common.digests import canonical_json
 from components.common.documents.documents import Document, Outcome, Record
 from components.common.errors import DamagedError
-from components.common.storage.storage import SMALL_BYTES
+from components.common.storage import SMALL_BYTES
 
 MUTATIONS = 1000
 OURS = (

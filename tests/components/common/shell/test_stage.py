@@ -18,10 +18,10 @@ from components.common.config import StageConfig
 from components.common.digests import file_digest
 from components.common.documents.documents import Record, TaskResult
 from components.common.errors import BAD_INPUT, UserError
+from components.common.run_context import RunContext
 from components.common.shell.stage import EVENTS_DIRECTORY, Stage, Task, execute
 from components.common.shell.store import Store
-from components.common.storage.run_context import RunContext
-from components.common.storage.storage import LocalStorage, Storage
+from components.common.storage import LocalStorage, Storage
 
 ROOT = Path(__file__).parents[4]
 

@@ -8,7 +8,7 @@ import pytest
 from components.common.digests import tree_digest
 from components.common.documents.documents import Record
 from components.common.shell.store import Store
-from components.common.storage.storage import ABSENT, Storage
+from components.common.storage import ABSENT, Storage
 
 KEY = "k" * 64
 RECORD = f"store/prune/{KEY}/record.json"

@@ -19,14 +19,14 @@ import google_crc32c
 import pytest
 
 from components.common.errors import UserError
-from components.common.storage import cloud_storage
-from components.common.storage.cloud_storage import CloudStorage
-from components.common.storage.storage import (
+from components.common.storage import (
     ABSENT,
     PreconditionError,
     StorageError,
+    cloud_storage,
     open_storage,
 )
+from components.common.storage.cloud_storage import CloudStorage
 from tests.fakes.fake_gcs import ENVIRONMENT, FAULTS, Fault, FaultyProxy
 
 ROOT = Path(__file__).parents[4]
@@ -82,7 +82,7 @@ class TestAddress:
         cloud.write("a", b"x")
         program = f"""
 import os
-from components.common.storage.storage import open_storage
+from components.common.storage import open_storage
 storage = open_storage({cloud.root!r})
 assert storage.read("a") == b"x"
 children = []
@@ -156,7 +156,7 @@ class TestTransfers:
         source = big_file(tmp_path)
         program = f"""
 from pathlib import Path
-from components.common.storage.storage import open_storage
+from components.common.storage import open_storage
 open_storage({cloud.root!r}).exists("any")
 print("ready", flush=True)
 open_storage({cloud.root!r}).upload(Path({str(source)!r}), "big")

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import UserError
-from components.common.storage import locks
+from components.common.storage import ABSENT, LocalStorage, locks
 from components.common.storage.locks import LockedError, hold_lock
-from components.common.storage.storage import ABSENT, LocalStorage
 from pipeline.runs.folders import data_root_alone, data_root_in_use
 
 HOLDER = """

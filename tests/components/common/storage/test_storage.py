@@ -11,13 +11,7 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import UserError
-from components.common.storage.storage import (
-    ABSENT,
-    LocalStorage,
-    PreconditionError,
-    Storage,
-    open_storage,
-)
+from components.common.storage import ABSENT, LocalStorage, PreconditionError, Storage, open_storage
 
 ROOT = Path(__file__).parents[4]
 
@@ -146,7 +140,7 @@ class TestEveryStorage:
 class TestLocalStorage:
     def test_counts_right_when_processes_race(self, tmp_path: Path) -> None:
         program = f"""
-from components.common.storage.storage import LocalStorage, PreconditionError
+from components.common.storage import LocalStorage, PreconditionError
 storage = LocalStorage({str(tmp_path)!r})
 done = 0
 while done < 40:
@@ -188,7 +182,7 @@ while done < 40:
         program = f"""
 import os, signal
 from pathlib import Path
-from components.common.storage.storage import LocalStorage, beside
+from components.common.storage import LocalStorage, beside
 storage = LocalStorage({storage.root!r})
 with storage._locked(), beside(Path(storage.root, "folder/half")) as partial:
     partial.write_bytes(b"ha")
@@ -267,7 +261,7 @@ class TestOpenStorage:
     def test_spares_a_local_run_the_google_libraries(self, tmp_path: Path) -> None:
         program = f"""
 import sys
-from components.common.storage.storage import open_storage
+from components.common.storage import open_storage
 open_storage({str(tmp_path)!r}).write("a", b"x")
 assert not [name for name in sys.modules if name.startswith(("google.cloud", "google.auth"))]
 """

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from components.common.errors import DamagedError, UserError
-from components.common.storage.storage import LocalStorage
+from components.common.storage import LocalStorage
 from components.common.training import resumption
 from components.common.training.checkpoints import Checkpoints, State
 from components.common.training.resumption import Attempt

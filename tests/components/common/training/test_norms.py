@@ -11,7 +11,7 @@ import pytest
 
 from components.common.process.events import Events
 from components.common.process.termination import Terminated
-from components.common.storage.storage import LocalStorage
+from components.common.storage import LocalStorage
 from components.common.training.checkpoints import Checkpoints
 from components.common.training.config import Optimizer
 from components.common.training.input_pipeline import KeptExamples

@@ -11,7 +11,7 @@ from PIL import Image
 from components.common.data.examples import read_examples
 from components.common.documents.documents import DatasetManifest, ImageSpec, InputSpec
 from components.common.errors import UserError
-from components.common.storage.storage import LocalStorage, open_storage
+from components.common.storage import LocalStorage, open_storage
 from components.common.tasks.image.pictures import decode_picture
 from components.common.training import input_pipeline
 from components.common.training.config import Augment

@@ -23,7 +23,7 @@ from components.common.errors import UserError
 from components.common.process.events import Events
 from components.common.process.termination import TERMINATED
 from components.common.shell import launched_worker
-from components.common.storage.storage import LocalStorage
+from components.common.storage import LocalStorage
 from components.common.workers.jobset import (
     COMMAND,
     INTERRUPTED,
@@ -481,7 +481,7 @@ def test_sigterm_deletes_the_set(cluster, launch, tmp_path) -> None:
         "from components.common.process.events import Events\n"
         "from components.common.workers.launcher import Pace, launch_and_wait\n"
         "from components.common.workers.launches import Launch\n"
-        "from components.common.storage.storage import LocalStorage\n"
+        "from components.common.storage import LocalStorage\n"
         "import os\n"
         f"launch = Launch(LocalStorage({launch.data.root!r}), 'finetune', {KEY!r})\n"
         "launch_and_wait(launch, lambda: None, environment=os.environ, states='checkpoints/x',\n"

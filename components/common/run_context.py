@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from pydantic import BaseModel, ConfigDict
 
 from components.common.digests import canonical_json
-from components.common.storage.storage import Storage, open_storage
+from components.common.storage import Storage, open_storage
 
 
 class RunContext(BaseModel):
