@@ -13,21 +13,12 @@ from components.common.data.predictions import (
     write_evaluation_predictions,
 )
 from components.common.digests import tree_digest
-from components.common.documents.documents import (
-    Benchmark,
-    Candidate,
-    CandidateBenchmark,
-    ClassMetrics,
-    DatasetManifest,
-    Evaluation,
-    Latency,
-    Lineage,
-    Machine,
-    Record,
-    Scheme,
-    Source,
-    Split,
-)
+from components.common.documents.base import Lineage
+from components.common.documents.benchmark import Benchmark, CandidateBenchmark, Latency, Machine
+from components.common.documents.candidate import Candidate, Scheme, Source
+from components.common.documents.dataset import DatasetManifest, Split
+from components.common.documents.evaluation import ClassMetrics, Evaluation
+from components.common.documents.record import Record
 from components.common.run_context import RunContext
 from components.common.shell.stage import input_digest
 from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate

@@ -7,12 +7,7 @@ import numpy as np
 
 from components.common.data.arrays import write_arrays
 from components.common.data.examples import read_examples
-from components.common.documents.documents import (
-    Architecture,
-    InputSpec,
-    LayerSparsity,
-    ModelBundle,
-)
+from components.common.documents.bundle import Architecture, InputSpec, LayerSparsity, ModelBundle
 from components.common.run_context import RunContext
 from components.common.tasks.image.pictures import decode_picture
 from tests.synthetic import CLASS_NAMES, LINEAGE

@@ -2,7 +2,9 @@
 
 import hashlib
 
-from components.common.documents.documents import Estimate, Release, TensorSpec, TFLiteModel
+from components.common.documents.candidate import TensorSpec, TFLiteModel
+from components.common.documents.evaluation import Estimate
+from components.common.documents.release import Release
 from components.common.registry import Registry
 from tests.synthetic import CLASS_NAMES, LINEAGE
 

@@ -9,11 +9,11 @@ from PIL import Image
 
 from components.common.data.membership import Membership
 from components.common.data.records import Example, encode_example, write_record
-from components.common.documents.documents import (
+from components.common.documents.base import Lineage
+from components.common.documents.dataset import (
     SPLITS,
     DatasetManifest,
     ImageSpec,
-    Lineage,
     PixelStatistics,
     Shard,
     Split,

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from components.common.documents.documents import Latency
+from components.common.documents.benchmark import Latency
 from components.common.lite.litert import Classifier
 
 FEWEST_RUNS = 20

@@ -4,13 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from components.benchmark.config import BenchmarkConfig
-from components.common.documents.documents import (
-    Benchmark,
-    Candidate,
-    CandidateBenchmark,
-    DatasetManifest,
-    Machine,
-)
+from components.common.documents.benchmark import Benchmark, CandidateBenchmark, Machine
+from components.common.documents.candidate import Candidate
+from components.common.documents.dataset import DatasetManifest
 from components.common.process.events import Events
 from components.common.process.machine import cpu_model, usable_cores
 from components.common.run_context import RunContext

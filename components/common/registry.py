@@ -20,7 +20,8 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from components.common.documents.documents import BlessedPointer, Document, Release
+from components.common.documents.base import Document
+from components.common.documents.release import BlessedPointer, Release
 from components.common.errors import DamagedError, UserError, pass_over
 from components.common.storage import ABSENT, SMALL_BYTES, PreconditionError, Storage
 

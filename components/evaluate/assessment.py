@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from components.common.data.predictions import Predictions, join_by_id
-from components.common.documents.documents import (
+from components.common.documents.evaluation import (
     ClassMetrics,
     Estimate,
     KerasAgreement,

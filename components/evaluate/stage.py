@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.common.documents.documents import Candidate, DatasetManifest, Evaluation
+from components.common.documents.candidate import Candidate
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.evaluation import Evaluation
 from components.common.errors import UserError
 from components.common.process.machine import usable_cores
 from components.common.shell.stage import Stage, Task, execute

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from components.common.config import Section, StageConfig
-from components.common.documents.documents import BackboneName
+from components.common.documents.bundle import BackboneName
 from components.common.training.config import (
     Augment,
     BatchSize,

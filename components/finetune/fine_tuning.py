@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from components.common.documents.documents import Architecture, DatasetManifest, Epoch, InputSpec
+from components.common.documents.bundle import Architecture, Epoch, InputSpec
+from components.common.documents.dataset import DatasetManifest
 from components.common.models.classifier import build_classifier
 from components.common.process.events import Events
 from components.common.training.augmentation import changes_pictures

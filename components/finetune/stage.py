@@ -4,7 +4,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.common.documents.documents import DatasetManifest, ModelBundle
+from components.common.documents.bundle import ModelBundle
+from components.common.documents.dataset import DatasetManifest
 from components.common.process.events import Events
 from components.common.run_context import RunContext
 from components.common.shell.stage import Stage, Task, execute

@@ -8,7 +8,9 @@ from components.common.data.examples import Example
 from components.common.data.membership import FILE_NAME as MEMBERSHIP_FILE
 from components.common.data.membership import Membership
 from components.common.data.predictions import Predictions
-from components.common.documents.documents import BlessedModel, DatasetManifest, Release
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.decision import BlessedModel
+from components.common.documents.release import Release
 from components.common.errors import DamagedError, UserError
 from components.common.process.machine import usable_cores
 from components.common.registry import MODEL_FILE, Registry

@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from components.common.documents.documents import BASELINE_ID, BlessedModel
+from components.common.documents.candidate import BASELINE_ID
+from components.common.documents.decision import BlessedModel
 from components.gate.config import GateConfig
 from components.gate.entrants import Correct, Entrant, TestSplit
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from components.common.documents.documents import Comparison
+from components.common.documents.decision import Comparison
 from components.common.statistics.noninferiority import (
     drop_lower_bound,
     drop_upper_bound,

@@ -10,13 +10,9 @@ the first take part in the second, because each that takes part costs the others
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from components.common.documents.documents import (
-    BASELINE_ID,
-    CandidateVerdict,
-    Decision,
-    Lineage,
-    Verdict,
-)
+from components.common.documents.base import Lineage
+from components.common.documents.candidate import BASELINE_ID
+from components.common.documents.decision import CandidateVerdict, Decision, Verdict
 from components.common.words.wording import percent
 from components.gate.case import Case
 from components.gate.classes import ClassResult, forgotten_classes

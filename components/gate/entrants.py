@@ -8,16 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.data.predictions import Predictions, join_by_id, read_evaluation_predictions
-from components.common.documents.documents import (
+from components.common.documents.benchmark import Benchmark
+from components.common.documents.candidate import (
     BASELINE_ID,
-    Benchmark,
     Candidate,
-    Estimate,
-    Evaluation,
     Scheme,
     Source,
     TFLiteModel,
 )
+from components.common.documents.evaluation import Estimate, Evaluation
 from components.common.statistics.metrics import predicted_classes
 
 Correct = npt.NDArray[np.bool_]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from components.common.documents.documents import Comparison
+from components.common.documents.decision import Comparison
 from components.common.statistics.exact_tests import (
     examples_for_share,
     required_hits,

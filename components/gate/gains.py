@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from components.common.documents.documents import StepGain
+from components.common.documents.decision import StepGain
 from components.common.words.wording import listing, points
 from components.gate.entrants import Entrant
 

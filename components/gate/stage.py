@@ -13,7 +13,7 @@ from components.gate.config import GateConfig
 
 if TYPE_CHECKING:
     from components.common.data.examples import Example
-    from components.common.documents.documents import DatasetManifest
+    from components.common.documents.dataset import DatasetManifest
     from components.gate.case import Case
 
 
@@ -53,7 +53,7 @@ def run(
 
 
 def _compute(task: Task[GateConfig]) -> Mapping[str, float]:
-    from components.common.documents.documents import Decision
+    from components.common.documents.decision import Decision
     from components.gate.decisions import decide
 
     decision = decide(_read_case(task), lineage=task.lineage)
@@ -67,7 +67,7 @@ def _compute(task: Task[GateConfig]) -> Mapping[str, float]:
 
 def _read_case(task: Task[GateConfig]) -> "Case":
     from components.common.data.membership import Membership
-    from components.common.documents.documents import DatasetManifest
+    from components.common.documents.dataset import DatasetManifest
     from components.common.registry import Registry
     from components.gate.blessed import find_blessed, find_withdrawn, judge_blessed
     from components.gate.case import Case

@@ -8,7 +8,8 @@ on what is blessed, and a run repeated over unchanged data decides alike.
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from components.common.documents.documents import BASELINE_ID, Comparison
+from components.common.documents.candidate import BASELINE_ID
+from components.common.documents.decision import Comparison
 from components.common.statistics.noninferiority import provable_margin, required_examples
 from components.gate.case import Case
 from components.gate.comparisons import Reference, compare_with, find_losses

@@ -22,7 +22,7 @@ from statistics import fmean
 
 import numpy as np
 
-from components.common.documents.documents import BASELINE_ID
+from components.common.documents.candidate import BASELINE_ID
 from components.common.statistics.exact_tests import (
     required_hits,
     share_lower_bound,

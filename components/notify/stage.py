@@ -6,7 +6,8 @@ It is the exit handler: it can depend on no task, so it reads the run's folder.
 import os
 import time
 
-from components.common.documents.documents import Document, Outcome
+from components.common.documents.base import Document
+from components.common.documents.outcome import Outcome
 from components.common.run_context import RunContext
 from components.common.runs.outcomes import describe_outcome, outcome_lines
 from components.common.runs.receipts import collect_receipt

@@ -10,7 +10,7 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from components.common.documents.documents import SPLITS, Split
+from components.common.documents.dataset import SPLITS, Split
 from components.preprocess.inventory import SourceExample
 from components.preprocess.splits import Assignment, hash_text
 

@@ -12,7 +12,7 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from components.common.documents.documents import SPLITS, Split
+from components.common.documents.dataset import SPLITS, Split
 from components.preprocess.assignment import ShardPlan
 from components.preprocess.inventory import Note, Reject
 from components.preprocess.ledger import ShardRecord

@@ -13,7 +13,7 @@ from operator import attrgetter
 from pathlib import PurePosixPath
 
 from components.common.data.layout import stated_split
-from components.common.documents.documents import Split
+from components.common.documents.dataset import Split
 from components.common.errors import UserError
 from components.common.words.wording import listing
 from components.preprocess.formats import named_format

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from components.common.digests import canonical_json
-from components.common.documents.documents import SPLITS, Split
+from components.common.documents.dataset import SPLITS, Split
 from components.common.process.machine import usable_cores
 from components.preprocess.files import NotAFileError, TooLargeError, read_chunks
 from components.preprocess.formats import (

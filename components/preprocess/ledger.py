@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
-from components.common.documents.documents import Document, Part, Shard
+from components.common.documents.base import Document, Part
+from components.common.documents.dataset import Shard
 from components.common.errors import DamagedError
 from components.common.process.machine import usable_cores
 from components.common.storage import Storage

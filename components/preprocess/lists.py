@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from components.common.data.layout import SPLIT_OF_NAME, stated_split
-from components.common.documents.documents import SPLITS, Split
+from components.common.documents.dataset import SPLITS, Split
 from components.common.errors import UserError
 from components.common.words.wording import listing
 from components.preprocess.files import NotAFileError, TooLargeError

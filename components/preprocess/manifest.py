@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from components.common.digests import canonical_json
-from components.common.documents.documents import (
+from components.common.documents.base import Lineage
+from components.common.documents.dataset import (
     SPLITS,
     DatasetManifest,
     ImageSpec,
-    Lineage,
     PixelStatistics,
     Shard,
     Split,

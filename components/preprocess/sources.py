@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from components.common.data.layout import litter_kind
-from components.common.documents.documents import Split
+from components.common.documents.dataset import Split
 from components.common.errors import DamagedError, UserError
 from components.common.storage import check_name, open_storage
 from components.preprocess.files import read_chunks, too_large

@@ -11,7 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
-from components.common.documents.documents import SPLITS, Split
+from components.common.documents.dataset import SPLITS, Split
 from components.common.errors import UserError
 from components.preprocess.config import Splits
 from components.preprocess.inventory import SourceExample

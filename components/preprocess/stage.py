@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.common.documents.documents import DatasetManifest
+from components.common.documents.dataset import DatasetManifest
 from components.common.process.events import Events
 from components.common.run_context import RunContext
 from components.common.shell.stage import Stage, Task, execute

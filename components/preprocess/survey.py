@@ -8,7 +8,7 @@ shards and without statistics of pixels: enough for validate to judge the counts
 from collections import Counter
 from pathlib import Path
 
-from components.common.documents.documents import (
+from components.common.documents.dataset import (
     SPLITS,
     DatasetManifest,
     PixelStatistics,

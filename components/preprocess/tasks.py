@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from components.common.digests import canonical_json, code_digest, text_digest
-from components.common.documents.documents import Split
+from components.common.documents.dataset import Split
 from components.preprocess import shards
 from components.preprocess.assignment import ShardPlan
 from components.preprocess.pictures import PictureSpec

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow_model_optimization as tfmot
 
-from components.common.documents.documents import DatasetManifest, Epoch, InputSpec, LayerSparsity
+from components.common.documents.bundle import Epoch, InputSpec, LayerSparsity
+from components.common.documents.dataset import DatasetManifest
 from components.common.errors import UserError
 from components.common.process.events import Events
 from components.common.training.input_pipeline import Examples, prepare_pictures

@@ -7,19 +7,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from components.common.documents.documents import (
-    SPLITS,
-    Ancestry,
-    Benchmark,
-    Candidate,
-    CandidateVerdict,
-    DatasetManifest,
-    Decision,
-    Evaluation,
-    ImageSpec,
-    Release,
-    TFLiteModel,
-)
+from components.common.documents.benchmark import Benchmark
+from components.common.documents.candidate import Candidate, TFLiteModel
+from components.common.documents.dataset import SPLITS, DatasetManifest, ImageSpec
+from components.common.documents.decision import CandidateVerdict, Decision
+from components.common.documents.evaluation import Evaluation
+from components.common.documents.release import Ancestry, Release
 from components.common.words.markdown import escape_markdown
 from components.common.words.wording import fit_in_words, milliseconds, percent, points, size
 

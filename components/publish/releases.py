@@ -7,18 +7,14 @@ from typing import Any, TypeVar
 
 from components.common.data.membership import FILE_NAME as MEMBERSHIP_FILE
 from components.common.digests import tree_digest
-from components.common.documents.documents import (
-    Ancestry,
-    Benchmark,
-    Candidate,
-    DatasetManifest,
-    Decision,
-    Document,
-    Evaluation,
-    Lineage,
-    Receipt,
-    Release,
-)
+from components.common.documents.base import Document, Lineage
+from components.common.documents.benchmark import Benchmark
+from components.common.documents.candidate import Candidate
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.decision import Decision
+from components.common.documents.evaluation import Evaluation
+from components.common.documents.record import Receipt
+from components.common.documents.release import Ancestry, Release
 from components.common.errors import UserError
 from components.common.registry import MODEL_FILE
 from components.common.runs.receipts import collect_receipt, find_ancestors

@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.common.documents.documents import Decision, Published
+from components.common.documents.decision import Decision
+from components.common.documents.release import Published
 from components.common.errors import UserError
 from components.common.shell.stage import Stage, Task, execute
 from components.common.words.terminal import say
 from components.publish.config import PublishConfig
 
 if TYPE_CHECKING:
-    from components.common.documents.documents import Release
+    from components.common.documents.release import Release
     from components.common.registry import Registry
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from components.common.config import StageConfig
-from components.common.documents.documents import BASELINE_ID, Scheme, Source, candidate_id
+from components.common.documents.candidate import BASELINE_ID, Scheme, Source, candidate_id
 
 
 class CandidateConfig(StageConfig):

@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Mapping
 
-from components.common.documents.documents import Lineage, TaskResult
+from components.common.documents.base import Lineage
+from components.common.documents.record import TaskResult
 from components.report.sources import Run
 
 

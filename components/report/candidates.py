@@ -4,14 +4,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Literal
 
-from components.common.documents.documents import (
-    BASELINE_ID,
-    Comparison,
-    Estimate,
-    Evaluation,
-    KerasAgreement,
-    Latency,
-)
+from components.common.documents.benchmark import Latency
+from components.common.documents.candidate import BASELINE_ID
+from components.common.documents.decision import Comparison
+from components.common.documents.evaluation import Estimate, Evaluation, KerasAgreement
 from components.report.sources import Run
 
 Standing = Literal["winner", "accepted", "refused", "failed"]

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from components.common.documents.documents import BASELINE_ID, ClassMetrics, Estimate, Evaluation
+from components.common.documents.candidate import BASELINE_ID
+from components.common.documents.evaluation import ClassMetrics, Estimate, Evaluation
 from components.report.sources import Run
 
 MATRIX_CLASSES = 20

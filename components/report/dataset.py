@@ -3,13 +3,8 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from components.common.documents.documents import (
-    SPLITS,
-    DatasetManifest,
-    Finding,
-    ImageSpec,
-    PixelStatistics,
-)
+from components.common.documents.dataset import SPLITS, DatasetManifest, ImageSpec, PixelStatistics
+from components.common.documents.validation import Finding
 from components.common.words.wording import fit_in_words
 from components.report.sources import Reject, Run
 

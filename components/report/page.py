@@ -6,7 +6,8 @@ from pathlib import Path
 
 import jinja2
 
-from components.common.documents.documents import Decision, Machine, StepGain
+from components.common.documents.benchmark import Machine
+from components.common.documents.decision import Decision, StepGain
 from components.report import charts, formats
 from components.report.activity import ActivitySection, activity_section
 from components.report.candidates import CandidateRow, candidate_rows

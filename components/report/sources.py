@@ -3,19 +3,14 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from components.common.documents.documents import (
-    BASELINE_ID,
-    Benchmark,
-    Candidate,
-    CandidateBenchmark,
-    CandidateVerdict,
-    DatasetManifest,
-    Decision,
-    Evaluation,
-    ModelBundle,
-    Receipt,
-    Validation,
-)
+from components.common.documents.benchmark import Benchmark, CandidateBenchmark
+from components.common.documents.bundle import ModelBundle
+from components.common.documents.candidate import BASELINE_ID, Candidate
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.decision import CandidateVerdict, Decision
+from components.common.documents.evaluation import Evaluation
+from components.common.documents.record import Receipt
+from components.common.documents.validation import Validation
 from components.report.config import ReportConfig
 
 

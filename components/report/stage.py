@@ -5,17 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.common.documents.documents import (
-    BASELINE_ID,
-    Benchmark,
-    Candidate,
-    DatasetManifest,
-    Decision,
-    Evaluation,
-    ModelBundle,
-    Receipt,
-    Validation,
-)
+from components.common.documents.benchmark import Benchmark
+from components.common.documents.bundle import ModelBundle
+from components.common.documents.candidate import BASELINE_ID, Candidate
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.decision import Decision
+from components.common.documents.evaluation import Evaluation
+from components.common.documents.record import Receipt
+from components.common.documents.validation import Validation
 from components.common.runs.receipts import collect_receipt
 from components.common.shell.stage import Stage, Task, execute
 from components.report.config import ReportConfig

@@ -3,13 +3,8 @@
 import dataclasses
 from collections.abc import Iterable
 
-from components.common.documents.documents import (
-    Candidate,
-    Epoch,
-    LayerSparsity,
-    ModelBundle,
-    TensorSparsity,
-)
+from components.common.documents.bundle import Epoch, LayerSparsity, ModelBundle
+from components.common.documents.candidate import Candidate, TensorSparsity
 from components.report.sources import Run
 
 LAYERS = 60

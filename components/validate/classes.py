@@ -6,7 +6,7 @@ As in components.validate.checks, each check yields what it noticed, in words.
 import re
 from collections.abc import Iterator
 
-from components.common.documents.documents import DatasetManifest, Split
+from components.common.documents.dataset import DatasetManifest, Split
 from components.common.words.wording import shown
 from components.validate.config import ValidateConfig
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from components.common.documents.documents import DatasetManifest
+from components.common.documents.dataset import DatasetManifest
 from components.common.words.wording import fit_in_words, percent, shown
 
 _SHARE_NOT_SQUARE = 0.05

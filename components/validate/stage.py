@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.common.data.membership import Membership
-from components.common.documents.documents import DatasetManifest, Split, Validation
+from components.common.documents.dataset import DatasetManifest, Split
+from components.common.documents.validation import Validation
 from components.common.errors import UserError
 from components.common.registry import Registry
 from components.common.run_context import RunContext

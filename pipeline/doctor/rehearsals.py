@@ -13,13 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-from components.common.documents.documents import (
-    SPLITS,
-    Candidate,
-    DatasetManifest,
-    TaskResult,
-    Validation,
-)
+from components.common.documents.candidate import Candidate
+from components.common.documents.dataset import SPLITS, DatasetManifest
+from components.common.documents.record import TaskResult
+from components.common.documents.validation import Validation
 from pipeline.doctor.trial_recipe import (
     DATASET,
     RECIPE_FILE,

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
-from components.common.documents.documents import (
+from components.common.documents.base import Document
+from components.common.documents.decision import Verdict
+from components.common.documents.evaluation import Estimate
+from components.common.documents.outcome import (
     BlessedSummary,
     CandidateSummary,
-    Document,
-    Estimate,
     RunResults,
     TaskSummary,
-    Verdict,
 )
 from components.common.errors import UserError
 from components.common.run_context import RunContext

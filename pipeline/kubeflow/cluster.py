@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import kfp_server_api as kfp_api
 
-from components.common.documents.documents import Outcome
+from components.common.documents.outcome import Outcome
 from components.common.errors import UserError
 from components.common.run_context import RunContext
 from components.common.runs.outcomes import results_so_far

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Protocol
 
-from components.common.documents.documents import Outcome
+from components.common.documents.outcome import Outcome
 from components.common.errors import UserError
 from components.common.runs.outcomes import describe_outcome, find_outcome
 from components.common.runs.receipts import collect_receipt

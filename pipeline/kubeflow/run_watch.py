@@ -11,7 +11,7 @@ import dataclasses
 import time
 from collections.abc import Iterator
 
-from components.common.documents.documents import TaskResult
+from components.common.documents.record import TaskResult
 from components.common.errors import DamagedError, UserError
 from components.common.run_context import RunContext
 from pipeline.kubeflow.cluster_run import ClusterRun, TaskState, in_order

@@ -23,7 +23,7 @@ from types import FrameType
 from rich.console import Console
 from rich.text import Text
 
-from components.common.documents.documents import Outcome, RunResults
+from components.common.documents.outcome import Outcome, RunResults
 from components.common.errors import UserError
 from components.common.runs.outcomes import results_so_far
 from components.common.shell.stage import DRIVER_PID, EVENTS_DIRECTORY

@@ -13,13 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TypeVar
 
-from components.common.documents.documents import (
-    Ancestry,
-    DatasetManifest,
-    Document,
-    Record,
-    TaskResult,
-)
+from components.common.documents.base import Document
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.record import Record, TaskResult
+from components.common.documents.release import Ancestry
 from components.common.errors import DamagedError, UserError, pass_over
 from components.common.registry import Registry, model_names
 from components.common.storage import Blob, Storage

@@ -21,12 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Literal, TypeVar, get_args
 
-from components.common.documents.documents import (
-    Document,
-    Moment,
-    Outcome,
-    TaskResult,
-)
+from components.common.documents.base import Document, Moment
+from components.common.documents.outcome import Outcome
+from components.common.documents.record import TaskResult
 from components.common.errors import DamagedError, UserError, pass_over
 from components.common.run_context import RunContext
 from components.common.storage import open_regular_file, read_whole_file

@@ -7,7 +7,7 @@ two runs do: so each task is compared with the same one of the latest earlier ru
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from components.common.documents.documents import Record, TaskResult
+from components.common.documents.record import Record, TaskResult
 from components.common.words.wording import shown
 from components.finetune.config import FinetuneConfig
 from components.preprocess.config import PreprocessConfig

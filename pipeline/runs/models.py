@@ -13,17 +13,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from components.common.documents.documents import (
-    SPLITS,
-    Ancestry,
-    BlessedPointer,
-    DatasetManifest,
-    Decision,
-    Document,
-    Estimate,
-    Evaluation,
-    Release,
-)
+from components.common.documents.base import Document
+from components.common.documents.dataset import SPLITS, DatasetManifest
+from components.common.documents.decision import Decision
+from components.common.documents.evaluation import Estimate, Evaluation
+from components.common.documents.release import Ancestry, BlessedPointer, Release
 from components.common.errors import DamagedError, UserError, pass_over
 from components.common.registry import Registry, model_names
 from components.common.storage import Storage

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.common.documents.documents import TaskResult
+from components.common.documents.record import TaskResult
 from pipeline.doctor.rehearsals import Finding
 from pipeline.runs.cache import Entry, Prunable
 from pipeline.runs.folders import RunFolder, list_runs

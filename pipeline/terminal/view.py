@@ -20,7 +20,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from components.common.documents.documents import CandidateSummary, Outcome
+from components.common.documents.outcome import CandidateSummary, Outcome
 from pipeline.runs.folders import RunFolder
 from pipeline.terminal.progress import RunProgress, TaskProgress
 

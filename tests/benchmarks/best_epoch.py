@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from components.common.documents.documents import Epoch
+from components.common.documents.bundle import Epoch
 from components.common.models.backbones import BACKBONES
 from components.common.process.events import Events
 from components.common.storage import open_storage

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import tensorflow_model_optimization as tfmot
 from ai_edge_litert.interpreter import Interpreter
 
-from components.common.documents.documents import DatasetManifest
+from components.common.documents.dataset import DatasetManifest
 from components.common.models.backbones import BACKBONES
 from components.common.run_context import RunContext
 from components.common.storage import open_storage

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from components.common.data.records import Example, encode_example
-from components.common.documents.documents import DatasetManifest, ImageSpec
+from components.common.documents.dataset import DatasetManifest, ImageSpec
 from components.common.storage import open_storage
 from components.common.training.config import Optimizer
 from components.common.training.input_pipeline import (

@@ -28,7 +28,8 @@ import numpy as np
 from PIL import Image
 
 from components.common.data.records import Example, encode_example
-from components.common.documents.documents import DatasetManifest, InputSpec
+from components.common.documents.bundle import InputSpec
+from components.common.documents.dataset import DatasetManifest
 from components.common.models.backbones import BACKBONES
 from components.common.storage import open_storage
 from components.common.training.config import Augment, Optimizer

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from components.common.documents.documents import Candidate, DatasetManifest, ModelBundle
+from components.common.documents.bundle import ModelBundle
+from components.common.documents.candidate import Candidate
+from components.common.documents.dataset import DatasetManifest
 from components.common.run_context import RunContext
 from components.quantize.config import QuantizeConfig
 from tests.bundles import read_split, train_model, write_bundle, zero_smallest

@@ -14,7 +14,8 @@ import pytest
 import tensorflow_model_optimization as tfmot
 
 from components.common.config import StageConfig
-from components.common.documents.documents import DatasetManifest, InputSpec, ModelBundle
+from components.common.documents.bundle import InputSpec, ModelBundle
+from components.common.documents.dataset import DatasetManifest
 from components.common.errors import UserError
 from components.common.models.backbones import BACKBONES
 from components.common.models.bundles import load_bundle_model

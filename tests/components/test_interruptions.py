@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from components.common.digests import tree_digest
-from components.common.documents.documents import DatasetManifest, Epoch
+from components.common.documents.bundle import Epoch
+from components.common.documents.dataset import DatasetManifest
 from components.common.models.backbones import BACKBONES
 from components.common.models.bundles import load_bundle_model
 from components.common.process.events import Events

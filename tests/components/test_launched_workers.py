@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from components.common.documents.documents import ModelBundle, TaskResult
+from components.common.documents.bundle import ModelBundle
+from components.common.documents.record import TaskResult
 from components.common.models.bundles import load_bundle_model
 from components.common.shell.launched_worker import INDEX
 from components.common.workers.jobset import NAMESPACE, PEER_LOST, POD_NAME, POD_UID, WorkerPods

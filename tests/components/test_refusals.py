@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.common.documents.documents import TaskResult
+from components.common.documents.record import TaskResult
 from components.common.errors import BAD_INPUT
 from tests.synthetic import run_context, write_dataset
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from components.common.documents.documents import DatasetManifest
+from components.common.documents.dataset import DatasetManifest
 from components.common.run_context import RunContext
 from components.preprocess.config import PreprocessConfig
 from components.validate.config import ValidateConfig

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import components
 import pipeline
-from components.common.documents.documents import TaskResult
+from components.common.documents.record import TaskResult
 from components.common.shell.stage import DRIVER_PID
 from pipeline.target.target import task_of
 

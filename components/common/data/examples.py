@@ -8,7 +8,7 @@ from typing import IO
 
 from components.common.data.records import Example, decode_example, read_records
 from components.common.data.shards import damaged_shard, stage_shards
-from components.common.documents.documents import DatasetManifest, Split
+from components.common.documents.dataset import DatasetManifest, Split
 from components.common.storage import Storage
 
 __all__ = ["Example", "read_examples"]

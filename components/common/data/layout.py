@@ -3,7 +3,7 @@
 Preprocess lists a source by them, and a recipe is checked against its source by them.
 """
 
-from components.common.documents.documents import Split
+from components.common.documents.dataset import Split
 
 SPLIT_OF_NAME: dict[str, Split] = {
     "train": "train",

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.data.arrays import parse_arrays, read_arrays, write_arrays
-from components.common.documents.documents import SPLITS, Split
+from components.common.documents.dataset import SPLITS, Split
 from components.common.errors import DamagedError
 
 FILE_NAME = "membership.npz"

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from components.common.documents.documents import Shard
+from components.common.documents.dataset import Shard
 from components.common.errors import UserError
 from components.common.storage import Storage, file_checksum
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from components.common.documents.documents import TensorSparsity, TensorSpec, TFLiteModel
+from components.common.documents.candidate import TensorSparsity, TensorSpec, TFLiteModel
 
 _DTYPES: dict[int, np.dtype[Any]] = {
     schema.TensorType.FLOAT32: np.dtype("<f4"),

@@ -9,7 +9,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from components.common.documents.documents import BackboneName, ImageSpec, InputSpec
+from components.common.documents.bundle import BackboneName, InputSpec
+from components.common.documents.dataset import ImageSpec
 from components.common.models.efficientnet_lite import build_efficientnet_lite0
 from components.common.models.small_cnn import build_small_cnn
 from components.common.training.keras import keras

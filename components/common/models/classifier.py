@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from components.common.documents.documents import Architecture, InputSpec
+from components.common.documents.bundle import Architecture, InputSpec
 from components.common.models.backbones import BACKBONES
 from components.common.training.keras import keras
 from components.common.training.training import HEAD

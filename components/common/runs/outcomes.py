@@ -4,14 +4,11 @@ import re
 from collections.abc import Iterator
 from typing import TypeVar
 
-from components.common.documents.documents import (
-    Decision,
-    Document,
-    Outcome,
-    Published,
-    Receipt,
-    RunResults,
-)
+from components.common.documents.base import Document
+from components.common.documents.decision import Decision
+from components.common.documents.outcome import Outcome, RunResults
+from components.common.documents.record import Receipt
+from components.common.documents.release import Published
 from components.common.errors import DamagedError
 from components.common.run_context import RunContext
 from components.common.runs.receipts import collect_receipt

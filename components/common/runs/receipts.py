@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from components.common.documents.documents import Receipt, Record, TaskResult
+from components.common.documents.record import Receipt, Record, TaskResult
 from components.common.errors import DamagedError, pass_over
 from components.common.run_context import RunContext
 from components.common.storage import Storage

@@ -7,19 +7,19 @@ stored output. So figures of a run on a cluster are read as those of a local one
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from components.common.documents.documents import (
-    Benchmark,
+from components.common.documents.base import Document
+from components.common.documents.benchmark import Benchmark
+from components.common.documents.candidate import Candidate
+from components.common.documents.decision import Decision
+from components.common.documents.evaluation import Evaluation
+from components.common.documents.outcome import (
     BlessedSummary,
-    Candidate,
     CandidateSummary,
-    Decision,
-    Document,
-    Evaluation,
-    Release,
     RunResults,
-    TaskResult,
     TaskSummary,
 )
+from components.common.documents.record import TaskResult
+from components.common.documents.release import Release
 from components.common.errors import DamagedError, UserError
 from components.common.registry import Registry
 from components.common.run_context import RunContext

@@ -29,7 +29,9 @@ from components.common.digests import (
     text_digest,
     tree_digest,
 )
-from components.common.documents.documents import DatasetManifest, Lineage, Record, TaskResult
+from components.common.documents.base import Lineage
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.record import Record, TaskResult
 from components.common.errors import BAD_INPUT, UserError
 from components.common.process.events import Events
 from components.common.process.libraries import imported_libraries, other_versions

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from components.common.digests import tree_digest
-from components.common.documents.documents import Record
+from components.common.documents.record import Record
 from components.common.errors import DamagedError
 from components.common.storage import ABSENT, PreconditionError, Storage
 

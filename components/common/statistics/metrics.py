@@ -13,7 +13,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from components.common.documents.documents import Estimate
+from components.common.documents.evaluation import Estimate
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]

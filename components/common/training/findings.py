@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
-from components.common.documents.documents import DatasetManifest, Epoch
+from components.common.documents.bundle import Epoch
+from components.common.documents.dataset import DatasetManifest
 from components.common.statistics.exact_tests import share_p_value
 from components.common.words.wording import percent
 

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.data.shards import STAGED_BYTES, ShardCopies, stage_shards
-from components.common.documents.documents import DatasetManifest, ImageSpec, InputSpec, Split
+from components.common.documents.bundle import InputSpec
+from components.common.documents.dataset import DatasetManifest, ImageSpec, Split
 from components.common.errors import UserError
 from components.common.storage import Storage
 from components.common.training.augmentation import augment_pictures, changes_pictures

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.common.documents.documents import Epoch
+from components.common.documents.bundle import Epoch
 from components.common.errors import DamagedError, UserError
 from components.common.process.termination import Terminated, Termination
 from components.common.training.checkpoints import Checkpoints, State

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.data.records import write_record
-from components.common.documents.documents import Epoch
+from components.common.documents.bundle import Epoch
 from components.common.shell.stage import Task
 from components.common.storage import Storage
 from components.common.training.keras import tf

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from components.common.documents.documents import Epoch
+from components.common.documents.bundle import Epoch
 from components.common.errors import DamagedError, UserError
 from components.common.process.events import Events
 from components.common.training.checkpoints import State

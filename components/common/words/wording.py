@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from components.common.documents.documents import ImageSpec
+from components.common.documents.dataset import ImageSpec
 
 
 def points(share: float) -> str:

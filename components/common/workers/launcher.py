@@ -20,7 +20,7 @@ from typing import Any, NoReturn, TypeVar
 import kubernetes
 import urllib3
 
-from components.common.documents.documents import Record
+from components.common.documents.record import Record
 from components.common.errors import BAD_INPUT, UserError
 from components.common.process.events import Events
 from components.common.process.termination import Terminated

@@ -6,7 +6,9 @@ import pytest
 
 from components.benchmark import stage
 from components.benchmark.config import BenchmarkConfig
-from components.common.documents.documents import Benchmark, Candidate, Record
+from components.common.documents.benchmark import Benchmark
+from components.common.documents.candidate import Candidate
+from components.common.documents.record import Record
 from components.common.process.machine import cpu_model, usable_cores
 from tests.components.conftest import TrainedModel
 

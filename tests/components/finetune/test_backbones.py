@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.common.documents.documents import ImageSpec
+from components.common.documents.dataset import ImageSpec
 from components.common.errors import UserError
 from components.common.models.backbones import BACKBONES
 from components.common.training.keras import keras

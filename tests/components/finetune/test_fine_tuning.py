@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.common.documents.documents import Epoch
+from components.common.documents.bundle import Epoch
 from components.common.models.backbones import BACKBONES
 from components.common.process.events import Events
 from components.common.training.config import Augment

@@ -9,7 +9,9 @@ import pytest
 from components.common.data.examples import read_examples
 from components.common.data.predictions import read_bundle_predictions
 from components.common.digests import tree_digest
-from components.common.documents.documents import DatasetManifest, ModelBundle, TaskResult
+from components.common.documents.bundle import ModelBundle
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.record import TaskResult
 from components.common.models.bundles import load_bundle_model
 from components.common.run_context import RunContext
 from components.common.tasks.image.pictures import decode_picture
@@ -133,7 +135,7 @@ def test_missing_weights_stop_before_training(dataset, tmp_path, capsys):
 
 def test_mixed_precision_is_left_out_of_the_saved_model(dataset, tmp_path):
     """This machine may have no bfloat16: the policy is given as a device would."""
-    from components.common.documents.documents import DatasetManifest
+    from components.common.documents.dataset import DatasetManifest
     from components.common.models.backbones import BACKBONES
     from components.common.process.events import Events
     from components.common.training.input_pipeline import open_examples, prepare_pictures

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from components.common.documents.documents import BlessedModel, Decision, Scheme, Source
+from components.common.documents.candidate import Scheme, Source
+from components.common.documents.decision import BlessedModel, Decision
 from components.common.statistics.metrics import share_estimate
 from components.gate.case import Blessed, Case
 from components.gate.config import GateConfig

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from components.common.documents.documents import Decision
+from components.common.documents.decision import Decision
 from components.common.statistics.noninferiority import (
     examples_for_power,
     inferiority_p_value,

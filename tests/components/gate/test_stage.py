@@ -9,7 +9,9 @@ import pytest
 from components.common.data import membership
 from components.common.data.membership import Membership
 from components.common.data.predictions import read_evaluation_predictions
-from components.common.documents.documents import Decision, Evaluation, TaskResult
+from components.common.documents.decision import Decision
+from components.common.documents.evaluation import Evaluation
+from components.common.documents.record import TaskResult
 from components.common.registry import Registry
 from components.common.run_context import RunContext
 from components.gate import stage

@@ -9,13 +9,10 @@ from typing import Any
 
 import pytest
 
-from components.common.documents.documents import (
-    Decision,
-    Outcome,
-    Published,
-    Receipt,
-    TaskResult,
-)
+from components.common.documents.decision import Decision
+from components.common.documents.outcome import Outcome
+from components.common.documents.record import Receipt, TaskResult
+from components.common.documents.release import Published
 from components.common.run_context import RunContext
 from components.notify import stage
 from components.notify.config import NotifyConfig

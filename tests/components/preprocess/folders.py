@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from components.common.documents.documents import DatasetManifest, TaskResult
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.record import TaskResult
 from components.common.run_context import RunContext
 from components.preprocess import stage
 from components.preprocess.config import PreprocessConfig

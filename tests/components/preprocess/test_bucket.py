@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from components.common.data.examples import read_examples
-from components.common.documents.documents import DatasetManifest
+from components.common.documents.dataset import DatasetManifest
 from components.common.errors import UserError
 from components.common.run_context import RunContext
 from components.common.storage import open_storage

@@ -9,7 +9,7 @@ from PIL import Image
 
 from components.common.data.examples import read_examples
 from components.common.data.membership import Membership
-from components.common.documents.documents import SPLITS, DatasetManifest
+from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.storage import LocalStorage
 from tests.components.preprocess.folders import (
     encode,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from components.common.documents.documents import DatasetManifest
+from components.common.documents.dataset import DatasetManifest
 from tests.benchmarks.photographs import write_photographs
 from tests.components.preprocess.folders import files, last_result, preprocess
 

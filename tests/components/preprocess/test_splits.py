@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.common.documents.documents import SPLITS
+from components.common.documents.dataset import SPLITS
 from components.common.errors import UserError
 from components.preprocess.config import Splits
 from components.preprocess.inventory import SourceExample

@@ -9,7 +9,7 @@ import pytest
 
 from components.common.data.examples import read_examples
 from components.common.data.membership import Membership
-from components.common.documents.documents import DatasetManifest
+from components.common.documents.dataset import DatasetManifest
 from components.common.shell.stage import input_digest
 from components.common.storage import LocalStorage
 from tests.components.preprocess.folders import (

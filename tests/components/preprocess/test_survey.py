@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components.common.documents.documents import DatasetManifest
+from components.common.documents.dataset import DatasetManifest
 from components.preprocess.component import survey
 from components.preprocess.config import PreprocessConfig
 from tests.components.preprocess.folders import last_result, preprocess, write_folder

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from components.common.data.predictions import read_bundle_predictions
 from components.common.digests import tree_digest
-from components.common.documents.documents import DatasetManifest, ModelBundle
+from components.common.documents.bundle import ModelBundle
+from components.common.documents.dataset import DatasetManifest
 from components.common.errors import UserError
 from components.common.models.bundles import load_bundle_model
 from components.common.run_context import RunContext

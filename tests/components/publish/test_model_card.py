@@ -9,17 +9,12 @@ from typing import Any
 
 import pytest
 
-from components.common.documents.documents import (
-    Ancestry,
-    Benchmark,
-    Candidate,
-    CandidateVerdict,
-    DatasetManifest,
-    Decision,
-    Evaluation,
-    ImageSpec,
-    Release,
-)
+from components.common.documents.benchmark import Benchmark
+from components.common.documents.candidate import Candidate
+from components.common.documents.dataset import DatasetManifest, ImageSpec
+from components.common.documents.decision import CandidateVerdict, Decision
+from components.common.documents.evaluation import Evaluation
+from components.common.documents.release import Ancestry, Release
 from components.common.lite.litert import Classifier
 from components.common.tasks.image.pictures import decode_picture
 from components.publish.model_card import (

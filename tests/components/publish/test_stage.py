@@ -9,16 +9,10 @@ from typing import Any
 import pytest
 
 from components.common.digests import tree_digest
-from components.common.documents.documents import (
-    Ancestry,
-    Decision,
-    Evaluation,
-    Published,
-    Receipt,
-    Record,
-    Release,
-    TaskResult,
-)
+from components.common.documents.decision import Decision
+from components.common.documents.evaluation import Evaluation
+from components.common.documents.record import Receipt, Record, TaskResult
+from components.common.documents.release import Ancestry, Published, Release
 from components.common.registry import Registry
 from components.common.run_context import RunContext
 from components.gate import stage as gate

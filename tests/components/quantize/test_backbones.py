@@ -6,7 +6,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from components.common.documents.documents import BackboneName, ImageSpec
+from components.common.documents.bundle import BackboneName
+from components.common.documents.dataset import ImageSpec
 from components.common.lite.litert import Classifier
 from components.common.models.backbones import BACKBONES
 from components.common.training.keras import keras

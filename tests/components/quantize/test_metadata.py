@@ -12,7 +12,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from PIL import Image
 
-from components.common.documents.documents import ImageSpec, InputSpec
+from components.common.documents.bundle import InputSpec
+from components.common.documents.dataset import ImageSpec
 from components.common.lite.litert import Classifier
 from components.common.training.keras import keras
 from components.preprocess.pictures import PictureSpec, prepare_picture

@@ -12,7 +12,8 @@ import pytest
 
 from components.common.data.predictions import read_bundle_predictions
 from components.common.digests import file_digest
-from components.common.documents.documents import Candidate, Record
+from components.common.documents.candidate import Candidate
+from components.common.documents.record import Record
 from components.common.lite.litert import Classifier
 from components.common.models.backbones import BACKBONES, Backbone
 from components.common.models.bundles import save_weights

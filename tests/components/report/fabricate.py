@@ -12,41 +12,41 @@ from components.common.data.predictions import (
     make_predictions,
     write_evaluation_predictions,
 )
-from components.common.documents.documents import (
-    BASELINE_ID,
-    SPLITS,
+from components.common.documents.base import Lineage
+from components.common.documents.benchmark import Benchmark, CandidateBenchmark, Latency, Machine
+from components.common.documents.bundle import (
     Architecture,
-    Benchmark,
-    Candidate,
-    CandidateBenchmark,
-    CandidateVerdict,
-    ClassMetrics,
-    Comparison,
-    DatasetManifest,
-    Decision,
     Epoch,
-    Estimate,
-    Evaluation,
-    Finding,
     InputSpec,
-    KerasAgreement,
-    Latency,
     LayerSparsity,
-    Lineage,
-    Machine,
     ModelBundle,
-    Record,
+)
+from components.common.documents.candidate import (
+    BASELINE_ID,
+    Candidate,
     Scheme,
-    SliceMetrics,
     Source,
-    StepGain,
-    TaskResult,
     TensorSparsity,
     TensorSpec,
     TFLiteModel,
-    Validation,
+)
+from components.common.documents.dataset import SPLITS, DatasetManifest
+from components.common.documents.decision import (
+    CandidateVerdict,
+    Comparison,
+    Decision,
+    StepGain,
     Verdict,
 )
+from components.common.documents.evaluation import (
+    ClassMetrics,
+    Estimate,
+    Evaluation,
+    KerasAgreement,
+    SliceMetrics,
+)
+from components.common.documents.record import Record, TaskResult
+from components.common.documents.validation import Finding, Validation
 from components.common.run_context import RunContext
 from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate
 from components.report.config import DrawnBudgets, ReportConfig

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from components.common.documents.documents import BASELINE_ID, Finding, ModelBundle
+from components.common.documents.bundle import ModelBundle
+from components.common.documents.candidate import BASELINE_ID
+from components.common.documents.validation import Finding
 from components.report import formats, stage
 from components.report.config import ReportConfig
 from tests.components.report.fabricate import TEST_EXAMPLES, Fabricated, fabricate

@@ -12,14 +12,12 @@ from PIL import Image
 
 from components.common.data.examples import Example
 from components.common.data.predictions import make_predictions
-from components.common.documents.documents import (
-    Estimate,
-    ImageSpec,
-    Latency,
-    ModelBundle,
-    Receipt,
-    Validation,
-)
+from components.common.documents.benchmark import Latency
+from components.common.documents.bundle import ModelBundle
+from components.common.documents.dataset import ImageSpec
+from components.common.documents.evaluation import Estimate
+from components.common.documents.record import Receipt
+from components.common.documents.validation import Validation
 from components.report import formats
 from components.report.candidates import CandidateRow
 from components.report.candidates_chart import candidates_chart

@@ -3,7 +3,7 @@
 import pytest
 
 from components.common.data.membership import Membership
-from components.common.documents.documents import (
+from components.common.documents.dataset import (
     SPLITS,
     DatasetManifest,
     ImageSpec,

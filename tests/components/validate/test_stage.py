@@ -3,7 +3,9 @@
 import pytest
 
 from components.common.data.membership import Membership
-from components.common.documents.documents import DatasetManifest, TaskResult, Validation
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.record import TaskResult
+from components.common.documents.validation import Validation
 from components.common.registry import Registry
 from components.validate import stage
 from components.validate.config import ValidateConfig

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.common.documents.documents import Record
+from components.common.documents.record import Record
 from components.common.run_context import RunContext
 from components.common.storage import Storage
 from pipeline.runs.folders import RunFolder, find_run

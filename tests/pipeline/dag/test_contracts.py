@@ -25,7 +25,7 @@ import pytest
 import yaml
 from pydantic import ConfigDict, TypeAdapter
 
-from components.common.documents.documents import Outcome
+from components.common.documents.outcome import Outcome
 from pipeline.recipe.parameters import run_parameters
 from pipeline.recipe.recipe import load_recipe
 from tests.pipeline.conftest import make_target

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from components.common.documents.documents import TaskResult
+from components.common.documents.record import TaskResult
 from components.common.storage import LocalStorage
 from components.preprocess.samples import write_sample
 from pipeline.terminal.exit_codes import ExitCode

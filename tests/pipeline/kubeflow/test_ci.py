@@ -19,7 +19,9 @@ import yaml
 from typer.testing import CliRunner
 
 from components.common.digests import tree_digest
-from components.common.documents.documents import BlessedModel, Decision, Outcome, TaskResult
+from components.common.documents.decision import BlessedModel, Decision
+from components.common.documents.outcome import Outcome
+from components.common.documents.record import TaskResult
 from components.common.errors import UserError
 from components.common.registry import Registry
 from components.common.run_context import RunContext

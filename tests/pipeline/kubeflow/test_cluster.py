@@ -17,7 +17,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from components.common.documents.documents import Outcome, TaskResult
+from components.common.documents.outcome import Outcome
+from components.common.documents.record import TaskResult
 from components.common.errors import UserError
 from pipeline.cli.main import app
 from pipeline.dag.compile import WORKFLOW_ID, compile_dag

@@ -10,16 +10,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from components.common.documents.documents import (
-    CandidateSummary,
-    Estimate,
-    Outcome,
-    Published,
-    Receipt,
-    RunResults,
-    TaskResult,
-    TaskSummary,
-)
+from components.common.documents.evaluation import Estimate
+from components.common.documents.outcome import CandidateSummary, Outcome, RunResults, TaskSummary
+from components.common.documents.record import Receipt, TaskResult
+from components.common.documents.release import Published
 from components.common.run_context import RunContext
 from components.common.runs.outcomes import describe_outcome, find_outcome, outcome_lines
 from components.notify import stage as notify

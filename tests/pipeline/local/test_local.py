@@ -16,17 +16,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from components.common.digests import tree_digest
-from components.common.documents.documents import (
-    Ancestry,
-    CandidateSummary,
-    DatasetManifest,
-    Estimate,
-    Outcome,
-    Record,
-    RunResults,
-    Split,
-    TaskResult,
-)
+from components.common.documents.dataset import DatasetManifest, Split
+from components.common.documents.evaluation import Estimate
+from components.common.documents.outcome import CandidateSummary, Outcome, RunResults
+from components.common.documents.record import Record, TaskResult
+from components.common.documents.release import Ancestry
 from components.common.errors import UserError
 from components.common.registry import Registry
 from components.common.shell.store import Store

@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from components.common.digests import tree_digest
-from components.common.documents.documents import Outcome, TaskResult
+from components.common.documents.outcome import Outcome
+from components.common.documents.record import TaskResult
 from components.common.errors import UserError
 from components.common.registry import Registry
 from components.common.shell.store import Store

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from components.common.documents.documents import TaskResult
+from components.common.documents.record import TaskResult
 from pipeline.cli.main import app
 from pipeline.recipe.recipe import load_recipe
 from pipeline.runs.folders import create_run

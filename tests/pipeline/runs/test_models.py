@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from components.common.digests import tree_digest
-from components.common.documents.documents import TaskResult
+from components.common.documents.record import TaskResult
 from components.common.errors import UserError
 from components.common.registry import Registry
 from components.common.storage import LocalStorage

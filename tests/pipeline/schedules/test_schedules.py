@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from components.common.documents.documents import Outcome
+from components.common.documents.outcome import Outcome
 from components.common.errors import UserError
 from pipeline.cli.main import app
 from pipeline.dag.compile import compile_dag

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.common.documents.documents import TaskResult
+from components.common.documents.record import TaskResult
 from components.common.errors import UserError
 from components.common.run_context import RunContext
 from components.validate import stage as validate

@@ -3,7 +3,7 @@
 import numpy as np
 
 from components.common.data.membership import Membership, example_digest
-from components.common.documents.documents import Split
+from components.common.documents.dataset import Split
 
 BEFORE = Membership.of(
     [("a", "", "train"), ("b", "", "validation"), ("c", "", "test"), ("d", "ducks", "train")]

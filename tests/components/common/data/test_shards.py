@@ -12,7 +12,7 @@ import pytest
 
 from components.common.data.examples import read_examples
 from components.common.data.shards import ShardCopies, stage_shards
-from components.common.documents.documents import SPLITS, DatasetManifest, Shard
+from components.common.documents.dataset import SPLITS, DatasetManifest, Shard
 from components.common.errors import UserError
 from components.common.storage import LocalStorage, Storage
 from components.common.storage.cloud_storage import CloudStorage

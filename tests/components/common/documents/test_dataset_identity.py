@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from components.common.documents.documents import DatasetManifest, Record, TaskResult
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.record import Record, TaskResult
 from components.common.runs.receipts import find_ancestors
 from components.common.shell.stage import input_digest
 from tests.synthetic import run_context, write_dataset

@@ -16,7 +16,9 @@ import components.preprocess.ledger
 import pipeline.kubeflow.ci
 import pipeline.runs.folders
 from components.common.digests import canonical_json
-from components.common.documents.documents import Document, Outcome, Record
+from components.common.documents.base import Document
+from components.common.documents.outcome import Outcome
+from components.common.documents.record import Record
 from components.common.errors import DamagedError
 from components.common.storage import SMALL_BYTES
 

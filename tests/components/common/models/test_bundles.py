@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from components.common.data.arrays import read_arrays, write_arrays
-from components.common.documents.documents import Architecture, BackboneName, InputSpec, ModelBundle
+from components.common.documents.bundle import Architecture, BackboneName, InputSpec, ModelBundle
 from components.common.errors import DamagedError
 from components.common.models.bundles import (
     WEIGHTS_FILE,

@@ -16,7 +16,7 @@ import pytest
 
 from components.common.config import StageConfig
 from components.common.digests import file_digest
-from components.common.documents.documents import Record, TaskResult
+from components.common.documents.record import Record, TaskResult
 from components.common.errors import BAD_INPUT, UserError
 from components.common.run_context import RunContext
 from components.common.shell.stage import EVENTS_DIRECTORY, Stage, Task, execute

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.common.digests import tree_digest
-from components.common.documents.documents import Record
+from components.common.documents.record import Record
 from components.common.shell.store import Store
 from components.common.storage import ABSENT, Storage
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.common.documents.documents import Epoch
+from components.common.documents.bundle import Epoch
 from components.common.training.keras import tf
 from components.common.training.tensorboard import TensorBoard
 

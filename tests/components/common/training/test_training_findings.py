@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.common.documents.documents import Epoch
+from components.common.documents.bundle import Epoch
 from components.common.training.findings import find_training_faults
 from tests.components.validate.test_checks import manifest
 

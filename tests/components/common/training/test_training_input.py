@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from components.common.data.examples import read_examples
-from components.common.documents.documents import DatasetManifest, ImageSpec, InputSpec
+from components.common.documents.bundle import InputSpec
+from components.common.documents.dataset import DatasetManifest, ImageSpec
 from components.common.errors import UserError
 from components.common.storage import LocalStorage, open_storage
 from components.common.tasks.image.pictures import decode_picture

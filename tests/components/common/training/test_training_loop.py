@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from components.common.documents.documents import Epoch
+from components.common.documents.bundle import Epoch
 from components.common.errors import UserError
 from components.common.process.events import Events
 from components.common.training.config import Optimizer

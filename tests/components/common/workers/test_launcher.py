@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from components.common.config import StageConfig
-from components.common.documents.documents import Record
+from components.common.documents.record import Record
 from components.common.errors import UserError
 from components.common.process.events import Events
 from components.common.process.termination import TERMINATED

@@ -1,0 +1,42 @@
+"""How fast the candidates are, which benchmark writes."""
+
+from typing import ClassVar
+
+from components.common.documents.base import Document, Lineage, Part
+
+# --- benchmark ----------------------------------------------------------------------
+
+
+class Latency(Part):
+    """Of one inference of one example, in milliseconds."""
+
+    threads: int
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    runs: int
+
+
+class CandidateBenchmark(Part):
+    candidate_id: str
+    latencies: tuple[Latency, ...]
+    """One for each number of threads."""
+    peak_memory_bytes: int
+    """Growth of the process's resident memory while the model is loaded and run."""
+
+
+class Machine(Part):
+    """Where latency was measured; figures of two machines are never compared."""
+
+    cpu_model: str
+    cores: int
+
+
+class Benchmark(Document):
+    """All candidates, interleaved in one process, so that their figures compare."""
+
+    file_name: ClassVar[str] = "benchmark.json"
+
+    machine: Machine
+    candidates: tuple[CandidateBenchmark, ...]
+    lineage: Lineage

@@ -1,0 +1,86 @@
+"""A model bundle, which finetune and prune write."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from components.common.documents.base import Document, Lineage, Part
+
+BackboneName = Literal[
+    "small_cnn", "efficientnet_lite0", "mobilenet_v2", "resnet50_v2", "inception_v3", "vgg16"
+]
+
+
+# --- model bundle -------------------------------------------------------------------
+
+
+class InputSpec(Part):
+    """What the Keras model expects: `(pixel - offset) * scale`, pixel in [0, 255]."""
+
+    height: int
+    width: int
+    channels: Literal[1, 3]
+    offset: tuple[float, ...]
+    """Per channel, in intensities."""
+    scale: tuple[float, ...]
+    """Per channel."""
+
+
+class Architecture(Part):
+    """What a classifier's graph is built from, beside its input and its classes."""
+
+    backbone: BackboneName
+    width: Annotated[float, Field(gt=0, le=2)] = 1.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout_seed: int = 0
+
+
+class Epoch(Part):
+    """One epoch of training."""
+
+    phase: Literal["head", "fine_tune", "prune"]
+    epoch: int
+    """Counted from 1 through all phases of the stage."""
+    learning_rate: float
+    """At the end of the epoch."""
+    loss: float
+    accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    sparsity: float | None = None
+
+
+class LayerSparsity(Part):
+    """How sparse a kernel came out."""
+
+    layer: str
+    parameters: int
+    zeros: int
+    pruned: bool
+    """False where a rule kept the layer dense."""
+
+
+class ModelBundle(Document):
+    """A trained model: `weights.npz` and `predictions.npz` lie beside it.
+
+    `predictions.npz` holds for validation and for test: `<split>_ids` (bytes [n]),
+    `<split>_labels` (int64 [n]) and `<split>_probabilities` (float32 [n, classes]).
+    """
+
+    file_name: ClassVar[str] = "bundle.json"
+
+    task: Literal["image_classification"]
+    class_names: tuple[str, ...]
+    architecture: Architecture
+    input: InputSpec
+    parameters: int
+    frozen_layers: tuple[str, ...] = ()
+    """The layers that training left as they were, and pruning leaves as well."""
+    history: tuple[Epoch, ...]
+    best_epoch: int
+    sparsity: tuple[LayerSparsity, ...] = ()
+    """Per kernel; empty for a model that was not pruned."""
+    target_sparsity: float | None = None
+    faults: tuple[str, ...] = ()
+    """What is wrong with the training, in whole sentences without a full stop."""
+    lineage: Lineage

@@ -1,0 +1,111 @@
+"""The dataset manifest, which preprocess writes."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from components.common.documents.base import Document, Lineage, Part
+
+Split = Literal["train", "validation", "test"]
+
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+Fit = Literal["crop", "pad", "stretch"]
+
+
+# --- dataset manifest ---------------------------------------------------------------
+
+
+class ImageSpec(Part):
+    """How pictures lie in the examples."""
+
+    height: int
+    width: int
+    channels: Literal[1, 3]
+    encoding: Literal["jpeg", "png"]
+    fit: Fit
+    """How a picture that is not square became one."""
+    background: str
+    """What shows behind transparent pixels and around padded pictures, such as `#ffffff`."""
+
+
+class Shard(Part):
+    """One TFRecord file."""
+
+    path: str
+    """Relative to the data root."""
+    examples: int
+    size_bytes: int
+    crc32c: int
+
+
+class SplitExamples(Part):
+    examples: int
+    shards: tuple[Shard, ...]
+    examples_per_class: tuple[int, ...]
+    """Aligned with the manifest's class_names."""
+
+
+class PixelStatistics(Part):
+    """Over the training split, after resizing; intensities in [0, 255]."""
+
+    mean: tuple[float, ...]
+    """Per channel."""
+    std: tuple[float, ...]
+    """Per channel."""
+    histogram: tuple[float, ...]
+    """Share of intensities (all channels) in each of 32 bins of width 8."""
+
+
+class DatasetManifest(Document):
+    """The data set as the stages see it: small; the shards stay under the data root.
+
+    Beside it lie `rejects.jsonl`: path, reason and detail of every rejected record;
+    `notes.jsonl`: path, note and detail of every example with something odd about it; and
+    `membership.npz`: which example is in which split.
+    """
+
+    file_name: ClassVar[str] = "dataset.json"
+
+    IDENTITY: ClassVar[frozenset[str]] = frozenset(
+        {"schema_version", "task", "class_names", "image", "compression", "splits", "slices"}
+    )
+    """The fields that say what the examples are. They alone enter the keys of later stages."""
+    PROVENANCE: ClassVar[frozenset[str]] = frozenset(
+        {
+            "source_fingerprint",
+            "statistics",
+            "rejects",
+            "notes",
+            "passed_over",
+            "not_square",
+            "records",
+            "lineage",
+        }
+    )
+    """The fields that say where the examples came from, or what is told of them. No stage that
+    is answered from the store may read them."""
+
+    task: Literal["image_classification"]
+    class_names: tuple[str, ...]
+    image: ImageSpec
+    compression: Literal["gzip", "none"]
+    splits: Mapping[Split, SplitExamples]
+    source_fingerprint: str
+    statistics: PixelStatistics
+    rejects: Mapping[str, int]
+    """Reason -> count."""
+    notes: Mapping[str, int] = {}
+    """What is odd about examples that are used all the same -> count."""
+    not_square: int = 0
+    """How many examples were not about as high as wide before they were fitted."""
+    passed_over: Mapping[str, int] = {}
+    """Kind of litter, or `exclude PATTERN` -> how many entries of the source were no records;
+    a folder counts as one."""
+    records: int
+    """How many records the source held, rejected ones included."""
+    slices: tuple[str, ...]
+    """Names of the slices that examples may belong to; empty where the source has none."""
+    lineage: Lineage
+
+    def identity(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", include=set(self.IDENTITY))

@@ -1,0 +1,86 @@
+"""Which candidate is blessed and why, which the gate writes."""
+
+from typing import ClassVar, Literal
+
+from components.common.documents.base import Document, Lineage, Part
+
+# --- decision -----------------------------------------------------------------------
+
+Verdict = Literal["blessed", "already_blessed", "not_blessed"]
+
+
+class Comparison(Part):
+    """A paired comparison of accuracy: the candidate against a reference.
+
+    Attributes are shares in [0, 1]: an accuracy drop of 0.01 is one point.
+    """
+
+    reference: str
+    """`float32`, or `blessed <version>`, or a class or slice of these."""
+    examples: int
+    drop: float
+    """Observed accuracy drop (negative: the candidate is better)."""
+    upper_bound: float
+    """One-sided upper confidence bound of the drop at `alpha` (Tango's score interval)."""
+    lower_bound: float | None = None
+    """For a class or slice, which fails only where this lies above the margin."""
+    margin: float
+    alpha: float
+    passed: bool
+
+
+class CandidateVerdict(Part):
+    candidate_id: str
+    accepted: bool
+    """It meets every budget; the smallest accepted one wins."""
+    reasons: tuple[str, ...]
+    """Why not, in whole sentences; for the winner, why it."""
+    comparisons: tuple[Comparison, ...]
+
+
+class StepGain(Part):
+    """What one compression step bought: `pruning` or `int8`, candidate against candidate."""
+
+    step: str
+    before: str
+    after: str
+    """Candidate ids."""
+    size_ratio: float
+    zipped_ratio: float
+    latency_ratio: float
+    """After divided by before; below 1 is a gain. Latency is p50 at one thread."""
+    accuracy_change: float
+    paid: bool
+    message: str
+
+
+class BlessedModel(Part):
+    """The pointer's target as the gate saw it."""
+
+    version: str
+    model_sha256: str
+    candidate_id: str
+    generation: int
+    """Of the pointer: publish moves it on condition that it is still this one."""
+
+
+class Decision(Document):
+    file_name: ClassVar[str] = "decision.json"
+
+    verdict: Verdict
+    summary: str
+    """The verdict in one or two sentences."""
+    winner: str | None
+    """The candidate's id; None where nothing meets the budgets."""
+    candidates: tuple[CandidateVerdict, ...]
+    steps: tuple[StepGain, ...]
+    power: float | None
+    """Chance that a candidate as accurate as float is accepted, at this margin and size."""
+    power_note: str = ""
+    """What `power` was computed from, in whole sentences."""
+    required_test_examples: int | None
+    """The fewest with which the accuracy budgets can be proven at all."""
+    notes: tuple[str, ...] = ()
+    """What else to know: a comparison that was not possible, and why."""
+    blessed_before: BlessedModel | None
+    lineage: Lineage

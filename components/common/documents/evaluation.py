@@ -1,0 +1,62 @@
+"""How good a candidate is, which evaluate writes."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from components.common.documents.base import Document, Lineage, Part, Share
+
+# --- evaluation ---------------------------------------------------------------------
+
+
+class Estimate(Part):
+    """A metric with its 95 % confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ClassMetrics(Part):
+    class_name: str
+    examples: int
+    recall: Estimate
+    """The class's own accuracy."""
+    precision: float
+    f1: float
+
+
+class SliceMetrics(Part):
+    slice_name: str
+    examples: int
+    accuracy: Estimate
+
+
+class KerasAgreement(Part):
+    """The `.tflite` against the predictions stored in the bundle, on the same examples."""
+
+    same_prediction: Share
+    largest_difference: float
+    """Of any probability."""
+
+
+class Evaluation(Document):
+    """A candidate on the test split, in LiteRT.
+
+    `predictions.npz` beside it: `ids` (bytes [n]), `labels` (int64 [n]), `probabilities`
+    (float32 [n, classes]), `slices` (bytes [n], empty where the example has none).
+    """
+
+    file_name: ClassVar[str] = "evaluation.json"
+
+    candidate_id: str
+    failure: str | None
+    """Why there are no metrics: the candidate's own failure, or LiteRT's."""
+    examples: int
+    metrics: Mapping[str, Estimate]
+    """accuracy, top5_accuracy, macro_f1, log_loss, calibration_error."""
+    per_class: tuple[ClassMetrics, ...]
+    per_slice: tuple[SliceMetrics, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """[true class][predicted class] -> examples."""
+    keras: KerasAgreement | None
+    lineage: Lineage
