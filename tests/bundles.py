@@ -40,8 +40,8 @@ def normalize(pictures: Any) -> Any:
 
 def train_model(pictures: Any, labels: Any, *, epochs: int = 2, learning_rate: float = 1e-3) -> Any:
     """Trains a conv net with zero-padded convolutions, which a shifted offset would break."""
+    from components.common.keras import keras
     from components.common.models.classifier import build_classifier
-    from components.common.training.keras import keras
 
     keras.utils.set_random_seed(1)
     model = build_classifier(ARCHITECTURE, input_spec(*pictures.shape[1:]), len(CLASS_NAMES))

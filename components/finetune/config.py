@@ -8,15 +8,15 @@ from pydantic import Field, model_validator
 
 from components.common.config import Section, StageConfig
 from components.common.documents.bundle import BackboneName
+from components.common.tasks.image.config import Augment
 from components.common.training.config import (
-    Augment,
     BatchSize,
     ClassWeights,
     LabelSmoothing,
     Optimizer,
     Positive,
 )
-from components.common.words.wording import listing
+from components.common.words.figures import listing
 
 KERAS_FILES = (".h5", ".hdf5")
 TORCH_FILES = (".pth", ".pt", ".bin")

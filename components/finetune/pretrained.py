@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.errors import UserError
-from components.common.training.keras import keras
+from components.common.keras import keras
 from components.finetune.config import TORCH_FILES, FinetuneConfig
 from components.finetune.torch_weights import read_torch_weights
 

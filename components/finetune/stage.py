@@ -27,12 +27,13 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     from components.common.models.backbones import BACKBONES
     from components.common.models.bundles import frozen_layers, save_predictions, save_weights
     from components.common.training.checkpoints import Checkpoints
+    from components.common.training.examples import open_training_splits
     from components.common.training.findings import find_training_faults
-    from components.common.training.input_pipeline import open_training_splits
+    from components.common.training.loop import make_deterministic
+    from components.common.training.precision import native_precision
     from components.common.training.resumption import Attempt
     from components.common.training.strategy import open_strategy
     from components.common.training.tensorboard import open_board
-    from components.common.training.training import make_deterministic, native_precision
     from components.finetune.fine_tuning import (
         build_model,
         describe_architecture,

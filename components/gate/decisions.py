@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from components.common.documents.base import Lineage
 from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.decision import CandidateVerdict, Decision, Verdict
-from components.common.words.wording import percent
+from components.common.words.figures import percent
 from components.gate.case import Case
 from components.gate.classes import ClassResult, forgotten_classes
 from components.gate.comparisons import count_pairs

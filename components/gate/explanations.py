@@ -10,7 +10,7 @@ from components.common.statistics.exact_tests import (
     share_lower_bound,
 )
 from components.common.statistics.noninferiority import examples_for_power
-from components.common.words.wording import milliseconds, percent, points, shown, size
+from components.common.words.figures import milliseconds, percent, points, shown, size
 from components.gate.classes import ClassResult, ConstantAnswer, Proof
 from components.gate.config import GateConfig
 from components.gate.entrants import Entrant

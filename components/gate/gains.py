@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from components.common.documents.decision import StepGain
-from components.common.words.wording import listing, points
+from components.common.words.figures import listing, points
 from components.gate.entrants import Entrant
 
 SMALLER = 0.98

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from components.common.words.wording import milliseconds, percent, size
+from components.common.words.figures import milliseconds, percent, size
 from components.gate.config import GateConfig
 from components.gate.entrants import Entrant
 from components.gate.gains import FASTER

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from components.common.data.layout import stated_split
 from components.common.documents.dataset import Split
 from components.common.errors import UserError
-from components.common.words.wording import listing
+from components.common.words.figures import listing
 from components.preprocess.formats import named_format
 from components.preprocess.names import find_unseen
 from components.preprocess.sources import (

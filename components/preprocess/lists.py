@@ -19,7 +19,7 @@ from typing import Any
 from components.common.data.layout import SPLIT_OF_NAME, stated_split
 from components.common.documents.dataset import SPLITS, Split
 from components.common.errors import UserError
-from components.common.words.wording import listing
+from components.common.words.figures import listing
 from components.preprocess.files import NotAFileError, TooLargeError
 from components.preprocess.names import find_unseen, find_unusable
 from components.preprocess.sources import (

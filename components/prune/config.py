@@ -6,13 +6,8 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from components.common.config import StageConfig
-from components.common.training.config import (
-    Augment,
-    BatchSize,
-    ClassWeights,
-    LabelSmoothing,
-    Optimizer,
-)
+from components.common.tasks.image.config import Augment
+from components.common.training.config import BatchSize, ClassWeights, LabelSmoothing, Optimizer
 
 Sparsity = Annotated[float, Field(ge=0, lt=1)]
 

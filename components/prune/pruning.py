@@ -17,21 +17,17 @@ import tensorflow_model_optimization as tfmot
 from components.common.documents.bundle import Epoch, InputSpec, LayerSparsity
 from components.common.documents.dataset import DatasetManifest
 from components.common.errors import UserError
+from components.common.keras import keras
 from components.common.process.events import Events
-from components.common.training.input_pipeline import Examples, prepare_pictures
-from components.common.training.keras import keras
+from components.common.tasks.image.inputs import prepare_pictures
+from components.common.training.best_epoch import best_epoch
+from components.common.training.clock import Clock
+from components.common.training.examples import Examples
+from components.common.training.loop import class_weights, run_phase
+from components.common.training.phases import HEAD, Data, Phase
 from components.common.training.resumption import Attempt
 from components.common.training.strategy import read_variables
 from components.common.training.tensorboard import TensorBoard
-from components.common.training.training import (
-    HEAD,
-    Clock,
-    Data,
-    Phase,
-    best_epoch,
-    class_weights,
-    run_phase,
-)
 from components.prune.config import PruneConfig
 
 _FEWEST_UPDATES = 10

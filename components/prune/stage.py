@@ -23,12 +23,12 @@ def run(*, dataset: Path, bundle: Path, config: str, context: str, pruned: Path)
 def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
     from components.common.models.bundles import load_bundle_model, save_predictions, save_weights
     from components.common.training.checkpoints import Checkpoints
+    from components.common.training.examples import open_training_splits
     from components.common.training.findings import find_training_faults
-    from components.common.training.input_pipeline import open_training_splits
+    from components.common.training.loop import make_deterministic
     from components.common.training.resumption import Attempt
     from components.common.training.strategy import open_strategy, read_variables, write_variables
     from components.common.training.tensorboard import open_board
-    from components.common.training.training import make_deterministic
     from components.prune.pruning import prune_model
 
     config = task.config

@@ -13,8 +13,9 @@ from components.common.documents.dataset import SPLITS, DatasetManifest, ImageSp
 from components.common.documents.decision import CandidateVerdict, Decision
 from components.common.documents.evaluation import Evaluation
 from components.common.documents.release import Ancestry, Release
+from components.common.tasks.image.words import fit_in_words
+from components.common.words.figures import milliseconds, percent, points, size
 from components.common.words.markdown import escape_markdown
-from components.common.words.wording import fit_in_words, milliseconds, percent, points, size
 
 _TEMPLATES = Path(__file__).with_name("templates")
 

@@ -24,9 +24,9 @@ import numpy.typing as npt
 
 from components.common.documents.bundle import InputSpec
 from components.common.documents.candidate import Scheme
+from components.common.keras import keras, tf
 from components.common.lite.litert import INPUT, OUTPUT, SIGNATURE
 from components.common.lite.tflite import float_operators, inspect_model
-from components.common.training.keras import keras, tf
 from components.quantize.calibration import representative_dataset
 
 
@@ -106,7 +106,7 @@ def _configure(
 
 
 def _convert(converter: tf.lite.TFLiteConverter) -> bytes:
-    # Here, because TensorFlow must be imported through components.common.training.keras.
+    # Here, because TensorFlow must be imported through components.common.keras.
     from tensorflow.lite.python.convert_phase import ConverterError
 
     try:

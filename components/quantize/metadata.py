@@ -21,7 +21,7 @@ from ai_edge_litert import schema_py_generated as schema
 from components.common.digests import canonical_json
 from components.common.documents.dataset import ImageSpec
 from components.common.lite.litert import INPUT, OUTPUT
-from components.common.words.wording import fit_in_words
+from components.common.tasks.image.words import fit_in_words
 
 LABELS_FILE = "labels.txt"
 LINEAGE_FILE = "lineage.json"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from components.common.documents.dataset import SPLITS, DatasetManifest, ImageSpec, PixelStatistics
 from components.common.documents.validation import Finding
-from components.common.words.wording import fit_in_words
+from components.common.tasks.image.words import fit_in_words
 from components.report.sources import Reject, Run
 
 CLASSES = 60

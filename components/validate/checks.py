@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from components.common.data.membership import Membership, example_digest
 from components.common.documents.dataset import SPLITS, DatasetManifest, Split
 from components.common.documents.validation import Finding
-from components.common.words.wording import percent, shown
+from components.common.words.figures import percent, shown
 from components.validate.classes import (
     find_constant_test,
     find_imbalance,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from components.common.documents.dataset import DatasetManifest, Split
-from components.common.words.wording import shown
+from components.common.words.figures import shown
 from components.validate.config import ValidateConfig
 
 _MIRRORED = (

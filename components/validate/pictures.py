@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from components.common.documents.dataset import DatasetManifest
-from components.common.words.wording import fit_in_words, percent, shown
+from components.common.tasks.image.words import fit_in_words
+from components.common.words.figures import percent, shown
 
 _SHARE_NOT_SQUARE = 0.05
 """Pictures of another shape that a data set may have without a word."""

@@ -159,9 +159,9 @@ def doctor(
 ) -> None:
     """Check what a run of a recipe will need: the data first, in seconds."""
     from pipeline.doctor.doctor import examine
+    from pipeline.doctor.view import show_findings
     from pipeline.recipe.recipe import load_recipe
     from pipeline.target.target import load_target
-    from pipeline.terminal.tables import show_findings
 
     loaded_target = load_target(target) if target is not None else None
     loaded = load_recipe(recipe, overrides, tiny=tiny)

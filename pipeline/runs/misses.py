@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from components.common.documents.record import Record, TaskResult
-from components.common.words.wording import shown
+from components.common.words.figures import shown
 from components.finetune.config import FinetuneConfig
 from components.preprocess.config import PreprocessConfig
 

@@ -21,7 +21,7 @@ from components.common.documents.release import Ancestry, BlessedPointer, Releas
 from components.common.errors import DamagedError, UserError, pass_over
 from components.common.registry import Registry, model_names
 from components.common.storage import Storage
-from components.common.words.wording import milliseconds, percent, size
+from components.common.words.figures import milliseconds, percent, size
 
 D = TypeVar("D", bound=Document)
 

@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from components.common.documents.record import TaskResult
-from pipeline.doctor.rehearsals import Finding
 from pipeline.runs.cache import Entry, Prunable
 from pipeline.runs.folders import RunFolder, list_runs
 from pipeline.runs.misses import explain_misses
@@ -138,21 +137,3 @@ def _ago(now: float, moment: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.0f} s"
-
-
-_FINDING_STYLES = {"fine": "green", "warning": "yellow", "failed": "red", "not tried": "dim"}
-
-
-def show_findings(console: Console, findings: Iterable[Finding]) -> bool:
-    """Prints the doctor's findings as they come; returns whether none failed."""
-    failed, untried = 0, list[str]()
-    for finding in findings:
-        mark = Text(f"{finding.state:<10}", style=_FINDING_STYLES[finding.state])
-        took = f"  ({finding.seconds:.1f} s)" if finding.seconds is not None else ""
-        name = (f"{finding.check:<16}  ", "bold")
-        console.print(Text.assemble(mark, name, finding.message, (took, "dim")))
-        failed += finding.state == "failed"
-        untried += [finding.check] if finding.state == "not tried" else []
-    ready = f"ready to run; not tried: {', '.join(untried)}" if untried else "ready to run"
-    console.print(f"{failed} of the checks failed" if failed else ready)
-    return not failed

@@ -27,8 +27,10 @@ from components.common.documents.bundle import Epoch
 from components.common.models.backbones import BACKBONES
 from components.common.process.events import Events
 from components.common.storage import open_storage
-from components.common.training.input_pipeline import KeptExamples, keep_examples, prepare_pictures
-from components.common.training.training import best_epoch, make_deterministic
+from components.common.tasks.image.inputs import prepare_pictures
+from components.common.training.best_epoch import best_epoch
+from components.common.training.examples import KeptExamples, keep_examples
+from components.common.training.loop import make_deterministic
 from components.finetune.fine_tuning import build_model, fine_tune
 from components.finetune.weights import local_weights
 from pipeline.recipe.recipe import load_recipe

@@ -24,11 +24,12 @@ import tensorflow_model_optimization as tfmot
 from ai_edge_litert.interpreter import Interpreter
 
 from components.common.documents.dataset import DatasetManifest
+from components.common.keras import keras, tf
 from components.common.models.backbones import BACKBONES
 from components.common.run_context import RunContext
 from components.common.storage import open_storage
-from components.common.training.input_pipeline import keep_examples, prepare_pictures
-from components.common.training.keras import keras, tf
+from components.common.tasks.image.inputs import prepare_pictures
+from components.common.training.examples import keep_examples
 from components.finetune.fine_tuning import build_model, freeze_backbone, unfreeze_top
 from components.finetune.weights import local_weights
 from components.preprocess import stage

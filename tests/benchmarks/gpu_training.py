@@ -20,15 +20,16 @@ from pathlib import Path
 
 from components.common.data.records import Example, encode_example
 from components.common.documents.dataset import DatasetManifest, ImageSpec
+from components.common.keras import keras, tf
 from components.common.storage import open_storage
+from components.common.tasks.image.inputs import prepare_pictures
 from components.common.training.config import Optimizer
-from components.common.training.input_pipeline import (
-    open_examples,
-    prepare_pictures,
-    training_batches,
-)
-from components.common.training.keras import keras, tf
-from components.common.training.training import Phase, Trainer, make_deterministic, native_precision
+from components.common.training.examples import open_examples
+from components.common.training.input_pipeline import training_batches
+from components.common.training.loop import make_deterministic
+from components.common.training.phases import Phase
+from components.common.training.precision import native_precision
+from components.common.training.trainer import Trainer
 from tests.benchmarks.photographs import make_photograph
 from tests.synthetic import run_context, write_dataset, write_records
 

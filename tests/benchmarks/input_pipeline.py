@@ -30,13 +30,17 @@ from PIL import Image
 from components.common.data.records import Example, encode_example
 from components.common.documents.bundle import InputSpec
 from components.common.documents.dataset import DatasetManifest
+from components.common.keras import keras
 from components.common.models.backbones import BACKBONES
 from components.common.storage import open_storage
-from components.common.training.config import Augment, Optimizer
-from components.common.training.input_pipeline import Examples, open_examples, prepare_pictures
+from components.common.tasks.image.config import Augment
+from components.common.tasks.image.inputs import prepare_pictures
+from components.common.training.config import Optimizer
+from components.common.training.examples import Examples, open_examples
 from components.common.training.input_pipeline import training_batches as make_batches
-from components.common.training.keras import keras
-from components.common.training.training import Phase, Trainer, make_deterministic
+from components.common.training.loop import make_deterministic
+from components.common.training.phases import Phase
+from components.common.training.trainer import Trainer
 from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model, freeze_backbone
 from tests.benchmarks.photographs import make_photograph

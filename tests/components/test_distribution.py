@@ -17,21 +17,20 @@ from components.common.config import StageConfig
 from components.common.documents.bundle import InputSpec, ModelBundle
 from components.common.documents.dataset import DatasetManifest
 from components.common.errors import UserError
+from components.common.keras import tf
 from components.common.models.backbones import BACKBONES
 from components.common.models.bundles import load_bundle_model
 from components.common.process.termination import TERMINATED
 from components.common.run_context import RunContext
-from components.common.training.config import Augment, Optimizer
-from components.common.training.input_pipeline import (
-    KeptExamples,
-    keep_computed,
-    open_examples,
-    prepare_pictures,
-    training_batches,
-)
-from components.common.training.keras import tf
+from components.common.tasks.image.config import Augment
+from components.common.tasks.image.inputs import prepare_pictures
+from components.common.training.config import Optimizer
+from components.common.training.examples import KeptExamples, open_examples
+from components.common.training.input_pipeline import keep_computed, training_batches
+from components.common.training.loop import make_deterministic
+from components.common.training.phases import Phase
 from components.common.training.strategy import open_strategy, read_variables
-from components.common.training.training import Phase, Trainer, make_deterministic
+from components.common.training.trainer import Trainer
 from components.common.workers.worker import TF_CONFIG, Worker, tf_config, this_worker
 from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model
@@ -57,7 +56,7 @@ PRUNING = PruneConfig(
     optimizer={"learning_rate": 1e-3},
 )
 LOGICAL_DEVICES = (
-    "from components.common.training.keras import tf; "
+    "from components.common.keras import tf; "
     "(cpu,) = tf.config.list_physical_devices('CPU'); "
     "tf.config.set_logical_device_configuration("
     "cpu, [tf.config.LogicalDeviceConfiguration()] * 3); "

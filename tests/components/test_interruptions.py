@@ -17,6 +17,7 @@ import pytest
 from components.common.digests import tree_digest
 from components.common.documents.bundle import Epoch
 from components.common.documents.dataset import DatasetManifest
+from components.common.keras import keras
 from components.common.models.backbones import BACKBONES
 from components.common.models.bundles import load_bundle_model
 from components.common.process.events import Events
@@ -24,10 +25,9 @@ from components.common.process.termination import TERMINATED, Terminated
 from components.common.run_context import RunContext
 from components.common.storage import LocalStorage
 from components.common.training.checkpoints import Checkpoints
-from components.common.training.input_pipeline import open_examples
-from components.common.training.keras import keras
+from components.common.training.examples import open_examples
+from components.common.training.loop import make_deterministic
 from components.common.training.resumption import Attempt
-from components.common.training.training import make_deterministic
 from components.finetune import stage as finetune_stage
 from components.finetune.config import FinetuneConfig, Unfreeze
 from components.finetune.fine_tuning import build_model, fine_tune
@@ -188,7 +188,7 @@ class Stages:
 
     def __init__(self, work: Work, stage: str, folder: Path) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        modules = ["checkpoints", "bundles", "input_pipeline", "training"]
+        modules = ["models.bundles", "training.checkpoints", "training.loop"]
         self._context.set_forkserver_preload(
             [
                 *(f"components.common.{module}" for module in modules),

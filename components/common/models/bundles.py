@@ -19,8 +19,8 @@ from components.common.documents.dataset import DatasetManifest, Split
 from components.common.models.classifier import build_classifier
 from components.common.storage import Storage
 from components.common.training.input_pipeline import identified_batches
+from components.common.training.loop import inference
 from components.common.training.strategy import read_variables, write_variables
-from components.common.training.training import inference
 
 WEIGHTS_FILE = "weights.npz"
 PREDICTED_SPLITS: tuple[Split, ...] = ("validation", "test")

@@ -3,9 +3,9 @@
 from typing import Any
 
 from components.common.documents.bundle import Architecture, InputSpec
+from components.common.keras import keras
 from components.common.models.backbones import BACKBONES
-from components.common.training.keras import keras
-from components.common.training.training import HEAD
+from components.common.training.phases import HEAD
 
 
 def build_classifier(

@@ -6,7 +6,7 @@ M. Tan, Q. Le, EfficientNet, 2019; the Lite variants are of TensorFlow's model g
 import dataclasses
 from typing import Any
 
-from components.common.training.keras import keras
+from components.common.keras import keras
 
 
 @dataclasses.dataclass(frozen=True)

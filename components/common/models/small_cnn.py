@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from components.common.training.keras import keras
+from components.common.keras import keras
 
 _BLOCKS = ((32, 1), (64, 2), (128, 2))
 """Filters and stride of each block."""

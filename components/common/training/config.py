@@ -7,9 +7,13 @@ from pydantic import Field
 from components.common.config import Section
 
 Positive = Annotated[float, Field(gt=0)]
+
 NonNegative = Annotated[float, Field(ge=0)]
+
 BatchSize = Annotated[int, Field(ge=1)]
+
 LabelSmoothing = Annotated[float, Field(ge=0, lt=1)]
+
 ClassWeights = Literal["none", "balanced"]
 
 
@@ -23,18 +27,3 @@ class Optimizer(Section):
     """Decoupled, for adamw; as L2 on the kernels otherwise."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Of sgd alone."""
-
-
-class Augment(Section):
-    """Random changes of a training picture; 0 or false leaves one out."""
-
-    flip: bool = False
-    """Left to right. False where a mirror makes another class of a picture, or none: left and
-    right, b and d, digits, writing, signs with arrows."""
-    shift: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
-    """Largest translation, as a share of the width."""
-    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Largest change of scale: 0.2 zooms by factors in [0.8, 1.2]."""
-    brightness: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    saturation: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -12,7 +12,7 @@ from itertools import groupby, pairwise
 from components.common.documents.bundle import Epoch
 from components.common.documents.dataset import DatasetManifest
 from components.common.statistics.exact_tests import share_p_value
-from components.common.words.wording import percent
+from components.common.words.figures import percent
 
 _ALPHA = 0.05
 _ASTRAY = 2.0

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.common.training.keras import keras
+from components.common.keras import keras
 from components.common.training.strategy import read_variables, write_variables
 
 EXAMPLES = 4096

@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
+from components.common.keras import keras, tf
 from components.common.training.config import Optimizer
-from components.common.training.keras import keras, tf
 
 
 class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):

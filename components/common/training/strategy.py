@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.errors import UserError
-from components.common.training.keras import keras, tf
+from components.common.keras import keras, tf
 from components.common.workers.worker import DEVICES, Worker
 
 _HOST = "CPU:0"

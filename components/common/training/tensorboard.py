@@ -15,9 +15,9 @@ from typing import Any
 
 from components.common.data.records import write_record
 from components.common.documents.bundle import Epoch
+from components.common.keras import tf
 from components.common.shell.stage import Task
 from components.common.storage import Storage
-from components.common.training.keras import tf
 
 _WARM_UP_STEPS = 5  # They trace, and fill caches: a profile of them tells little.
 

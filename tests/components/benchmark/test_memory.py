@@ -13,7 +13,7 @@ def test_a_bigger_model_takes_as_much_more_as_its_weights(
     candidates: dict[str, Path], tmp_path: Path
 ) -> None:
     from components.common.documents.bundle import InputSpec
-    from components.common.training.keras import keras
+    from components.common.keras import keras
     from components.quantize.conversion import convert_model
 
     image = keras.Input((16, 16, 1))

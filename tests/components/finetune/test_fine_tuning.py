@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from components.common.documents.bundle import Epoch
+from components.common.keras import keras
 from components.common.models.backbones import BACKBONES
 from components.common.process.events import Events
-from components.common.training.config import Augment
-from components.common.training.input_pipeline import MEMORY_BYTES, open_examples, prepare_pictures
-from components.common.training.keras import keras
-from components.common.training.training import Clock, Data, make_deterministic, run_phase
+from components.common.tasks.image.config import Augment
+from components.common.tasks.image.inputs import prepare_pictures
+from components.common.training.clock import Clock
+from components.common.training.examples import MEMORY_BYTES, open_examples
+from components.common.training.loop import make_deterministic, run_phase
+from components.common.training.phases import Data
 from components.finetune import fine_tuning
 from components.finetune.config import FinetuneConfig, Unfreeze
 from components.finetune.fine_tuning import (

@@ -15,7 +15,7 @@ from components.common.documents.record import TaskResult
 from components.common.models.bundles import load_bundle_model
 from components.common.run_context import RunContext
 from components.common.tasks.image.pictures import decode_picture
-from components.common.training.training import best_epoch
+from components.common.training.best_epoch import best_epoch
 from components.finetune import stage
 from components.finetune.config import FinetuneConfig
 from components.finetune.weights import identify_weights
@@ -138,8 +138,9 @@ def test_mixed_precision_is_left_out_of_the_saved_model(dataset, tmp_path):
     from components.common.documents.dataset import DatasetManifest
     from components.common.models.backbones import BACKBONES
     from components.common.process.events import Events
-    from components.common.training.input_pipeline import open_examples, prepare_pictures
-    from components.common.training.training import inference, make_deterministic
+    from components.common.tasks.image.inputs import prepare_pictures
+    from components.common.training.examples import open_examples
+    from components.common.training.loop import inference, make_deterministic
     from components.finetune.fine_tuning import build_model, fine_tune, in_float32
 
     context, folder = dataset

@@ -12,10 +12,10 @@ from components.common.digests import tree_digest
 from components.common.documents.bundle import ModelBundle
 from components.common.documents.dataset import DatasetManifest
 from components.common.errors import UserError
+from components.common.keras import keras
 from components.common.models.bundles import load_bundle_model
 from components.common.run_context import RunContext
-from components.common.training.keras import keras
-from components.common.training.training import best_epoch
+from components.common.training.best_epoch import best_epoch
 from components.finetune import stage as finetune_stage
 from components.finetune.config import FinetuneConfig
 from components.prune import stage

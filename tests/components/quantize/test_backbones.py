@@ -8,9 +8,9 @@ import pytest
 
 from components.common.documents.bundle import BackboneName
 from components.common.documents.dataset import ImageSpec
+from components.common.keras import keras
 from components.common.lite.litert import Classifier
 from components.common.models.backbones import BACKBONES
-from components.common.training.keras import keras
 from components.finetune.config import BACKBONE_LIMITS
 from components.quantize.calibration import span_range
 from components.quantize.conversion import convert_model

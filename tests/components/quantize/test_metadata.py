@@ -14,8 +14,8 @@ from PIL import Image
 
 from components.common.documents.bundle import InputSpec
 from components.common.documents.dataset import ImageSpec
+from components.common.keras import keras
 from components.common.lite.litert import Classifier
-from components.common.training.keras import keras
 from components.preprocess.pictures import PictureSpec, prepare_picture
 from components.quantize.calibration import span_range
 from components.quantize.conversion import convert_model

@@ -14,11 +14,11 @@ from components.common.data.predictions import read_bundle_predictions
 from components.common.digests import file_digest
 from components.common.documents.candidate import Candidate
 from components.common.documents.record import Record
+from components.common.keras import keras, tf
 from components.common.lite.litert import Classifier
 from components.common.models.backbones import BACKBONES, Backbone
 from components.common.models.bundles import save_weights
 from components.common.models.classifier import build_classifier
-from components.common.training.keras import keras, tf
 from components.quantize import stage
 from components.quantize.config import QuantizeConfig
 from tests.bundles import ARCHITECTURE, read_split

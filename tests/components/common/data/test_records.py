@@ -13,7 +13,7 @@ from components.common.data.records import (
     read_records,
     write_record,
 )
-from components.common.training.keras import tf
+from components.common.keras import tf
 from tests.synthetic import write_records
 
 EXAMPLE = Example("ab12", b"\x00picture\xff", 7, "dämmerig")

@@ -1,7 +1,9 @@
 """Every JSON document: what was changed is never believed, and never a traceback."""
 
 import hashlib
+import importlib
 import json
+import pkgutil
 import random
 import types
 import typing
@@ -12,6 +14,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel
 
+import components.common.documents
 import components.preprocess.ledger
 import pipeline.kubeflow.ci
 import pipeline.runs.folders
@@ -23,11 +26,10 @@ from components.common.errors import DamagedError
 from components.common.storage import SMALL_BYTES
 
 MUTATIONS = 1000
-OURS = (
-    components.preprocess.ledger,
-    pipeline.kubeflow.ci,
-    pipeline.runs.folders,
-)  # They declare some more.
+for module in pkgutil.iter_modules(components.common.documents.__path__):
+    importlib.import_module(f"components.common.documents.{module.name}")
+# They declare some more.
+OURS = (components.preprocess.ledger, pipeline.kubeflow.ci, pipeline.runs.folders)
 
 
 def subclasses(kind: type) -> Iterator[type]:

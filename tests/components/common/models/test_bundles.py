@@ -14,6 +14,7 @@ import pytest
 from components.common.data.arrays import read_arrays, write_arrays
 from components.common.documents.bundle import Architecture, BackboneName, InputSpec, ModelBundle
 from components.common.errors import DamagedError
+from components.common.keras import keras
 from components.common.models.bundles import (
     WEIGHTS_FILE,
     frozen_layers,
@@ -21,7 +22,6 @@ from components.common.models.bundles import (
     save_weights,
 )
 from components.common.models.classifier import build_classifier
-from components.common.training.keras import keras
 from tests.synthetic import LINEAGE
 
 SPEC = InputSpec(height=16, width=16, channels=3, offset=(0.0,) * 3, scale=(1.0,) * 3)

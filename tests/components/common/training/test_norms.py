@@ -9,24 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.common.keras import keras, tf
 from components.common.process.events import Events
 from components.common.process.termination import Terminated
 from components.common.storage import LocalStorage
 from components.common.training.checkpoints import Checkpoints
+from components.common.training.clock import Clock
 from components.common.training.config import Optimizer
-from components.common.training.input_pipeline import KeptExamples
-from components.common.training.keras import keras, tf
+from components.common.training.examples import KeptExamples
+from components.common.training.loop import make_deterministic, run_phase
 from components.common.training.norms import MeasuredNorms
+from components.common.training.phases import HEAD, Data, Phase
 from components.common.training.resumption import Attempt
 from components.common.training.strategy import read_variables
-from components.common.training.training import (
-    HEAD,
-    Clock,
-    Data,
-    Phase,
-    make_deterministic,
-    run_phase,
-)
 from tests.components.test_interruptions import Deadline
 
 PHASE = Phase(
@@ -158,7 +153,7 @@ def print_statistics() -> None:
 @pytest.mark.slow
 def test_two_devices_measure_as_one_does():
     program = (
-        "from components.common.training.keras import tf; "
+        "from components.common.keras import tf; "
         "device = tf.config.LogicalDeviceConfiguration(); "
         "cpus = tf.config.list_physical_devices('CPU'); "
         "tf.config.set_logical_device_configuration(cpus[0], [device, device]); "

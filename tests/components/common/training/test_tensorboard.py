@@ -3,7 +3,7 @@
 import pytest
 
 from components.common.documents.bundle import Epoch
-from components.common.training.keras import tf
+from components.common.keras import tf
 from components.common.training.tensorboard import TensorBoard
 
 

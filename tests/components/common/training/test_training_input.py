@@ -13,20 +13,17 @@ from components.common.documents.bundle import InputSpec
 from components.common.documents.dataset import DatasetManifest, ImageSpec
 from components.common.errors import UserError
 from components.common.storage import LocalStorage, open_storage
+from components.common.tasks.image.config import Augment
+from components.common.tasks.image.inputs import decode_image, prepare_pictures
 from components.common.tasks.image.pictures import decode_picture
-from components.common.training import input_pipeline
-from components.common.training.config import Augment
+from components.common.training import shard_files
+from components.common.training.examples import KeptExamples, StreamedExamples, open_examples
 from components.common.training.input_pipeline import (
-    KeptExamples,
-    StreamedExamples,
-    decode_image,
     evaluation_batches,
     identified_batches,
-    open_examples,
-    prepare_pictures,
     training_batches,
 )
-from components.common.training.training import make_deterministic
+from components.common.training.loop import make_deterministic
 from tests.synthetic import run_context, write_dataset
 
 SPEC = InputSpec(height=16, width=16, channels=1, offset=(127.5,), scale=(1 / 127.5,))
@@ -199,7 +196,7 @@ def test_streamed_shards_elsewhere_give_the_same_batches_within_the_bound(tmp_pa
     manifest = write_dataset(context, tmp_path / "manifest", examples=examples, shards=100)
     local, remote = context.data(), RemoteStorage(context.data_root)
     size = max(shard.size_bytes for shard in manifest.splits["train"].shards)
-    monkeypatch.setattr(input_pipeline, "STAGED_BYTES", 60 * size)
+    monkeypatch.setattr(shard_files, "STAGED_BYTES", 60 * size)
 
     def rows(storage):
         found = open_examples(

@@ -8,24 +8,19 @@ import pytest
 
 from components.common.documents.bundle import Epoch
 from components.common.errors import UserError
+from components.common.keras import keras, tf
 from components.common.process.events import Events
+from components.common.training.best_epoch import best_epoch
+from components.common.training.clock import Clock
 from components.common.training.config import Optimizer
-from components.common.training.input_pipeline import KeptExamples, training_batches
-from components.common.training.keras import keras, tf
+from components.common.training.examples import KeptExamples
+from components.common.training.input_pipeline import training_batches
+from components.common.training.loop import class_weights, make_deterministic, run_phase
 from components.common.training.optimizers import WarmUpAndDecay, build_optimizer
+from components.common.training.phases import HEAD, Data, Phase
+from components.common.training.precision import precision_for
 from components.common.training.strategy import read_variables
-from components.common.training.training import (
-    HEAD,
-    Clock,
-    Data,
-    Phase,
-    Trainer,
-    best_epoch,
-    class_weights,
-    make_deterministic,
-    precision_for,
-    run_phase,
-)
+from components.common.training.trainer import Trainer
 
 PHASE = Phase(
     name="head",

@@ -6,8 +6,8 @@ run that resumes at a step changes that step's pictures as the first run did.
 
 from typing import Any
 
-from components.common.training.config import Augment
-from components.common.training.keras import tf
+from components.common.keras import tf
+from components.common.tasks.image.config import Augment
 
 _GRAY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma of red, green, blue.
 

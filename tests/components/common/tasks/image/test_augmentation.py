@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from components.common.training.augmentation import augment_pictures
-from components.common.training.config import Augment
-from components.common.training.keras import tf
+from components.common.keras import tf
+from components.common.tasks.image.augmentation import augment_pictures
+from components.common.tasks.image.config import Augment
 from tests.synthetic import draw_picture
 
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from components.common.documents.dataset import ImageSpec
-
 
 def points(share: float) -> str:
     """Returns a difference of shares in percentage points: 0.0123 as `1.23 points`."""
@@ -41,12 +39,3 @@ def shown(names: Sequence[str], most: int = 5) -> str:
     """Returns `a, b and 7 more` of many names, all of few."""
     further = len(names) - most
     return listing([*names[:most], *([f"{further} more"] if further > 0 else [])])
-
-
-def fit_in_words(image: ImageSpec) -> str:
-    """Returns how a picture that is not square becomes one: `stretched to a square`."""
-    return {
-        "crop": "cut to the square in the middle",
-        "pad": f"padded to a square with {image.background}",
-        "stretch": "stretched to a square",
-    }[image.fit]

@@ -1,0 +1,53 @@
+"""Pictures as a model's inputs: decoded as TensorFlow does it, then shifted and scaled."""
+
+from collections.abc import Callable
+from typing import Any
+
+from components.common.documents.bundle import InputSpec
+from components.common.documents.dataset import ImageSpec
+from components.common.keras import tf
+from components.common.tasks.image.augmentation import augment_pictures, changes_pictures
+from components.common.tasks.image.config import Augment
+
+Prepare = Callable[..., Any]
+"""Makes examples into model inputs, given a seed (int64 [2]), their places in the batch
+(int32 [b]) and the batch's size; without the latter two, they are the batch."""
+
+
+def prepare_pictures(spec: InputSpec, augment: Augment | None = None) -> Prepare:
+    """Returns the function that makes uint8 pictures into the model's float32 input."""
+    offset, scale = tf.constant(spec.offset), tf.constant(spec.scale)
+
+    def prepare(pictures: Any, seed: Any, places: Any = None, size: Any = None) -> Any:
+        pictures = tf.cast(pictures, tf.float32)
+        if augment is not None and changes_pictures(augment):
+            pictures = augment_pictures(pictures, seed, augment, places=places, size=size)
+        return (pictures - offset) * scale
+
+    return prepare
+
+
+def decode_image(data: Any, image: ImageSpec) -> Any:
+    """Decodes one encoded picture exactly as Pillow does: uint8 [height, width, channels]."""
+    if image.encoding == "jpeg":
+        # The default method differs from libjpeg's, and so from a device's, by up to 15.
+        decoded = tf.io.decode_jpeg(data, channels=image.channels, dct_method="INTEGER_ACCURATE")
+    else:
+        decoded = tf.io.decode_png(data, channels=image.channels)
+    return tf.ensure_shape(decoded, [image.height, image.width, image.channels])
+
+
+def parse_and_decode(records: Any, image: ImageSpec) -> dict[str, Any]:
+    """Parses a batch of serialized examples: image uint8 [b, h, w, c], label, id."""
+    features = {
+        "image": tf.io.FixedLenFeature([], tf.string),
+        "label": tf.io.FixedLenFeature([], tf.int64),
+        "id": tf.io.FixedLenFeature([], tf.string),
+    }
+    parsed = tf.io.parse_example(records, features)
+    pictures = tf.map_fn(
+        lambda data: decode_image(data, image),
+        parsed["image"],
+        fn_output_signature=tf.TensorSpec([image.height, image.width, image.channels], tf.uint8),
+    )
+    return {**parsed, "image": pictures}

@@ -1,0 +1,47 @@
+"""What a phase of training is: how it learns, and what from."""
+
+import dataclasses
+from typing import Literal
+
+from components.common.tasks.image.inputs import Prepare
+from components.common.training.config import Optimizer
+from components.common.training.examples import Examples
+
+HEAD = "head"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Phase:
+    """What one phase of training is told.
+
+    Attributes:
+      first_epoch: the number of its first epoch, counted from 1 through all phases.
+      class_weights: how much an example of each class counts.
+      eligible_from: the first epoch that may be the best one.
+    """
+
+    name: Literal["head", "fine_tune", "prune"]
+    epochs: int
+    first_epoch: int
+    optimizer: Optimizer
+    batch_size: int
+    class_weights: tuple[float, ...]
+    seed: int
+    label_smoothing: float = 0.0
+    patience: int | None = None
+    eligible_from: int = 1
+
+    @property
+    def epoch_numbers(self) -> range:
+        return range(self.first_epoch, self.first_epoch + self.epochs)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data:
+    """What a phase learns from and is judged by."""
+
+    train: Examples
+    validation: Examples
+    prepare_train: Prepare
+    prepare: Prepare
+    """Without augmentation."""
