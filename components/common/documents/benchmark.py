@@ -4,8 +4,6 @@ from typing import ClassVar
 
 from components.common.documents.base import Document, Lineage, Part
 
-# --- benchmark ----------------------------------------------------------------------
-
 
 class Latency(Part):
     """Of one inference of one example, in milliseconds."""

@@ -11,9 +11,6 @@ BackboneName = Literal[
 ]
 
 
-# --- model bundle -------------------------------------------------------------------
-
-
 class InputSpec(Part):
     """What the Keras model expects: `(pixel - offset) * scale`, pixel in [0, 255]."""
 

@@ -10,9 +10,6 @@ Scheme = Literal["float32", "float16", "dynamic_range", "int8"]
 Source = Literal["dense", "pruned"]
 
 
-# --- candidate ----------------------------------------------------------------------
-
-
 class TensorSpec(Part):
     """An input or output of a TFLite model; `real = scale * (quantized - zero_point)`."""
 

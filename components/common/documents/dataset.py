@@ -12,9 +12,6 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Fit = Literal["crop", "pad", "stretch"]
 
 
-# --- dataset manifest ---------------------------------------------------------------
-
-
 class ImageSpec(Part):
     """How pictures lie in the examples."""
 

@@ -5,8 +5,6 @@ from typing import ClassVar
 
 from components.common.documents.base import Document, Lineage, Part, Share
 
-# --- evaluation ---------------------------------------------------------------------
-
 
 class Estimate(Part):
     """A metric with its 95 % confidence interval."""

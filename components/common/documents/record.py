@@ -5,8 +5,6 @@ from typing import Any, ClassVar, Literal
 
 from components.common.documents.base import Document, Moment
 
-# --- records ------------------------------------------------------------------------
-
 
 class Record(Document):
     """How a stage's output came to be; stands beside it in the store."""

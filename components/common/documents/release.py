@@ -10,8 +10,6 @@ from components.common.documents.decision import Verdict
 from components.common.documents.evaluation import Estimate
 from components.common.documents.record import Record
 
-# --- release ------------------------------------------------------------------------
-
 
 class Release(Document):
     """A version in the registry: immutable, named by the digest of this document."""

@@ -4,8 +4,6 @@ from typing import ClassVar, Literal
 
 from components.common.documents.base import Document, Part
 
-# --- validation ---------------------------------------------------------------------
-
 
 class Finding(Part):
     """Something that validate noticed."""
