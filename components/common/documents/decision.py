@@ -4,7 +4,6 @@ from typing import ClassVar, Literal
 
 from components.common.documents.base import Document, Lineage, Part
 
-
 Verdict = Literal["blessed", "already_blessed", "not_blessed"]
 
 
