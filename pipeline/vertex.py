@@ -7,8 +7,8 @@ from components.common.errors import UserError
 from components.common.run_context import RunContext
 from pipeline.dag.compile import compile_dag
 from pipeline.kubeflow.cluster_run import ClusterRun
+from pipeline.recipe import Recipe
 from pipeline.recipe.parameters import run_parameters
-from pipeline.recipe.recipe import Recipe
 from pipeline.runs.leftovers import scratch_folder
 from pipeline.target.target import VertexTarget
 

@@ -13,7 +13,7 @@ import typer
 from components.common.errors import UserError
 from pipeline.cli.main import app
 from pipeline.declarations.yaml_files import parse_yaml, write_yaml
-from pipeline.recipe.recipe import SHIPPED, load_recipe
+from pipeline.recipe import SHIPPED, load_recipe
 from pipeline.schedules.schedules import load_schedules
 from pipeline.target.target import KubeflowTarget, load_target
 from tests.pipeline.conftest import make_target

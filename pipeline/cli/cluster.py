@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pipeline.kubeflow.cluster import Cluster
     from pipeline.kubeflow.cluster_run import ClusterRun
     from pipeline.kubeflow.pods import RunPods
-    from pipeline.recipe.recipe import Recipe
+    from pipeline.recipe import Recipe
     from pipeline.target.target import KubeflowTarget, Target
 
 cluster_app = typer.Typer()
@@ -231,7 +231,7 @@ def target_schema() -> None:
 
 def _prepare(name: str, overrides: list[str], tiny: bool, target: str) -> tuple["Recipe", "Target"]:
     """Loads a recipe and a target, and refuses what can't go together."""
-    from pipeline.recipe.recipe import load_recipe
+    from pipeline.recipe import load_recipe
     from pipeline.recipe.sufficiency import check_sufficiency
     from pipeline.target.target import load_target
 
@@ -344,7 +344,7 @@ def _ci_locally(name: str, overrides: list[str], tiny: bool, data_root: str) -> 
     from pipeline.kubeflow.ci import summarize
     from pipeline.kubeflow.run_end import RunEnd
     from pipeline.local.driver import run_locally
-    from pipeline.recipe.recipe import load_recipe
+    from pipeline.recipe import load_recipe
     from pipeline.recipe.sufficiency import check_sufficiency
     from pipeline.runs.folders import find_run, local_folder
 

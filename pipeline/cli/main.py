@@ -124,7 +124,7 @@ def run(
 ) -> None:
     """Run a recipe's whole pipeline on this machine, from pictures to a blessed model."""
     from pipeline.local.driver import run_locally
-    from pipeline.recipe.recipe import load_recipe
+    from pipeline.recipe import load_recipe
     from pipeline.recipe.sufficiency import check_sufficiency
 
     loaded = load_recipe(recipe, overrides, tiny=tiny)
@@ -160,7 +160,7 @@ def doctor(
     """Check what a run of a recipe will need: the data first, in seconds."""
     from pipeline.doctor.doctor import examine
     from pipeline.doctor.view import show_findings
-    from pipeline.recipe.recipe import load_recipe
+    from pipeline.recipe import load_recipe
     from pipeline.target.target import load_target
 
     loaded_target = load_target(target) if target is not None else None
@@ -183,7 +183,7 @@ def recipe_show(
     tiny: TinyOption = False,
 ) -> None:
     """Print the whole recipe, defaults included, as YAML; a comment says what each value means."""
-    from pipeline.recipe.recipe import load_recipe
+    from pipeline.recipe import load_recipe
     from pipeline.recipe.text import write_commented
 
     loaded = load_recipe(recipe, overrides, tiny=tiny, locations="open")
@@ -197,7 +197,7 @@ def recipe_validate(
     tiny: TinyOption = False,
 ) -> None:
     """Check a recipe, and whether its data can prove its budgets, without running it."""
-    from pipeline.recipe.recipe import check_locations, load_recipe
+    from pipeline.recipe import check_locations, load_recipe
     from pipeline.recipe.sufficiency import check_sufficiency, enough_records
 
     loaded = load_recipe(recipe, overrides, tiny=tiny, locations="open")
@@ -230,7 +230,7 @@ def recipe_new(
 @recipe_app.command("schema")
 def recipe_schema() -> None:
     """Print the JSON Schema of recipe files, for an editor to check them by."""
-    from pipeline.recipe.recipe import recipe_schema as schema
+    from pipeline.recipe import recipe_schema as schema
 
     say(json.dumps(schema(), indent=2))
 

@@ -9,7 +9,7 @@ DEFAULT_DATA_ROOT = "litesmith-data"
 SHIPPED_NAMES = ", ".join(
     sorted(file.stem for file in Path(__file__).parents[1].glob("recipe/recipes/*.yaml"))
 )
-"""Without importing pipeline.recipe.recipe, so that help and completion answer at once."""
+"""Without importing pipeline.recipe, so that help and completion answer at once."""
 
 RecipeArgument = Annotated[
     str,

@@ -24,7 +24,7 @@ from components.common.storage import open_storage
 from components.common.workers.jobset import GROUP, PLURAL, VERSION
 from pipeline.doctor.rehearsals import Finding, survey_data, try_model
 from pipeline.kubeflow.container_registry import image_exists
-from pipeline.recipe.recipe import LOCATIONS, WORDS_FOR_WEIGHTS, Recipe
+from pipeline.recipe import LOCATIONS, WORDS_FOR_WEIGHTS, Recipe
 from pipeline.recipe.sufficiency import check_sufficiency
 from pipeline.target.target import (
     TRAINING_STAGES,

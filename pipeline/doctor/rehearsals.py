@@ -24,7 +24,7 @@ from pipeline.doctor.trial_recipe import (
     trial_context,
     trial_recipe,
 )
-from pipeline.recipe.recipe import Recipe
+from pipeline.recipe import Recipe
 from pipeline.runs.leftovers import scratch_folder
 
 _TIMEOUT_S = 900

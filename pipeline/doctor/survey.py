@@ -13,7 +13,7 @@ from kfp import dsl
 from components.preprocess.component import survey
 from components.validate.component import validate
 from pipeline.doctor.trial_recipe import DATASET, RECIPE_FILE, VALIDATION, trial_context
-from pipeline.recipe.recipe import Recipe
+from pipeline.recipe import Recipe
 
 _OF_SHARDS = dict.fromkeys(("duplicates_across_splits", "parted_groups", "pixel_shift"), "ignore")
 """What only the examples show that decoding leaves."""

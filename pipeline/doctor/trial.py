@@ -18,7 +18,7 @@ from components.finetune.component import finetune
 from components.preprocess.component import preprocess
 from components.prune.component import prune
 from pipeline.doctor.trial_recipe import PICTURES_FILE, RECIPE_FILE, trial_context
-from pipeline.recipe.recipe import Recipe
+from pipeline.recipe import Recipe
 
 _PICTURES = {"train": 8, "validation": 4, "test": 4}
 """Of each of two classes."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from components.common.run_context import RunContext
-from pipeline.recipe.recipe import Recipe
+from pipeline.recipe import Recipe
 
 RECIPE_FILE = "recipe.json"
 PICTURES_FILE = "pictures.csv"

@@ -26,8 +26,8 @@ from pipeline.kubeflow.cluster_run import ClusterRun, ForeignRunError, parse_run
 from pipeline.kubeflow.connection import Api, ConflictError, MissingError, UnansweredError
 from pipeline.kubeflow.run_end import CANCELLED
 from pipeline.kubeflow.run_watch import RunWatch
+from pipeline.recipe import Recipe
 from pipeline.recipe.parameters import run_parameters
-from pipeline.recipe.recipe import Recipe
 from pipeline.runs.leftovers import scratch_folder
 from pipeline.target.target import KubeflowTarget
 

@@ -28,7 +28,7 @@ from components.common.errors import UserError
 from components.common.runs.outcomes import results_so_far
 from components.common.shell.stage import DRIVER_PID, EVENTS_DIRECTORY
 from components.common.storage import StorageError
-from pipeline.recipe.recipe import Recipe
+from pipeline.recipe import Recipe
 from pipeline.runs.folders import RunFolder, create_run, data_root_in_use, local_folder
 from pipeline.runs.leftovers import remove_leftovers, scratch_folder
 from pipeline.target.target import task_of

@@ -1,1 +1,31 @@
-"""What is computed: the recipe, the shipped ones, and a run's parameters made of one."""
+"""Recipe: what is computed.
+
+A recipe is one YAML file whose sections are the stages' own configurations. It bears identity:
+where it runs is the target's. `recipe` is the value and its checks, `loading` the way from a
+file and `--set` to it, `schema` and `text` what users read of it, `sufficiency` the look whether
+its data can prove its budgets, `parameters` what of it a run on a cluster is given. The shipped
+recipes lie in `recipes/`.
+"""
+
+from pipeline.recipe.loading import (
+    LOCATIONS,
+    SHIPPED,
+    WORDS_FOR_WEIGHTS,
+    check_locations,
+    load_recipe,
+    shipped_recipes,
+)
+from pipeline.recipe.recipe import NAME_PATTERN, Recipe
+from pipeline.recipe.schema import recipe_schema
+
+__all__ = [
+    "LOCATIONS",
+    "NAME_PATTERN",
+    "SHIPPED",
+    "WORDS_FOR_WEIGHTS",
+    "Recipe",
+    "check_locations",
+    "load_recipe",
+    "recipe_schema",
+    "shipped_recipes",
+]

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from components.common.errors import UserError
-from pipeline.recipe.recipe import NAME_PATTERN, SHIPPED, load_recipe, shipped_recipes
+from pipeline.recipe.loading import SHIPPED, load_recipe, shipped_recipes
+from pipeline.recipe.recipe import NAME_PATTERN
 
 
 def copy_recipe(name: str, *, source: str, folder: Path) -> Path:

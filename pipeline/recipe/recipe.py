@@ -1,19 +1,17 @@
-"""Recipe: what is computed, typed and validated, from one YAML file.
+"""Recipe: what is computed, typed and validated.
 
 A recipe's sections are the stages' own configurations, so that each value is described
 and checked in one place. This module adds what no single stage can check: combinations.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.benchmark.config import BenchmarkConfig
 from components.common.config import Section, StageConfig
-from components.common.errors import UserError
 from components.common.statistics.exact_tests import required_gains, required_hits
 from components.common.statistics.noninferiority import required_examples
 from components.evaluate.config import EvaluateConfig
@@ -26,21 +24,9 @@ from components.publish.config import PublishConfig
 from components.quantize.config import QuantizeConfig
 from components.report.config import DrawnBudgets, ReportConfig
 from components.validate.config import ValidateConfig
-from pipeline.declarations.placeholders import refuse_placeholders
-from pipeline.declarations.refusals import explain_problems, section_classes
-from pipeline.declarations.yaml_files import parse_yaml, read_yaml, write_yaml
+from pipeline.declarations.yaml_files import parse_yaml, write_yaml
 
-SHIPPED = Path(__file__).with_name("recipes")
-LOCATIONS = (("data", "folder"), ("data", "list"), ("train", "weights"))
-"""The keys that hold a path or an address."""
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,62}"
-SOURCES = ("folder", "list", "sample")
-"""The keys of `data` of which a recipe gives one."""
-WORDS_FOR_WEIGHTS = ("imagenet", "none")
-"""Values of train.weights that are no location."""
-Locations = Literal["here", "elsewhere", "open"]
-"""What is asked of a recipe's locations: that they are on this machine; that they are given,
-for a run elsewhere may find them there alone; or nothing, to look at the recipe."""
 
 
 class Recipe(Section):
@@ -192,208 +178,3 @@ class Recipe(Section):
             if isinstance(section, StageConfig)
         }
         return self.model_dump(mode="json", by_alias=True, exclude=filled_in)
-
-
-def load_recipe(
-    name_or_path: str,
-    overrides: Sequence[str] = (),
-    *,
-    tiny: bool = False,
-    locations: Locations = "here",
-) -> Recipe:
-    """Reads and validates a recipe.
-
-    Args:
-      name_or_path: the name of a shipped recipe, or a file.
-      overrides: `section.key=value`, the value in YAML.
-      tiny: take the recipe's own small variant, its `tiny` section of overrides.
-      locations: what is asked of them, see Locations.
-
-    Returns:
-      The recipe, with absolute locations: a path in a recipe is relative to its file, one
-      in an override to the working folder.
-
-    Raises:
-      UserError: the file is missing or no YAML, or a key or value is refused; names each
-        key path, the value, and what is allowed.
-    """
-    path = recipe_path(name_or_path)
-    values = _read_yaml(path)
-    variant = values.pop("tiny", None)
-    if tiny:
-        if not isinstance(variant, dict):
-            raise UserError(f"{path}: the recipe has no tiny variant (a `tiny:` mapping)")
-        values = _overlay(values, variant)
-    values = _locate(values, path.parent)
-    changes = [_locate(_parse_override(override), Path.cwd()) for override in overrides]
-    _refuse_two_sources(changes)
-    for change in changes:
-        values = _overlay(values, change)
-    source = " ".join([name_or_path, *(f"--set {override}" for override in overrides)])
-    refuse_placeholders(values, source=source)
-    _refuse_filled_in(values, source)
-    recipe = _validate(values, source)
-    if locations != "open" and not recipe.data.has_source():
-        raise UserError(
-            f"{source}: the recipe leaves open where the pictures are: give exactly one of folder, "
-            "list, sample, such as --set data.folder=PATH, which has one sub-folder per class"
-        )
-    if locations == "here":
-        check_locations(recipe)
-    return recipe
-
-
-def shipped_recipes() -> tuple[str, ...]:
-    return tuple(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
-
-
-def recipe_path(name_or_path: str) -> Path:
-    """Finds a recipe file by a shipped recipe's name or by path."""
-    shipped = SHIPPED / f"{name_or_path}.yaml"
-    path = Path(name_or_path).expanduser()
-    if shipped.is_file() and not path.is_file():
-        return shipped
-    if path.is_dir():
-        raise UserError(
-            f"{name_or_path}: is a folder, not a recipe; to train on its pictures: "
-            f"litesmith run folder --set data.folder={name_or_path}"
-        )
-    if not path.is_file():
-        raise UserError(
-            f"{name_or_path}: there is no such recipe file, and no shipped recipe of that name "
-            f"(shipped: {', '.join(shipped_recipes())})"
-        )
-    return path
-
-
-def recipe_schema() -> dict[str, Any]:
-    """Returns the JSON Schema of a recipe file, the `tiny` section included."""
-    schema = Recipe.model_json_schema(by_alias=True)
-    for section, key in _filled_in():
-        stated = schema["properties"][section]["$ref"].rpartition("/")[2]
-        del schema["$defs"][stated]["properties"][key]
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["properties"]["tiny"] = {
-        "type": "object",
-        "description": "Overrides for `--tiny`: the same sections, in part.",
-    }
-    return schema
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    values = read_yaml(path)
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: expected a mapping of sections, such as `data:` and `train:`")
-    return values
-
-
-def _parse_override(override: str) -> dict[str, Any]:
-    key, separator, text = override.partition("=")
-    if not separator or not all(key.split(".")):
-        raise UserError(f"--set {override}: expected section.key=value, such as train.epochs=3")
-    try:
-        value = parse_yaml(text)
-    except ValueError as error:
-        raise UserError(f"--set {override}: can't be read as YAML: {error}") from error
-    for part in reversed(key.split(".")):
-        value = {part: value}
-    return value  # type: ignore[no-any-return]
-
-
-def _refuse_two_sources(changes: Iterable[Mapping[str, Any]]) -> None:
-    """Refuses overrides of which one would take the place of another without a word."""
-    merged: dict[str, Any] = {}
-    for change in changes:
-        merged = _merge(merged, change)
-    data = merged.get("data")
-    given = data if isinstance(data, dict) else {}
-    stated = [f"--set data.{name}={given[name]}" for name in SOURCES if given.get(name) is not None]
-    if len(stated) > 1:
-        raise UserError(
-            f"{' and '.join(stated)}: give one of them, for a run has one source of pictures"
-        )
-
-
-def _overlay(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Merges changes; a data source among them takes the place of the one before."""
-    data = changes.get("data")
-    if isinstance(data, dict) and any(data.get(source) is not None for source in SOURCES):
-        before = values.get("data")
-        if isinstance(before, dict):
-            kept = {key: value for key, value in before.items() if key not in SOURCES}
-            values = {**values, "data": kept}
-    return _merge(values, changes)
-
-
-def _merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns values with changes laid over them, mapping by mapping."""
-    merged = dict(values)
-    for key, change in changes.items():
-        present = merged.get(key)
-        if isinstance(present, dict) and isinstance(change, dict):
-            merged[key] = _merge(present, change)
-        else:
-            merged[key] = change
-    return merged
-
-
-def _locate(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Returns values with local locations made absolute, relative ones below a folder."""
-    located = dict(values)
-    for section, key in LOCATIONS:
-        inner = located.get(section)
-        if not isinstance(inner, dict):
-            continue
-        location = inner.get(key)
-        if isinstance(location, str) and _is_path(location):
-            absolute = (folder / Path(location).expanduser()).resolve()
-            located[section] = {**inner, key: str(absolute)}
-    return located
-
-
-def _is_path(location: str) -> bool:
-    return location not in ("", *WORDS_FOR_WEIGHTS) and "://" not in location
-
-
-def check_locations(recipe: Recipe) -> None:
-    """Refuses a recipe whose paths lead nowhere on this machine.
-
-    Raises:
-      UserError: names the key and the path.
-    """
-    for section, key in LOCATIONS:
-        location = getattr(getattr(recipe, section), key)
-        if location is None or (location and not _is_path(location)):
-            continue
-        kind, there = ("folder", Path.is_dir) if key == "folder" else ("file", Path.is_file)
-        if not location or not there(Path(location)):
-            raise UserError(
-                f"{section}.{key}: there is no {kind} {location!r}; give its path, in the "
-                f"recipe or by --set {section}.{key}=PATH"
-            )
-
-
-def _filled_in() -> Iterator[tuple[str, str]]:
-    """Yields section and key of each value that is no user's to state."""
-    for name, field in Recipe.model_fields.items():
-        for section in section_classes(field.annotation):
-            if issubclass(section, StageConfig):
-                yield from ((field.alias or name, key) for key in sorted(section.filled_in))
-
-
-def _refuse_filled_in(values: Mapping[str, Any], source: str) -> None:
-    for section, key in _filled_in():
-        stated = values.get(section)
-        if isinstance(stated, dict) and key in stated:
-            raise UserError(
-                f"{source}: the recipe is refused\n"
-                f"  {section}.{key}: is filled in from the rest of the recipe; remove it"
-            )
-
-
-def _validate(values: Mapping[str, Any], source: str) -> Recipe:
-    try:
-        return Recipe.model_validate_json(json.dumps(values))
-    except ValidationError as error:
-        lines = explain_problems(error, Recipe)
-        raise UserError(f"{source}: the recipe is refused\n{lines}") from error

@@ -29,8 +29,8 @@ from components.common.run_context import RunContext
 from components.common.storage import open_regular_file, read_whole_file
 from components.common.storage.locks import LockedError, hold_lock
 from pipeline.declarations.placeholders import refuse_placeholders
+from pipeline.recipe import Recipe
 from pipeline.recipe.parameters import run_parameters
-from pipeline.recipe.recipe import Recipe
 from pipeline.target.target import StageName, task_of
 
 D = TypeVar("D", bound=Document)

@@ -15,8 +15,8 @@ from components.common.errors import UserError
 from pipeline.dag.compile import WORKFLOW_ID, CompiledDag, compile_dag
 from pipeline.declarations.refusals import explain_problems
 from pipeline.declarations.yaml_files import read_yaml
+from pipeline.recipe import Recipe, load_recipe
 from pipeline.recipe.parameters import run_parameters
-from pipeline.recipe.recipe import Recipe, load_recipe
 from pipeline.schedules.cron import Cron, check_recurs, occurrences, parse_cron, to_utc
 from pipeline.target.target import KubeflowTarget, PortForwardAuth, load_target
 

@@ -25,7 +25,7 @@ from components.common.workers.worker import DEVICES
 from pipeline.declarations.placeholders import refuse_placeholders
 from pipeline.declarations.refusals import explain_problems
 from pipeline.declarations.yaml_files import read_yaml
-from pipeline.recipe.recipe import LOCATIONS, WORDS_FOR_WEIGHTS, Recipe
+from pipeline.recipe import LOCATIONS, WORDS_FOR_WEIGHTS, Recipe
 
 StageName = Literal[
     "preprocess",

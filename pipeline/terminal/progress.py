@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.recipe.recipe import Recipe
+from pipeline.recipe import Recipe
 
 Status = Literal["waiting", "running", "cached", "computed", "failed"]
 

@@ -33,7 +33,7 @@ from components.common.training.examples import KeptExamples, keep_examples
 from components.common.training.loop import make_deterministic
 from components.finetune.fine_tuning import build_model, fine_tune
 from components.finetune.weights import local_weights
-from pipeline.recipe.recipe import load_recipe
+from pipeline.recipe import load_recipe
 from tests.benchmarks.emoji_by_hand import preprocess
 
 CHOOSERS, DRAWS = 90, 400

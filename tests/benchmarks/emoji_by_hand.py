@@ -33,7 +33,7 @@ from components.common.training.examples import keep_examples
 from components.finetune.fine_tuning import build_model, freeze_backbone, unfreeze_top
 from components.finetune.weights import local_weights
 from components.preprocess import stage
-from pipeline.recipe.recipe import Recipe, load_recipe
+from pipeline.recipe import Recipe, load_recipe
 
 EPOCHS, BATCH, RATE = 8, 32, 3e-4
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from components.common.run_context import RunContext
-from pipeline.recipe.recipe import load_recipe
+from pipeline.recipe import load_recipe
 from pipeline.target.target import VertexTarget, load_target
 from pipeline.vertex import submit_to_vertex
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.recipe.recipe import shipped_recipes
+from pipeline.recipe import shipped_recipes
 from pipeline.terminal.exit_codes import MEANINGS, ExitCode
 
 LITESMITH = str(Path(sys.executable).with_name("litesmith"))

@@ -26,8 +26,8 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter
 
 from components.common.documents.outcome import Outcome
+from pipeline.recipe import load_recipe
 from pipeline.recipe.parameters import run_parameters
-from pipeline.recipe.recipe import load_recipe
 from tests.pipeline.conftest import make_target
 
 with warnings.catch_warnings():

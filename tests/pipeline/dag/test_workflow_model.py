@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline.recipe import load_recipe
 from pipeline.recipe.parameters import MOST_BYTES, run_parameters, size_bytes
-from pipeline.recipe.recipe import load_recipe
 from pipeline.target.target import load_target
 from tests.fakes.workflow_model import Node, executor_inputs, nodes_of
 

@@ -27,7 +27,7 @@ from pipeline.doctor.doctor import (
 )
 from pipeline.doctor.rehearsals import survey_data, try_model
 from pipeline.kubeflow.container_registry import image_exists, parse_image
-from pipeline.recipe.recipe import load_recipe
+from pipeline.recipe import load_recipe
 from pipeline.target.target import KubeflowTarget, Machine, StageName
 from pipeline.terminal.exit_codes import ExitCode
 from tests.fakes.kfp_server import KfpServer

@@ -28,7 +28,7 @@ from pipeline.kubeflow.cluster_view import open_cluster_view
 from pipeline.kubeflow.connection import UnansweredError, connect
 from pipeline.kubeflow.run_end import read_end
 from pipeline.kubeflow.run_watch import RunWatch
-from pipeline.recipe.recipe import load_recipe
+from pipeline.recipe import load_recipe
 from pipeline.target.target import KubeflowTarget, task_of
 from pipeline.terminal.exit_codes import ExitCode
 from tests.fakes.api_server import Refusal

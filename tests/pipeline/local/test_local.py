@@ -26,7 +26,7 @@ from components.common.registry import Registry
 from components.common.shell.store import Store
 from components.common.storage import open_storage
 from pipeline.cli.main import app
-from pipeline.recipe.recipe import load_recipe
+from pipeline.recipe import load_recipe
 from pipeline.runs.cache import list_entries, prune
 from pipeline.runs.folders import (
     RunFolder,

@@ -10,8 +10,8 @@ from google.protobuf import json_format, struct_pb2
 from components.common.errors import UserError
 from components.common.run_context import RunContext
 from components.publish.config import PublishConfig
+from pipeline.recipe import load_recipe
 from pipeline.recipe.parameters import MOST_BYTES, run_parameters, size_bytes
-from pipeline.recipe.recipe import load_recipe
 from pipeline.runs.folders import create_run
 from pipeline.target.target import load_target
 from tests.pipeline.target.test_target import MINIMAL, write_target

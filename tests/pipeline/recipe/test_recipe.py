@@ -11,14 +11,8 @@ from components.gate.case import Case
 from components.gate.trials import try_accuracy
 from components.validate.config import ValidateConfig
 from pipeline.declarations.yaml_files import parse_yaml
+from pipeline.recipe import SHIPPED, Recipe, load_recipe, recipe_schema, shipped_recipes
 from pipeline.recipe.new import copy_recipe, next_command
-from pipeline.recipe.recipe import (
-    SHIPPED,
-    Recipe,
-    load_recipe,
-    recipe_schema,
-    shipped_recipes,
-)
 from pipeline.recipe.sufficiency import check_sufficiency
 from pipeline.recipe.text import write_commented
 from tests.components.gate.cases import baseline_correct, bless, make_entrant, make_split

@@ -15,7 +15,7 @@ from components.common.registry import Registry
 from components.common.shell.store import Store
 from components.common.storage import LocalStorage
 from pipeline.cli.main import app
-from pipeline.recipe.recipe import load_recipe
+from pipeline.recipe import load_recipe
 from pipeline.runs.folders import create_run
 from tests.artifacts import make_record
 from tests.releases import publish_and_bless

@@ -12,7 +12,7 @@ import pytest
 
 from components.common.errors import UserError
 from components.common.storage import LocalStorage, beside
-from pipeline.recipe.recipe import load_recipe
+from pipeline.recipe import load_recipe
 from pipeline.runs.folders import RunFolder, create_run
 from pipeline.runs.leftovers import (
     HALF_WRITTEN_S,

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from components.common.documents.record import TaskResult
 from pipeline.cli.main import app
-from pipeline.recipe.recipe import load_recipe
+from pipeline.recipe import load_recipe
 from pipeline.runs.folders import create_run
 from pipeline.runs.misses import explain_misses
 from tests.artifacts import make_record

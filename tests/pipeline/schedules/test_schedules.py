@@ -20,7 +20,7 @@ from pipeline.cli.main import app
 from pipeline.dag.compile import compile_dag
 from pipeline.kubeflow.cluster import Cluster
 from pipeline.kubeflow.connection import connect
-from pipeline.recipe.recipe import load_recipe
+from pipeline.recipe import load_recipe
 from pipeline.schedules.backfill import Filled, backfill
 from pipeline.schedules.reconciliation import apply, plan, read_existing
 from pipeline.schedules.schedules import Schedule, Wanted, load_schedules, resolve

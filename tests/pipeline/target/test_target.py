@@ -10,7 +10,7 @@ from components.common.documents.record import TaskResult
 from components.common.errors import UserError
 from components.common.run_context import RunContext
 from components.validate import stage as validate
-from pipeline.recipe.recipe import load_recipe
+from pipeline.recipe import load_recipe
 from pipeline.target.target import KubeflowTarget, Target, load_target, target_schema
 from tests.pipeline.conftest import make_target
 from tests.synthetic import write_dataset
