@@ -9,7 +9,7 @@ from components.common.data.arrays import write_arrays
 from components.common.data.examples import read_examples
 from components.common.documents.bundle import Architecture, InputSpec, LayerSparsity, ModelBundle
 from components.common.run_context import RunContext
-from components.common.tasks.image.pictures import decode_picture
+from components.common.tasks.image.device import decode_picture
 from tests.synthetic import CLASS_NAMES, LINEAGE
 
 OFFSET, SCALE = 127.0, 1 / 128
@@ -41,7 +41,7 @@ def normalize(pictures: Any) -> Any:
 def train_model(pictures: Any, labels: Any, *, epochs: int = 2, learning_rate: float = 1e-3) -> Any:
     """Trains a conv net with zero-padded convolutions, which a shifted offset would break."""
     from components.common.keras import keras
-    from components.common.models.classifier import build_classifier
+    from components.common.tasks.image.models.classifier import build_classifier
 
     keras.utils.set_random_seed(1)
     model = build_classifier(ARCHITECTURE, input_spec(*pictures.shape[1:]), len(CLASS_NAMES))

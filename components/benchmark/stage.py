@@ -46,7 +46,7 @@ def _compute(task: Task[BenchmarkConfig]) -> None:
     from components.benchmark.latency import measure_latencies
     from components.benchmark.memory import measure_peak_memory
     from components.common.data.examples import read_examples
-    from components.common.tasks.image.pictures import decode_picture
+    from components.common.tasks.image.device import decode_picture
 
     models = _models(task.inputs["candidates"])
     manifest = DatasetManifest.read(task.inputs["dataset"])

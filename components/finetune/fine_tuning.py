@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from components.common.documents.bundle import Architecture, Epoch, InputSpec
+from components.common.documents.bundle import HEAD, Architecture, Epoch, InputSpec
 from components.common.documents.dataset import DatasetManifest
 from components.common.keras import keras
-from components.common.models.classifier import build_classifier
 from components.common.process.events import Events
 from components.common.tasks.image.augmentation import changes_pictures
 from components.common.tasks.image.inputs import prepare_pictures
+from components.common.tasks.image.models.classifier import build_classifier
 from components.common.training.best_epoch import best_epoch
 from components.common.training.clock import Clock
 from components.common.training.examples import MEMORY_BYTES, Examples
 from components.common.training.input_pipeline import keep_computed
 from components.common.training.loop import EVALUATION_BATCH, class_weights, inference, run_phase
-from components.common.training.phases import HEAD, Data, Phase
+from components.common.training.phases import Data, Phase
 from components.common.training.resumption import Attempt
 from components.common.training.strategy import read_variables, write_variables
 from components.common.training.tensorboard import TensorBoard

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from components.common.errors import UserError
 from components.common.shell.stage import Task
+from components.common.tasks.image.preparation.pictures import PictureSpec
 from components.common.words.terminal import say
 from components.preprocess.assignment import ShardPlan, plan_shards
 from components.preprocess.config import PreprocessConfig
@@ -20,7 +21,6 @@ from components.preprocess.manifest import (
     notes_to_jsonl,
     rejects_to_jsonl,
 )
-from components.preprocess.pictures import PictureSpec
 from components.preprocess.pool import ShardPool
 from components.preprocess.splits import assign_splits
 from components.preprocess.tasks import ShardTask, make_task

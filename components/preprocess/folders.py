@@ -15,8 +15,8 @@ from pathlib import PurePosixPath
 from components.common.data.layout import stated_split
 from components.common.documents.dataset import Split
 from components.common.errors import UserError
+from components.common.tasks.image.preparation.formats import named_format
 from components.common.words.figures import listing
-from components.preprocess.formats import named_format
 from components.preprocess.names import find_unseen
 from components.preprocess.sources import (
     Listing,

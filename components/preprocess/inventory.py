@@ -16,13 +16,13 @@ from typing import Literal
 from components.common.digests import canonical_json
 from components.common.documents.dataset import SPLITS, Split
 from components.common.process.machine import usable_cores
-from components.preprocess.files import NotAFileError, TooLargeError, read_chunks
-from components.preprocess.formats import (
+from components.common.tasks.image.preparation.formats import (
     DECODED_FORMATS,
     HEAD_BYTES,
     named_format,
     sniff_format,
 )
+from components.preprocess.files import NotAFileError, TooLargeError, read_chunks
 from components.preprocess.sources import Listing, SourceRecord, is_remote, open_source
 
 Reason = Literal[

@@ -16,7 +16,7 @@ from typing import IO, cast
 import numpy as np
 
 from components.common.data.records import Example, encode_example, write_record
-from components.preprocess.pictures import (
+from components.common.tasks.image.preparation.pictures import (
     PictureError,
     PictureSpec,
     encode_picture,

@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 
 from components.common.storage import file_checksum, open_storage
+from components.common.tasks.image.preparation.pictures import PictureSpec
 from components.preprocess.ledger import ShardRecord, write_record
-from components.preprocess.pictures import PictureSpec
 from components.preprocess.shards import write_shard
 from components.preprocess.sources import open_source
 from components.preprocess.tasks import ShardTask

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow_model_optimization as tfmot
 
-from components.common.documents.bundle import Epoch, InputSpec, LayerSparsity
+from components.common.documents.bundle import HEAD, Epoch, InputSpec, LayerSparsity
 from components.common.documents.dataset import DatasetManifest
 from components.common.errors import UserError
 from components.common.keras import keras
@@ -24,7 +24,7 @@ from components.common.training.best_epoch import best_epoch
 from components.common.training.clock import Clock
 from components.common.training.examples import Examples
 from components.common.training.loop import class_weights, run_phase
-from components.common.training.phases import HEAD, Data, Phase
+from components.common.training.phases import Data, Phase
 from components.common.training.resumption import Attempt
 from components.common.training.strategy import read_variables
 from components.common.training.tensorboard import TensorBoard

@@ -27,7 +27,7 @@ from components.common.documents.candidate import Scheme
 from components.common.keras import keras, tf
 from components.common.lite.litert import INPUT, OUTPUT, SIGNATURE
 from components.common.lite.tflite import float_operators, inspect_model
-from components.quantize.calibration import representative_dataset
+from components.common.tasks.image.calibration import representative_dataset
 
 
 class ConversionError(Exception):

@@ -132,8 +132,8 @@ def _calibration_pictures(
     import numpy as np
 
     from components.common.data.examples import read_examples
-    from components.common.tasks.image.pictures import decode_picture
-    from components.quantize.calibration import choose_examples, span_range
+    from components.common.tasks.image.calibration import choose_examples, span_range
+    from components.common.tasks.image.device import decode_picture
 
     chosen = choose_examples(
         read_examples(manifest, "train", task.context.data()),

@@ -129,8 +129,12 @@ def _read_pictures(
     task: Task[ReportConfig], documents: "Run", mistakes: "Mistakes | None"
 ) -> "Pictures":
     from components.common.data.examples import read_examples
+    from components.common.tasks.image.thumbnails import (
+        pick_pictures,
+        pick_thumbnails,
+        picture_address,
+    )
     from components.report.page import Pictures
-    from components.report.thumbnails import pick_pictures, pick_thumbnails, picture_address
 
     manifest, storage = documents.manifest, task.context.data()
     thumbnails = pick_thumbnails(

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from components.common.documents.bundle import Epoch
-from components.common.models.backbones import BACKBONES
 from components.common.process.events import Events
 from components.common.storage import open_storage
 from components.common.tasks.image.inputs import prepare_pictures
+from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.training.best_epoch import best_epoch
 from components.common.training.examples import KeptExamples, keep_examples
 from components.common.training.loop import make_deterministic

@@ -25,10 +25,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 from components.common.documents.dataset import DatasetManifest
 from components.common.keras import keras, tf
-from components.common.models.backbones import BACKBONES
 from components.common.run_context import RunContext
 from components.common.storage import open_storage
 from components.common.tasks.image.inputs import prepare_pictures
+from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.training.examples import keep_examples
 from components.finetune.fine_tuning import build_model, freeze_backbone, unfreeze_top
 from components.finetune.weights import local_weights

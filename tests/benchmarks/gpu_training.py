@@ -121,7 +121,7 @@ def train_ours(manifest: DatasetManifest, folder: Path, network: str, batch_size
 
 
 def _spec(image: ImageSpec):
-    from components.common.models.backbones import BACKBONES
+    from components.common.tasks.image.models.backbones import BACKBONES
 
     return BACKBONES["mobilenet_v2"].input_spec(image)
 

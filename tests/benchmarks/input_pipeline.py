@@ -31,10 +31,10 @@ from components.common.data.records import Example, encode_example
 from components.common.documents.bundle import InputSpec
 from components.common.documents.dataset import DatasetManifest
 from components.common.keras import keras
-from components.common.models.backbones import BACKBONES
 from components.common.storage import open_storage
 from components.common.tasks.image.config import Augment
 from components.common.tasks.image.inputs import prepare_pictures
+from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.training.config import Optimizer
 from components.common.training.examples import Examples, open_examples
 from components.common.training.input_pipeline import training_batches as make_batches

@@ -18,12 +18,12 @@ from components.common.documents.bundle import InputSpec, ModelBundle
 from components.common.documents.dataset import DatasetManifest
 from components.common.errors import UserError
 from components.common.keras import tf
-from components.common.models.backbones import BACKBONES
 from components.common.models.bundles import load_bundle_model
 from components.common.process.termination import TERMINATED
 from components.common.run_context import RunContext
 from components.common.tasks.image.config import Augment
 from components.common.tasks.image.inputs import prepare_pictures
+from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.training.config import Optimizer
 from components.common.training.examples import KeptExamples, open_examples
 from components.common.training.input_pipeline import keep_computed, training_batches

@@ -18,12 +18,12 @@ from components.common.digests import tree_digest
 from components.common.documents.bundle import Epoch
 from components.common.documents.dataset import DatasetManifest
 from components.common.keras import keras
-from components.common.models.backbones import BACKBONES
 from components.common.models.bundles import load_bundle_model
 from components.common.process.events import Events
 from components.common.process.termination import TERMINATED, Terminated
 from components.common.run_context import RunContext
 from components.common.storage import LocalStorage
+from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.training.checkpoints import Checkpoints
 from components.common.training.examples import open_examples
 from components.common.training.loop import make_deterministic

@@ -10,6 +10,9 @@ BackboneName = Literal[
     "small_cnn", "efficientnet_lite0", "mobilenet_v2", "resnet50_v2", "inception_v3", "vgg16"
 ]
 
+HEAD = "head"
+"""The layer that gives a classifier's logits, whatever its architecture."""
+
 
 class InputSpec(Part):
     """What the Keras model expects: `(pixel - offset) * scale`, pixel in [0, 255]."""

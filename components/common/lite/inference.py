@@ -16,7 +16,7 @@ import numpy.typing as npt
 from components.common.data.examples import Example
 from components.common.data.predictions import Predictions, make_predictions
 from components.common.lite.litert import Classifier
-from components.common.tasks.image.pictures import decode_picture
+from components.common.tasks.image.device import decode_picture
 
 
 def predict_examples(

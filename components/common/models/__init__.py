@@ -1,1 +1,1 @@
-"""Models as code that builds graphs, and bundles of weights that fit into them."""
+"""Bundles: the weights and predictions of a model, and the model that they make again."""

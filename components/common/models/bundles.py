@@ -16,8 +16,8 @@ from components.common.data.arrays import read_expected_arrays, write_arrays
 from components.common.data.predictions import FILE_NAME
 from components.common.documents.bundle import InputSpec, ModelBundle
 from components.common.documents.dataset import DatasetManifest, Split
-from components.common.models.classifier import build_classifier
 from components.common.storage import Storage
+from components.common.tasks.image.models.classifier import build_classifier
 from components.common.training.input_pipeline import identified_batches
 from components.common.training.loop import inference
 from components.common.training.strategy import read_variables, write_variables

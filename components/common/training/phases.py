@@ -7,8 +7,6 @@ from components.common.tasks.image.inputs import Prepare
 from components.common.training.config import Optimizer
 from components.common.training.examples import Examples
 
-HEAD = "head"
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Phase:

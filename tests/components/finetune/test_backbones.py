@@ -8,7 +8,7 @@ import pytest
 from components.common.documents.dataset import ImageSpec
 from components.common.errors import UserError
 from components.common.keras import keras
-from components.common.models.backbones import BACKBONES
+from components.common.tasks.image.models.backbones import BACKBONES
 from components.finetune.config import BACKBONE_LIMITS, FinetuneConfig
 from components.finetune.fine_tuning import build_model
 from components.finetune.pretrained import assign_torch_weights

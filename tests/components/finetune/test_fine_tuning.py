@@ -8,10 +8,10 @@ import pytest
 
 from components.common.documents.bundle import Epoch
 from components.common.keras import keras
-from components.common.models.backbones import BACKBONES
 from components.common.process.events import Events
 from components.common.tasks.image.config import Augment
 from components.common.tasks.image.inputs import prepare_pictures
+from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.training.clock import Clock
 from components.common.training.examples import MEMORY_BYTES, open_examples
 from components.common.training.loop import make_deterministic, run_phase

@@ -14,7 +14,7 @@ from components.common.documents.dataset import DatasetManifest
 from components.common.documents.record import TaskResult
 from components.common.models.bundles import load_bundle_model
 from components.common.run_context import RunContext
-from components.common.tasks.image.pictures import decode_picture
+from components.common.tasks.image.device import decode_picture
 from components.common.training.best_epoch import best_epoch
 from components.finetune import stage
 from components.finetune.config import FinetuneConfig
@@ -136,9 +136,9 @@ def test_missing_weights_stop_before_training(dataset, tmp_path, capsys):
 def test_mixed_precision_is_left_out_of_the_saved_model(dataset, tmp_path):
     """This machine may have no bfloat16: the policy is given as a device would."""
     from components.common.documents.dataset import DatasetManifest
-    from components.common.models.backbones import BACKBONES
     from components.common.process.events import Events
     from components.common.tasks.image.inputs import prepare_pictures
+    from components.common.tasks.image.models.backbones import BACKBONES
     from components.common.training.examples import open_examples
     from components.common.training.loop import inference, make_deterministic
     from components.finetune.fine_tuning import build_model, fine_tune, in_float32

@@ -13,10 +13,10 @@ from components.common.data.records import decode_example, read_records
 from components.common.digests import code_digest, module_digests
 from components.common.process.events import Events
 from components.common.storage import LocalStorage
-from components.common.tasks.image.pictures import decode_picture
+from components.common.tasks.image.device import decode_picture
+from components.common.tasks.image.preparation.pictures import PictureSpec
 from components.preprocess.ledger import find_whole_shards
 from components.preprocess.manifest import describe_pixels
-from components.preprocess.pictures import PictureSpec
 from components.preprocess.pool import ShardPool
 from components.preprocess.shards import Member
 from components.preprocess.tasks import ShardTask

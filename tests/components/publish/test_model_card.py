@@ -16,7 +16,7 @@ from components.common.documents.decision import CandidateVerdict, Decision
 from components.common.documents.evaluation import Evaluation
 from components.common.documents.release import Ancestry, Release
 from components.common.lite.litert import Classifier
-from components.common.tasks.image.pictures import decode_picture
+from components.common.tasks.image.device import decode_picture
 from components.publish.model_card import (
     CardFacts,
     example_code,

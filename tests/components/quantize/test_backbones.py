@@ -10,9 +10,9 @@ from components.common.documents.bundle import BackboneName
 from components.common.documents.dataset import ImageSpec
 from components.common.keras import keras
 from components.common.lite.litert import Classifier
-from components.common.models.backbones import BACKBONES
+from components.common.tasks.image.calibration import span_range
+from components.common.tasks.image.models.backbones import BACKBONES
 from components.finetune.config import BACKBONE_LIMITS
-from components.quantize.calibration import span_range
 from components.quantize.conversion import convert_model
 
 

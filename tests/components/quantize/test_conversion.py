@@ -12,7 +12,7 @@ from components.common.documents.dataset import ImageSpec
 from components.common.keras import keras, tf
 from components.common.lite.litert import Classifier
 from components.common.lite.tflite import float_operators, inspect_model
-from components.quantize.calibration import span_range
+from components.common.tasks.image.calibration import span_range
 from components.quantize.conversion import ConversionError, convert_model
 from components.quantize.metadata import ModelCard, attach_metadata
 

@@ -16,8 +16,8 @@ from components.common.documents.bundle import InputSpec
 from components.common.documents.dataset import ImageSpec
 from components.common.keras import keras
 from components.common.lite.litert import Classifier
-from components.preprocess.pictures import PictureSpec, prepare_picture
-from components.quantize.calibration import span_range
+from components.common.tasks.image.calibration import span_range
+from components.common.tasks.image.preparation.pictures import PictureSpec, prepare_picture
 from components.quantize.conversion import convert_model
 from components.quantize.metadata import ModelCard, attach_metadata
 from tests.components.conftest import TrainedModel

@@ -16,9 +16,9 @@ from components.common.documents.candidate import Candidate
 from components.common.documents.record import Record
 from components.common.keras import keras, tf
 from components.common.lite.litert import Classifier
-from components.common.models.backbones import BACKBONES, Backbone
 from components.common.models.bundles import save_weights
-from components.common.models.classifier import build_classifier
+from components.common.tasks.image.models.backbones import BACKBONES, Backbone
+from components.common.tasks.image.models.classifier import build_classifier
 from components.quantize import stage
 from components.quantize.config import QuantizeConfig
 from tests.bundles import ARCHITECTURE, read_split

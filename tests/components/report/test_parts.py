@@ -18,6 +18,7 @@ from components.common.documents.dataset import ImageSpec
 from components.common.documents.evaluation import Estimate
 from components.common.documents.record import Receipt
 from components.common.documents.validation import Validation
+from components.common.tasks.image.thumbnails import pick_pictures, pick_thumbnails, picture_address
 from components.report import formats
 from components.report.candidates import CandidateRow
 from components.report.candidates_chart import candidates_chart
@@ -27,7 +28,6 @@ from components.report.config import DrawnBudgets
 from components.report.mistakes import find_mistakes
 from components.report.sources import Run
 from components.report.svg import Scale, element
-from components.report.thumbnails import pick_pictures, pick_thumbnails, picture_address
 from tests.components.report.fabricate import fabricate
 
 

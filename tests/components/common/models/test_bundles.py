@@ -21,7 +21,7 @@ from components.common.models.bundles import (
     load_bundle_model,
     save_weights,
 )
-from components.common.models.classifier import build_classifier
+from components.common.tasks.image.models.classifier import build_classifier
 from tests.synthetic import LINEAGE
 
 SPEC = InputSpec(height=16, width=16, channels=3, offset=(0.0,) * 3, scale=(1.0,) * 3)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.common.documents.bundle import HEAD
 from components.common.keras import keras, tf
 from components.common.process.events import Events
 from components.common.process.termination import Terminated
@@ -19,7 +20,7 @@ from components.common.training.config import Optimizer
 from components.common.training.examples import KeptExamples
 from components.common.training.loop import make_deterministic, run_phase
 from components.common.training.norms import MeasuredNorms
-from components.common.training.phases import HEAD, Data, Phase
+from components.common.training.phases import Data, Phase
 from components.common.training.resumption import Attempt
 from components.common.training.strategy import read_variables
 from tests.components.test_interruptions import Deadline

@@ -14,8 +14,8 @@ from components.common.documents.dataset import DatasetManifest, ImageSpec
 from components.common.errors import UserError
 from components.common.storage import LocalStorage, open_storage
 from components.common.tasks.image.config import Augment
+from components.common.tasks.image.device import decode_picture
 from components.common.tasks.image.inputs import decode_image, prepare_pictures
-from components.common.tasks.image.pictures import decode_picture
 from components.common.training import shard_files
 from components.common.training.examples import KeptExamples, StreamedExamples, open_examples
 from components.common.training.input_pipeline import (

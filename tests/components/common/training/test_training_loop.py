@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from components.common.documents.bundle import Epoch
+from components.common.documents.bundle import HEAD, Epoch
 from components.common.errors import UserError
 from components.common.keras import keras, tf
 from components.common.process.events import Events
@@ -17,7 +17,7 @@ from components.common.training.examples import KeptExamples
 from components.common.training.input_pipeline import training_batches
 from components.common.training.loop import class_weights, make_deterministic, run_phase
 from components.common.training.optimizers import WarmUpAndDecay, build_optimizer
-from components.common.training.phases import HEAD, Data, Phase
+from components.common.training.phases import Data, Phase
 from components.common.training.precision import precision_for
 from components.common.training.strategy import read_variables
 from components.common.training.trainer import Trainer

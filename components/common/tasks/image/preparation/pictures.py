@@ -15,10 +15,18 @@ from typing import Literal
 import numpy as np
 from PIL import ExifTags, GifImagePlugin, Image, UnidentifiedImageError, WebPImagePlugin
 
-from components.preprocess import jpeg
-from components.preprocess.bitmaps import RunLengthDecoder
-from components.preprocess.formats import DECODED_FORMATS, HEAD_BYTES, sniff_format
-from components.preprocess.profiles import Conversion, ProfileError, conversion_to_srgb
+from components.common.tasks.image.preparation import jpeg
+from components.common.tasks.image.preparation.bitmaps import RunLengthDecoder
+from components.common.tasks.image.preparation.formats import (
+    DECODED_FORMATS,
+    HEAD_BYTES,
+    sniff_format,
+)
+from components.common.tasks.image.preparation.profiles import (
+    Conversion,
+    ProfileError,
+    conversion_to_srgb,
+)
 
 # Image.open then finds every decoder without searching for all plugins there are.
 _PLUGINS = (GifImagePlugin, WebPImagePlugin, RunLengthDecoder)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from components.preprocess.pictures import (
+from components.common.tasks.image.preparation.pictures import (
     PictureError,
     PictureSpec,
     encode_picture,

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.preprocess.formats import DECODED_FORMATS, HEAD_BYTES, sniff_format
+from components.common.tasks.image.preparation.formats import (
+    DECODED_FORMATS,
+    HEAD_BYTES,
+    sniff_format,
+)
 from tests.components.preprocess.folders import encode
 
 PICTURE = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).convert("RGB")

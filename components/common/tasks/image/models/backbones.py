@@ -12,8 +12,8 @@ from typing import Any
 from components.common.documents.bundle import BackboneName, InputSpec
 from components.common.documents.dataset import ImageSpec
 from components.common.keras import keras
-from components.common.models.efficientnet_lite import build_efficientnet_lite0
-from components.common.models.small_cnn import build_small_cnn
+from components.common.tasks.image.models.efficientnet_lite import build_efficientnet_lite0
+from components.common.tasks.image.models.small_cnn import build_small_cnn
 
 Build = Callable[[Any, float], Any]
 """(Keras tensor [n, height, width, channels], width) -> feature maps [n, h, w, c]."""

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from components.common.documents.bundle import Architecture, InputSpec
+from components.common.documents.bundle import HEAD, Architecture, InputSpec
 from components.common.keras import keras
-from components.common.models.backbones import BACKBONES
-from components.common.training.phases import HEAD
+from components.common.tasks.image.models.backbones import BACKBONES
 
 
 def build_classifier(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from components.common.data.examples import Example
-from components.quantize.calibration import (
+from components.common.tasks.image.calibration import (
     choose_examples,
     representative_dataset,
     share_out,

@@ -1,0 +1,1 @@
+"""The graphs that classify pictures: backbones, and the head on each."""
