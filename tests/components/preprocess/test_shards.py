@@ -144,7 +144,18 @@ def test_only_code_that_decides_about_bytes_makes_other_shards(tmp_path):
         return digest
 
     now = code_digest("components.preprocess.shards", root)
-    for module in ("preprocess/pictures.py", "preprocess/shards.py", "common/records.py"):
+    image = "common/tasks/image"
+    for module in (
+        f"{image}/preparation/pictures.py",
+        "preprocess/shards.py",
+        "common/data/records.py",
+    ):
         assert digest_with_change_in(module) != now
-    for module in ("common/storage.py", "common/documents.py", "preprocess/inventory.py"):
+    for module in (
+        f"{image}/thumbnails.py",
+        f"{image}/inputs.py",
+        "common/storage/storage.py",
+        "common/documents/dataset.py",
+        "preprocess/inventory.py",
+    ):
         assert digest_with_change_in(module) == now
