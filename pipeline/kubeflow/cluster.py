@@ -23,7 +23,8 @@ from components.common.runs.outcomes import results_so_far
 from components.common.storage import ABSENT, PreconditionError
 from pipeline.dag.compile import CompiledDag
 from pipeline.kubeflow.cluster_run import ClusterRun, ForeignRunError, parse_run
-from pipeline.kubeflow.connection import Api, ConflictError, MissingError, UnansweredError
+from pipeline.kubeflow.connection import Api
+from pipeline.kubeflow.explanations import ConflictError, MissingError, UnansweredError
 from pipeline.kubeflow.run_end import CANCELLED
 from pipeline.kubeflow.run_watch import RunWatch
 from pipeline.recipe import Recipe

@@ -23,7 +23,7 @@ from components.common.digests import canonical_json, text_digest
 from components.common.errors import UserError
 from pipeline.kubeflow.cluster import Cluster, once, reference
 from pipeline.kubeflow.cluster_run import FINAL_STATES
-from pipeline.kubeflow.connection import MissingError
+from pipeline.kubeflow.explanations import MissingError
 from pipeline.schedules.schedules import Schedule, Wanted
 
 Action = Literal["create", "replace", "enable", "disable", "delete", "keep"]

@@ -21,7 +21,6 @@ from typing import Any
 
 import google_crc32c
 from google.api_core import exceptions as api
-from google.auth import exceptions as auth
 from google.cloud import storage as gcs
 from google.cloud.storage import transfer_manager
 from google.cloud.storage.exceptions import DataCorruption
@@ -29,6 +28,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from requests import RequestException  # type: ignore[import-untyped]
 
 from components.common.errors import UserError
+from components.common.storage.cloud_errors import explained
 from components.common.storage.files import beside, file_checksum, files_below
 from components.common.storage.storage import (
     ABSENT,
@@ -320,33 +320,8 @@ class CloudStorage:
             "a row; run again, finished work is kept"
         )
 
-    @contextlib.contextmanager
-    def _explained(self, *, writing: bool = False) -> Iterator[None]:
-        """Turns Google's errors into what the person who runs litesmith can act on."""
-        bucket = f"gs://{self._bucket_name}"
-        try:
-            yield
-        except (api.Unauthorized, auth.DefaultCredentialsError, auth.RefreshError) as error:
-            raise UserError(
-                f"{bucket}: no valid Google credentials ({error}); run `gcloud auth "
-                "application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
-            ) from error
-        except api.Forbidden as error:
-            role = "roles/storage.objectUser" if writing else "roles/storage.objectViewer"
-            raise UserError(
-                f"{bucket}: no permission; grant {role} on the bucket to the account that runs "
-                f"this ({error.message})"
-            ) from error
-        except api.NotFound as error:
-            raise UserError(
-                f"{bucket}: there is no such bucket; create it (`gcloud storage buckets create "
-                f"{bucket}`) or correct the address {self.root}"
-            ) from error
-        except _UNAVAILABLE as error:
-            raise StorageError(
-                f"{self.root}: the bucket gave no good answer, with retries for up to "
-                f"{self._patience_s:g} s ({error}); run again, finished work is kept"
-            ) from error
+    def _explained(self, *, writing: bool = False) -> contextlib.AbstractContextManager[None]:
+        return explained(self.root, patience_s=self._patience_s, writing=writing)
 
 
 # The library retries neither damage nor an error's text that breaks off in a download.
@@ -365,7 +340,6 @@ class _Bounded(io.BytesIO):
 
 
 _BROKEN = (DataCorruption, RequestException)
-_UNAVAILABLE = (api.GoogleAPIError, auth.GoogleAuthError, RequestException)
 
 
 @functools.cache

@@ -6,7 +6,7 @@ others again, nor can the others go on without it; so whatever ends one worker e
 and the JobSet starts a whole new one where the end was an interruption. Then training goes on
 from its last state. An error fails the JobSet: retries are counted in one place, the task's.
 
-This module makes and judges objects; `launcher` alone talks to a cluster.
+This module makes and judges objects; `jobset_api` alone talks to a cluster.
 """
 
 from collections.abc import Mapping, Sequence

@@ -25,7 +25,8 @@ from pipeline.dag.compile import WORKFLOW_ID, compile_dag
 from pipeline.kubeflow.cluster import Cluster, new_run_id
 from pipeline.kubeflow.cluster_run import ClusterRun
 from pipeline.kubeflow.cluster_view import open_cluster_view
-from pipeline.kubeflow.connection import UnansweredError, connect
+from pipeline.kubeflow.connection import connect
+from pipeline.kubeflow.explanations import UnansweredError
 from pipeline.kubeflow.run_end import read_end
 from pipeline.kubeflow.run_watch import RunWatch
 from pipeline.recipe import load_recipe
@@ -44,7 +45,7 @@ DAG = compile_dag(prunes=True, target=make_target(Path("/mnt/litesmith")))
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shortens the waits between attempts; how often is tried stays as it is."""
     monkeypatch.setattr("pipeline.kubeflow.cluster.WAITS_S", (0.0, 0.01, 0.01))
-    monkeypatch.setattr("pipeline.kubeflow.connection.BACKOFF_S", 0.001)
+    monkeypatch.setattr("pipeline.kubeflow.transport.BACKOFF_S", 0.001)
 
 
 def start(cluster: Cluster, run_id: str | None = None) -> ClusterRun:
@@ -188,7 +189,7 @@ def test_a_command_prints_tokens_anew(
     with connect(target, {}) as api:
         file.write_text("second\n")
         start(Cluster(api, target))  # The first token is still good.
-    monkeypatch.setattr("pipeline.kubeflow.connection._TOKEN_USE_S", 0)
+    monkeypatch.setattr("pipeline.kubeflow.credentials._TOKEN_USE_S", 0)
     server.token = "second"
     with connect(target, {}) as api:
         server.token = "third"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import pipeline.kubeflow.connection as connection
 from components.common.errors import UserError
+from pipeline.kubeflow import connection, transport
 from pipeline.kubeflow.connection import connect
 from pipeline.target.target import KubeflowTarget
 from tests.pipeline.conftest import make_target
@@ -62,9 +62,9 @@ def endless(status: str = "200 OK", *more: str, pause_s: float = 0.0) -> Iterato
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "_ANSWER_TIMEOUT_S", 1.0)
-    monkeypatch.setattr(connection, "_ANSWER_BYTES", 8 << 20)
-    monkeypatch.setattr(connection, "BACKOFF_S", 0.01)
+    monkeypatch.setattr(transport, "_ANSWER_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(transport, "_ANSWER_BYTES", 8 << 20)
+    monkeypatch.setattr(transport, "BACKOFF_S", 0.01)
 
 
 @pytest.mark.timeout(30)

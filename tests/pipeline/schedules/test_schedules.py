@@ -43,7 +43,7 @@ DAG = compile_dag(prunes=True, target=TARGET)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.kubeflow.cluster.WAITS_S", (0.0, 0.01, 0.01))
-    monkeypatch.setattr("pipeline.kubeflow.connection.BACKOFF_S", 0.001)
+    monkeypatch.setattr("pipeline.kubeflow.transport.BACKOFF_S", 0.001)
 
 
 def want(name: str = "nightly", **changes: Any) -> Wanted:

@@ -35,8 +35,10 @@ from components.common.workers.jobset import (
     build_jobset,
     jobset_name,
 )
-from components.common.workers.launcher import Pace, WorkersFailed, launch_and_wait
+from components.common.workers.jobset_api import Pace
+from components.common.workers.launcher import launch_and_wait
 from components.common.workers.launches import ABANDONED_AFTER_S, Launch
+from components.common.workers.waiting import WorkersFailed
 from components.common.workers.worker import WORKER_PODS, Worker, tf_config, this_worker
 from tests.fakes.api_server import Refusal
 from tests.fakes.kubernetes_server import KubernetesServer, check_jobset
@@ -479,7 +481,8 @@ def test_sigterm_deletes_the_set(cluster, launch, tmp_path) -> None:
         f"place.SERVICE_TOKEN_FILENAME = {cluster.files['TOKEN']!r}\n"
         f"place.SERVICE_CERT_FILENAME = {cluster.files['CERT']!r}\n"
         "from components.common.process.events import Events\n"
-        "from components.common.workers.launcher import Pace, launch_and_wait\n"
+        "from components.common.workers.jobset_api import Pace\n"
+        "from components.common.workers.launcher import launch_and_wait\n"
         "from components.common.workers.launches import Launch\n"
         "from components.common.storage import LocalStorage\n"
         "import os\n"
@@ -505,7 +508,7 @@ def test_sigterm_deletes_the_set(cluster, launch, tmp_path) -> None:
 
 
 def test_a_launcher_renews_its_sign_of_life(cluster, launch, monkeypatch) -> None:
-    monkeypatch.setattr("components.common.workers.launcher.RENEWED_AFTER_S", 0.0)
+    monkeypatch.setattr("components.common.workers.waiting.RENEWED_AFTER_S", 0.0)
     awaited = f"{launch.folder}/awaited"
     launch.data.write(awaited, b"0")
     assert launch.is_abandoned()
