@@ -31,7 +31,7 @@ from components.common.training.phases import Phase
 from components.common.training.precision import native_precision
 from components.common.training.trainer import Trainer
 from tests.benchmarks.photographs import make_photograph
-from tests.synthetic import run_context, write_dataset, write_records
+from tests.builders.synthetic import run_context, write_dataset, write_records
 
 CLASSES = 3
 NETWORKS = {

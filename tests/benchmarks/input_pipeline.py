@@ -44,7 +44,7 @@ from components.common.training.trainer import Trainer
 from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model, freeze_backbone
 from tests.benchmarks.photographs import make_photograph
-from tests.synthetic import run_context, write_dataset, write_records
+from tests.builders.synthetic import run_context, write_dataset, write_records
 
 SIZE = 96
 BATCH = 32

@@ -10,8 +10,8 @@ from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import DatasetManifest
 from components.common.run_context import RunContext
 from components.quantize.config import QuantizeConfig
-from tests.bundles import read_split, train_model, write_bundle, zero_smallest
-from tests.synthetic import run_context, write_dataset
+from tests.builders.bundles import read_split, train_model, write_bundle, zero_smallest
+from tests.builders.synthetic import run_context, write_dataset
 
 CALIBRATION_EXAMPLES = 60
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -35,7 +34,8 @@ from components.common.workers.worker import TF_CONFIG, Worker, tf_config, this_
 from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model
 from components.prune.config import PruneConfig
-from tests.synthetic import run_context, write_dataset
+from tests.builders.addresses import free_addresses
+from tests.builders.synthetic import run_context, write_dataset
 
 ROOT = Path(__file__).parents[2]
 SHARDS = 4
@@ -64,7 +64,7 @@ LOGICAL_DEVICES = (
 
 # States each tenth of a second, so that a killed training has some to go on from.
 KEPT_OFTEN = (
-    "from components.common import resumption; "
+    "from components.common.training import resumption; "
     "resumption.INTERVAL_S = 0.1; resumption.SHARE_OF_TIME = 1.0; "
 )
 
@@ -136,14 +136,6 @@ def start_stage(
 def finish(process: subprocess.Popen, output: Path) -> ModelBundle:
     assert process.wait() == 0, output.with_suffix(".log").read_text()
     return ModelBundle.read(output)
-
-
-def free_addresses(count: int) -> tuple[str, ...]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    addresses = tuple(f"127.0.0.1:{each.getsockname()[1]}" for each in sockets)
-    for each in sockets:
-        each.close()
-    return addresses
 
 
 def partial_root(whole: str, folder: Path, kept) -> str:

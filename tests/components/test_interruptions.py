@@ -1,6 +1,5 @@
 """Training that is interrupted and resumed ends with the weights of an undisturbed one."""
 
-import contextlib
 import dataclasses
 import multiprocessing
 import os
@@ -34,25 +33,10 @@ from components.finetune.fine_tuning import build_model, fine_tune
 from components.prune import stage as prune_stage
 from components.prune.config import PruneConfig
 from components.prune.pruning import prune_model
-from tests.synthetic import run_context, write_dataset
+from tests.builders.synthetic import run_context, write_dataset
+from tests.fakes.termination import Deadline
 
 EXAMPLES = {"train": 40, "validation": 24, "test": 6}
-
-
-class Deadline:
-    """Stands for SIGTERM that comes at the n-th look of a training, counted from 0."""
-
-    def __init__(self, look: int | None) -> None:
-        self.look = look
-        self.seen = 0
-
-    @property
-    def requested(self) -> bool:
-        self.seen += 1
-        return self.look is not None and self.seen > self.look
-
-    def deferred(self):
-        return contextlib.nullcontext()
 
 
 @dataclasses.dataclass(frozen=True)

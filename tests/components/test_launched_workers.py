@@ -22,9 +22,9 @@ from components.common.workers.jobset import NAMESPACE, PEER_LOST, POD_NAME, POD
 from components.common.workers.worker import WORKER_PODS
 from components.finetune import stage
 from components.finetune.config import FinetuneConfig
-from tests.components.test_distribution import free_addresses
+from tests.builders.addresses import free_addresses
+from tests.builders.synthetic import run_context, write_dataset
 from tests.fakes.kubernetes_server import KubernetesServer
-from tests.synthetic import run_context, write_dataset
 
 ROOT = Path(__file__).parents[2]
 WORKERS = 2

@@ -10,7 +10,7 @@ import pytest
 
 from components.common.documents.record import TaskResult
 from components.common.errors import BAD_INPUT
-from tests.synthetic import run_context, write_dataset
+from tests.builders.synthetic import run_context, write_dataset
 
 ATTEMPT = """
 import json, sys

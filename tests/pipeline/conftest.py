@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.target.target import KubeflowTarget
+from tests.builders.targets import make_target
 from tests.fakes.kfp_server import KfpServer
 
 
@@ -21,22 +22,6 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 def server() -> Iterator[KfpServer]:
     with KfpServer().serving() as server:
         yield server
-
-
-def make_target(folder: Path, host: str = "http://127.0.0.1:1", **changes: Any) -> KubeflowTarget:
-    """Returns a target whose volume is a folder of this machine."""
-    values = {
-        "kind": "kubeflow",
-        "host": host,
-        "namespace": "vision",
-        # Of a registry that refuses connections, as fast as a test wants.
-        "images": {name: f"127.0.0.1:1/{name}:1" for name in ("beam", "train", "lite")},
-        "data_root": f"{folder}/data",
-        "registry": f"{folder}/registry",
-        "volumes": ({"claim": "data", "path": str(folder)},),
-        **changes,
-    }
-    return KubeflowTarget.model_validate({k: v for k, v in values.items() if v is not None})
 
 
 @pytest.fixture

@@ -126,7 +126,7 @@ def test_editing_what_shapes_outputs_changes_the_digests_of_what_can_reach_it() 
     everywhere = set.intersection(*map(set, map(module_digests, reached)))
     assert {
         "components/common/shell/stage.py",
-        "components/common/documents/documents.py",
+        "components/common/documents/base.py",
     } <= everywhere
 
 

@@ -11,7 +11,7 @@ import pytest
 from components.common.errors import DamagedError, UserError
 from components.common.registry import MODEL_FILE, LostRaceError, Registry, model_names
 from components.common.storage import ABSENT, LocalStorage, Storage
-from tests.releases import make_release, publish_and_bless
+from tests.builders.releases import make_release, publish_and_bless
 
 DOCUMENTS = (MODEL_FILE, "release.json", "run.txt")
 

@@ -25,7 +25,7 @@ from components.finetune.fine_tuning import (
     freeze_backbone,
     unfreeze_top,
 )
-from tests.synthetic import run_context, write_dataset
+from tests.builders.synthetic import run_context, write_dataset
 
 pytestmark = pytest.mark.xdist_group("fine_tuning")  # What they share is made once.
 

@@ -19,7 +19,7 @@ from components.common.training.best_epoch import best_epoch
 from components.finetune import stage
 from components.finetune.config import FinetuneConfig
 from components.finetune.weights import identify_weights
-from tests.synthetic import run_context, write_dataset
+from tests.builders.synthetic import run_context, write_dataset
 
 pytestmark = pytest.mark.xdist_group("finetune_stage")  # What they share is made once.
 

@@ -9,8 +9,8 @@ from components.gate.case import Blessed, Case
 from components.gate.config import GateConfig
 from components.gate.decisions import decide
 from components.gate.entrants import Correct, Entrant, TestSplit
-from tests.releases import describe_model
-from tests.synthetic import CLASS_NAMES, LINEAGE
+from tests.builders.releases import describe_model
+from tests.builders.synthetic import CLASS_NAMES, LINEAGE
 
 EXAMPLES = 1000
 BASE_WRONG = 50

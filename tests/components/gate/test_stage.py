@@ -18,9 +18,9 @@ from components.gate import stage
 from components.gate.comparisons import count_pairs
 from components.gate.config import GateConfig
 from components.gate.entrants import align_correct
-from tests.artifacts import write_benchmark, write_evaluation, write_measured_run
-from tests.releases import make_release, publish_and_bless
-from tests.synthetic import run_context
+from tests.builders.artifacts import write_benchmark, write_evaluation, write_measured_run
+from tests.builders.releases import make_release, publish_and_bless
+from tests.builders.synthetic import run_context
 
 EXAMPLES = 400
 MODELS = {"float32": b"float32" * 400, "int8": b"int8" * 100}

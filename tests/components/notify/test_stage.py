@@ -17,7 +17,7 @@ from components.common.run_context import RunContext
 from components.notify import stage
 from components.notify.config import NotifyConfig
 from components.notify.webhook import WebhookError, post_json
-from tests.synthetic import LINEAGE, run_context
+from tests.builders.synthetic import LINEAGE, run_context
 
 VARIABLE = "LITESMITH_TEST_WEBHOOK"
 

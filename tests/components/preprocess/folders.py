@@ -12,7 +12,7 @@ from components.common.documents.record import TaskResult
 from components.common.run_context import RunContext
 from components.preprocess import stage
 from components.preprocess.config import PreprocessConfig
-from tests.synthetic import draw_picture, run_context
+from tests.builders.synthetic import draw_picture, run_context
 
 CLASSES = ("bar", "cross", "disc")
 

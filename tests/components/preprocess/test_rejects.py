@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.builders.synthetic import draw_picture
 from tests.components.preprocess.folders import (
     encode,
     last_result,
@@ -18,7 +19,6 @@ from tests.components.preprocess.folders import (
     shape_png,
     write_folder,
 )
-from tests.synthetic import draw_picture
 
 EXPECTED = [
     ("bar/bomb.png", "oversized"),

@@ -12,6 +12,7 @@ from components.common.data.membership import Membership
 from components.common.documents.dataset import DatasetManifest
 from components.common.shell.stage import input_digest
 from components.common.storage import LocalStorage
+from tests.builders.synthetic import run_context
 from tests.components.preprocess.folders import (
     files,
     last_result,
@@ -20,7 +21,6 @@ from tests.components.preprocess.folders import (
     shape_png,
     write_folder,
 )
-from tests.synthetic import run_context
 
 
 def shard_times(work: Path) -> dict[str, int]:

@@ -7,8 +7,8 @@ import pytest
 from components.common.documents.dataset import DatasetManifest
 from components.preprocess.component import survey
 from components.preprocess.config import PreprocessConfig
+from tests.builders.synthetic import run_context
 from tests.components.preprocess.folders import last_result, preprocess, write_folder
-from tests.synthetic import run_context
 
 
 def look(work: Path, **source: str) -> None:

@@ -21,7 +21,7 @@ from components.finetune.config import FinetuneConfig
 from components.prune import stage
 from components.prune.config import PruneConfig
 from components.prune.pruning import plan_schedule, prunable_layers
-from tests.synthetic import run_context, write_dataset
+from tests.builders.synthetic import run_context, write_dataset
 
 pytestmark = pytest.mark.xdist_group("prune")  # What they share is made once.
 

@@ -14,10 +14,10 @@ from components.gate import stage as gate
 from components.gate.config import GateConfig
 from components.publish import stage
 from components.publish.config import PublishConfig
-from tests.artifacts import write_measured_run
+from tests.builders.artifacts import write_measured_run
+from tests.builders.releases import publish_and_bless
+from tests.builders.synthetic import run_context
 from tests.fakes.fake_gcs import create_bucket, serve
-from tests.releases import publish_and_bless
-from tests.synthetic import run_context
 
 STEPS = ("model.tflite", "decision.json", "release.json", "blessed.json")
 """Some of what publish writes into the registry, in its order; the pointer is the last."""

@@ -23,9 +23,9 @@ from components.publish.model_card import (
     render_html,
     render_markdown,
 )
-from tests.artifacts import write_measured_run
-from tests.releases import make_release
-from tests.synthetic import CLASS_NAMES, LINEAGE, draw_picture, encode_png, run_context
+from tests.builders.artifacts import write_measured_run
+from tests.builders.releases import make_release
+from tests.builders.synthetic import CLASS_NAMES, LINEAGE, draw_picture, encode_png, run_context
 
 HOSTILE = ("<script>alert(1)</script>", "a|b\nc", "disc")
 

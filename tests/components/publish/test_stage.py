@@ -19,9 +19,9 @@ from components.gate import stage as gate
 from components.gate.config import GateConfig
 from components.publish import stage
 from components.publish.config import PublishConfig
-from tests.artifacts import make_record, measured_from, write_candidate, write_measured_run
-from tests.releases import publish_and_bless
-from tests.synthetic import CLASS_NAMES, run_context
+from tests.builders.artifacts import make_record, measured_from, write_candidate, write_measured_run
+from tests.builders.releases import publish_and_bless
+from tests.builders.synthetic import CLASS_NAMES, run_context
 
 MODELS = {"float32": b"float32" * 400, "int8": b"int8" * 100}
 FILES = {

@@ -21,9 +21,9 @@ from components.common.tasks.image.models.backbones import BACKBONES, Backbone
 from components.common.tasks.image.models.classifier import build_classifier
 from components.quantize import stage
 from components.quantize.config import QuantizeConfig
-from tests.bundles import ARCHITECTURE, read_split
+from tests.builders.bundles import ARCHITECTURE, read_split
+from tests.builders.synthetic import run_context
 from tests.components.conftest import CALIBRATION_EXAMPLES, TrainedModel
-from tests.synthetic import run_context
 
 CONFIG = QuantizeConfig(calibration_examples=CALIBRATION_EXAMPLES)
 

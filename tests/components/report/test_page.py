@@ -15,7 +15,7 @@ from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.validation import Finding
 from components.report import formats, stage
 from components.report.config import ReportConfig
-from tests.components.report.fabricate import TEST_EXAMPLES, Fabricated, fabricate
+from tests.builders.fabricate import TEST_EXAMPLES, Fabricated, fabricate
 
 _VOID = {"meta", "img", "br", "i"}
 

@@ -28,7 +28,7 @@ from components.report.config import DrawnBudgets
 from components.report.mistakes import find_mistakes
 from components.report.sources import Run
 from components.report.svg import Scale, element
-from tests.components.report.fabricate import fabricate
+from tests.builders.fabricate import fabricate
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,6 @@
 
 import pytest
 
-from components.common.data.membership import Membership
-from components.common.documents.dataset import (
-    SPLITS,
-    DatasetManifest,
-    ImageSpec,
-    PixelStatistics,
-    SplitExamples,
-)
 from components.validate.checks import (
     check_dataset,
     explain_stop,
@@ -24,55 +16,7 @@ from components.validate.checks import (
     total_variation,
 )
 from components.validate.config import ValidateConfig
-from tests.synthetic import LINEAGE
-
-EVEN = tuple([1 / 32] * 32)
-
-
-def manifest(
-    train=(70, 70, 70),
-    validation=(15, 15, 15),
-    test=(15, 15, 15),
-    *,
-    classes=("bar", "cross", "disc"),
-    histogram=EVEN,
-    mean=127.5,
-) -> DatasetManifest:
-    counts = dict(zip(SPLITS, (train, validation, test), strict=True))
-    return DatasetManifest(
-        task="image_classification",
-        class_names=classes,
-        image=ImageSpec(
-            height=8, width=8, channels=1, encoding="png", fit="crop", background="#ffffff"
-        ),
-        compression="none",
-        splits={
-            split: SplitExamples(examples=sum(own), shards=(), examples_per_class=own)
-            for split, own in counts.items()
-        },
-        source_fingerprint="synthetic",
-        statistics=PixelStatistics(mean=(mean,), std=(70.0,), histogram=histogram),
-        rejects={},
-        records=sum(map(sum, counts.values())),
-        slices=(),
-        lineage=LINEAGE,
-    )
-
-
-def membership_of(ids, groups=None):
-    rows = [(id_, (groups or {}).get(id_, ""), split) for split, own in ids.items() for id_ in own]
-    return Membership.of(rows)
-
-
-def check(found: DatasetManifest, *, blessed=None, ids=None, **values):
-    ids = ids or {"train": ["a"], "validation": ["b"], "test": ["c"]}
-    return check_dataset(
-        found,
-        ValidateConfig(**values),
-        membership=membership_of(ids),
-        blessed=blessed,
-        read_ids=ids.__getitem__,
-    )
+from tests.components.validate.manifests import check, manifest, membership_of
 
 
 def test_a_sound_data_set_has_no_findings():

@@ -10,7 +10,7 @@ from components.validate.classes import (
     name_words,
 )
 from components.validate.config import ValidateConfig
-from tests.components.validate.test_checks import check, manifest
+from tests.components.validate.manifests import check, manifest
 
 
 def test_a_rare_class_is_named_with_the_setting_that_makes_up_for_it():

@@ -5,7 +5,7 @@ import pytest
 from components.validate.checks import check_dataset
 from components.validate.config import ValidateConfig
 from components.validate.pictures import Note
-from tests.components.validate.test_checks import manifest, membership_of
+from tests.components.validate.manifests import manifest, membership_of
 
 IDS = {"train": ["a"], "validation": ["b"], "test": ["c"]}
 

@@ -9,8 +9,8 @@ from components.common.documents.validation import Validation
 from components.common.registry import Registry
 from components.validate import stage
 from components.validate.config import ValidateConfig
-from tests.releases import make_release
-from tests.synthetic import run_context, write_dataset
+from tests.builders.releases import make_release
+from tests.builders.synthetic import run_context, write_dataset
 
 
 @pytest.fixture

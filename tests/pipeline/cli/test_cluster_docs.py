@@ -16,10 +16,10 @@ from pipeline.kubeflow.cluster import Cluster
 from pipeline.kubeflow.connection import connect
 from pipeline.target.target import KubeflowTarget, load_target
 from pipeline.terminal.exit_codes import ExitCode
+from tests.documented import mentioned, typed
 from tests.fakes.kfp_server import KfpServer
 from tests.fakes.kubernetes_server import KubernetesServer
-from tests.pipeline.kubeflow.test_ci import leave_outcome
-from tests.test_docs import mentioned, typed
+from tests.pipeline.kubeflow.left_runs import leave_outcome
 
 REPOSITORY = Path(__file__).parents[3]
 PAGE = REPOSITORY / "docs" / "cluster.md"

@@ -28,7 +28,7 @@ from pydantic import ConfigDict, TypeAdapter
 from components.common.documents.outcome import Outcome
 from pipeline.recipe import load_recipe
 from pipeline.recipe.parameters import run_parameters
-from tests.pipeline.conftest import make_target
+from tests.builders.targets import make_target
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)

@@ -30,9 +30,9 @@ from pipeline.kubeflow.container_registry import image_exists, parse_image
 from pipeline.recipe import load_recipe
 from pipeline.target.target import KubeflowTarget, Machine, StageName
 from pipeline.terminal.exit_codes import ExitCode
+from tests.builders.targets import make_target
 from tests.fakes.kfp_server import KfpServer
 from tests.fakes.kubernetes_server import KubernetesServer
-from tests.pipeline.conftest import make_target
 
 
 def test_libraries_fit_here() -> None:

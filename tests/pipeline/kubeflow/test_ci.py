@@ -18,16 +18,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from components.common.digests import tree_digest
-from components.common.documents.decision import BlessedModel, Decision
-from components.common.documents.outcome import Outcome
 from components.common.documents.record import TaskResult
 from components.common.errors import UserError
-from components.common.registry import Registry
-from components.common.run_context import RunContext
 from components.common.runs.outcomes import describe_outcome, results_so_far
 from components.common.runs.receipts import collect_receipt
-from components.common.shell.store import Store
 from components.common.words.terminal import visible
 from pipeline.cli.main import app
 from pipeline.kubeflow.ci import (
@@ -40,45 +34,11 @@ from pipeline.kubeflow.ci import (
 )
 from pipeline.kubeflow.run_end import RunEnd
 from pipeline.terminal.exit_codes import ExitCode
-from tests.components.report.fabricate import Fabricated, fabricate
+from tests.builders.fabricate import Fabricated, fabricate
+from tests.builders.targets import make_target
 from tests.fakes.kfp_server import KfpServer
 from tests.fakes.kubernetes_server import KubernetesServer
-from tests.pipeline.conftest import make_target
-from tests.releases import publish_and_bless
-
-
-def leave_run(folder: Path, *, blessed_before: bool = False, **options: Any) -> Fabricated:
-    """Leaves a run's folder and store entries, as its tasks do."""
-    run = fabricate(folder, **options)
-    store, decision = Store(run.context.data()), run.decision
-    if blessed_before:
-        registry = Registry(run.context.models(), run.context.recipe_name)
-        release = publish_and_bless(registry, b"the model before")
-        before = BlessedModel(
-            version=release.version,
-            model_sha256=release.model.sha256,
-            candidate_id=release.candidate_id,
-            generation=1,
-        )
-        decision = decision.model_copy(update={"blessed_before": before})
-    for task in run.tasks:
-        assert task.record is not None
-        artifact = folder / task.task.replace("quantize[", "candidate-").replace(
-            "evaluate[", "evaluation-"
-        ).rstrip("]")
-        if artifact.is_dir():
-            shutil.copytree(artifact, folder / "kept")
-            changes = {"key": f"{task.task}", "output_digest": tree_digest(artifact)}
-            record = task.record.model_copy(update=changes)
-            store.put(record, folder / "kept", lambda output: True)
-            shutil.rmtree(folder / "kept")
-            keep(run.context, f"tasks/{task.task}.json", task.model_copy(update={"record": record}))
-    keep(run.context, Decision.file_name, decision)
-    return run
-
-
-def keep(context: RunContext, name: str, document: Any) -> None:
-    context.data().write(f"{context.run_folder()}/{name}", document.to_json().encode())
+from tests.pipeline.kubeflow.left_runs import keep, leave_outcome, leave_run
 
 
 def summary_of(run: Fabricated, **changes: Any) -> CiSummary:
@@ -237,28 +197,6 @@ def run_ci(
     command = ["ci", "digits", "--tiny", "--target", str(path)]
     command += ["--junit", str(folder / "junit.xml"), *options]
     return CliRunner().invoke(app, command), folder / "junit.xml"
-
-
-def leave_outcome(server: KfpServer, verdict: Any) -> None:
-    """Lets each run that starts leave an outcome, as notify does."""
-    create = server.answer
-
-    def answer(request: Any) -> Any:
-        answered = create(request)
-        if request.method == "POST" and request.path.endswith("/runs"):
-            context = answered["runtime_config"]["parameters"]["context"]
-            run = RunContext.model_validate_json(context)
-            outcome = Outcome(
-                run_id=run.run_id,
-                state="succeeded",
-                verdict=verdict,
-                message="so it is",
-                failed_task=None,
-            )
-            keep(run, Outcome.file_name, outcome)
-        return answered
-
-    server.answer = answer  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import io
 import socket
-import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -22,23 +21,21 @@ from components.common.documents.record import TaskResult
 from components.common.errors import UserError
 from pipeline.cli.main import app
 from pipeline.dag.compile import WORKFLOW_ID, compile_dag
-from pipeline.kubeflow.cluster import Cluster, new_run_id
+from pipeline.kubeflow.cluster import Cluster
 from pipeline.kubeflow.cluster_run import ClusterRun
 from pipeline.kubeflow.cluster_view import open_cluster_view
 from pipeline.kubeflow.connection import connect
 from pipeline.kubeflow.explanations import UnansweredError
 from pipeline.kubeflow.run_end import read_end
 from pipeline.kubeflow.run_watch import RunWatch
-from pipeline.recipe import load_recipe
 from pipeline.target.target import KubeflowTarget, task_of
 from pipeline.terminal.exit_codes import ExitCode
+from tests.builders.targets import make_target
 from tests.fakes.api_server import Refusal
 from tests.fakes.certificates import write_certificate
 from tests.fakes.kfp_server import KfpServer, check_model
-from tests.pipeline.conftest import make_target
-
-RECIPE = load_recipe("digits", tiny=True)
-DAG = compile_dag(prunes=True, target=make_target(Path("/mnt/litesmith")))
+from tests.fakes.kubectl import give_kubectl
+from tests.pipeline.kubeflow.submitting import DAG, RECIPE, start, write_target
 
 
 @pytest.fixture(autouse=True)
@@ -46,11 +43,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shortens the waits between attempts; how often is tried stays as it is."""
     monkeypatch.setattr("pipeline.kubeflow.cluster.WAITS_S", (0.0, 0.01, 0.01))
     monkeypatch.setattr("pipeline.kubeflow.transport.BACKOFF_S", 0.001)
-
-
-def start(cluster: Cluster, run_id: str | None = None) -> ClusterRun:
-    context = cluster.target.context(run_id or new_run_id(), RECIPE)
-    return cluster.submit(RECIPE, context, DAG)
 
 
 # --- submitting -----------------------------------------------------------------------
@@ -301,15 +293,6 @@ def test_a_forward_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(UserError, match="port-forward failed: error: no such service"):
         with connect(target, {}):
             pass
-
-
-def give_kubectl(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """Puts a kubectl on the PATH that does what a script says."""
-    kubectl = folder / "bin" / "kubectl"
-    kubectl.parent.mkdir()
-    kubectl.write_text(f"#!/bin/sh\n{script}\n")
-    kubectl.chmod(kubectl.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", str(kubectl.parent), prepend=":")
 
 
 # --- runs -----------------------------------------------------------------------------
@@ -585,12 +568,6 @@ def test_the_server_moves_no_run_backwards(cluster: Cluster, server: KfpServer) 
 
 
 # --- the command line -----------------------------------------------------------------
-
-
-def write_target(folder: Path, server: KfpServer) -> str:
-    path = folder / "target.yaml"
-    path.write_text(make_target(folder, server.host).model_dump_json(exclude_none=True))
-    return str(path)
 
 
 def test_submit_and_wait_shows_the_run_to_its_end(tmp_path: Path, server: KfpServer) -> None:

@@ -13,7 +13,7 @@ from components.common.errors import UserError
 from pipeline.kubeflow import connection, transport
 from pipeline.kubeflow.connection import connect
 from pipeline.target.target import KubeflowTarget
-from tests.pipeline.conftest import make_target
+from tests.builders.targets import make_target
 
 Answer = Callable[[str], Iterator[bytes]]
 HEALTHY = b'{"multi_user": true}'

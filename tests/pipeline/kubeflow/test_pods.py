@@ -10,10 +10,10 @@ from components.common.errors import UserError
 from pipeline.cli.main import app
 from pipeline.kubeflow.pods import RunPods, own_lines, read_logs
 from pipeline.kubeflow.run_end import PodEnd
+from tests.builders.targets import make_target
 from tests.fakes.kfp_server import KfpServer
 from tests.fakes.kubernetes_server import KubernetesServer
-from tests.pipeline.conftest import make_target
-from tests.pipeline.kubeflow.test_cluster import start, write_target
+from tests.pipeline.kubeflow.submitting import start, write_target
 
 
 @pytest.fixture

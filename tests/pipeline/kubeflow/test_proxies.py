@@ -13,12 +13,12 @@ from components.common.errors import UserError
 from pipeline.kubeflow.connection import connect
 from pipeline.kubeflow.pods import read_logs
 from pipeline.kubeflow.proxies import Proxy, find_proxy
+from tests.builders.targets import make_target
 from tests.fakes.certificates import write_certificate
 from tests.fakes.kfp_server import KfpServer
+from tests.fakes.kubectl import give_kubectl
 from tests.fakes.kubernetes_server import TOKEN, KubernetesServer
 from tests.fakes.proxy_server import ProxyServer
-from tests.pipeline.conftest import make_target
-from tests.pipeline.kubeflow.test_cluster import give_kubectl
 
 INSIDE = "http://kubeflow.invalid"
 """A host that only the proxy knows."""

@@ -26,11 +26,11 @@ from pipeline.kubeflow.cluster_view import show_end
 from pipeline.kubeflow.pods import RunPods
 from pipeline.kubeflow.run_end import read_end
 from pipeline.terminal.exit_codes import ExitCode
+from tests.builders.targets import make_target
 from tests.fakes.kfp_server import KfpServer
 from tests.fakes.kubernetes_server import KubernetesServer
-from tests.pipeline.conftest import make_target
-from tests.pipeline.kubeflow.test_ci import leave_run
-from tests.pipeline.kubeflow.test_cluster import RECIPE, start, write_target
+from tests.pipeline.kubeflow.left_runs import leave_run
+from tests.pipeline.kubeflow.submitting import RECIPE, start, write_target
 
 
 def finish(cluster: Cluster, server: KfpServer, state: str, outcome: Outcome | None) -> ClusterRun:

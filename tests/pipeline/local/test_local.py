@@ -40,10 +40,10 @@ from pipeline.runs.models import SHOWN_DIGITS
 from pipeline.terminal.exit_codes import ExitCode
 from pipeline.terminal.progress import RunProgress, expected_tasks
 from pipeline.terminal.view import format_bytes, format_seconds, open_view, show_summary
+from tests.builders.releases import make_release
+from tests.builders.synthetic import run_context, write_dataset
 from tests.fakes.fake_gcs import create_bucket, serve
 from tests.pipeline.local_runs import LocalRun, copy_code
-from tests.releases import make_release
-from tests.synthetic import run_context, write_dataset
 
 RECIPE = load_recipe("digits", tiny=True)
 

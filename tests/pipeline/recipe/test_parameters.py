@@ -14,7 +14,7 @@ from pipeline.recipe import load_recipe
 from pipeline.recipe.parameters import MOST_BYTES, run_parameters, size_bytes
 from pipeline.runs.folders import create_run
 from pipeline.target.target import load_target
-from tests.pipeline.target.test_target import MINIMAL, write_target
+from tests.builders.targets import MINIMAL, write_target
 
 CONTEXT = RunContext(run_id="r", recipe_name="digits", data_root="/d", registry="/r")
 AWKWARD = "é 漢字 \u2028 <b> & \\\\ \\n ' \" $5 ${x} {x} }} %s\n\ttab null 1e5 'pipelinechannel--x'"

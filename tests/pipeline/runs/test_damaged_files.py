@@ -17,8 +17,8 @@ from components.common.storage import LocalStorage
 from pipeline.cli.main import app
 from pipeline.recipe import load_recipe
 from pipeline.runs.folders import create_run
-from tests.artifacts import make_record
-from tests.releases import publish_and_bless
+from tests.builders.artifacts import make_record
+from tests.builders.releases import publish_and_bless
 
 LISTINGS = ("runs list", "runs show", "cache list", "cache prune --dry-run", "models list")
 

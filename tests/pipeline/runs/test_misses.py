@@ -11,7 +11,7 @@ from pipeline.cli.main import app
 from pipeline.recipe import load_recipe
 from pipeline.runs.folders import create_run
 from pipeline.runs.misses import explain_misses
-from tests.artifacts import make_record
+from tests.builders.artifacts import make_record
 
 MODULES = {"components/common/training/training.py": "aa", "components/prune/stage.py": "bb"}
 BEFORE: dict[str, Any] = {

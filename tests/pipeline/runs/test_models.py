@@ -27,9 +27,9 @@ from pipeline.runs.models import (
     show_version,
     versions_table,
 )
-from tests.artifacts import make_record, write_measured_run
-from tests.releases import publish_and_bless
-from tests.synthetic import run_context
+from tests.builders.artifacts import make_record, write_measured_run
+from tests.builders.releases import publish_and_bless
+from tests.builders.synthetic import run_context
 
 
 def release_run(folder: Path, run_id: str, *, model: bytes, examples: int, epochs: int) -> None:

@@ -25,8 +25,8 @@ from pipeline.schedules.backfill import Filled, backfill
 from pipeline.schedules.reconciliation import apply, plan, read_existing
 from pipeline.schedules.schedules import Schedule, Wanted, load_schedules, resolve
 from pipeline.terminal.exit_codes import ExitCode
+from tests.builders.targets import make_target
 from tests.fakes.kfp_server import KfpServer
-from tests.pipeline.conftest import make_target
 
 RECIPE = load_recipe("digits", tiny=True)
 WINDOWED = load_recipe(

@@ -12,25 +12,10 @@ from components.common.run_context import RunContext
 from components.validate import stage as validate
 from pipeline.recipe import load_recipe
 from pipeline.target.target import KubeflowTarget, Target, load_target, target_schema
-from tests.pipeline.conftest import make_target
-from tests.synthetic import write_dataset
+from tests.builders.synthetic import write_dataset
+from tests.builders.targets import MINIMAL, make_target, write_target
 
 EXAMPLES = sorted(Path(__file__).parents[3].joinpath("docs", "targets").glob("*.yaml"))
-
-MINIMAL = """
-kind: kubeflow
-host: https://kfp.example.com
-namespace: vision
-images: {beam: b, train: t, lite: l}
-data_root: gs://bucket/data
-registry: gs://bucket/registry
-"""
-
-
-def write_target(folder: Path, text: str) -> str:
-    path = folder / "target.yaml"
-    path.write_text(text)
-    return str(path)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

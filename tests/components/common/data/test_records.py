@@ -14,7 +14,7 @@ from components.common.data.records import (
     write_record,
 )
 from components.common.keras import tf
-from tests.synthetic import write_records
+from tests.builders.synthetic import write_records
 
 EXAMPLE = Example("ab12", b"\x00picture\xff", 7, "dämmerig")
 

@@ -6,7 +6,7 @@ from components.common.documents.dataset import DatasetManifest
 from components.common.documents.record import Record, TaskResult
 from components.common.runs.receipts import find_ancestors
 from components.common.shell.stage import input_digest
-from tests.synthetic import run_context, write_dataset
+from tests.builders.synthetic import run_context, write_dataset
 
 ELSEWHERE = {
     "source_fingerprint": "renamed",

@@ -22,7 +22,7 @@ from components.common.models.bundles import (
     save_weights,
 )
 from components.common.tasks.image.models.classifier import build_classifier
-from tests.synthetic import LINEAGE
+from tests.builders.synthetic import LINEAGE
 
 SPEC = InputSpec(height=16, width=16, channels=3, offset=(0.0,) * 3, scale=(1.0,) * 3)
 SMALL = Architecture(backbone="small_cnn", width=0.25, dropout=0.2, dropout_seed=7)

@@ -23,7 +23,7 @@ from components.common.training.norms import MeasuredNorms
 from components.common.training.phases import Data, Phase
 from components.common.training.resumption import Attempt
 from components.common.training.strategy import read_variables
-from tests.components.test_interruptions import Deadline
+from tests.fakes.termination import Deadline
 
 PHASE = Phase(
     name="fine_tune",

@@ -4,7 +4,7 @@ import pytest
 
 from components.common.documents.bundle import Epoch
 from components.common.training.findings import find_training_faults
-from tests.components.validate.test_checks import manifest
+from tests.components.validate.manifests import manifest
 
 DATA = manifest(train=(70, 70, 70), validation=(30, 30, 30))
 

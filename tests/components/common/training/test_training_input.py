@@ -24,7 +24,7 @@ from components.common.training.input_pipeline import (
     training_batches,
 )
 from components.common.training.loop import make_deterministic
-from tests.synthetic import run_context, write_dataset
+from tests.builders.synthetic import run_context, write_dataset
 
 SPEC = InputSpec(height=16, width=16, channels=1, offset=(127.5,), scale=(1 / 127.5,))
 

@@ -40,9 +40,9 @@ from components.common.workers.launcher import launch_and_wait
 from components.common.workers.launches import ABANDONED_AFTER_S, Launch
 from components.common.workers.waiting import WorkersFailed
 from components.common.workers.worker import WORKER_PODS, Worker, tf_config, this_worker
+from tests.builders.synthetic import run_context, write_dataset
 from tests.fakes.api_server import Refusal
 from tests.fakes.kubernetes_server import KubernetesServer, check_jobset
-from tests.synthetic import run_context, write_dataset
 
 ROOT = Path(__file__).parents[4]
 KEY = "0123456789abcdef" * 4

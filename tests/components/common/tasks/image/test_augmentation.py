@@ -6,7 +6,7 @@ import pytest
 from components.common.keras import tf
 from components.common.tasks.image.augmentation import augment_pictures
 from components.common.tasks.image.config import Augment
-from tests.synthetic import draw_picture
+from tests.builders.synthetic import draw_picture
 
 
 def pictures(*, low: int = 60, high: int = 180, channels: int = 3) -> np.ndarray:

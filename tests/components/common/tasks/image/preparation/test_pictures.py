@@ -13,8 +13,8 @@ from components.common.tasks.image.preparation.pictures import (
     encode_picture,
     prepare_picture,
 )
+from tests.builders.synthetic import draw_picture
 from tests.components.preprocess.folders import encode
-from tests.synthetic import draw_picture
 
 
 def spec(**values) -> PictureSpec:

@@ -6,7 +6,7 @@ from components.common.documents.candidate import TensorSpec, TFLiteModel
 from components.common.documents.evaluation import Estimate
 from components.common.documents.release import Release
 from components.common.registry import Registry
-from tests.synthetic import CLASS_NAMES, LINEAGE
+from tests.builders.synthetic import CLASS_NAMES, LINEAGE
 
 
 def describe_model(data: bytes, *, zipped_bytes: int | None = None) -> TFLiteModel:

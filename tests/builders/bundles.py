@@ -10,7 +10,7 @@ from components.common.data.examples import read_examples
 from components.common.documents.bundle import Architecture, InputSpec, LayerSparsity, ModelBundle
 from components.common.run_context import RunContext
 from components.common.tasks.image.device import decode_picture
-from tests.synthetic import CLASS_NAMES, LINEAGE
+from tests.builders.synthetic import CLASS_NAMES, LINEAGE
 
 OFFSET, SCALE = 127.0, 1 / 128
 ARCHITECTURE = Architecture(backbone="small_cnn", width=0.25)

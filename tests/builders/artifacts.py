@@ -22,8 +22,8 @@ from components.common.documents.record import Record
 from components.common.run_context import RunContext
 from components.common.shell.stage import input_digest
 from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate
-from tests.releases import describe_model
-from tests.synthetic import CLASS_NAMES, LINEAGE, write_dataset
+from tests.builders.releases import describe_model
+from tests.builders.synthetic import CLASS_NAMES, LINEAGE, write_dataset
 
 
 def write_candidate(folder: Path, candidate_id: str, data: bytes) -> Candidate:

@@ -50,7 +50,7 @@ from components.common.documents.validation import Finding, Validation
 from components.common.run_context import RunContext
 from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate
 from components.report.config import DrawnBudgets, ReportConfig
-from tests.synthetic import CLASS_NAMES, LINEAGE, run_context, write_dataset
+from tests.builders.synthetic import CLASS_NAMES, LINEAGE, run_context, write_dataset
 
 TEST_EXAMPLES = 450
 MARGIN = 0.02

@@ -1,0 +1,61 @@
+"""Manifests made to pass or to fail a check, and the checks made of them."""
+
+from components.common.data.membership import Membership
+from components.common.documents.dataset import (
+    SPLITS,
+    DatasetManifest,
+    ImageSpec,
+    PixelStatistics,
+    SplitExamples,
+)
+from components.validate.checks import check_dataset
+from components.validate.config import ValidateConfig
+from tests.builders.synthetic import LINEAGE
+
+EVEN = tuple([1 / 32] * 32)
+
+
+def manifest(
+    train=(70, 70, 70),
+    validation=(15, 15, 15),
+    test=(15, 15, 15),
+    *,
+    classes=("bar", "cross", "disc"),
+    histogram=EVEN,
+    mean=127.5,
+) -> DatasetManifest:
+    counts = dict(zip(SPLITS, (train, validation, test), strict=True))
+    return DatasetManifest(
+        task="image_classification",
+        class_names=classes,
+        image=ImageSpec(
+            height=8, width=8, channels=1, encoding="png", fit="crop", background="#ffffff"
+        ),
+        compression="none",
+        splits={
+            split: SplitExamples(examples=sum(own), shards=(), examples_per_class=own)
+            for split, own in counts.items()
+        },
+        source_fingerprint="synthetic",
+        statistics=PixelStatistics(mean=(mean,), std=(70.0,), histogram=histogram),
+        rejects={},
+        records=sum(map(sum, counts.values())),
+        slices=(),
+        lineage=LINEAGE,
+    )
+
+
+def membership_of(ids, groups=None):
+    rows = [(id_, (groups or {}).get(id_, ""), split) for split, own in ids.items() for id_ in own]
+    return Membership.of(rows)
+
+
+def check(found: DatasetManifest, *, blessed=None, ids=None, **values):
+    ids = ids or {"train": ["a"], "validation": ["b"], "test": ["c"]}
+    return check_dataset(
+        found,
+        ValidateConfig(**values),
+        membership=membership_of(ids),
+        blessed=blessed,
+        read_ids=ids.__getitem__,
+    )
