@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from components.common.documents.bundle import HEAD, Architecture, Epoch, InputSpec
+from components.common.documents.bundle import HEAD, Architecture, Epoch
 from components.common.documents.dataset import DatasetManifest
+from components.common.documents.image import InputSpec
 from components.common.keras import keras
 from components.common.process.events import Events
 from components.common.tasks.image.augmentation import changes_pictures

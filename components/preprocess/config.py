@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from components.common.config import Section, StageConfig
-from components.common.documents.dataset import Fit
+from components.common.documents.image import Fit
 
 Sample = Literal["digits"]
 _PIXEL_BYTES = 8

@@ -8,15 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from components.common.digests import canonical_json
 from components.common.documents.base import Lineage
-from components.common.documents.dataset import (
-    SPLITS,
-    DatasetManifest,
-    ImageSpec,
-    PixelStatistics,
-    Shard,
-    Split,
-    SplitExamples,
-)
+from components.common.documents.dataset import SPLITS, DatasetManifest, Shard, Split, SplitExamples
+from components.common.documents.image import ImageSpec, PixelStatistics
 from components.common.errors import UserError
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory, Note, Reject

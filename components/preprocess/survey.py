@@ -8,13 +8,8 @@ shards and without statistics of pixels: enough for validate to judge the counts
 from collections import Counter
 from pathlib import Path
 
-from components.common.documents.dataset import (
-    SPLITS,
-    DatasetManifest,
-    PixelStatistics,
-    Split,
-    SplitExamples,
-)
+from components.common.documents.dataset import SPLITS, DatasetManifest, Split, SplitExamples
+from components.common.documents.image import PixelStatistics
 from components.common.errors import UserError
 from components.common.shell.stage import Stage, Task, execute
 from components.preprocess.config import PreprocessConfig

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow_model_optimization as tfmot
 
-from components.common.documents.bundle import HEAD, Epoch, InputSpec, LayerSparsity
+from components.common.documents.bundle import HEAD, Epoch, LayerSparsity
 from components.common.documents.dataset import DatasetManifest
+from components.common.documents.image import InputSpec
 from components.common.errors import UserError
 from components.common.keras import keras
 from components.common.process.events import Events

@@ -9,9 +9,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.common.documents.benchmark import Benchmark
 from components.common.documents.candidate import Candidate, TFLiteModel
-from components.common.documents.dataset import SPLITS, DatasetManifest, ImageSpec
+from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.documents.decision import CandidateVerdict, Decision
 from components.common.documents.evaluation import Evaluation
+from components.common.documents.image import ImageSpec
 from components.common.documents.release import Ancestry, Release
 from components.common.tasks.image.words import fit_in_words
 from components.common.words.figures import milliseconds, percent, points, size

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.common.documents.bundle import InputSpec
 from components.common.documents.candidate import Scheme
+from components.common.documents.image import InputSpec
 from components.common.keras import keras, tf
 from components.common.lite.litert import INPUT, OUTPUT, SIGNATURE
 from components.common.lite.tflite import float_operators, inspect_model

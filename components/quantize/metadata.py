@@ -19,7 +19,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from components.common.digests import canonical_json
-from components.common.documents.dataset import ImageSpec
+from components.common.documents.image import ImageSpec
 from components.common.lite.litert import INPUT, OUTPUT
 from components.common.tasks.image.words import fit_in_words
 

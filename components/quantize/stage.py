@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from components.common.digests import file_digest
 from components.common.documents.bundle import ModelBundle
 from components.common.documents.candidate import Candidate, TFLiteModel
-from components.common.documents.dataset import DatasetManifest, ImageSpec
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.image import ImageSpec
 from components.common.shell.stage import Stage, Task, execute
 from components.quantize.config import CandidateConfig, QuantizeConfig
 

@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from components.common.documents.dataset import SPLITS, DatasetManifest, ImageSpec, PixelStatistics
+from components.common.documents.dataset import SPLITS, DatasetManifest
+from components.common.documents.image import ImageSpec, PixelStatistics
 from components.common.documents.validation import Finding
 from components.common.tasks.image.words import fit_in_words
 from components.report.sources import Reject, Run

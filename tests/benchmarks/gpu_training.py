@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from components.common.data.records import Example, encode_example
-from components.common.documents.dataset import DatasetManifest, ImageSpec
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.image import ImageSpec
 from components.common.keras import keras, tf
 from components.common.storage import open_storage
 from components.common.tasks.image.inputs import prepare_pictures

@@ -28,8 +28,8 @@ import numpy as np
 from PIL import Image
 
 from components.common.data.records import Example, encode_example
-from components.common.documents.bundle import InputSpec
 from components.common.documents.dataset import DatasetManifest
+from components.common.documents.image import InputSpec
 from components.common.keras import keras
 from components.common.storage import open_storage
 from components.common.tasks.image.config import Augment

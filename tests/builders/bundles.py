@@ -7,7 +7,8 @@ import numpy as np
 
 from components.common.data.arrays import write_arrays
 from components.common.data.examples import read_examples
-from components.common.documents.bundle import Architecture, InputSpec, LayerSparsity, ModelBundle
+from components.common.documents.bundle import Architecture, LayerSparsity, ModelBundle
+from components.common.documents.image import InputSpec
 from components.common.run_context import RunContext
 from components.common.tasks.image.device import decode_picture
 from tests.builders.synthetic import CLASS_NAMES, LINEAGE

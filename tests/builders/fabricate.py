@@ -14,13 +14,7 @@ from components.common.data.predictions import (
 )
 from components.common.documents.base import Lineage
 from components.common.documents.benchmark import Benchmark, CandidateBenchmark, Latency, Machine
-from components.common.documents.bundle import (
-    Architecture,
-    Epoch,
-    InputSpec,
-    LayerSparsity,
-    ModelBundle,
-)
+from components.common.documents.bundle import Architecture, Epoch, LayerSparsity, ModelBundle
 from components.common.documents.candidate import (
     BASELINE_ID,
     Candidate,
@@ -45,6 +39,7 @@ from components.common.documents.evaluation import (
     KerasAgreement,
     SliceMetrics,
 )
+from components.common.documents.image import InputSpec
 from components.common.documents.record import Record, TaskResult
 from components.common.documents.validation import Finding, Validation
 from components.common.run_context import RunContext

@@ -10,15 +10,8 @@ from PIL import Image
 from components.common.data.membership import Membership
 from components.common.data.records import Example, encode_example, write_record
 from components.common.documents.base import Lineage
-from components.common.documents.dataset import (
-    SPLITS,
-    DatasetManifest,
-    ImageSpec,
-    PixelStatistics,
-    Shard,
-    Split,
-    SplitExamples,
-)
+from components.common.documents.dataset import SPLITS, DatasetManifest, Shard, Split, SplitExamples
+from components.common.documents.image import ImageSpec, PixelStatistics
 from components.common.run_context import RunContext
 from components.common.storage import LocalStorage
 

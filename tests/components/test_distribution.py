@@ -13,8 +13,9 @@ import pytest
 import tensorflow_model_optimization as tfmot
 
 from components.common.config import StageConfig
-from components.common.documents.bundle import InputSpec, ModelBundle
+from components.common.documents.bundle import ModelBundle
 from components.common.documents.dataset import DatasetManifest
+from components.common.documents.image import InputSpec
 from components.common.errors import UserError
 from components.common.keras import tf
 from components.common.models.bundles import load_bundle_model

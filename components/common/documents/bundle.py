@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from components.common.documents.base import Document, Lineage, Part
+from components.common.documents.image import InputSpec
 
 BackboneName = Literal[
     "small_cnn", "efficientnet_lite0", "mobilenet_v2", "resnet50_v2", "inception_v3", "vgg16"
@@ -12,18 +13,6 @@ BackboneName = Literal[
 
 HEAD = "head"
 """The layer that gives a classifier's logits, whatever its architecture."""
-
-
-class InputSpec(Part):
-    """What the Keras model expects: `(pixel - offset) * scale`, pixel in [0, 255]."""
-
-    height: int
-    width: int
-    channels: Literal[1, 3]
-    offset: tuple[float, ...]
-    """Per channel, in intensities."""
-    scale: tuple[float, ...]
-    """Per channel."""
 
 
 class Architecture(Part):

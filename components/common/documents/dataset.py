@@ -4,25 +4,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from components.common.documents.base import Document, Lineage, Part
+from components.common.documents.image import ImageSpec, PixelStatistics
 
 Split = Literal["train", "validation", "test"]
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-
-Fit = Literal["crop", "pad", "stretch"]
-
-
-class ImageSpec(Part):
-    """How pictures lie in the examples."""
-
-    height: int
-    width: int
-    channels: Literal[1, 3]
-    encoding: Literal["jpeg", "png"]
-    fit: Fit
-    """How a picture that is not square became one."""
-    background: str
-    """What shows behind transparent pixels and around padded pictures, such as `#ffffff`."""
 
 
 class Shard(Part):
@@ -40,17 +26,6 @@ class SplitExamples(Part):
     shards: tuple[Shard, ...]
     examples_per_class: tuple[int, ...]
     """Aligned with the manifest's class_names."""
-
-
-class PixelStatistics(Part):
-    """Over the training split, after resizing; intensities in [0, 255]."""
-
-    mean: tuple[float, ...]
-    """Per channel."""
-    std: tuple[float, ...]
-    """Per channel."""
-    histogram: tuple[float, ...]
-    """Share of intensities (all channels) in each of 32 bins of width 8."""
 
 
 class DatasetManifest(Document):

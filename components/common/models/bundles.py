@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from components.common.data.arrays import read_expected_arrays, write_arrays
 from components.common.data.predictions import FILE_NAME
-from components.common.documents.bundle import InputSpec, ModelBundle
+from components.common.documents.bundle import ModelBundle
 from components.common.documents.dataset import DatasetManifest, Split
+from components.common.documents.image import InputSpec
 from components.common.storage import Storage
 from components.common.tasks.image.models.classifier import build_classifier
 from components.common.training.input_pipeline import identified_batches

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.common.documents.dataset import DatasetManifest, ImageSpec, Split
+from components.common.documents.dataset import DatasetManifest, Split
+from components.common.documents.image import ImageSpec
 from components.common.errors import UserError
 from components.common.keras import tf
 from components.common.storage import Storage

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from components.common.documents.bundle import InputSpec
 from components.common.documents.dataset import DatasetManifest, Split
+from components.common.documents.image import InputSpec
 from components.common.keras import tf
 from components.common.storage import Storage
 from components.common.tasks.image.inputs import Prepare, parse_and_decode, prepare_pictures

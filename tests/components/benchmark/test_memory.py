@@ -12,7 +12,7 @@ from components.common.lite.litert import LiteRTError
 def test_a_bigger_model_takes_as_much_more_as_its_weights(
     candidates: dict[str, Path], tmp_path: Path
 ) -> None:
-    from components.common.documents.bundle import InputSpec
+    from components.common.documents.image import InputSpec
     from components.common.keras import keras
     from components.quantize.conversion import convert_model
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.common.documents.dataset import ImageSpec
+from components.common.documents.image import ImageSpec
 from components.common.errors import UserError
 from components.common.keras import keras
 from components.common.tasks.image.models.backbones import BACKBONES

@@ -11,9 +11,10 @@ import pytest
 
 from components.common.documents.benchmark import Benchmark
 from components.common.documents.candidate import Candidate
-from components.common.documents.dataset import DatasetManifest, ImageSpec
+from components.common.documents.dataset import DatasetManifest
 from components.common.documents.decision import CandidateVerdict, Decision
 from components.common.documents.evaluation import Evaluation
+from components.common.documents.image import ImageSpec
 from components.common.documents.release import Ancestry, Release
 from components.common.lite.litert import Classifier
 from components.common.tasks.image.device import decode_picture

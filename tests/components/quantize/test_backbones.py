@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from components.common.documents.bundle import BackboneName
-from components.common.documents.dataset import ImageSpec
+from components.common.documents.image import ImageSpec
 from components.common.keras import keras
 from components.common.lite.litert import Classifier
 from components.common.tasks.image.calibration import span_range

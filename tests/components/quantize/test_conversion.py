@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.common.documents.bundle import InputSpec
-from components.common.documents.dataset import ImageSpec
+from components.common.documents.image import ImageSpec, InputSpec
 from components.common.keras import keras, tf
 from components.common.lite.litert import Classifier
 from components.common.lite.tflite import float_operators, inspect_model

@@ -12,8 +12,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from PIL import Image
 
-from components.common.documents.bundle import InputSpec
-from components.common.documents.dataset import ImageSpec
+from components.common.documents.image import ImageSpec, InputSpec
 from components.common.keras import keras
 from components.common.lite.litert import Classifier
 from components.common.tasks.image.calibration import span_range

@@ -14,8 +14,8 @@ from components.common.data.examples import Example
 from components.common.data.predictions import make_predictions
 from components.common.documents.benchmark import Latency
 from components.common.documents.bundle import ModelBundle
-from components.common.documents.dataset import ImageSpec
 from components.common.documents.evaluation import Estimate
+from components.common.documents.image import ImageSpec
 from components.common.documents.record import Receipt
 from components.common.documents.validation import Validation
 from components.common.tasks.image.thumbnails import pick_pictures, pick_thumbnails, picture_address

@@ -1,13 +1,8 @@
 """Manifests made to pass or to fail a check, and the checks made of them."""
 
 from components.common.data.membership import Membership
-from components.common.documents.dataset import (
-    SPLITS,
-    DatasetManifest,
-    ImageSpec,
-    PixelStatistics,
-    SplitExamples,
-)
+from components.common.documents.dataset import SPLITS, DatasetManifest, SplitExamples
+from components.common.documents.image import ImageSpec, PixelStatistics
 from components.validate.checks import check_dataset
 from components.validate.config import ValidateConfig
 from tests.builders.synthetic import LINEAGE

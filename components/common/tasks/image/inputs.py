@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from components.common.documents.bundle import InputSpec
-from components.common.documents.dataset import ImageSpec
+from components.common.documents.image import ImageSpec, InputSpec
 from components.common.keras import tf
 from components.common.tasks.image.augmentation import augment_pictures, changes_pictures
 from components.common.tasks.image.config import Augment

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable
 
 from components.common.data.examples import Example
-from components.common.documents.dataset import ImageSpec
+from components.common.documents.image import ImageSpec
 
 CLASSES = 40
 """More classes are not illustrated."""

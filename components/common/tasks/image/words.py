@@ -1,6 +1,6 @@
 """What is said of pictures."""
 
-from components.common.documents.dataset import ImageSpec
+from components.common.documents.image import ImageSpec
 
 
 def fit_in_words(image: ImageSpec) -> str:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from components.common.data.arrays import read_arrays, write_arrays
-from components.common.documents.bundle import Architecture, BackboneName, InputSpec, ModelBundle
+from components.common.documents.bundle import Architecture, BackboneName, ModelBundle
+from components.common.documents.image import InputSpec
 from components.common.errors import DamagedError
 from components.common.keras import keras
 from components.common.models.bundles import (

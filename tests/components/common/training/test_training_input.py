@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from components.common.data.examples import read_examples
-from components.common.documents.bundle import InputSpec
-from components.common.documents.dataset import DatasetManifest, ImageSpec
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.image import ImageSpec, InputSpec
 from components.common.errors import UserError
 from components.common.storage import LocalStorage, open_storage
 from components.common.tasks.image.config import Augment

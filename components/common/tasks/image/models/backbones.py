@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from components.common.documents.bundle import BackboneName, InputSpec
-from components.common.documents.dataset import ImageSpec
+from components.common.documents.bundle import BackboneName
+from components.common.documents.image import ImageSpec, InputSpec
 from components.common.keras import keras
 from components.common.tasks.image.models.efficientnet_lite import build_efficientnet_lite0
 from components.common.tasks.image.models.small_cnn import build_small_cnn

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from components.common.documents.bundle import HEAD, Architecture, InputSpec
+from components.common.documents.bundle import HEAD, Architecture
+from components.common.documents.image import InputSpec
 from components.common.keras import keras
 from components.common.tasks.image.models.backbones import BACKBONES
 
