@@ -45,8 +45,8 @@ def _thread_counts() -> tuple[int, ...]:
 def _compute(task: Task[BenchmarkConfig]) -> None:
     from components.benchmark.latency import measure_latencies
     from components.benchmark.memory import measure_peak_memory
-    from components.common.data.examples import read_examples
     from components.common.tasks.image.device import decode_picture
+    from components.common.tasks.image.examples import read_examples
 
     models = _models(task.inputs["candidates"])
     manifest = DatasetManifest.read(task.inputs["dataset"])

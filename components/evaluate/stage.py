@@ -13,8 +13,8 @@ from components.common.shell.stage import Stage, Task, execute
 from components.evaluate.config import EvaluateConfig
 
 if TYPE_CHECKING:
-    from components.common.data.examples import Example
     from components.common.data.predictions import Predictions
+    from components.common.tasks.image.features import Example
 
 
 def run(
@@ -104,7 +104,7 @@ def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
 
 
 def _test_examples(task: Task[EvaluateConfig], manifest: DatasetManifest) -> "Iterator[Example]":
-    from components.common.data.examples import read_examples
+    from components.common.tasks.image.examples import read_examples
 
     total = manifest.splits["test"].examples
     examples = read_examples(manifest, "test", task.context.data())

@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from components.common.data.examples import Example
 from components.common.data.membership import FILE_NAME as MEMBERSHIP_FILE
 from components.common.data.membership import Membership
 from components.common.data.predictions import Predictions
@@ -14,6 +13,7 @@ from components.common.documents.release import Release
 from components.common.errors import DamagedError, UserError
 from components.common.process.machine import usable_cores
 from components.common.registry import MODEL_FILE, Registry
+from components.common.tasks.image.features import Example
 from components.gate.case import Blessed
 from components.gate.entrants import Entrant, align_correct
 

@@ -15,7 +15,8 @@ from typing import IO, cast
 
 import numpy as np
 
-from components.common.data.records import Example, encode_example, write_record
+from components.common.data.records import write_record
+from components.common.tasks.image.features import Example, encode_example
 from components.common.tasks.image.preparation.pictures import (
     PictureError,
     PictureSpec,

@@ -132,9 +132,9 @@ def _calibration_pictures(
 ) -> "npt.NDArray[np.uint8]":
     import numpy as np
 
-    from components.common.data.examples import read_examples
     from components.common.tasks.image.calibration import choose_examples, span_range
     from components.common.tasks.image.device import decode_picture
+    from components.common.tasks.image.examples import read_examples
 
     chosen = choose_examples(
         read_examples(manifest, "train", task.context.data()),

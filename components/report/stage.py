@@ -128,7 +128,7 @@ def _find_mistakes(task: Task[ReportConfig], documents: "Run") -> "Mistakes | No
 def _read_pictures(
     task: Task[ReportConfig], documents: "Run", mistakes: "Mistakes | None"
 ) -> "Pictures":
-    from components.common.data.examples import read_examples
+    from components.common.tasks.image.examples import read_examples
     from components.common.tasks.image.thumbnails import (
         pick_pictures,
         pick_thumbnails,

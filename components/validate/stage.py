@@ -29,7 +29,7 @@ def run(*, dataset: Path, config: str, context: str, validation: Path) -> None:
 
 def _compute(task: Task[ValidateConfig]) -> None:
     def read_ids(split: Split) -> Iterator[str]:
-        from components.common.data.examples import read_examples  # Seldom needed.
+        from components.common.tasks.image.examples import read_examples  # Seldom needed.
 
         return (example.id for example in read_examples(manifest, split, storage))
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from components.common.data.records import Example, encode_example, write_record
+from components.common.data.records import write_record
 from components.common.process.machine import usable_cores
+from components.common.tasks.image.features import Example, encode_example
 
 SIZE, QUALITY = 224, 95
 

@@ -18,11 +18,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from components.common.data.records import Example, encode_example
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.image import ImageSpec
 from components.common.keras import keras, tf
 from components.common.storage import open_storage
+from components.common.tasks.image.features import Example, encode_example
 from components.common.tasks.image.inputs import prepare_pictures
 from components.common.training.config import Optimizer
 from components.common.training.examples import open_examples

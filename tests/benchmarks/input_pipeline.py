@@ -27,12 +27,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from components.common.data.records import Example, encode_example
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.image import InputSpec
 from components.common.keras import keras
 from components.common.storage import open_storage
 from components.common.tasks.image.config import Augment
+from components.common.tasks.image.features import Example, encode_example
 from components.common.tasks.image.inputs import prepare_pictures
 from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.training.config import Optimizer

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from components.common.data.examples import read_examples
 from components.common.data.predictions import (
     Predictions,
     make_predictions,
@@ -22,6 +21,7 @@ from components.common.documents.record import Record
 from components.common.run_context import RunContext
 from components.common.shell.stage import input_digest
 from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate
+from components.common.tasks.image.examples import read_examples
 from tests.builders.releases import describe_model
 from tests.builders.synthetic import CLASS_NAMES, LINEAGE, write_dataset
 

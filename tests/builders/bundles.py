@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from components.common.data.arrays import write_arrays
-from components.common.data.examples import read_examples
 from components.common.documents.bundle import Architecture, LayerSparsity, ModelBundle
 from components.common.documents.image import InputSpec
 from components.common.run_context import RunContext
 from components.common.tasks.image.device import decode_picture
+from components.common.tasks.image.examples import read_examples
 from tests.builders.synthetic import CLASS_NAMES, LINEAGE
 
 OFFSET, SCALE = 127.0, 1 / 128

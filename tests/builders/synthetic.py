@@ -8,12 +8,13 @@ import numpy as np
 from PIL import Image
 
 from components.common.data.membership import Membership
-from components.common.data.records import Example, encode_example, write_record
+from components.common.data.records import write_record
 from components.common.documents.base import Lineage
 from components.common.documents.dataset import SPLITS, DatasetManifest, Shard, Split, SplitExamples
 from components.common.documents.image import ImageSpec, PixelStatistics
 from components.common.run_context import RunContext
 from components.common.storage import LocalStorage
+from components.common.tasks.image.features import Example, encode_example
 
 CLASS_NAMES = ("bar", "cross", "disc")
 LINEAGE = Lineage(stage="synthetic", key="0" * 64, inputs={})

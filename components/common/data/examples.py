@@ -1,21 +1,29 @@
-"""The examples that a manifest's shards hold, read without TensorFlow."""
+"""The records that a manifest's shards hold, read without TensorFlow."""
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
-from components.common.data.records import Example, decode_example, read_records
+from components.common.data.records import read_records
 from components.common.data.shards import damaged_shard, stage_shards
 from components.common.documents.dataset import DatasetManifest, Split
 from components.common.storage import Storage
 
-__all__ = ["Example", "read_examples"]
+T = TypeVar("T")
 
 
-def read_examples(manifest: DatasetManifest, split: Split, storage: Storage) -> Iterator[Example]:
-    """Yields a split's examples in the order of its shards.
+def read_split(
+    manifest: DatasetManifest, split: Split, storage: Storage, decode: Callable[[bytes], T]
+) -> Iterator[T]:
+    """Yields what a function makes of each record of a split, in the order of its shards.
+
+    Args:
+      manifest: the data set.
+      split: which part of it.
+      storage: where the shards lie.
+      decode: raises a ValueError where a record is not what it expects.
 
     Raises:
       UserError: a shard is missing or damaged.
@@ -25,7 +33,7 @@ def read_examples(manifest: DatasetManifest, split: Split, storage: Storage) -> 
         try:
             with _opened(path, manifest.compression) as file:
                 for record in read_records(file, name=shard.path):
-                    yield decode_example(record)
+                    yield decode(record)
         except (ValueError, EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise damaged_shard(storage, shard, str(error)) from error
 

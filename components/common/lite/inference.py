@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from components.common.data.examples import Example
 from components.common.data.predictions import Predictions, make_predictions
 from components.common.lite.litert import Classifier
 from components.common.tasks.image.device import decode_picture
+from components.common.tasks.image.features import Example
 
 
 def predict_examples(

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from kfp import dsl
 
-from components.common.data.examples import read_examples
 from components.common.data.predictions import read_bundle_predictions, read_evaluation_predictions
 from components.common.digests import file_digest
 from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import SplitExamples
 from components.common.documents.evaluation import Evaluation
 from components.common.lite.inference import predict_examples
+from components.common.tasks.image.examples import read_examples
 from components.evaluate import stage
 from components.evaluate.config import EvaluateConfig
 from tests.components.conftest import TrainedModel

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.common.data.examples import read_examples
 from components.common.data.predictions import read_bundle_predictions
 from components.common.digests import tree_digest
 from components.common.documents.bundle import ModelBundle
@@ -15,6 +14,7 @@ from components.common.documents.record import TaskResult
 from components.common.models.bundles import load_bundle_model
 from components.common.run_context import RunContext
 from components.common.tasks.image.device import decode_picture
+from components.common.tasks.image.examples import read_examples
 from components.common.training.best_epoch import best_epoch
 from components.finetune import stage
 from components.finetune.config import FinetuneConfig

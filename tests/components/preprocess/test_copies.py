@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from components.common.data.examples import read_examples
 from components.common.data.membership import Membership
 from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.storage import LocalStorage
+from components.common.tasks.image.examples import read_examples
 from tests.components.preprocess.folders import (
     encode,
     files,

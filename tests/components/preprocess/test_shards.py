@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.common.data.records import decode_example, read_records
+from components.common.data.records import read_records
 from components.common.digests import code_digest, module_digests
 from components.common.process.events import Events
 from components.common.storage import LocalStorage
 from components.common.tasks.image.device import decode_picture
+from components.common.tasks.image.features import decode_example
 from components.common.tasks.image.preparation.pictures import PictureSpec
 from components.preprocess.ledger import find_whole_shards
 from components.preprocess.manifest import describe_pixels

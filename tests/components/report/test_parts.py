@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.common.data.examples import Example
 from components.common.data.predictions import make_predictions
 from components.common.documents.benchmark import Latency
 from components.common.documents.bundle import ModelBundle
@@ -18,6 +17,7 @@ from components.common.documents.evaluation import Estimate
 from components.common.documents.image import ImageSpec
 from components.common.documents.record import Receipt
 from components.common.documents.validation import Validation
+from components.common.tasks.image.features import Example
 from components.common.tasks.image.thumbnails import pick_pictures, pick_thumbnails, picture_address
 from components.report import formats
 from components.report.candidates import CandidateRow

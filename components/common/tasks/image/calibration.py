@@ -15,7 +15,7 @@ from itertools import chain, islice, zip_longest
 import numpy as np
 import numpy.typing as npt
 
-from components.common.data.examples import Example
+from components.common.tasks.image.features import Example
 
 
 def choose_examples(

@@ -7,6 +7,12 @@ from components.common.documents.image import ImageSpec, InputSpec
 from components.common.keras import tf
 from components.common.tasks.image.augmentation import augment_pictures, changes_pictures
 from components.common.tasks.image.config import Augment
+from components.common.tasks.image.features import FEATURES
+
+_PARSED = {
+    name: tf.io.FixedLenFeature([], tf.int64 if FEATURES[name] is int else tf.string)
+    for name in ("image", "label", "id")
+}
 
 Prepare = Callable[..., Any]
 """Makes examples into model inputs, given a seed (int64 [2]), their places in the batch
@@ -38,12 +44,7 @@ def decode_image(data: Any, image: ImageSpec) -> Any:
 
 def parse_and_decode(records: Any, image: ImageSpec) -> dict[str, Any]:
     """Parses a batch of serialized examples: image uint8 [b, h, w, c], label, id."""
-    features = {
-        "image": tf.io.FixedLenFeature([], tf.string),
-        "label": tf.io.FixedLenFeature([], tf.int64),
-        "id": tf.io.FixedLenFeature([], tf.string),
-    }
-    parsed = tf.io.parse_example(records, features)
+    parsed = tf.io.parse_example(records, _PARSED)
     pictures = tf.map_fn(
         lambda data: decode_image(data, image),
         parsed["image"],

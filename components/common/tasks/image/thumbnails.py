@@ -4,8 +4,8 @@ import base64
 import io
 from collections.abc import Iterable
 
-from components.common.data.examples import Example
 from components.common.documents.image import ImageSpec
+from components.common.tasks.image.features import Example
 
 CLASSES = 40
 """More classes are not illustrated."""

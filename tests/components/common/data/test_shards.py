@@ -10,12 +10,12 @@ from pathlib import Path
 import google_crc32c
 import pytest
 
-from components.common.data.examples import read_examples
 from components.common.data.shards import ShardCopies, stage_shards
 from components.common.documents.dataset import SPLITS, DatasetManifest, Shard
 from components.common.errors import UserError
 from components.common.storage import LocalStorage, Storage
 from components.common.storage.cloud_storage import CloudStorage
+from components.common.tasks.image.examples import read_examples
 from tests.builders.synthetic import run_context, write_dataset
 
 SIZE = 10_000

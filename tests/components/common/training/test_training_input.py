@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.common.data.examples import read_examples
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.image import ImageSpec, InputSpec
 from components.common.errors import UserError
 from components.common.storage import LocalStorage, open_storage
 from components.common.tasks.image.config import Augment
 from components.common.tasks.image.device import decode_picture
+from components.common.tasks.image.examples import read_examples
 from components.common.tasks.image.inputs import decode_image, prepare_pictures
 from components.common.training import shard_files
 from components.common.training.examples import KeptExamples, StreamedExamples, open_examples

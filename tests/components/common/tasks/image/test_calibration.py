@@ -5,13 +5,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from components.common.data.examples import Example
 from components.common.tasks.image.calibration import (
     choose_examples,
     representative_dataset,
     share_out,
     span_range,
 )
+from components.common.tasks.image.features import Example
 
 
 def example(label: int, number: int) -> Example:
