@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from components.common.errors import UserError
+
 DEFAULT_DATA_ROOT = "litesmith-data"
 SHIPPED_NAMES = ", ".join(
     sorted(file.stem for file in Path(__file__).parents[1].glob("recipe/recipes/*.yaml"))
@@ -60,3 +62,15 @@ def resolve_root(root: str) -> str:
 def resolve_registry(registry: str | None, data_root: str) -> str:
     """Returns where models are published, if nothing else is said: below the data root."""
     return resolve_root(registry or f"{data_root}/registry")
+
+
+def existing_root(data_root: str) -> str:
+    """Makes a data root absolute.
+
+    Raises:
+      UserError: it is a folder, and not there.
+    """
+    root = resolve_root(data_root)
+    if "://" not in root and not Path(root).is_dir():
+        raise UserError(f"--data-root {data_root}: there is no such folder")
+    return root

@@ -10,7 +10,7 @@ import typer
 
 from components.common.errors import UserError
 from components.common.words.terminal import say
-from pipeline.cli.cluster import cluster_extra, connected, interruptible, pods_of
+from pipeline.cli.connections import cluster_extra, connected, interruptible, pods_of
 from pipeline.terminal.console import open_console
 from pipeline.terminal.exit_codes import ExitCode
 
