@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from components.common.documents.decision import StepGain
-from components.common.words.figures import listing, points
+from components.common.words.figures import listing, percent, points
 from components.gate.entrants import Entrant
 
 SMALLER = 0.98
@@ -85,4 +85,4 @@ def _effect(ratio: float, less: str, more: str, threshold: float) -> str:
     if factor >= 1.5:
         return f"{factor:.1f} times {word}"
     share = 1 - ratio if ratio < 1 else ratio - 1
-    return f"{100 * share:.0f} % {word}"
+    return f"{percent(share, digits=0)} {word}"

@@ -11,6 +11,7 @@ from components.common.documents.base import Lineage
 from components.common.documents.dataset import SPLITS, DatasetManifest, Shard, Split, SplitExamples
 from components.common.documents.image import ImageSpec, PixelStatistics
 from components.common.errors import UserError
+from components.common.words.figures import percent
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory, Note, Reject
 from components.preprocess.ledger import ShardRecord
@@ -62,8 +63,8 @@ def explain_rejects(
         f"\n  {reject.path}: {reject.reason} ({reject.detail})" for reject in _one_of_each(broken)
     )
     return (
-        f"{len(broken)} of {distinct} records are rejected ({counts}), which is {share:.1%}; "
-        f"data.max_reject_share allows {max_reject_share:.1%}. Mend or remove these files, or "
+        f"{len(broken)} of {distinct} records are rejected ({counts}), which is {percent(share)}; "
+        f"data.max_reject_share allows {percent(max_reject_share)}. Mend or remove these files, or "
         f"allow a greater share. For example:{examples}"
     )
 

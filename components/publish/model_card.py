@@ -15,7 +15,7 @@ from components.common.documents.evaluation import Evaluation
 from components.common.documents.image import ImageSpec
 from components.common.documents.release import Ancestry, Release
 from components.common.tasks.image.words import fit_in_words
-from components.common.words.figures import milliseconds, percent, points, size
+from components.common.words.figures import interval, milliseconds, percent, points, size
 from components.common.words.markdown import escape_markdown
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -134,8 +134,8 @@ def _properties(facts: CardFacts) -> list[tuple[str, str]]:
         ("Size", f"{size(model.size_bytes)}; {size(model.zipped_bytes)} zipped"),
         (
             "Accuracy",
-            f"{percent(accuracy.value)} (95 % interval {percent(accuracy.low)} to "
-            f"{percent(accuracy.high)}, {facts.evaluation.examples} test examples)",
+            f"{percent(accuracy.value)} (95 % interval {interval(accuracy.low, accuracy.high)}, "
+            f"{facts.evaluation.examples} test examples)",
         ),
     ]
     if release.latency_ms is not None:

@@ -56,7 +56,7 @@ def candidates_chart(
             y,
             x_ticks=x.ticks(width // 90),
             y_ticks=y.ticks(),
-            x_format=formats.size_tick,
+            x_format=formats.size,
             y_format=formats.percent_tick,
         ),
         text("zipped size", x.end, height - 8, class_="axis-name", text_anchor="end"),

@@ -96,22 +96,21 @@ def render(page: Page) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    for filter_ in _FILTERS:
-        environment.filters[filter_.__name__] = filter_
+    environment.filters.update(_FILTERS)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(page=page, charts=charts, candidates_chart=candidates_chart)
 
 
-_FILTERS = (
-    formats.count,
-    formats.measured,
-    formats.milliseconds,
-    formats.percent,
-    formats.plain_points,
-    formats.points,
-    formats.seconds,
-    formats.short,
-    formats.significant,
-    formats.size,
-    formats.times,
-)
+_FILTERS = {
+    "count": formats.count,
+    "measured": formats.measured,
+    "milliseconds": formats.milliseconds,
+    "percent": formats.percent,
+    "plain_points": formats.plain_points,
+    "points": formats.points,
+    "seconds": formats.seconds,
+    "short": formats.short,
+    "significant": formats.significant,
+    "size": formats.size,
+    "times": formats.times,
+}

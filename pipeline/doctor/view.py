@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.text import Text
 
+from components.common.words.figures import seconds
 from pipeline.doctor.rehearsals import Finding
 
 _FINDING_STYLES = {"fine": "green", "warning": "yellow", "failed": "red", "not tried": "dim"}
@@ -15,7 +16,7 @@ def show_findings(console: Console, findings: Iterable[Finding]) -> bool:
     failed, untried = 0, list[str]()
     for finding in findings:
         mark = Text(f"{finding.state:<10}", style=_FINDING_STYLES[finding.state])
-        took = f"  ({finding.seconds:.1f} s)" if finding.seconds is not None else ""
+        took = f"  ({seconds(finding.seconds)})" if finding.seconds is not None else ""
         name = (f"{finding.check:<16}  ", "bold")
         console.print(Text.assemble(mark, name, finding.message, (took, "dim")))
         failed += finding.state == "failed"

@@ -22,11 +22,18 @@ from components.common.documents.outcome import (
 )
 from components.common.errors import UserError
 from components.common.run_context import RunContext
+from components.common.words.figures import (
+    interval,
+    milliseconds,
+    or_dash,
+    percent,
+    seconds,
+    size,
+)
 from components.common.words.markdown import escape_markdown
 from components.common.words.terminal import visible
 from pipeline.kubeflow.run_end import RunEnd
 from pipeline.terminal.exit_codes import ExitCode
-from pipeline.terminal.view import format_bytes, format_seconds
 
 _TITLES: Mapping[ExitCode, str] = {
     ExitCode.NOT_BLESSED: "not blessed",
@@ -159,10 +166,10 @@ def to_markdown(summary: CiSummary) -> str:
         name = escape_markdown(summary.run_id)
         run = f"[{name}]({quote(summary.link, safe=_ADDRESS)})" if summary.link else f"`{name}`"
         cached = sum(task.status == "cached" for task in summary.tasks)
-        seconds = sum(task.seconds for task in summary.tasks)
+        work_s = sum(task.seconds for task in summary.tasks)
         lines.append(
             f"Run {run}: {len(summary.tasks)} tasks, {cached} of them from the store, "
-            f"{format_seconds(seconds)} of work."
+            f"{seconds(work_s)} of work."
             if summary.tasks
             else f"Run {run}."
         )
@@ -251,7 +258,9 @@ def _row(
     latency_ms: float | None,
     note: str,
 ) -> str:
-    shown = f"{accuracy.value:.3f} ({accuracy.low:.3f}–{accuracy.high:.3f})" if accuracy else "-"
-    latency = f"{latency_ms:.2f} ms" if latency_ms is not None else "-"
-    sizes = f"{format_bytes(size_bytes)} | {format_bytes(zipped_bytes)}"
+    shown = "-"
+    if accuracy is not None:
+        shown = f"{percent(accuracy.value)} ({interval(accuracy.low, accuracy.high)})"
+    latency = or_dash(latency_ms, milliseconds)
+    sizes = f"{or_dash(size_bytes, size)} | {or_dash(zipped_bytes, size)}"
     return f"| {name} | {shown} | {sizes} | {latency} | {escape_markdown(note)} |"

@@ -10,11 +10,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from components.common.words.figures import seconds
 from pipeline.kubeflow.cluster_run import ClusterRun
 from pipeline.kubeflow.run_end import RunEnd
 from pipeline.kubeflow.run_watch import RunWatch
 from pipeline.terminal.exit_codes import ExitCode
-from pipeline.terminal.view import format_seconds
 
 _STYLES = {"SUCCEEDED": "green", "FAILED": "red", "RUNNING": "yellow", "CANCELED": "yellow"}
 
@@ -89,12 +89,12 @@ def runs_table(runs: Sequence[ClusterRun]) -> Table:
 
 
 def _rows(run: ClusterRun) -> RenderableType:
-    seconds = ((run.finished or datetime.now(UTC)) - run.created).total_seconds()
+    took = ((run.finished or datetime.now(UTC)) - run.created).total_seconds()
     title = Text.assemble(
         (f"{run.context.recipe_name}  {run.name}", "bold"),
         "  ",
         _state(run.state),
-        f"  {format_seconds(max(0.0, seconds))}",
+        f"  {seconds(max(0.0, took))}",
     )
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     for task in run.tasks:

@@ -13,6 +13,7 @@ import urllib3
 from kfp_server_api.rest import RESTClientObject
 
 from components.common.errors import UserError
+from components.common.words.figures import size
 
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10, 60
 BACKOFF_S = 0.2
@@ -84,7 +85,7 @@ def _read_bounded(response: urllib3.BaseHTTPResponse) -> bytes:
         if len(body) > _ANSWER_BYTES or time.monotonic() > deadline:
             response.close()
             raise UserError(
-                f"{response.url}: sent more than {_ANSWER_BYTES >> 20} MB, or for longer than "
+                f"{response.url}: sent more than {size(_ANSWER_BYTES)}, or for longer than "
                 f"{_ANSWER_TIMEOUT_S:.0f} s, in one answer; is the target's host a KFP?"
             )
     response.release_conn()

@@ -28,6 +28,7 @@ from components.common.errors import UserError
 from components.common.runs.outcomes import results_so_far
 from components.common.shell.stage import DRIVER_PID, EVENTS_DIRECTORY
 from components.common.storage import StorageError
+from components.common.words.figures import size
 from pipeline.recipe import Recipe
 from pipeline.runs.folders import RunFolder, create_run, data_root_in_use, local_folder
 from pipeline.runs.leftovers import remove_leftovers, scratch_folder
@@ -35,7 +36,7 @@ from pipeline.target.target import task_of
 from pipeline.terminal.console import open_console
 from pipeline.terminal.exit_codes import ExitCode
 from pipeline.terminal.progress import RunProgress
-from pipeline.terminal.view import format_bytes, open_view, show_paths, show_summary
+from pipeline.terminal.view import open_view, show_paths, show_summary
 
 _POLL_S = 0.1
 _GRACE_S = 0.5  # Between SIGTERM and SIGKILL: everything must be gone within a second.
@@ -89,7 +90,7 @@ def run_locally(
       UserError: the data root can't be written to.
     """
     if freed := remove_leftovers(local_folder(data_root)):
-        console.print(f"removed {format_bytes(freed)} that killed commands had left")
+        console.print(f"removed {size(freed)} that killed commands had left")
     run = create_run(recipe, data_root=data_root, registry=registry, command=command, fresh=fresh)
     progress = RunProgress(recipe, run.events)
     with data_root_in_use(local_folder(data_root)), _still_there(run), run.lock():

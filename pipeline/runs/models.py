@@ -21,7 +21,15 @@ from components.common.documents.release import Ancestry, BlessedPointer, Releas
 from components.common.errors import DamagedError, UserError, pass_over
 from components.common.registry import Registry, model_names
 from components.common.storage import Storage
-from components.common.words.figures import milliseconds, percent, size
+from components.common.words.figures import (
+    growth,
+    interval,
+    milliseconds,
+    or_dash,
+    percent,
+    signed_points,
+    size,
+)
 
 D = TypeVar("D", bound=Document)
 
@@ -167,7 +175,7 @@ def versions_table(versions: Sequence[ListedVersion]) -> Table:
             _interval(release.metrics["accuracy"]),
             size(release.model.size_bytes),
             size(release.model.zipped_bytes),
-            _latency(release.latency_ms),
+            or_dash(release.latency_ms, milliseconds),
             Text("blessed", style="bold green") if row.blessed else "",
         )
     return table
@@ -183,7 +191,7 @@ def details_view(details: VersionDetails) -> RenderableType:
         "created": f"{_moment(release.created)}, run {release.run_id}",
         "accuracy": _interval(release.metrics["accuracy"]),
         "size": f"{size(model.size_bytes)}, zipped {size(model.zipped_bytes)}",
-        "latency": f"{_latency(release.latency_ms)} (p50, one thread)",
+        "latency": f"{or_dash(release.latency_ms, milliseconds)} (p50, one thread)",
         "input": f"{model.input.dtype}, {shape}: raw pixels in [0, 255]",
         "classes": f"{len(release.class_names)}: {', '.join(release.class_names)}",
         "data": ", ".join(f"{details.manifest.splits[split].examples} {split}" for split in SPLITS),
@@ -198,7 +206,7 @@ def details_view(details: VersionDetails) -> RenderableType:
             Text(metrics.class_name),
             str(metrics.examples),
             percent(metrics.recall.value),
-            f"{percent(metrics.recall.low)} to {percent(metrics.recall.high)}",
+            interval(metrics.recall.low, metrics.recall.high),
             percent(metrics.precision),
         )
     lineage = _table("stage", "key", "code", "computed")
@@ -260,9 +268,10 @@ def _figures(before: Release, after: Release) -> Iterator[Change]:
     yield Change("candidate", before.candidate_id, after.candidate_id)
     for name in ("size_bytes", "zipped_bytes"):
         one, other = getattr(before.model, name), getattr(after.model, name)
-        yield Change(name.removesuffix("_bytes"), size(one), size(other), _ratio(one, other))
+        yield Change(name.removesuffix("_bytes"), size(one), size(other), growth(one, other))
     # Of two sessions, perhaps of two machines: shown, but not divided.
-    yield Change("p50", _latency(before.latency_ms), _latency(after.latency_ms))
+    latencies = (or_dash(each.latency_ms, milliseconds) for each in (before, after))
+    yield Change("p50", *latencies)
     for name in dict.fromkeys((*before.metrics, *after.metrics)):
         yield _estimates(name, before.metrics.get(name), after.metrics.get(name))
 
@@ -279,7 +288,7 @@ def _estimates(name: str, before: Estimate | None, after: Estimate | None) -> Ch
     difference = ""
     if before is not None and after is not None:
         change = after.value - before.value
-        difference = f"{change:+.3f}" if name == "log_loss" else f"{100 * change:+.2f} points"
+        difference = f"{change:+.3f}" if name == "log_loss" else f"{signed_points(change)} points"
     return Change(name, _estimate(name, before), _estimate(name, after), difference)
 
 
@@ -345,17 +354,9 @@ def _text(values: Mapping[str, Any], name: str) -> str | None:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _ratio(before: int, after: int) -> str:
-    return f"{100 * (after / before - 1):+.1f} %"
-
-
 def _interval(estimate: Estimate) -> str:
     half = max(estimate.high - estimate.value, estimate.value - estimate.low)
     return f"{percent(estimate.value)} ± {100 * half:.1f}"
-
-
-def _latency(latency_ms: float | None) -> str:
-    return "-" if latency_ms is None else milliseconds(latency_ms)
 
 
 def _moment(iso: str) -> str:

@@ -10,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from components.common.documents.record import TaskResult
+from components.common.words.figures import age, seconds, size
 from pipeline.runs.cache import Entry, Prunable
 from pipeline.runs.folders import RunFolder, list_runs
 from pipeline.runs.misses import explain_misses
-from pipeline.terminal.view import format_bytes, format_seconds, show_paths, show_summary
+from pipeline.terminal.view import show_paths, show_summary
 
 _STATE_STYLES = {
     "running": "yellow",
@@ -53,9 +54,9 @@ def show_run(console: Console, run: RunFolder) -> None:
         table.add_row(
             Text(task.task),
             task.status,
-            format_seconds(task.seconds),
-            format_seconds(record.seconds) if record else "-",
-            format_bytes(record.peak_memory_bytes) if record else "-",
+            seconds(task.seconds),
+            seconds(record.seconds) if record else "-",
+            size(record.peak_memory_bytes) if record else "-",
         )
     print_(table)
     for line in (*_misses(tasks, run), *_other_versions(tasks)):
@@ -106,11 +107,11 @@ def entries_table(entries: Sequence[Entry]) -> Table:
         members = list(group)
         total = sum(entry.size_bytes for entry in members)
         count = "1 entry" if len(members) == 1 else f"{len(members)} entries"
-        table.add_row(stage, count, format_bytes(total), style="bold")
+        table.add_row(stage, count, size(total), style="bold")
         for entry in members:
-            age = _ago(now, entry.made) if entry.made is not None else "unfinished"
-            used = _ago(now, entry.used) if entry.used is not None else "-"
-            table.add_row("", entry.key[:12], format_bytes(entry.size_bytes), age, used)
+            made = age(now - entry.made) if entry.made is not None else "unfinished"
+            used = age(now - entry.used) if entry.used is not None else "-"
+            table.add_row("", entry.key[:12], size(entry.size_bytes), made, used)
     return table
 
 
@@ -118,8 +119,8 @@ def describe_pruned(pruned: Prunable, *, left_by_killed: int, dry_run: bool) -> 
     would = "would remove" if dry_run else "removed"
     return (
         f"{would} {len(pruned.entries)} entries, {len(pruned.shards)} folders of shards and "
-        f"{len(pruned.unfinished)} of unfinished trainings: {format_bytes(pruned.size_bytes)}; "
-        f"and what killed commands had left: {format_bytes(left_by_killed)}"
+        f"{len(pruned.unfinished)} of unfinished trainings: {size(pruned.size_bytes)}; "
+        f"and what killed commands had left: {size(left_by_killed)}"
     )
 
 
@@ -129,11 +130,3 @@ def _table(*headings: str) -> Table:
         right = heading in ("size", "time", "computed in", "peak memory", "age", "last used")
         table.add_column(heading, justify="right" if right else "left", no_wrap=True)
     return table
-
-
-def _ago(now: float, moment: float) -> str:
-    seconds = max(0.0, now - moment)
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -21,6 +21,14 @@ from rich.table import Table
 from rich.text import Text
 
 from components.common.documents.outcome import CandidateSummary, Outcome
+from components.common.words.figures import (
+    interval,
+    milliseconds,
+    or_dash,
+    percent,
+    seconds,
+    size,
+)
 from pipeline.runs.folders import RunFolder
 from pipeline.terminal.progress import RunProgress, TaskProgress
 
@@ -73,9 +81,9 @@ class PlainView:
                 self._shown[task.name] = now
                 self._print(f"{task.name}: started")
             elif event == "finished":
-                self._print(f"{task.name}: {task.status} in {format_seconds(task.seconds)}")
+                self._print(f"{task.name}: {task.status} in {or_dash(task.seconds, seconds)}")
             elif event == "failed":
-                self._print(f"{task.name}: failed after {format_seconds(task.seconds)}")
+                self._print(f"{task.name}: failed after {or_dash(task.seconds, seconds)}")
             elif event == "progress" and now - self._shown.get(task.name, 0.0) >= _PLAIN_INTERVAL_S:
                 self._shown[task.name] = now
                 self._print(f"{task.name}: {task.describe_progress()}")
@@ -115,18 +123,16 @@ class LiveView:
 
     def _render(self) -> RenderableType:
         now = time.time()
-        title = Text.assemble(
-            (self._title, "bold"), ("   " + format_seconds(now - self._started), "dim")
-        )
+        title = Text.assemble((self._title, "bold"), ("   " + seconds(now - self._started), "dim"))
         rows = Table.grid(padding=(0, 1))
         rows.add_column(width=2)
         rows.add_column()
         rows.add_column(justify="right", min_width=7)
         rows.add_column(overflow="ellipsis", no_wrap=True)
         for name, task in self._rows():
-            seconds = "" if task.status == "waiting" else format_seconds(task.elapsed(now))
+            took = "" if task.status == "waiting" else seconds(task.elapsed(now))
             style = "dim" if task.status == "waiting" else ""
-            rows.add_row(self._mark(task), Text(name, style=style), seconds, _detail(task))
+            rows.add_row(self._mark(task), Text(name, style=style), took, _detail(task))
         return Group(title, rows)
 
     def _mark(self, task: TaskProgress) -> RenderableType:
@@ -194,11 +200,11 @@ def show_summary(console: Console, outcome: Outcome, run: RunFolder) -> None:
 def _cells(row: CandidateSummary, *, won: bool) -> Iterator[str]:
     accuracy = row.accuracy
     yield row.candidate_id
-    yield f"{accuracy.value:.3f}" if accuracy else "-"
-    yield f"{accuracy.low:.3f} to {accuracy.high:.3f}" if accuracy else "-"
-    yield format_bytes(row.size_bytes)
-    yield format_bytes(row.zipped_bytes)
-    yield f"{row.latency_ms:.3g} ms" if row.latency_ms is not None else "-"
+    yield percent(accuracy.value) if accuracy else "-"
+    yield interval(accuracy.low, accuracy.high) if accuracy else "-"
+    yield or_dash(row.size_bytes, size)
+    yield or_dash(row.zipped_bytes, size)
+    yield or_dash(row.latency_ms, milliseconds)
     yield ("winner: " if won else "accepted: " if row.accepted else "no: ") + row.reason
 
 
@@ -220,25 +226,3 @@ def _uvx() -> str:
     """Returns how to call uvx: by name, or where it is not on the PATH as `make` installed it."""
     beside = Path(sys.executable).with_name("uvx")
     return str(beside) if beside.exists() and shutil.which("uvx") is None else "uvx"
-
-
-def format_seconds(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
-
-
-def format_bytes(size_bytes: int | None) -> str:
-    """Returns a size as people read it, in powers of 1000: `482 kB`."""
-    if size_bytes is None:
-        return "-"
-    size = float(size_bytes)
-    for unit in ("B", "kB", "MB"):
-        if size < 999.5:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"

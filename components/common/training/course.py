@@ -16,6 +16,7 @@ from components.common.training.strategy import (
     write_variables,
 )
 from components.common.training.trainer import Totals, Trainer
+from components.common.words.figures import percent
 
 
 class Course:
@@ -48,7 +49,7 @@ class Course:
         )
         self.history.append(epoch)
         self.clock.end_epoch(epoch)
-        self.clock.note = f"epoch {epoch.epoch}, validation accuracy {validation_accuracy:.3f}"
+        self.clock.note = f"epoch {epoch.epoch}, validation accuracy {percent(validation_accuracy)}"
         eligible = [known for known in self.history if known.epoch >= phase.eligible_from]
         stale = False
         if eligible:

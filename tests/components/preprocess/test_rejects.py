@@ -168,7 +168,7 @@ def test_too_many_stop_the_run_with_counts_examples_and_the_file(tmp_path, share
     message = last_result(tmp_path).message
     assert "of 34 records are rejected (" in message
     assert "2 conflicting_label" in message
-    assert f"data.max_reject_share allows {share:.1%}" in message
+    assert f"data.max_reject_share allows {100 * share:.1f} %" in message
     assert "bar/both.png: conflicting_label (the same content is labelled bar and disc)" in message
     listed = (tmp_path / "data" / "runs" / "test" / "rejects.jsonl").read_text().splitlines()
     assert message.endswith("runs/test/rejects.jsonl")

@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -39,7 +40,7 @@ from pipeline.runs.folders import (
 from pipeline.runs.models import SHOWN_DIGITS
 from pipeline.terminal.exit_codes import ExitCode
 from pipeline.terminal.progress import RunProgress, expected_tasks
-from pipeline.terminal.view import format_bytes, format_seconds, open_view, show_summary
+from pipeline.terminal.view import open_view, show_summary
 from tests.builders.releases import make_release
 from tests.builders.synthetic import run_context, write_dataset
 from tests.fakes.fake_gcs import create_bucket, serve
@@ -133,12 +134,12 @@ def test_plain_view_has_a_line_for_each_start_and_end(tmp_path: Path) -> None:
     tell(run, "finetune", "started")
     tell(run, "finetune", "failed", message="no [memory]", user_error=False)
     lines = [line[9:] for line in draw(run, terminal=False).splitlines()]
+    assert re.fullmatch(r"finetune: failed after 0(\.\d+)? s", lines.pop())
     assert lines == [
         "digits",
         "preprocess: started",
         "preprocess: cached in 0.5 s",
         "finetune: started",
-        "finetune: failed after 0.0 s",
     ]
 
 
@@ -153,7 +154,7 @@ def test_live_view_shows_every_stage_and_candidate_once(tmp_path: Path) -> None:
     tell(run, "finetune", "started")
     tell(run, "finetune", "failed", message="no [memory]", user_error=False)
     shown = draw(run, terminal=True)
-    for words in ("1 min 01 s", "evaluate int8", "3 of 9 examples", "no [memory]", "publish"):
+    for words in ("1 min 1 s", "evaluate int8", "3 of 9 examples", "no [memory]", "publish"):
         assert words in shown
     assert "quantize int8" not in shown
     assert "quantize float32" in shown
@@ -192,26 +193,17 @@ def test_summary_shows_each_candidate_and_the_verdict(tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), width=120)
     show_summary(console, outcome, make_run(tmp_path))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
-    for words in ("0.951", "0.930 to 0.970", "32.1 kB", "999 B", "0.0123 ms", "winner: It is"):
+    for words in (
+        "95.1 %",
+        "93.0 % to 97.0 %",
+        "32.1 kB",
+        "999 bytes",
+        "0.0123 ms",
+        "winner: It is",
+    ):
         assert words in shown
     for words in ("no: It could not be made.", "already blessed: int8 wins.", "/models/int8"):
         assert words in shown
-
-
-@pytest.mark.parametrize(
-    ("size", "shown"),
-    [(0, "0 B"), (999, "999 B"), (1_000, "1 kB"), (999_600, "1 MB"), (13_471_636, "13.5 MB")],
-)
-def test_sizes_are_in_powers_of_a_thousand(size: int, shown: str) -> None:
-    assert format_bytes(size) == shown
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [(0.04, "0.0 s"), (59.9, "59.9 s"), (75, "1 min 15 s"), (3720, "1 h 02 min")],
-)
-def test_durations_are_in_the_unit_that_fits(seconds: float, shown: str) -> None:
-    assert format_seconds(seconds) == shown
 
 
 # --- run folders --------------------------------------------------------------------
