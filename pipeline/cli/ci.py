@@ -140,7 +140,7 @@ def _refuse_what_cannot_run(recipe: "Recipe", target: "KubeflowTarget") -> None:
     Raises:
       UserError: names every check that failed, with its remedy.
     """
-    from pipeline.doctor.doctor import examine_places
+    from pipeline.doctor import examine_places
 
     findings = examine_places(
         recipe, data_root=target.data_root, registry=target.registry, target=target

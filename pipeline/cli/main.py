@@ -139,7 +139,7 @@ def doctor(
     ] = False,
 ) -> None:
     """Check what a run of a recipe will need: the data first, in seconds."""
-    from pipeline.doctor.doctor import examine
+    from pipeline.doctor import examine
     from pipeline.doctor.view import show_findings
     from pipeline.recipe import load_recipe
     from pipeline.target.target import load_target

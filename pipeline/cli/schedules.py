@@ -15,9 +15,9 @@ from pipeline.terminal.console import open_console
 from pipeline.terminal.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from pipeline.schedules import Wanted
     from pipeline.schedules.backfill import Filled
     from pipeline.schedules.reconciliation import Change
-    from pipeline.schedules.schedules import Wanted
     from pipeline.target.target import KubeflowTarget
 
 schedule_app = typer.Typer(help="Recurring runs, declared in a file.", no_args_is_help=True)
@@ -111,7 +111,7 @@ def _schedules(
     file: Path, *, now: datetime | None = None
 ) -> Iterator[tuple["KubeflowTarget", list["Wanted"], str]]:
     with cluster_extra():
-        from pipeline.schedules.schedules import load_schedules, resolve
+        from pipeline.schedules import load_schedules, resolve
     declared = load_schedules(file)
     for where, wanted in resolve(declared, file.resolve().parent, now=now):
         yield where, wanted, declared.owner

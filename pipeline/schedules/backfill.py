@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from components.common.errors import UserError
 from pipeline.kubeflow.cluster import Cluster
 from pipeline.kubeflow.cluster_run import ClusterRun
-from pipeline.schedules.schedules import Wanted
+from pipeline.schedules.declaration import Wanted
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,7 +24,7 @@ from components.common.errors import UserError
 from pipeline.kubeflow.cluster import Cluster, once, reference
 from pipeline.kubeflow.cluster_run import FINAL_STATES
 from pipeline.kubeflow.explanations import MissingError
-from pipeline.schedules.schedules import Schedule, Wanted
+from pipeline.schedules.declaration import Schedule, Wanted
 
 Action = Literal["create", "replace", "enable", "disable", "delete", "keep"]
 

@@ -15,7 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from pipeline.cli.main import app
-from pipeline.doctor.doctor import (
+from pipeline.doctor.checks import (
     check_accelerators,
     check_data,
     check_host,
@@ -73,7 +73,7 @@ def test_accelerators_of_every_stage_are_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nodes = [({"pool": "gpu"}, {"nvidia.com/gpu": "1"})]
-    monkeypatch.setattr("pipeline.doctor.doctor._nodes", lambda context: nodes)
+    monkeypatch.setattr("pipeline.doctor.checks._nodes", lambda context: nodes)
     wanted = {"type": "nvidia.com/gpu", "count": 1}
     everywhere = make_target(tmp_path, machine={"accelerator": wanted})
     assert {finding.state for finding in check_accelerators(everywhere)} == {"fine"}

@@ -21,9 +21,9 @@ from pipeline.dag.compile import compile_dag
 from pipeline.kubeflow.cluster import Cluster
 from pipeline.kubeflow.connection import connect
 from pipeline.recipe import load_recipe
+from pipeline.schedules import Schedule, Wanted, load_schedules, resolve
 from pipeline.schedules.backfill import Filled, backfill
 from pipeline.schedules.reconciliation import apply, plan, read_existing
-from pipeline.schedules.schedules import Schedule, Wanted, load_schedules, resolve
 from pipeline.terminal.exit_codes import ExitCode
 from tests.builders.targets import make_target
 from tests.fakes.kfp_server import KfpServer
