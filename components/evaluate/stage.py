@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.evaluation import Evaluation
+from components.common.documents.variant import DENSE
 from components.common.errors import UserError
 from components.common.process.machine import usable_cores
 from components.common.shell.stage import Stage, Task, execute
@@ -51,7 +52,7 @@ def run(
         context=context,
         inputs={
             "dataset": dataset,
-            "bundle": dense if made.source == "dense" else pruned,
+            "bundle": dense if made.variant == DENSE else pruned,
             "candidate": candidate,
         },
         output=evaluation,

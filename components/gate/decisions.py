@@ -179,9 +179,9 @@ def _notes(case: Case, selection: _Selection) -> Iterator[str]:
     if baseline is not None and _baseline_fails(worth):
         assert worth.constant is not None and worth.baseline is not None
         yield explain_constant_baseline(worth.constant, worth.baseline, baseline, case.budgets)
-    for source in ("dense", "pruned"):
-        of_source = (e.training_faults for e in case.entrants if e.source == source)
-        yield from (f"Of the {source} model: {fault}." for fault in next(of_source, ()))
+    faults = {entrant.variant: entrant.training_faults for entrant in case.entrants}
+    for variant, found in faults.items():
+        yield from (f"Of the {variant} model: {fault}." for fault in found)
     if (forgotten := _forgotten(case, selection)) and selection.winner is not None:
         yield warn_of_forgotten(selection.winner.candidate_id, forgotten)
     yield from _notes_on_blessed(case, selection)

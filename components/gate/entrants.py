@@ -13,7 +13,6 @@ from components.common.documents.candidate import (
     BASELINE_ID,
     Candidate,
     Scheme,
-    Source,
     TFLiteModel,
 )
 from components.common.documents.evaluation import Estimate, Evaluation
@@ -55,7 +54,7 @@ class Entrant:
     """
 
     candidate_id: str
-    source: Source
+    variant: str
     scheme: Scheme
     failure: str | None
     model: TFLiteModel | None = None
@@ -121,7 +120,7 @@ def _enter(
 ) -> Entrant:
     return Entrant(
         candidate_id=candidate.candidate_id,
-        source=candidate.source,
+        variant=candidate.variant,
         scheme=candidate.scheme,
         failure=candidate.failure or evaluation.failure,
         model=candidate.model,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from components.common.documents.decision import StepGain
+from components.common.documents.variant import DENSE
 from components.common.words.figures import listing, percent, points
 from components.gate.entrants import Entrant
 
@@ -15,7 +16,7 @@ FASTER = 0.95
 def step_gains(entrants: Sequence[Entrant]) -> tuple[StepGain, ...]:
     """Measures every requested step of which both ends were made and measured.
 
-    A scheme is held against float32 of the same source, pruning against the dense
+    A scheme is held against float32 of the same variant, pruning against the dense
     candidate of the same scheme.
     """
     measured = [
@@ -27,14 +28,14 @@ def step_gains(entrants: Sequence[Entrant]) -> tuple[StepGain, ...]:
 
 
 def _steps(measured: Sequence[Entrant]) -> Iterator[tuple[str, Entrant, Entrant]]:
-    by_kind = {(entrant.source, entrant.scheme): entrant for entrant in measured}
-    for (source, scheme), after in by_kind.items():
-        before = by_kind.get((source, "float32"))
+    by_kind = {(entrant.variant, entrant.scheme): entrant for entrant in measured}
+    for (variant, scheme), after in by_kind.items():
+        before = by_kind.get((variant, "float32"))
         if scheme != "float32" and before is not None:
             yield scheme, before, after
-    for (source, scheme), after in by_kind.items():
-        before = by_kind.get(("dense", scheme))
-        if source == "pruned" and before is not None:
+    for (variant, scheme), after in by_kind.items():
+        before = by_kind.get((DENSE, scheme))
+        if variant != DENSE and before is not None:
             yield "pruning", before, after
 
 

@@ -126,7 +126,7 @@ def _properties(facts: CardFacts) -> list[tuple[str, str]]:
     accuracy = release.metrics["accuracy"]
     shape = " × ".join(str(length) for length in model.input.shape)
     rows = [
-        ("Scheme", f"{facts.candidate.scheme}, from the {facts.candidate.source} model"),
+        ("Scheme", f"{facts.candidate.scheme}, from the {facts.candidate.variant} model"),
         ("Classes", str(len(release.class_names))),
         ("Input", f"{model.input.dtype}, {shape}: raw pixels in [0, 255]"),
         ("Fit", f"{facts.manifest.image.fit}: pictures are {fit_in_words(facts.manifest.image)}"),

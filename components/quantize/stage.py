@@ -9,6 +9,7 @@ from components.common.documents.bundle import ModelBundle
 from components.common.documents.candidate import Candidate, TFLiteModel
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.image import ImageSpec
+from components.common.documents.variant import DENSE
 from components.common.shell.stage import Stage, Task, execute
 from components.quantize.config import CandidateConfig, QuantizeConfig
 
@@ -38,7 +39,7 @@ def run(
         config=own,
         context=context,
         inputs={
-            "bundle": dense if own.source == "dense" else pruned,
+            "bundle": dense if own.variant == DENSE else pruned,
             "dataset": dataset,
         },
         output=candidate,
@@ -59,7 +60,7 @@ def _compute(task: Task[CandidateConfig]) -> None:
         (task.output / MODEL_FILE).unlink(missing_ok=True)
     Candidate(
         candidate_id=task.config.candidate_id,
-        source=task.config.source,
+        variant=task.config.variant,
         scheme=task.config.scheme,
         class_names=bundle.class_names,
         model=model,

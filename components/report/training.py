@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from components.common.documents.bundle import Epoch, LayerSparsity, ModelBundle
 from components.common.documents.candidate import Candidate, TensorSparsity
+from components.common.documents.variant import DENSE
 from components.report.sources import Run
 
 LAYERS = 60
@@ -111,7 +112,7 @@ def _counted_candidate(run: Run) -> Candidate | None:
     pruned = [
         run.candidates[id_]
         for id_ in run.ordered_ids()
-        if run.candidates[id_].source == "pruned" and run.candidates[id_].model is not None
+        if run.candidates[id_].variant != DENSE and run.candidates[id_].model is not None
     ]
     winners = [candidate for candidate in pruned if candidate.candidate_id == run.decision.winner]
     return next(iter([*winners, *pruned]), None)

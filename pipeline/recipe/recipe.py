@@ -12,6 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.benchmark.config import BenchmarkConfig
 from components.common.config import Section, StageConfig
+from components.common.documents.variant import DENSE, StepSpec, Variant
 from components.common.statistics.exact_tests import required_gains, required_hits
 from components.common.statistics.noninferiority import required_examples
 from components.evaluate.config import EvaluateConfig
@@ -83,7 +84,15 @@ class Recipe(Section):
         return self
 
     def candidate_ids(self) -> tuple[str, ...]:
-        return self.quantize.candidate_ids(pruned=self.prune is not None)
+        return tuple(candidate.id for candidate in self._quantization().candidates)
+
+    def variants(self) -> tuple[Variant, ...]:
+        """Returns the tree of models, each after its parent."""
+        root = Variant(id=DENSE, parent=None)
+        if self.prune is None:
+            return (root,)
+        step = StepSpec(kind="prune", settings=self.prune.model_dump(mode="json"))
+        return root, Variant(id="pruned", parent=DENSE, steps=(step,))
 
     def smallest_margin(self) -> float | None:
         """Returns the accuracy drop that takes the most examples to prove, if any is stated."""
@@ -117,7 +126,7 @@ class Recipe(Section):
             "validate": self._validation(),
             "finetune": self.train,
             "prune": self.prune or PruneConfig(),
-            "quantize": self.quantize,
+            "quantize": self._quantization(),
             "evaluate": self.evaluate,
             "benchmark": self.benchmark,
             "gate": self.budgets.model_copy(
@@ -133,6 +142,9 @@ class Recipe(Section):
     def _drawn_budgets(self) -> DrawnBudgets:
         drawn = set(DrawnBudgets.model_fields)
         return DrawnBudgets(**self.budgets.model_dump(include=drawn))
+
+    def _quantization(self) -> QuantizeConfig:
+        return self.quantize.with_candidates(variant.id for variant in self.variants())
 
     def _is_balanced(self) -> bool:
         return self.train.class_weights == "balanced"

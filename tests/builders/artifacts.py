@@ -14,25 +14,34 @@ from components.common.data.predictions import (
 from components.common.digests import tree_digest
 from components.common.documents.base import Lineage
 from components.common.documents.benchmark import Benchmark, CandidateBenchmark, Latency, Machine
-from components.common.documents.candidate import Candidate, Scheme, Source
+from components.common.documents.candidate import Candidate, Scheme
 from components.common.documents.dataset import DatasetManifest, Split
 from components.common.documents.evaluation import ClassMetrics, Evaluation
 from components.common.documents.record import Record
+from components.common.documents.variant import DENSE
 from components.common.run_context import RunContext
 from components.common.shell.stage import input_digest
 from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate
 from components.common.tasks.image.examples import read_examples
+from components.quantize.config import QuantizeConfig
 from tests.builders.releases import describe_model
 from tests.builders.synthetic import CLASS_NAMES, LINEAGE, write_dataset
 
+_SCHEMES: tuple[Scheme, ...] = ("float32", "float16", "dynamic_range", "int8")
+SPECS = {
+    spec.id: spec
+    for spec in QuantizeConfig(schemes=_SCHEMES, pruned_schemes=_SCHEMES)
+    .with_candidates((DENSE, "pruned"))
+    .candidates
+}
+"""Of every candidate that a recipe could ask for, by its id."""
+
 
 def write_candidate(folder: Path, candidate_id: str, data: bytes) -> Candidate:
-    source: Source = "pruned" if candidate_id.startswith("pruned-") else "dense"
-    scheme: Scheme = candidate_id.removeprefix("pruned-")  # type: ignore[assignment]
     candidate = Candidate(
         candidate_id=candidate_id,
-        source=source,
-        scheme=scheme,
+        variant=SPECS[candidate_id].variant,
+        scheme=SPECS[candidate_id].scheme,
         class_names=CLASS_NAMES,
         model=describe_model(data),
         failure=None,

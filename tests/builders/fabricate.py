@@ -18,8 +18,6 @@ from components.common.documents.bundle import Architecture, Epoch, LayerSparsit
 from components.common.documents.candidate import (
     BASELINE_ID,
     Candidate,
-    Scheme,
-    Source,
     TensorSparsity,
     TensorSpec,
     TFLiteModel,
@@ -42,9 +40,11 @@ from components.common.documents.evaluation import (
 from components.common.documents.image import InputSpec
 from components.common.documents.record import Record, TaskResult
 from components.common.documents.validation import Finding, Validation
+from components.common.documents.variant import DENSE
 from components.common.run_context import RunContext
 from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate
 from components.report.config import DrawnBudgets, ReportConfig
+from tests.builders.artifacts import SPECS
 from tests.builders.synthetic import CLASS_NAMES, LINEAGE, run_context, write_dataset
 
 TEST_EXAMPLES = 450
@@ -118,7 +118,7 @@ def fabricate(
     evaluations = {
         id_: _evaluation(id_, class_names, predictions.get(id_), failures.get(id_)) for id_ in ids
     }
-    pruned = any(id_.startswith("pruned-") for id_ in ids)
+    pruned = any(SPECS[id_].variant != DENSE for id_ in ids)
     benchmark = _benchmark([id_ for id_ in ids if id_ in predictions])
     decision = _decision(evaluations, winner, verdict, pruned)
     tasks = _tasks(ids, pruned, cached)
@@ -204,14 +204,13 @@ def _even(examples: int, classes: int) -> tuple[int, ...]:
 
 
 def _candidate(id_: str, class_names: Sequence[str], failure: str | None) -> Candidate:
-    source: Source = "pruned" if id_.startswith("pruned-") else "dense"
-    scheme: Scheme = id_.removeprefix("pruned-")  # type: ignore[assignment]
-    size = SIZES[scheme]
-    zeros = 0.5 if source == "pruned" else 0.001
+    spec = SPECS[id_]
+    size = SIZES[spec.scheme]
+    zeros = 0.001 if spec.variant == DENSE else 0.5
     tensor = TensorSpec(name="image", dtype="uint8", shape=(1, 16, 16, 1), scale=1, zero_point=0)
     model = TFLiteModel(
         size_bytes=size,
-        zipped_bytes=round(size * (0.62 if source == "pruned" else 0.91)),
+        zipped_bytes=round(size * (0.91 if spec.variant == DENSE else 0.62)),
         sha256=f"{len(id_):064x}",
         input=tensor,
         output=tensor,
@@ -228,8 +227,8 @@ def _candidate(id_: str, class_names: Sequence[str], failure: str | None) -> Can
     )
     return Candidate(
         candidate_id=id_,
-        source=source,
-        scheme=scheme,
+        variant=spec.variant,
+        scheme=spec.scheme,
         class_names=tuple(class_names),
         model=None if failure else model,
         failure=failure,
@@ -306,9 +305,9 @@ def _benchmark(ids: Sequence[str]) -> Benchmark:
                 latencies=tuple(
                     Latency(
                         threads=threads,
-                        p50_ms=milliseconds[id_.removeprefix("pruned-")] / threads,
-                        p90_ms=1.2 * milliseconds[id_.removeprefix("pruned-")] / threads,
-                        p99_ms=2.5 * milliseconds[id_.removeprefix("pruned-")] / threads,
+                        p50_ms=milliseconds[SPECS[id_].scheme] / threads,
+                        p90_ms=1.2 * milliseconds[SPECS[id_].scheme] / threads,
+                        p99_ms=2.5 * milliseconds[SPECS[id_].scheme] / threads,
                         runs=200,
                     )
                     for threads in (2, 1)

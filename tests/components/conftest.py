@@ -14,6 +14,9 @@ from tests.builders.bundles import read_split, train_model, write_bundle, zero_s
 from tests.builders.synthetic import run_context, write_dataset
 
 CALIBRATION_EXAMPLES = 60
+QUANTIZATION = QuantizeConfig(calibration_examples=CALIBRATION_EXAMPLES).with_candidates(
+    ("dense", "pruned")
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,15 +59,14 @@ def candidates(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) 
     from components.quantize import stage
 
     folder = tmp_path_factory.mktemp("candidates")
-    config = QuantizeConfig(calibration_examples=CALIBRATION_EXAMPLES)
-    ids = config.candidate_ids(pruned=True)
+    ids = [candidate.id for candidate in QUANTIZATION.candidates]
     for id_ in ids:
         stage.run(
             dataset=trained.dataset,
             dense=trained.dense,
             pruned=trained.pruned,
             candidate_id=id_,
-            config=config.to_json(),
+            config=QUANTIZATION.to_json(),
             context=trained.context.to_json(),
             candidate=folder / id_,
         )

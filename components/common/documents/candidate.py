@@ -7,7 +7,14 @@ from components.common.documents.base import Document, Lineage, Part
 
 Scheme = Literal["float32", "float16", "dynamic_range", "int8"]
 
-Source = Literal["dense", "pruned"]
+
+class CandidateSpec(Part):
+    """A candidate as the recipe declares it."""
+
+    id: str
+    variant: str
+    """Of which it is made."""
+    scheme: Scheme
 
 
 class TensorSpec(Part):
@@ -51,7 +58,8 @@ class Candidate(Document):
     file_name: ClassVar[str] = "candidate.json"
 
     candidate_id: str
-    source: Source
+    variant: str
+    """The id of the variant that it was made from."""
     scheme: Scheme
     class_names: tuple[str, ...]
     model: TFLiteModel | None
@@ -60,11 +68,6 @@ class Candidate(Document):
     training_faults: tuple[str, ...] = ()
     """Of the bundle that it was made from."""
     lineage: Lineage
-
-
-def candidate_id(source: Source, scheme: Scheme) -> str:
-    """Returns the id of a candidate: `int8` or `pruned-int8`."""
-    return scheme if source == "dense" else f"pruned-{scheme}"
 
 
 BASELINE_ID = "float32"

@@ -82,7 +82,7 @@ def test_float_is_what_its_own_bundle_predicted(
 def test_a_model_broken_in_conversion_shows_against_keras(
     trained: TrainedModel, candidates: dict[str, Path], tmp_path: Path
 ) -> None:
-    broken = copy_candidate(candidates["float32"], tmp_path / "broken", source="pruned")
+    broken = copy_candidate(candidates["float32"], tmp_path / "broken", variant="pruned")
     shutil.copy(candidates["float32"] / "model.tflite", broken)
     evaluation, _, _ = evaluate(trained, broken, tmp_path)
     assert evaluation.keras is not None

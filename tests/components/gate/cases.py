@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from components.common.documents.candidate import Scheme, Source
 from components.common.documents.decision import BlessedModel, Decision
 from components.common.statistics.metrics import share_estimate
 from components.gate.case import Blessed, Case
 from components.gate.config import GateConfig
 from components.gate.decisions import decide
 from components.gate.entrants import Correct, Entrant, TestSplit
+from tests.builders.artifacts import SPECS
 from tests.builders.releases import describe_model
 from tests.builders.synthetic import CLASS_NAMES, LINEAGE
 
@@ -38,13 +38,11 @@ def make_entrant(
     latency_ms: float | None = 1.0,
     content: str | None = None,
 ) -> Entrant:
-    source: Source = "pruned" if candidate_id.startswith("pruned-") else "dense"
-    scheme: Scheme = candidate_id.removeprefix("pruned-")  # type: ignore[assignment]
     data = (content or candidate_id).encode().ljust(size_bytes)
     return Entrant(
         candidate_id=candidate_id,
-        source=source,
-        scheme=scheme,
+        variant=SPECS[candidate_id].variant,
+        scheme=SPECS[candidate_id].scheme,
         failure=None,
         model=describe_model(data, zipped_bytes=zipped_bytes or size_bytes),
         accuracy=share_estimate(int(correct.sum()), len(correct)),

@@ -136,7 +136,10 @@ def test_min_accuracy_is_held_against_the_low_end_of_the_interval():
 
 def test_a_candidate_that_could_not_be_made_is_told_so_and_costs_no_alpha():
     failed = Entrant(
-        candidate_id="float16", source="dense", scheme="float16", failure="The converter fell over."
+        candidate_id="float16",
+        variant="dense",
+        scheme="float16",
+        failure="The converter fell over.",
     )
     decision = decide_on(float32(), failed, int8())
     assert decision.winner == "int8"
@@ -146,7 +149,7 @@ def test_a_candidate_that_could_not_be_made_is_told_so_and_costs_no_alpha():
 
 def test_without_float32_nothing_can_be_compared():
     failed = Entrant(
-        candidate_id="float32", source="dense", scheme="float32", failure="LiteRT refused it."
+        candidate_id="float32", variant="dense", scheme="float32", failure="LiteRT refused it."
     )
     decision = decide_on(failed, int8())
     assert decision.verdict == "not_blessed"

@@ -71,6 +71,6 @@ def test_a_step_that_bought_nothing_says_so_and_what_it_cost():
 
 
 def test_steps_of_candidates_that_failed_or_were_not_timed_are_left_out():
-    failed = Entrant(candidate_id="int8", source="dense", scheme="int8", failure="It fell over.")
+    failed = Entrant(candidate_id="int8", variant="dense", scheme="int8", failure="It fell over.")
     untimed = dataclasses.replace(make_entrant("float16", GOOD), latency_ms=None)
     assert step_gains([float32(), failed, untimed]) == ()

@@ -23,9 +23,9 @@ from components.quantize import stage
 from components.quantize.config import QuantizeConfig
 from tests.builders.bundles import ARCHITECTURE, read_split
 from tests.builders.synthetic import run_context
-from tests.components.conftest import CALIBRATION_EXAMPLES, TrainedModel
+from tests.components.conftest import CALIBRATION_EXAMPLES, QUANTIZATION, TrainedModel
 
-CONFIG = QuantizeConfig(calibration_examples=CALIBRATION_EXAMPLES)
+CONFIG = QUANTIZATION
 
 
 def quantize(trained: TrainedModel, id_: str, output: Path, **changes: Path) -> Candidate:
@@ -124,6 +124,7 @@ def test_another_scheme_in_the_recipe_leaves_a_candidate_in_the_store(
     trained: TrainedModel, candidates: dict[str, Path], tmp_path: Path
 ) -> None:
     config = QuantizeConfig(schemes=("float16",), calibration_examples=CALIBRATION_EXAMPLES)
+    config = config.with_candidates(("dense",))
     stage.run(
         dataset=trained.dataset,
         dense=trained.dense,
