@@ -22,14 +22,9 @@ def benchmark(
       context: canonical JSON of RunContext.
       benchmark: latencies and memory by candidate.
     """
-    from pathlib import Path
+    arguments = dict(locals())
 
-    from components.benchmark import stage
+    from components.benchmark.stage import STAGE
+    from components.common.shell.component import run_component
 
-    stage.run(
-        dataset=Path(dataset.path),
-        candidates=tuple(Path(candidate.path) for candidate in candidates),
-        config=config,
-        context=context,
-        benchmark=Path(benchmark.path),
-    )
+    run_component(STAGE, arguments)

@@ -10,27 +10,9 @@ from components.common.documents.dataset import DatasetManifest
 from components.common.process.events import Events
 from components.common.process.machine import cpu_model, usable_cores
 from components.common.run_context import RunContext
-from components.common.shell.stage import Stage, Task, execute
+from components.common.shell.stage import Stage, Task
 
 _PICTURES = 32
-
-
-def run(
-    *,
-    dataset: Path,
-    candidates: tuple[Path, ...],
-    config: str,
-    context: str,
-    benchmark: Path,
-) -> None:
-    """Measures all candidates in one task; those that could not be made are left out."""
-    execute(
-        STAGE,
-        config=BenchmarkConfig.from_json(config),
-        context=context,
-        inputs={"dataset": dataset, "candidates": candidates},
-        output=benchmark,
-    )
 
 
 def _identify(config: BenchmarkConfig, context: RunContext, events: Events) -> Mapping[str, str]:
@@ -97,4 +79,10 @@ def _models(folders: tuple[Path, ...]) -> dict[str, Path]:
     }
 
 
-STAGE = Stage[BenchmarkConfig](name="benchmark", compute=_compute, identify=_identify)
+STAGE = Stage(
+    name="benchmark",
+    config=BenchmarkConfig,
+    output="benchmark",
+    compute=_compute,
+    identify=_identify,
+)

@@ -164,4 +164,4 @@ def _write_evaluation(
     ).write(task.output)
 
 
-STAGE = Stage[EvaluateConfig](name="evaluate", compute=_compute)
+STAGE = Stage(name="evaluate", config=EvaluateConfig, output="evaluation", compute=_compute)

@@ -8,7 +8,7 @@ def finetune(
     dataset: dsl.Input[dsl.Dataset],
     config: str,
     context: str,
-    bundle: dsl.Output[dsl.Model],
+    dense: dsl.Output[dsl.Model],
 ):
     """Fine-tunes a pretrained backbone with a new head.
 
@@ -16,10 +16,11 @@ def finetune(
       dataset: the dataset manifest.
       config: canonical JSON of FinetuneConfig.
       context: canonical JSON of RunContext.
-      bundle: the model bundle.
+      dense: the model bundle.
     """
-    from pathlib import Path
+    arguments = dict(locals())
 
-    from components.finetune import stage
+    from components.common.shell.component import run_component
+    from components.finetune.stage import STAGE
 
-    stage.run(dataset=Path(dataset.path), config=config, context=context, bundle=Path(bundle.path))
+    run_component(STAGE, arguments)

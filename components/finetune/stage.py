@@ -8,19 +8,9 @@ from components.common.documents.bundle import ModelBundle
 from components.common.documents.dataset import DatasetManifest
 from components.common.process.events import Events
 from components.common.run_context import RunContext
-from components.common.shell.stage import Stage, Task, execute
+from components.common.shell.stage import Stage, Task
 from components.finetune.config import FinetuneConfig
 from components.finetune.weights import identify_weights, local_weights
-
-
-def run(*, dataset: Path, config: str, context: str, bundle: Path) -> None:
-    execute(
-        STAGE,
-        config=FinetuneConfig.from_json(config),
-        context=context,
-        inputs={"dataset": dataset},
-        output=bundle,
-    )
 
 
 def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
@@ -97,4 +87,11 @@ def _identify(config: FinetuneConfig, context: RunContext, events: Events) -> Ma
     return {"weights": identify_weights(config)}
 
 
-STAGE = Stage[FinetuneConfig](name="finetune", compute=_compute, identify=_identify, resumes=True)
+STAGE = Stage(
+    name="finetune",
+    config=FinetuneConfig,
+    output="dense",
+    compute=_compute,
+    identify=_identify,
+    resumes=True,
+)

@@ -26,16 +26,9 @@ def gate(
       context: canonical JSON of RunContext.
       decision: which candidate, why, and why not the others.
     """
-    from pathlib import Path
+    arguments = dict(locals())
 
-    from components.gate import stage
+    from components.common.shell.component import run_component
+    from components.gate.stage import STAGE
 
-    stage.run(
-        candidates=tuple(Path(candidate.path) for candidate in candidates),
-        evaluations=tuple(Path(evaluation.path) for evaluation in evaluations),
-        benchmark=Path(benchmark.path),
-        dataset=Path(dataset.path),
-        config=config,
-        context=context,
-        decision=Path(decision.path),
-    )
+    run_component(STAGE, arguments)

@@ -4,10 +4,9 @@ The blessed model changes outside the run, so the decision never comes from the 
 """
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.common.shell.stage import Stage, Task, execute
+from components.common.shell.stage import Stage, Task
 from components.common.words.terminal import say
 from components.gate.config import GateConfig
 
@@ -15,41 +14,6 @@ if TYPE_CHECKING:
     from components.common.documents.dataset import DatasetManifest
     from components.common.tasks.image.features import Example
     from components.gate.case import Case
-
-
-def run(
-    *,
-    candidates: tuple[Path, ...],
-    evaluations: tuple[Path, ...],
-    benchmark: Path,
-    dataset: Path,
-    config: str,
-    context: str,
-    decision: Path,
-) -> None:
-    """Decides, and puts the decision into the run's folder as well.
-
-    Args:
-      candidates: all candidates.
-      evaluations: their evaluations, in any order.
-      benchmark: their latencies.
-      dataset: the dataset manifest's directory.
-      config: canonical JSON of GateConfig.
-      context: canonical JSON of RunContext.
-      decision: where the decision goes.
-    """
-    execute(
-        STAGE,
-        config=GateConfig.from_json(config),
-        context=context,
-        inputs={
-            "candidates": candidates,
-            "evaluations": evaluations,
-            "benchmark": benchmark,
-            "dataset": dataset,
-        },
-        output=decision,
-    )
 
 
 def _compute(task: Task[GateConfig]) -> Mapping[str, float]:
@@ -114,4 +78,4 @@ def _test_examples(task: Task[GateConfig], manifest: "DatasetManifest") -> "Iter
         task.events.progress(done, total, "pictures")
 
 
-STAGE = Stage[GateConfig](name="gate", compute=_compute, reuse=False)
+STAGE = Stage(name="gate", config=GateConfig, output="decision", compute=_compute, reuse=False)

@@ -14,11 +14,12 @@ def preprocess(config: str, context: str, dataset: dsl.Output[dsl.Dataset]):
       context: canonical JSON of RunContext.
       dataset: the dataset manifest; the shards themselves stay under the data root.
     """
-    from pathlib import Path
+    arguments = dict(locals())
 
-    from components.preprocess import stage
+    from components.common.shell.component import run_component
+    from components.preprocess.stage import declare_stage
 
-    stage.run(config=config, context=context, dataset=Path(dataset.path))
+    run_component(declare_stage(), arguments)
 
 
 def survey(*, config: str, context: str, dataset: Path) -> None:
@@ -29,6 +30,6 @@ def survey(*, config: str, context: str, dataset: Path) -> None:
       context: canonical JSON of RunContext.
       dataset: where the manifest goes, with counts and without shards.
     """
-    from components.preprocess import survey as core
+    from components.preprocess.survey import SURVEY
 
-    core.run(config=config, context=context, dataset=dataset)
+    SURVEY.run(config=config, context=context, dataset=dataset)

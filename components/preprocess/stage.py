@@ -6,7 +6,7 @@ from pathlib import Path
 from components.common.documents.dataset import DatasetManifest
 from components.common.process.events import Events
 from components.common.run_context import RunContext
-from components.common.shell.stage import Stage, Task, execute
+from components.common.shell.stage import Stage, Task
 from components.common.words.terminal import say
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.folders import list_folder
@@ -17,21 +17,21 @@ from components.preprocess.samples import identify_sample, write_sample
 from components.preprocess.sources import Listing, describe_listing
 
 
-def run(*, config: str, context: str, dataset: Path) -> None:
-    """Runs preprocess as a task; the arguments are the component's."""
+def declare_stage() -> Stage[PreprocessConfig]:
+    """Returns the stage for one task: what identify reads need not be read again by compute."""
     preprocessing = _Preprocessing()
-    stage = Stage[PreprocessConfig](
+    return Stage(
         name="preprocess",
+        config=PreprocessConfig,
+        output="dataset",
         identify=preprocessing.identify,
         compute=preprocessing.compute,
         verify=_shards_are_whole,
     )
-    parsed = PreprocessConfig.from_json(config)
-    execute(stage, config=parsed, context=context, inputs={}, output=dataset)
 
 
 class _Preprocessing:
-    """One task; what identify has read need not be read again by compute."""
+    """One task, and the inventory that it has read."""
 
     def __init__(self) -> None:
         self._inventory: Inventory | None = None

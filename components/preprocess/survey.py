@@ -6,12 +6,11 @@ shards and without statistics of pixels: enough for validate to judge the counts
 """
 
 from collections import Counter
-from pathlib import Path
 
 from components.common.documents.dataset import SPLITS, DatasetManifest, Split, SplitExamples
 from components.common.documents.image import PixelStatistics
 from components.common.errors import UserError
-from components.common.shell.stage import Stage, Task, execute
+from components.common.shell.stage import Stage, Task
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory
 from components.preprocess.manifest import (
@@ -22,13 +21,6 @@ from components.preprocess.manifest import (
 )
 from components.preprocess.splits import Assignment, assign_splits
 from components.preprocess.stage import list_sample, list_source, take_source_inventory
-
-
-def run(*, config: str, context: str, dataset: Path) -> None:
-    """Runs the look as a task of preprocess, whose result is never kept in the store."""
-    stage = Stage[PreprocessConfig](name="preprocess", compute=_look, reuse=False)
-    parsed = PreprocessConfig.from_json(config)
-    execute(stage, config=parsed, context=context, inputs={}, output=dataset)
 
 
 def _look(task: Task[PreprocessConfig]) -> None:
@@ -80,3 +72,9 @@ def _count(assignment: Assignment, inventory: Inventory) -> dict[Split, SplitExa
         )
         for split, found in counts.items()
     }
+
+
+SURVEY = Stage(
+    name="preprocess", config=PreprocessConfig, output="dataset", compute=_look, reuse=False
+)
+"""A task of preprocess whose result is never kept in the store."""

@@ -6,7 +6,7 @@ from kfp import dsl
 @dsl.component(base_image="litesmith-train", install_kfp_package=False)
 def prune(
     dataset: dsl.Input[dsl.Dataset],
-    bundle: dsl.Input[dsl.Model],
+    dense: dsl.Input[dsl.Model],
     config: str,
     context: str,
     pruned: dsl.Output[dsl.Model],
@@ -15,19 +15,14 @@ def prune(
 
     Args:
       dataset: the dataset manifest.
-      bundle: the dense model bundle.
+      dense: the dense model bundle.
       config: canonical JSON of PruneConfig.
       context: canonical JSON of RunContext.
       pruned: the pruned model bundle.
     """
-    from pathlib import Path
+    arguments = dict(locals())
 
-    from components.prune import stage
+    from components.common.shell.component import run_component
+    from components.prune.stage import STAGE
 
-    stage.run(
-        dataset=Path(dataset.path),
-        bundle=Path(bundle.path),
-        config=config,
-        context=context,
-        pruned=Path(pruned.path),
-    )
+    run_component(STAGE, arguments)

@@ -6,18 +6,8 @@ from pathlib import Path
 
 from components.common.documents.bundle import ModelBundle
 from components.common.documents.dataset import DatasetManifest
-from components.common.shell.stage import Stage, Task, execute
+from components.common.shell.stage import Stage, Task
 from components.prune.config import PruneConfig
-
-
-def run(*, dataset: Path, bundle: Path, config: str, context: str, pruned: Path) -> None:
-    execute(
-        STAGE,
-        config=PruneConfig.from_json(config),
-        context=context,
-        inputs={"dataset": dataset, "bundle": bundle},
-        output=pruned,
-    )
 
 
 def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
@@ -33,7 +23,7 @@ def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
 
     config = task.config
     manifest = DatasetManifest.read(task.inputs["dataset"])
-    dense = ModelBundle.read(task.inputs["bundle"])
+    dense = ModelBundle.read(task.inputs["dense"])
     strategy = open_strategy(task.devices, task.worker)
     make_deterministic(config.seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -43,7 +33,7 @@ def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
                 manifest, storage, scratch=scratch, worker=task.worker
             )
             pruned = prune_model(
-                load_bundle_model(task.inputs["bundle"]),
+                load_bundle_model(task.inputs["dense"]),
                 config,
                 dense.input,
                 manifest,
@@ -57,7 +47,7 @@ def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
             return pruned.clock.measurements()
         model = pruned.model
         if strategy.num_replicas_in_sync > 1:
-            model = load_bundle_model(task.inputs["bundle"])
+            model = load_bundle_model(task.inputs["dense"])
             write_variables(model.weights, read_variables(pruned.model.weights))
         save_predictions(model, task.output, manifest, storage, spec=dense.input, scratch=scratch)
     save_weights(model, task.output)
@@ -77,4 +67,4 @@ def _compute(task: Task[PruneConfig]) -> Mapping[str, float]:
     return pruned.clock.measurements()
 
 
-STAGE = Stage[PruneConfig](name="prune", compute=_compute, resumes=True)
+STAGE = Stage(name="prune", config=PruneConfig, output="pruned", compute=_compute, resumes=True)

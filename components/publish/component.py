@@ -30,18 +30,9 @@ def publish(
       context: canonical JSON of RunContext.
       published: what was done.
     """
-    from pathlib import Path
+    arguments = dict(locals())
 
-    from components.publish import stage
+    from components.common.shell.component import run_component
+    from components.publish.stage import STAGE
 
-    stage.run(
-        dataset=Path(dataset.path),
-        candidates=tuple(Path(candidate.path) for candidate in candidates),
-        evaluations=tuple(Path(evaluation.path) for evaluation in evaluations),
-        benchmark=Path(benchmark.path),
-        decision=Path(decision.path),
-        page=Path(page.path),
-        config=config,
-        context=context,
-        published=Path(published.path),
-    )
+    run_component(STAGE, arguments)

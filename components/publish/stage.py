@@ -6,60 +6,18 @@ and says so.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.common.documents.decision import Decision
 from components.common.documents.release import Published
 from components.common.errors import UserError
-from components.common.shell.stage import Stage, Task, execute
+from components.common.shell.stage import Stage, Task
 from components.common.words.terminal import say
 from components.publish.config import PublishConfig
 
 if TYPE_CHECKING:
     from components.common.documents.release import Release
     from components.common.registry import Registry
-
-
-def run(
-    *,
-    dataset: Path,
-    candidates: tuple[Path, ...],
-    evaluations: tuple[Path, ...],
-    benchmark: Path,
-    decision: Path,
-    page: Path,
-    config: str,
-    context: str,
-    published: Path,
-) -> None:
-    """Publishes, and puts what was done into the run's folder as well.
-
-    Args:
-      dataset: the dataset manifest's directory.
-      candidates: all candidates.
-      evaluations: their evaluations, in any order.
-      benchmark: their latencies.
-      decision: the gate's decision.
-      page: the run's report, one HTML file.
-      config: canonical JSON of PublishConfig.
-      context: canonical JSON of RunContext.
-      published: where the account of it goes.
-    """
-    execute(
-        STAGE,
-        config=PublishConfig.from_json(config),
-        context=context,
-        inputs={
-            "dataset": dataset,
-            "candidates": candidates,
-            "evaluations": evaluations,
-            "benchmark": benchmark,
-            "decision": decision,
-            "page": page,
-        },
-        output=published,
-    )
 
 
 def _compute(task: Task[PublishConfig]) -> Mapping[str, float]:
@@ -162,4 +120,6 @@ def _concede(
     )
 
 
-STAGE = Stage[PublishConfig](name="publish", compute=_compute, reuse=False)
+STAGE = Stage(
+    name="publish", config=PublishConfig, output="published", compute=_compute, reuse=False
+)

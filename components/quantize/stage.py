@@ -150,4 +150,4 @@ def _calibration_pictures(
     return span_range(np.stack(decoded))
 
 
-STAGE = Stage[CandidateConfig](name="quantize", compute=_compute)
+STAGE = Stage(name="quantize", config=CandidateConfig, output="candidate", compute=_compute)

@@ -34,20 +34,9 @@ def report(
       page: the report.
       pruned: the pruned model bundle, where the recipe prunes.
     """
-    from pathlib import Path
+    arguments = dict(locals())
 
-    from components.report import stage
+    from components.common.shell.component import run_component
+    from components.report.stage import STAGE
 
-    stage.run(
-        dataset=Path(dataset.path),
-        validation=Path(validation.path),
-        dense=Path(dense.path),
-        pruned=Path(pruned.path) if pruned else None,
-        candidates=tuple(Path(candidate.path) for candidate in candidates),
-        evaluations=tuple(Path(evaluation.path) for evaluation in evaluations),
-        benchmark=Path(benchmark.path),
-        decision=Path(decision.path),
-        config=config,
-        context=context,
-        page=Path(page.path),
-    )
+    run_component(STAGE, arguments)

@@ -1,7 +1,6 @@
 """Report: one HTML page on the whole run."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from components.common.documents.evaluation import Evaluation
 from components.common.documents.record import Receipt
 from components.common.documents.validation import Validation
 from components.common.runs.receipts import collect_receipt
-from components.common.shell.stage import Stage, Task, execute
+from components.common.shell.stage import Stage, Task
 from components.report.config import ReportConfig
 
 if TYPE_CHECKING:
@@ -26,38 +25,6 @@ PAGE = "index.html"
 MISTAKE_SIDE = 128
 THUMBNAIL_SIDE = 64
 """Larger pictures are shrunk to so many pixels."""
-
-
-def run(
-    *,
-    dataset: Path,
-    validation: Path,
-    dense: Path,
-    pruned: Path | None,
-    candidates: Sequence[Path],
-    evaluations: Sequence[Path],
-    benchmark: Path,
-    decision: Path,
-    config: str,
-    context: str,
-    page: Path,
-) -> None:
-    execute(
-        STAGE,
-        config=ReportConfig.from_json(config),
-        context=context,
-        inputs={
-            "dataset": dataset,
-            "validation": validation,
-            "dense": dense,
-            "pruned": pruned,
-            "candidates": candidates,
-            "evaluations": evaluations,
-            "benchmark": benchmark,
-            "decision": decision,
-        },
-        output=page,
-    )
 
 
 def _compute(task: Task[ReportConfig]) -> None:
@@ -156,4 +123,11 @@ def _read_pictures(
     )
 
 
-STAGE = Stage[ReportConfig](name="report", compute=_compute, reuse=False, output_file=PAGE)
+STAGE = Stage(
+    name="report",
+    config=ReportConfig,
+    output="page",
+    compute=_compute,
+    reuse=False,
+    output_file=PAGE,
+)

@@ -18,13 +18,9 @@ def validate(
       context: canonical JSON of RunContext.
       validation: what was noticed.
     """
-    from pathlib import Path
+    arguments = dict(locals())
 
-    from components.validate import stage
+    from components.common.shell.component import run_component
+    from components.validate.stage import STAGE
 
-    stage.run(
-        dataset=Path(dataset.path),
-        config=config,
-        context=context,
-        validation=Path(validation.path),
-    )
+    run_component(STAGE, arguments)

@@ -1,7 +1,6 @@
 """The shell of validate: reads the manifest and the blessed model's, stops or lets pass."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from components.common.data.membership import Membership
 from components.common.documents.dataset import DatasetManifest, Split
@@ -9,22 +8,11 @@ from components.common.documents.validation import Validation
 from components.common.errors import UserError
 from components.common.registry import Registry
 from components.common.run_context import RunContext
-from components.common.shell.stage import Stage, Task, execute
+from components.common.shell.stage import Stage, Task
 from components.common.words.terminal import say
 from components.validate.checks import check_dataset, explain_stop
 from components.validate.config import ValidateConfig
 from components.validate.pictures import read_notes
-
-
-def run(*, dataset: Path, config: str, context: str, validation: Path) -> None:
-    """Runs validate as a task; the arguments are the component's."""
-    execute(
-        STAGE,
-        config=ValidateConfig.from_json(config),
-        context=context,
-        inputs={"dataset": dataset},
-        output=validation,
-    )
 
 
 def _compute(task: Task[ValidateConfig]) -> None:
@@ -71,4 +59,6 @@ def _blessed_manifest(context: RunContext, model_name: str) -> DatasetManifest |
         return None
 
 
-STAGE = Stage[ValidateConfig](name="validate", compute=_compute, reuse=False)
+STAGE = Stage(
+    name="validate", config=ValidateConfig, output="validation", compute=_compute, reuse=False
+)

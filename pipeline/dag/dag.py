@@ -3,11 +3,12 @@
     preprocess -> validate -> finetune -> prune -> candidate (each: quantize, then evaluate)
     -> benchmark -> gate -> report -> publish, and notify however it ends
 
-A recipe fixes the DAG's shape (prune or not); every value of the recipe is a pipeline
-parameter, so that recipes of one shape share one DAG.
+A task's inputs are found by their names: among the pipeline's parameters, and among the outputs of
+the tasks before. A recipe fixes the DAG's shape (prune or not); every value of the recipe is
+a parameter, so that recipes of one shape share one DAG.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, List  # noqa: UP035 (KFP reads this spelling)
 
 from kfp import dsl
@@ -37,11 +38,6 @@ def build_dag(
       place: says of each task where it runs: its image, its machine.
     """
 
-    def placed(task: dsl.PipelineTask) -> dsl.PipelineTask:
-        # KFP's cache stays off: its key does not see the code that a component imports.
-        place(task)
-        return task.set_caching_options(False)
-
     @dsl.pipeline(
         name="litesmith" if prunes else "litesmith-dense",
         description="From a labelled data set to a blessed TFLite model.",
@@ -61,75 +57,47 @@ def build_dag(
         publish_config: str,
         notify_config: str,
     ):
-        with dsl.ExitHandler(placed(notify(config=notify_config, context=context))):
-            data = placed(preprocess(config=preprocess_config, context=context))
-            dataset = data.outputs["dataset"]
-            checked = placed(validate(dataset=dataset, config=validate_config, context=context))
-            trained = placed(
-                finetune(dataset=dataset, config=finetune_config, context=context)
-            ).after(checked)
-            models = {"dense": trained.outputs["bundle"]}
+        dag = _Wiring(dict(locals()), place)
+        with dsl.ExitHandler(dag.add(notify)):
+            dag.add(preprocess)
+            checked = dag.add(validate)
+            dag.add(finetune).after(checked)
             if prunes:
-                models["pruned"] = placed(
-                    prune(
-                        dataset=dataset,
-                        bundle=trained.outputs["bundle"],
-                        config=prune_config,
-                        context=context,
-                    )
-                ).outputs["pruned"]
-
+                dag.add(prune)
             with dsl.ParallelFor(candidate_ids, parallelism=PARALLEL_CANDIDATES) as candidate_id:
-                made = placed(
-                    candidate(
-                        dataset=dataset,
-                        candidate_id=candidate_id,
-                        quantize_config=quantize_config,
-                        evaluate_config=evaluate_config,
-                        context=context,
-                        **models,
-                    )
-                )
-
-            def candidates() -> dsl.Collected:
-                # The compiler rewrites a Collected in place: each consumer needs its own.
-                return dsl.Collected(made.outputs["candidate"])
-
-            def results() -> dict[str, Any]:
-                return {
-                    "dataset": dataset,
-                    "candidates": candidates(),
-                    "evaluations": dsl.Collected(made.outputs["evaluation"]),
-                    "benchmark": measured.outputs["benchmark"],
-                    "context": context,
-                }
-
-            measured = placed(
-                benchmark(
-                    dataset=dataset,
-                    candidates=candidates(),
-                    config=benchmark_config,
-                    context=context,
-                )
-            )
-            decided = placed(gate(config=gate_config, **results()))
-            decision = decided.outputs["decision"]
-            reported = placed(
-                report(
-                    validation=checked.outputs["validation"],
-                    decision=decision,
-                    config=report_config,
-                    **models,
-                    **results(),
-                )
-            )
-            placed(
-                publish(
-                    decision=decision,
-                    page=reported.outputs["page"],
-                    config=publish_config,
-                    **results(),
-                )
-            )
+                made = dag.add(candidate, candidate_id=candidate_id)
+            dag.offer(candidates=made.outputs["candidate"], evaluations=made.outputs["evaluation"])
+            for component in (benchmark, gate, report, publish):
+                dag.add(component)
 
     return litesmith
+
+
+class _Wiring:
+    """What inputs can be connected with, by the names that inputs have for it."""
+
+    def __init__(
+        self, parameters: Mapping[str, Any], place: Callable[[dsl.PipelineTask], object]
+    ) -> None:
+        self._there = dict(parameters)
+        self._place = place
+
+    def add(self, component: BaseComponent, **given: Any) -> dsl.PipelineTask:
+        """Makes a component's task, and offers its outputs to those that come after."""
+        own = {"config": self._there.get(f"{component.name}_config"), **given}
+        there = {**self._there, **own}
+        # The compiler rewrites a Collected in place: each consumer needs its own.
+        inputs = {
+            name: dsl.Collected(there[name]) if spec.is_artifact_list else there[name]
+            for name, spec in component.component_spec.inputs.items()
+            if name in there
+        }
+        task = component(**inputs)
+        self._place(task)
+        self.offer(**task.outputs)
+        # KFP's cache stays off: its key does not see the code that a component imports.
+        return task.set_caching_options(False)
+
+    def offer(self, **outputs: Any) -> None:
+        """Lets inputs of these names be connected with outputs; those of a loop are collected."""
+        self._there.update(outputs)

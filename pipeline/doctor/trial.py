@@ -40,9 +40,9 @@ def main() -> None:
         return artifact
 
     dataset = run(preprocess, "dataset")
-    models = {"dense": run(finetune, "bundle", dataset=dataset)}
+    models = {"dense": run(finetune, "dense", dataset=dataset)}
     if recipe.prune is not None:
-        models["pruned"] = run(prune, "pruned", dataset=dataset, bundle=models["dense"])
+        models["pruned"] = run(prune, "pruned", dataset=dataset, **models)
     for id_ in recipe.candidate_ids():
         candidate.python_func(
             dataset=dataset,

@@ -61,7 +61,9 @@ def preprocess(recipe: Recipe, data_root: Path, folder: Path) -> DatasetManifest
         data_root=str(data_root),
         registry=str(folder / "registry"),
     )
-    stage.run(config=recipe.data.to_json(), context=context.to_json(), dataset=folder / "dataset")
+    stage.declare_stage().run(
+        config=recipe.data.to_json(), context=context.to_json(), dataset=folder / "dataset"
+    )
     return DatasetManifest.read(folder / "dataset")
 
 

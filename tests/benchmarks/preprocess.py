@@ -41,7 +41,9 @@ def run_ours(source: Path, work: Path) -> None:
         data_root=str(work / "ours"),
         registry=str(work / "registry"),
     )
-    stage.run(config=config.to_json(), context=context.to_json(), dataset=work / "dataset")
+    stage.declare_stage().run(
+        config=config.to_json(), context=context.to_json(), dataset=work / "dataset"
+    )
 
 
 WAYS: dict[str, Callable[[Path, Path], None]] = {

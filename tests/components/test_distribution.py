@@ -93,7 +93,7 @@ def start(
     prologue: str = "",
     **environment: str,
 ) -> subprocess.Popen:
-    paths = {"dataset": dataset, "bundle": output}
+    paths = {"dataset": dataset, "dense": output}
     return start_stage("finetune", paths, config, context, output, prologue, environment)
 
 
@@ -106,7 +106,7 @@ def start_pruning(
     prologue: str = "",
     **environment: str,
 ) -> subprocess.Popen:
-    paths = {"dataset": dataset, "bundle": dense, "pruned": output}
+    paths = {"dataset": dataset, "dense": dense, "pruned": output}
     return start_stage("prune", paths, PRUNING, context, output, prologue, environment)
 
 
@@ -122,7 +122,7 @@ def start_stage(
     given = ", ".join(f"{name}=Path({str(path)!r})" for name, path in paths.items())
     program = prologue + (
         f"from pathlib import Path; from components.{stage} import stage; "
-        f"stage.run({given}, config={config.to_json()!r}, context={context.to_json()!r})"
+        f"stage.STAGE.run({given}, config={config.to_json()!r}, context={context.to_json()!r})"
     )
     log = output.with_suffix(".log").open("ab")
     with log:

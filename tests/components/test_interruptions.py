@@ -108,11 +108,11 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
     config = FinetuneConfig(
         backbone="small_cnn", width=0.25, epochs=3, optimizer={"learning_rate": 3e-3}
     )
-    finetune_stage.run(
+    finetune_stage.STAGE.run(
         dataset=folder / "dataset",
         config=config.to_json(),
         context=context.to_json(),
-        bundle=folder / "bundle",
+        dense=folder / "bundle",
     )
     model = load_bundle_model(folder / "bundle")
     weights = str(folder / "weights.h5")
@@ -207,11 +207,11 @@ class Stages:
                 unfreeze=Unfreeze(epochs=30, learning_rate=1e-3),
                 **training,
             )
-            run, arguments = finetune_stage.run, {**common, "bundle": output}
+            run, arguments = finetune_stage.STAGE.run, {**common, "dense": output}
         else:
             config = PruneConfig(epochs=30, augment={"zoom": 0.1}, **training)
-            arguments = {**common, "bundle": self._work.folder / "bundle", "pruned": output}
-            run = prune_stage.run
+            arguments = {**common, "dense": self._work.folder / "bundle", "pruned": output}
+            run = prune_stage.STAGE.run
         process = self._context.Process(
             target=run, kwargs={**arguments, "config": config.to_json()}
         )

@@ -122,11 +122,11 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def run(kubelet: Kubelet, config: FinetuneConfig, output: Path) -> KubernetesServer:
         with KubernetesServer(kubelet).serving(tmp_path, monkeypatch) as server:
-            stage.run(
+            stage.STAGE.run(
                 dataset=tmp_path / "dataset",
                 config=config.to_json(),
                 context=context.to_json(),
-                bundle=output,
+                dense=output,
             )
         return server
 
@@ -159,11 +159,11 @@ def test_two_workers_bring_about_what_one_process_finds_in_the_store(
 
     # The same key on one machine: workers are no part of it.
     monkeypatch.delenv(WORKER_PODS)
-    stage.run(
+    stage.STAGE.run(
         dataset=tmp_path / "dataset",
         config=config(2).to_json(),
         context=launched.context.to_json(),
-        bundle=tmp_path / "again",
+        dense=tmp_path / "again",
     )
     assert TaskResult.parse(data.read(task)).status == "cached"
     assert ModelBundle.read(tmp_path / "again") == bundle

@@ -14,10 +14,16 @@ from tests.builders.synthetic import run_context, write_dataset
 
 ATTEMPT = """
 import json, sys
-from importlib import import_module
 from pathlib import Path
 
-stage = import_module(f"components.{sys.argv[1]}.stage")
+match sys.argv[1]:
+    case "preprocess":
+        from components.preprocess.stage import declare_stage
+        stage = declare_stage()
+    case "validate":
+        from components.validate.stage import STAGE as stage
+    case "finetune":
+        from components.finetune.stage import STAGE as stage
 arguments = json.loads(sys.argv[2])
 paths = {name: Path(path) for name, path in json.loads(sys.argv[3]).items()}
 try:
@@ -37,7 +43,7 @@ finally:
             "validation",
             "the data set is refused",
         ),
-        ("finetune", {"backbone": "small_cnn", "weights": "/no/such.h5"}, "bundle", "/no/such.h5"),
+        ("finetune", {"backbone": "small_cnn", "weights": "/no/such.h5"}, "dense", "/no/such.h5"),
     ],
 )
 def test_a_retried_mistake_fails_again_before_anything_heavy(

@@ -32,7 +32,8 @@ def test_beam_and_lite_images_run_their_stages(base_image: str, tmp_path: Path) 
     config = PreprocessConfig(sample="digits", image_size=16, channels=1, encoding="png").to_json()
     preprocess = (
         "from pathlib import Path; from components.preprocess import stage; "
-        f"stage.run(config={config!r}, context={context!r}, dataset=Path('/mnt/run/dataset'))"
+        f"stage.declare_stage().run(config={config!r}, context={context!r}, "
+        "dataset=Path('/mnt/run/dataset'))"
     )
     _run_stage(build_image(base_image, "beam"), tmp_path, preprocess)
     manifest = DatasetManifest.read(tmp_path / "dataset")
@@ -41,8 +42,8 @@ def test_beam_and_lite_images_run_their_stages(base_image: str, tmp_path: Path) 
     checks = ValidateConfig(model_name="digits").to_json()
     validate = (
         "from pathlib import Path; from components.validate import stage; "
-        f"stage.run(config={checks!r}, context={context!r}, dataset=Path('/mnt/run/dataset'), "
-        "validation=Path('/mnt/run/validation'))"
+        f"stage.STAGE.run(config={checks!r}, context={context!r}, "
+        "dataset=Path('/mnt/run/dataset'), validation=Path('/mnt/run/validation'))"
     )
     lite = build_image(base_image, "lite")
     _run_stage(lite, tmp_path, validate)

@@ -1,9 +1,9 @@
 """The shell around every stage: key, store, compute, keep, record.
 
-A stage is declared once, as a `Stage`, and run by `execute`. The shell computes the key
-(config, code, content of the inputs), answers from the store where it can, and otherwise
-lets the stage's `compute` write into a fresh directory, keeps the result and records how
-it came to be, beside the output and in the run's folder.
+A stage is declared once, as a `Stage`, and run with its component's arguments. The shell
+computes the key (config, code, content of the inputs), answers from the store where it can,
+and otherwise lets the stage's `compute` write into a fresh directory, keeps the result and
+records how it came to be, beside the output and in the run's folder.
 """
 
 import contextlib
@@ -95,6 +95,8 @@ class Stage(Generic[C]):
 
     Attributes:
       name: the component's name.
+      config: the class of its configuration.
+      output: the name of its output among the component's arguments.
       compute: writes the output; returns figures of its own work for the record.
       identify: returns what the config's locations stand for (content digests), or the
         machine where results depend on it; enters the key.
@@ -106,12 +108,33 @@ class Stage(Generic[C]):
     """
 
     name: str
+    config: type[C]
+    output: str
     compute: Callable[[Task[C]], Mapping[str, float] | None]
     identify: Callable[[C, RunContext, Events], Mapping[str, str]] | None = None
     verify: Callable[[Path, RunContext], bool] | None = None
     reuse: bool = True
     output_file: str | None = None
     resumes: bool = False
+
+    def run(self, *, config: str, context: str, **paths: Path | Sequence[Path] | None) -> None:
+        """Runs one task, or answers it from the store.
+
+        Args:
+          config: canonical JSON of the stage's configuration.
+          context: canonical JSON of the RunContext.
+          paths: the component's inputs and its output, by their names there.
+        """
+        inputs = {name: path for name, path in paths.items() if name != self.output}
+        output = paths[self.output]
+        assert isinstance(output, Path)
+        execute(
+            self,
+            config=self.config.from_json(config),
+            context=context,
+            inputs=inputs,
+            output=output,
+        )
 
 
 def execute(

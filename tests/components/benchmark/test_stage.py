@@ -18,7 +18,7 @@ CONFIG = BenchmarkConfig(runs=20, warmup_runs=1)
 def benchmark(
     trained: TrainedModel, candidates: list[Path], output: Path, config: BenchmarkConfig = CONFIG
 ) -> Benchmark:
-    stage.run(
+    stage.STAGE.run(
         dataset=trained.dataset,
         candidates=tuple(candidates),
         config=config.to_json(),

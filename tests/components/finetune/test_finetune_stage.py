@@ -37,11 +37,11 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunContext, Path]
 
 
 def finetune(dataset: tuple[RunContext, Path], bundle: Path, config=CONFIG, *, context=None):
-    stage.run(
+    stage.STAGE.run(
         dataset=dataset[1],
         config=config.to_json(),
         context=(context or dataset[0]).to_json(),
-        bundle=bundle,
+        dense=bundle,
     )
     return ModelBundle.read(bundle)
 

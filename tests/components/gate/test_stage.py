@@ -40,7 +40,7 @@ class Run:
         return Registry(self.context.models(), "shapes")
 
     def decide(self, config: GateConfig = CONFIG, **inputs: Any) -> Decision:
-        stage.run(
+        stage.STAGE.run(
             **{**self.inputs, **inputs},
             config=config.to_json(),
             context=self.context.to_json(),
@@ -167,7 +167,7 @@ def test_the_blessed_model_runs_on_what_it_has_not_seen(trained, candidates, tmp
     trained_on = [(f"test{number:06d}", "", "train") for number in range(seen)]
     Membership.of(trained_on).write(tmp_path)
     publish_and_bless(registry, blessed, **membership_of(tmp_path))
-    stage.run(
+    stage.STAGE.run(
         candidates=(candidates["float32"], candidates["int8"]),
         evaluations=(folders["float32"], folders["int8"]),
         benchmark=tmp_path / "benchmark",

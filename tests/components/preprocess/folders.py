@@ -48,7 +48,7 @@ def run_stage(context: RunContext, output: Path, **values: object) -> None:
     config = PreprocessConfig.model_validate(
         {"image_size": 8, "channels": 1, "encoding": "png", **values}
     )
-    stage.run(config=config.to_json(), context=context.to_json(), dataset=output)
+    stage.declare_stage().run(config=config.to_json(), context=context.to_json(), dataset=output)
 
 
 def last_result(work: Path) -> TaskResult:

@@ -35,9 +35,9 @@ class Dense:
     bundle: Path
 
     def prune(self, output: Path, config: PruneConfig = CONFIG) -> ModelBundle:
-        stage.run(
+        stage.STAGE.run(
             dataset=self.dataset,
-            bundle=self.bundle,
+            dense=self.bundle,
             config=config.to_json(),
             context=self.context.to_json(),
             pruned=output,
@@ -53,11 +53,11 @@ def dense(tmp_path_factory: pytest.TempPathFactory) -> Dense:
     config = FinetuneConfig(
         backbone="small_cnn", width=0.25, epochs=5, optimizer={"learning_rate": 3e-3}
     )
-    finetune_stage.run(
+    finetune_stage.STAGE.run(
         dataset=folder / "dataset",
         config=config.to_json(),
         context=context.to_json(),
-        bundle=folder / "bundle",
+        dense=folder / "bundle",
     )
     return Dense(context, folder / "dataset", folder / "bundle")
 

@@ -37,7 +37,7 @@ def write_or_die(self, name, data, **conditions):
 
 CloudStorage.write = write_or_die
 folder, config, context = Path(sys.argv[2]), sys.argv[3], sys.argv[4]
-stage.run(
+stage.STAGE.run(
     dataset=folder / "dataset",
     candidates=(folder / "float32", folder / "int8"),
     evaluations=(folder / "float32-evaluation", folder / "int8-evaluation"),
@@ -69,7 +69,7 @@ def test_the_old_model_stays_blessed_until_the_new_one_is_whole(
     old = publish_and_bless(registry, b"old")
     before = registry.blessed()
     (tmp_path / "page.html").write_text("<html></html>")
-    gate.run(
+    gate.STAGE.run(
         **inputs,
         config=GateConfig(accuracy_drop=0.02, model_name="shapes").to_json(),
         context=context.to_json(),
@@ -85,7 +85,7 @@ def test_the_old_model_stays_blessed_until_the_new_one_is_whole(
         for release in registry.releases():
             registry.read_model(release.version)
 
-    stage.run(
+    stage.STAGE.run(
         **inputs,
         decision=tmp_path / "decision",
         page=tmp_path / "page.html",

@@ -56,7 +56,7 @@ class Run:
 
     def decide(self, accuracy_drop: float | None = 0.02) -> Decision:
         config = GateConfig(accuracy_drop=accuracy_drop, model_name="shapes")
-        gate.run(
+        gate.STAGE.run(
             **self.inputs,
             config=config.to_json(),
             context=self.context.to_json(),
@@ -65,7 +65,7 @@ class Run:
         return Decision.read(self.folder / "decision")
 
     def publish(self) -> Published:
-        stage.run(
+        stage.STAGE.run(
             **self.inputs,
             decision=self.folder / "decision",
             page=self.folder / "page.html",

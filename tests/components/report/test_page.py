@@ -81,7 +81,7 @@ class Parsed(html.parser.HTMLParser):
 
 def render(run: Fabricated, folder: Path) -> Parsed:
     page = folder / "page.html"
-    stage.run(
+    stage.STAGE.run(
         **run.artifacts,
         config=run.config.to_json(),
         context=run.context.to_json(),

@@ -20,7 +20,7 @@ def context(tmp_path):
 
 def validate(context, folder, **values):
     config = ValidateConfig(model_name="shapes", **values)
-    stage.run(
+    stage.STAGE.run(
         dataset=folder / "dataset",
         config=config.to_json(),
         context=context.to_json(),

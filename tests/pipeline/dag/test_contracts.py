@@ -17,7 +17,6 @@ import typing
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,10 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter
 
 from components.common.documents.outcome import Outcome
+from components.common.shell.stage import Stage
+from components.evaluate import stage as evaluate
+from components.notify import stage as notify
+from components.quantize import stage as quantize
 from pipeline.recipe import load_recipe
 from pipeline.recipe.parameters import run_parameters
 from tests.builders.targets import make_target
@@ -79,11 +82,13 @@ def arguments_of(spec: Json, component: str, given: Json) -> list[str]:
     return [*container["command"], *arguments]
 
 
-def record(seen: Json, run: Any, config_name: str, /, **arguments: Any) -> None:
+def record(seen: Json, run: Any, config_name: str, /, *stage: Stage, **arguments: Any) -> None:
     """Notes what a stage is given, of which its own name and type must be; runs nothing."""
     hints = typing.get_type_hints(run)
-    for name, value in inspect.signature(run).bind(**arguments).arguments.items():
-        check = TypeAdapter(hints[name], config=ConfigDict(arbitrary_types_allowed=True))
+    inspect.signature(run).bind(*stage, **arguments)
+    for name, value in arguments.items():
+        hint = hints[name if name in hints else "paths"]
+        check = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
         value = check.validate_python(value, strict=True)
         name = config_name if name == "config" else name
         assert seen.setdefault(name, value) == value, "two stages of a task are given two things"
@@ -97,9 +102,18 @@ def execute(tmp_path: Path, spec: Json, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def run(component: str, given: Json) -> Json:
         seen: Json = {}
-        for stage in COMPOSED.get(component, (component,)):
-            module = import_module(f"components.{stage}.stage")
-            own = f"{stage}_config" if component in COMPOSED else "config"
+        real = Stage.run
+
+        def record_stage(stage: Stage[Any], **arguments: Any) -> None:
+            assert stage.name == component and stage.output in arguments
+            record(seen, real, "config", stage, **arguments)
+
+        monkeypatch.setattr(Stage, "run", record_stage)
+        for module, own in (
+            (notify, "config"),
+            (quantize, "quantize_config"),
+            (evaluate, "evaluate_config"),
+        ):
             monkeypatch.setattr(module, "run", partial(record, seen, module.run, own))
         # `sh -ec PROGRAM SOURCE ARGUMENTS`: the program writes the source and starts the executor.
         _, _, _, source, *arguments = arguments_of(spec, component, given)

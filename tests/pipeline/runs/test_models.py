@@ -48,13 +48,13 @@ def release_run(folder: Path, run_id: str, *, model: bytes, examples: int, epoch
     )
     result = TaskResult(task="finetune", status="computed", seconds=1.0, record=record)
     context.data().write(f"runs/{run_id}/tasks/finetune.json", result.to_json().encode())
-    gate.run(
+    gate.STAGE.run(
         **inputs,
         config=GateConfig(accuracy_drop=0.02, model_name="shapes").to_json(),
         context=context.to_json(),
         decision=own / "decision",
     )
-    publish.run(
+    publish.STAGE.run(
         **inputs,
         decision=own / "decision",
         page=own / "page.html",

@@ -207,7 +207,7 @@ def test_target_changes_no_key(tmp_path: Path) -> None:
 def run_validate(folder: Path, context: RunContext, config: Any) -> str:
     """Runs validate on drawn shapes and returns the key that it computed."""
     write_dataset(context, folder / "dataset")
-    validate.run(
+    validate.STAGE.run(
         dataset=folder / "dataset",
         config=config.model_copy(update={"min_test_examples": 10}).to_json(),
         context=context.to_json(),

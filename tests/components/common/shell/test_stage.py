@@ -19,7 +19,7 @@ from components.common.digests import file_digest
 from components.common.documents.record import Record, TaskResult
 from components.common.errors import BAD_INPUT, UserError
 from components.common.run_context import RunContext
-from components.common.shell.stage import EVENTS_DIRECTORY, Stage, Task, execute
+from components.common.shell.stage import EVENTS_DIRECTORY, Stage, Task
 from components.common.shell.store import Store
 from components.common.storage import LocalStorage, Storage
 
@@ -70,12 +70,18 @@ class Bench:
         self, inputs: dict[str, Path | Sequence[Path] | None] | None = None, **config: Any
     ) -> Path:
         output = self.folder / f"output-{uuid.uuid4().hex}"
-        execute(
-            Stage[ScaleConfig](name="scale", compute=self._compute, **self.options),
-            config=ScaleConfig(**config),
+        stage = Stage(
+            name="scale",
+            config=ScaleConfig,
+            output="output",
+            compute=self._compute,
+            **self.options,
+        )
+        stage.run(
+            config=ScaleConfig(**config).to_json(),
             context=self.context().to_json(),
-            inputs=inputs or {},
             output=output,
+            **(inputs or {}),
         )
         return output
 
@@ -178,12 +184,14 @@ class TestReuse:
 
         def run(*items: Path) -> str:
             output = bench.folder / "collected"
-            stage = Stage[ScaleConfig](name="scale", compute=lambda task: None)
-            execute(
-                stage,
-                config=ScaleConfig(),
+            stage = Stage(
+                name="scale", config=ScaleConfig, output="output", compute=lambda task: None
+            )
+            stage.run(
+                config=ScaleConfig().to_json(),
                 context=bench.context().to_json(),
-                inputs={"items": items, "optional": None},
+                items=items,
+                optional=None,
                 output=output,
             )
             return bench.result().status
@@ -292,11 +300,10 @@ class TestDelivery:
         stale = bench.folder / "output"
         for factor in (1, 2):
             (stale / "old").mkdir(parents=True)
-            execute(
-                Stage[ScaleConfig](name="scale", compute=bench._compute),
-                config=ScaleConfig(factor=factor),
+            stage = Stage(name="scale", config=ScaleConfig, output="output", compute=bench._compute)
+            stage.run(
+                config=ScaleConfig(factor=factor).to_json(),
                 context=bench.context().to_json(),
-                inputs={},
                 output=stale,
             )
             assert sorted(path.name for path in stale.iterdir()) == ["product"]
@@ -363,16 +370,16 @@ sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from components.common.config import StageConfig
 from components.common.errors import UserError
-from components.common.shell.stage import Stage, execute
+from components.common.shell.stage import Stage
 def compute(task):
     print("computing")
     for _ in task.events.track(range(3), "pictures"):
         pass
     if sys.argv[1] == "refuse":
         raise UserError("no pictures")
-execute(
-    Stage(name="scale", compute=compute), config=StageConfig(),
-    context={bench.context().to_json()!r}, inputs={{}},
+Stage(name="scale", config=StageConfig, output="output", compute=compute).run(
+    config="{{}}",
+    context={bench.context().to_json()!r},
     output=Path({str(tmp_path)!r}, "output"),
 )
 """
@@ -451,20 +458,20 @@ class TestCode:
         (folder / "__init__.py").write_text("")
         (folder / "core.py").write_text("FACTOR = 2\n")
         (folder / "stage.py").write_text(
+            "from components.common.config import StageConfig\n"
             "from components.common.shell.stage import Stage\n"
             "def _compute(task):\n"
             "    from components.scale.core import FACTOR\n"
             "    (task.output / 'product').write_text(str(21 * FACTOR))\n"
-            "STAGE = Stage(name='scale', compute=_compute)\n"
+            "STAGE = Stage(\n"
+            "    name='scale', config=StageConfig, output='output', compute=_compute\n"
+            ")\n"
         )
         context = Bench(tmp_path).context()
         program = f"""
 from pathlib import Path
-from components.common.config import StageConfig
-from components.common.shell.stage import execute
 from components.scale.stage import STAGE
-execute(STAGE, config=StageConfig(), context={context.to_json()!r}, inputs={{}},
-        output=Path("output"))
+STAGE.run(config="{{}}", context={context.to_json()!r}, output=Path("output"))
 """
 
         def run() -> tuple[str, str]:
@@ -504,13 +511,14 @@ def test_a_killed_task_leaves_no_entry_and_the_next_one_ends_the_same(tmp_path: 
 import sys
 from pathlib import Path
 from components.common.config import StageConfig
-from components.common.shell.stage import Stage, execute
+from components.common.shell.stage import Stage
 def compute(task):
     for number in range(200):
         (task.output / str(number)).write_bytes(bytes([number]) * 20_000)
 print("ready", flush=True)
-execute(Stage(name="scale", compute=compute), config=StageConfig(), inputs={},
-        context=sys.argv[1], output=Path(sys.argv[2]))
+Stage(name="scale", config=StageConfig, output="output", compute=compute).run(
+    config="{}", context=sys.argv[1], output=Path(sys.argv[2])
+)
 """
 
     def start(name: str, output: Path) -> subprocess.Popen[bytes]:
