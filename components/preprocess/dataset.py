@@ -1,9 +1,8 @@
 """The data set of one task: shards that are missing are written, and the manifest of all."""
 
 import dataclasses
-import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from components.common.errors import UserError
 from components.common.shell.stage import Task
@@ -21,7 +20,7 @@ from components.preprocess.manifest import (
     notes_to_jsonl,
     rejects_to_jsonl,
 )
-from components.preprocess.pool import ShardPool
+from components.preprocess.pool import run_pool
 from components.preprocess.splits import assign_splits
 from components.preprocess.tasks import ShardTask, make_task
 from components.preprocess.writer import ShardWriter
@@ -147,22 +146,13 @@ def _write_shards(
             compression=task.config.compression,
         )
         if options := task.context.beam_options:
-            _import_beam()(missing, writer.write, options)
+            from components.preprocess.transforms import run_pipeline  # Beam takes 2 s to import.
+
+            run_pipeline(missing, writer, options)
         else:
-            with ShardPool(missing, writer, task.events) as pool:
-                _import_beam()(missing, pool.wait)
+            run_pool(missing, writer, task.events)
         records = {**records, **find_whole_shards(storage, [shard.path for shard in missing])}
     return records, missing
-
-
-def _import_beam() -> Callable[..., None]:
-    """Imports Beam, which takes over two seconds: only where there is work for it."""
-    gc.disable()  # Looking through what is being imported would take 0.4 s more.
-    try:
-        from components.preprocess.transforms import run_pipeline
-    finally:
-        gc.enable()
-    return run_pipeline
 
 
 def _write_membership(task: Task[PreprocessConfig], plans: Sequence[ShardPlan]) -> None:

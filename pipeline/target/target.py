@@ -141,16 +141,20 @@ class Images(Section):
 
 
 class Beam(Section):
-    """How preprocess runs its Beam pipeline."""
+    """Who makes the shards: a runner's workers, or else the processes of preprocess's own pod."""
 
-    runner: Literal["DirectRunner", "FlinkRunner", "SparkRunner", "DataflowRunner"] = "DirectRunner"
+    runner: Literal["FlinkRunner", "SparkRunner", "DataflowRunner"] | None = None
     options: tuple[Annotated[str, Field(pattern=r"^--")], ...] = ()
     """Further pipeline options, such as `--parallelism=8`."""
 
+    @model_validator(mode="after")
+    def _options_have_a_runner(self) -> Self:
+        if self.options and self.runner is None:
+            raise ValueError("options: are a runner's; name it, as in `runner: FlinkRunner`")
+        return self
+
     def arguments(self) -> tuple[str, ...]:
-        if self.runner == "DirectRunner" and not self.options:
-            return ()
-        return (f"--runner={self.runner}", *self.options)
+        return () if self.runner is None else (f"--runner={self.runner}", *self.options)
 
 
 class BaseTarget(Section):

@@ -1,9 +1,12 @@
-"""A shard's content, through the plain writer and through Beam."""
+"""A shard's content, by the writer alone, this machine's processes and Beam's runners."""
 
 import gzip
 import hashlib
+import importlib.metadata
 import json
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +21,13 @@ from components.common.tasks.image.features import decode_example
 from components.common.tasks.image.preparation.pictures import PictureSpec
 from components.preprocess.ledger import find_whole_shards
 from components.preprocess.manifest import describe_pixels
-from components.preprocess.pool import ShardPool
+from components.preprocess.pool import run_pool
 from components.preprocess.shards import Member
 from components.preprocess.tasks import ShardTask
 from components.preprocess.transforms import run_pipeline
 from components.preprocess.writer import ShardWriter
 from tests.components.preprocess.folders import files, shape_png
+from tests.components.preprocess.runners import IN_THREADS
 
 SPEC = PictureSpec(8, 1, "crop", "#ffffff", "png", 95, 10_000)
 
@@ -81,38 +85,70 @@ def test_statistics_are_those_of_the_pixels(tmp_path):
     assert found == describe_pixels(histograms[::-1])
 
 
-def test_beam_writes_what_the_plain_function_writes(tmp_path):
-    members = write_source(tmp_path / "source", 20)
+def write_plainly(folder: Path, members: list[Member]) -> dict[str, bytes]:
+    """Returns the files that the writer leaves, called without any engine."""
     for task in tasks(members):
-        writer(tmp_path, data="plain").write(task)
-    events = Events("preprocess", tmp_path / "events.jsonl")
-    with ShardPool(tasks(members), writer(tmp_path, data="beam"), events) as pool:
-        run_pipeline(tasks(members), pool.wait)
-    plain = files(tmp_path / "plain")
-    assert files(tmp_path / "beam") == plain
+        writer(folder, data="plain").write(task)
+    plain = files(folder / "plain")
     assert len(plain) == 6
+    return plain
+
+
+def test_the_pool_writes_what_the_plain_function_writes(tmp_path):
+    members = write_source(tmp_path / "source", 20)
+    plain = write_plainly(tmp_path, members)
+    events = Events("preprocess", tmp_path / "events.jsonl")
+    run_pool(tasks(members), writer(tmp_path, data="pool"), events)
+    assert files(tmp_path / "pool") == plain
     last = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[-1])
     assert (last["done"], last["total"], last["unit"]) == (20, 20, "pictures")
 
 
-def test_beam_in_other_workers_writes_the_same(tmp_path):
+def test_a_beam_runner_writes_what_the_plain_function_writes(tmp_path):
     members = write_source(tmp_path / "source", 20)
-    for task in tasks(members):
-        writer(tmp_path, data="plain").write(task)
-    options = ["--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"]
-    options += ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]
-    run_pipeline(tasks(members), writer(tmp_path, data="beam").write, options)
-    assert files(tmp_path / "beam") == files(tmp_path / "plain")
+    plain = write_plainly(tmp_path, members)
+    run_pipeline(tasks(members), writer(tmp_path, data="beam"), IN_THREADS)
+    assert files(tmp_path / "beam") == plain
 
 
-def test_a_file_that_changes_meanwhile_stops_the_run(tmp_path):
+@pytest.fixture(scope="session")
+def prism(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Beam's portable runner, a program that reaches its workers as Flink and Dataflow do."""
+    go, version = shutil.which("go"), importlib.metadata.version("apache-beam")
+    if go is None:
+        pytest.skip("Go is not installed, and Beam's Prism runner is written in it")
+    folder = tmp_path_factory.mktemp("prism")
+    built = subprocess.run(
+        [go, "install", f"github.com/apache/beam/sdks/v2/go/cmd/prism@v{version}"],
+        env={**os.environ, "GOBIN": str(folder), "GOTOOLCHAIN": "local"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if built.returncode and "dial tcp" in built.stderr:
+        pytest.skip(f"Beam's Prism runner can't be had from here: {built.stderr.strip()}")
+    assert built.returncode == 0, built.stderr
+    return folder / "prism"
+
+
+@pytest.mark.slow
+def test_a_runner_outside_of_python_writes_what_the_plain_function_writes(prism, tmp_path):
+    members = write_source(tmp_path / "source", 20)
+    plain = write_plainly(tmp_path, members)
+    options = ["--runner=PrismRunner", f"--prism_location={prism}", "--environment_type=LOOPBACK"]
+    run_pipeline(tasks(members), writer(tmp_path, data="beam"), options)
+    assert files(tmp_path / "beam") == plain
+
+
+@pytest.mark.parametrize("engine", ["pool", "beam"])
+def test_a_file_that_changes_meanwhile_stops_the_run(tmp_path, engine):
     members = write_source(tmp_path / "source", 6)
     (tmp_path / "source" / "3.png").write_bytes(shape_png(0, 999))
-    with (
-        pytest.raises(RuntimeError, match=r"3\.png: changed while the run was reading it"),
-        ShardPool(tasks(members), writer(tmp_path), Events("test")) as pool,
-    ):
-        run_pipeline(tasks(members), pool.wait)
+    with pytest.raises(RuntimeError, match=r"3\.png: changed while the run was reading it"):
+        if engine == "pool":
+            run_pool(tasks(members), writer(tmp_path), Events("test"))
+        else:
+            run_pipeline(tasks(members), writer(tmp_path), IN_THREADS)
 
 
 def test_a_shard_counts_only_with_its_record_and_its_bytes(tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.components.preprocess.folders import (
     shape_png,
     write_folder,
 )
+from tests.components.preprocess.runners import IN_THREADS
 
 
 def shard_times(work: Path) -> dict[str, int]:
@@ -186,6 +188,18 @@ def test_the_number_of_workers_does_not_show(tmp_path, monkeypatch):
             }
         )
     assert outcomes[0] == outcomes[1]
+
+
+def test_who_makes_the_shards_does_not_show(tmp_path, monkeypatch):
+    source = write_folder(tmp_path / "source")
+    context = run_context(tmp_path / "beam").model_copy(update={"beam_options": IN_THREADS})
+    run_stage(context, tmp_path / "beam" / "dataset", folder=str(source))
+    # Where no runner is named, Beam is not even imported.
+    monkeypatch.delitem(sys.modules, "components.preprocess.transforms")
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    preprocess(tmp_path / "pool", folder=str(source))
+    for made in ("dataset", "data/shards"):
+        assert files(tmp_path / "pool" / made) == files(tmp_path / "beam" / made)
 
 
 def test_groups_slices_and_stated_splits_of_a_list_are_kept(tmp_path):

@@ -45,6 +45,8 @@ def test_there_is_an_example_of_each_kind() -> None:
         ("machine: {workers: 2}", "machine.workers: belongs to a stage: `stages: {finetune"),
         ("stages: {gate: {workers: 2}}", "stages.gate.workers: gate runs in one pod; finetune"),
         ("auth: {kind: token, varable: X}", "auth.varable: there is no such key; did you mean v"),
+        ("beam: {options: [--parallelism=8]}", "beam: options: are a runner's; name it, as in"),
+        ("beam: {runner: DirectRunner}", "beam.runner: must be 'FlinkRunner', 'SparkRunner' or "),
         ("kind: kubflow", "kind: must be one of kubeflow, vertex"),
         ("stages: {finetune: {worker: 2}}", "stages.finetune.worker: there is no such key; did "),
         ("stages: {finetune: {workers: 0}}", "stages.finetune.workers: must be greater than"),
