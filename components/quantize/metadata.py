@@ -10,7 +10,6 @@ tables are written here by the numbers of their fields.
 
 import dataclasses
 import io
-import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from components.common.data.zips import write_zip
 from components.common.digests import canonical_json
 from components.common.documents.image import ImageSpec
 from components.common.lite.litert import INPUT, OUTPUT
@@ -29,7 +29,6 @@ LINEAGE_FILE = "lineage.json"
 _NAME = "TFLITE_METADATA"
 _IDENTIFIER = b"M001"
 _PARSER_VERSION = "1.0.0"  # The first one knows every field used here.
-_DATE = (1980, 1, 1, 0, 0, 0)
 _BUFFER_ALIGNMENT = 16  # The model's schema forces it: kernels read weights in place.
 
 # Enumerations and union members of metadata_schema.fbs.
@@ -74,11 +73,11 @@ def attach_metadata(data: bytes, card: ModelCard) -> bytes:
     model.metadata = [*(model.metadata or ()), entry]
     builder = _AlignedBuilder(len(data) + 4096)
     builder.Finish(model.Pack(builder), b"TFL3")
-    files = {
-        LABELS_FILE: "".join(f"{name}\n" for name in card.class_names),
-        LINEAGE_FILE: canonical_json(card.lineage) + "\n",
-    }
-    return _append_zip(bytes(builder.Output()), files)
+    file = io.BytesIO(bytes(builder.Output()))
+    labels = "".join(f"{name}\n" for name in card.class_names)
+    lineage = canonical_json(card.lineage) + "\n"
+    write_zip(file, [(LABELS_FILE, labels.encode()), (LINEAGE_FILE, lineage.encode())])
+    return file.getvalue()
 
 
 class _AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]
@@ -87,14 +86,6 @@ class _AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]
     def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:  # noqa: N802, N803
         aligned = max(alignment, _BUFFER_ALIGNMENT) if elemSize == 1 else alignment
         return int(super().StartVector(elemSize, numElems, aligned))
-
-
-def _append_zip(data: bytes, files: Mapping[str, str]) -> bytes:
-    file = io.BytesIO(data)
-    with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
-        for name, text in files.items():
-            archive.writestr(zipfile.ZipInfo(name, _DATE), text.encode())
-    return file.getvalue()
 
 
 def _encode_metadata(card: ModelCard) -> bytes:

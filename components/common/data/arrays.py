@@ -1,10 +1,9 @@
 """Named arrays in npz files: deterministic bytes, and a reader that nothing can hurt.
 
-The files are zips of NumPy arrays, members sorted by name, with a fixed date and without
-compression that a library's version could change. The reader takes nothing else: no objects
-(which NumPy would unpickle), nothing compressed (which could grow without end), no member twice,
-no array whose header promises more than the member holds. So what is read is never larger than
-the file.
+The files are zips of NumPy arrays, members sorted by name. The reader takes nothing else: no
+objects (which NumPy would unpickle), nothing compressed (which could grow without end), no member
+twice, no array whose header promises more than the member holds. So what is read is never larger
+than the file.
 """
 
 import io
@@ -12,17 +11,17 @@ import math
 import struct
 import tokenize
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from components.common.data.zips import write_zip
 from components.common.errors import DamagedError
 from components.common.storage import open_regular_file
 
-_DATE = (1980, 1, 1, 0, 0, 0)  # The earliest that a zip can carry.
 _SUFFIX = ".npy"
 _KINDS = "biufS"  # Truth values, numbers, bytes.
 _LARGEST_BYTES = 16 << 30
@@ -31,13 +30,23 @@ _OVERHEAD_BYTES = 1 << 10  # At most, of a member: its headers, twice its name.
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Writes an npz file whose bytes depend on the arrays alone."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(arrays):
-            buffer = io.BytesIO()
-            np.lib.format.write_array(
-                buffer, np.ascontiguousarray(arrays[name]), allow_pickle=False
-            )
-            archive.writestr(zipfile.ZipInfo(f"{name}{_SUFFIX}", _DATE), buffer.getvalue())
+    with path.open("w+b") as file:
+        write_zip(file, _members(arrays))
+
+
+def encode_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """Returns the bytes of the npz file that `write_arrays` writes."""
+    file = io.BytesIO()
+    write_zip(file, _members(arrays))
+    return file.getvalue()
+
+
+def _members(arrays: Mapping[str, npt.NDArray[Any]]) -> Iterator[tuple[str, memoryview]]:
+    for name in sorted(arrays):
+        buffer = io.BytesIO()
+        in_rows = np.asarray(arrays[name], order="C")
+        np.lib.format.write_array(buffer, in_rows, allow_pickle=False)
+        yield f"{name}{_SUFFIX}", buffer.getbuffer()
 
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -59,7 +68,7 @@ def parse_arrays(data: bytes, *, name: str) -> dict[str, npt.NDArray[Any]]:
       name: for the message.
 
     Raises:
-      DamagedError: it is not as `write_arrays`, or NumPy's `savez`, wrote it.
+      DamagedError: it is not as `encode_arrays` wrote it.
     """
     return _read(io.BytesIO(data), name, _LARGEST_BYTES)
 

@@ -9,7 +9,6 @@ same work finds them again, on whatever machine and in whatever run, other work 
 import contextlib
 import dataclasses
 import hashlib
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.common.data.arrays import parse_arrays
+from components.common.data.arrays import encode_arrays, parse_arrays
 from components.common.errors import DamagedError
 from components.common.storage import Storage
 
@@ -88,9 +87,7 @@ def _encode(state: State) -> bytes:
     for group, arrays in state.arrays.items():
         members[f"{group}/"] = np.array(len(arrays))
         members |= {f"{group}/{index}": array for index, array in enumerate(arrays)}
-    buffer = io.BytesIO()
-    np.savez(buffer, **members)  # type: ignore[arg-type]
-    return buffer.getvalue()
+    return encode_arrays(members)
 
 
 def _decode(data: bytes) -> State:
