@@ -37,6 +37,12 @@ RESULT_NEUTRAL = frozenset(
         "training/tensorboard",
         "words/terminal",
         "process/termination",
+        # What lets workers compute, and waits for what they put into the store.
+        "workers/jobset",
+        "workers/jobset_api",
+        "workers/launcher",
+        "workers/launches",
+        "workers/waiting",
     )
 )
 """Modules that no byte of an output depends on: they stand in no code digest."""

@@ -17,11 +17,11 @@ import pytest
 from components.common.documents.bundle import ModelBundle
 from components.common.documents.record import TaskResult
 from components.common.models.bundles import load_bundle_model
-from components.common.shell.launched_worker import INDEX
 from components.common.workers.jobset import NAMESPACE, PEER_LOST, POD_NAME, POD_UID, WorkerPods
 from components.common.workers.worker import WORKER_PODS
 from components.finetune import stage
 from components.finetune.config import FinetuneConfig
+from components.launched_worker import INDEX
 from tests.builders.addresses import free_addresses
 from tests.builders.synthetic import run_context, write_dataset
 from tests.fakes.kubernetes_server import KubernetesServer

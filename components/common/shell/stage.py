@@ -8,7 +8,6 @@ records how it came to be, beside the output and in the run's folder.
 
 import contextlib
 import dataclasses
-import importlib
 import io
 import os
 import shutil
@@ -279,19 +278,21 @@ def _launch(
     find: Callable[[], Record | None],
 ) -> Record:
     """Lets workers of the cluster compute, and returns the record of what they put in the store."""
-    # By name: what waits for a result has no part in it, and none in any key.
-    launches = importlib.import_module("components.common.workers.launches")
-    launcher = importlib.import_module("components.common.workers.launcher")
-    launch = launches.Launch(run.data(), stage.name, key)
-    launch.leave(config, run, inputs)
-    record: Record = launcher.launch_and_wait(
+    # Here: a machine that computes for itself need not have Kubernetes' client.
+    from components.common.workers.launcher import launch_and_wait
+    from components.common.workers.launches import Launch
+
+    paths = {name: path for name, path in inputs.items() if path is None or isinstance(path, Path)}
+    assert paths.keys() == inputs.keys(), f"{stage.name}: a launch has no place for collections"
+    launch = Launch(run.data(), stage.name, key)
+    launch.leave(config, run, paths)
+    return launch_and_wait(
         launch,
         find,
         environment=os.environ,
         states=_checkpoint_folder(stage.name, key, run),
         events=events,
     )
-    return record
 
 
 def _checkpoint_folder(stage: str, key: str, run: RunContext) -> str:

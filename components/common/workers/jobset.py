@@ -20,7 +20,7 @@ from components.common.process.termination import TERMINATED
 GROUP, VERSION, PLURAL = "jobset.x-k8s.io", "v1alpha2", "jobsets"
 CONTAINER = "main"
 """The worker's container, as KFP calls a task's own."""
-COMMAND = ("python3", "-m", "components.common.shell.launched_worker")
+COMMAND = ("python3", "-m", "components.launched_worker")
 PORT = 2222
 PEER_LOST = 75
 """The exit status of a worker that lost another one and did nothing wrong itself; 75 is

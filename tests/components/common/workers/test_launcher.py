@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 import yaml
 
+from components import launched_worker
 from components.common.config import StageConfig
 from components.common.documents.record import Record
 from components.common.errors import UserError
 from components.common.process.events import Events
 from components.common.process.termination import TERMINATED
-from components.common.shell import launched_worker
 from components.common.storage import LocalStorage
 from components.common.workers.jobset import (
     COMMAND,

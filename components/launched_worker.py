@@ -1,28 +1,30 @@
-"""One worker of a JobSet: `python -m ...shell.launched_worker STAGE KEY ROOT ADDRESS...`.
+"""One worker of a JobSet: `python -m components.launched_worker STAGE KEY ROOT ADDRESS...`.
 
 It runs the stage as KFP would, with TF_CONFIG from the pod's index and the addresses of all
 workers. The chief finds the entry in the store, or computes it and puts it there.
 """
 
-import importlib
 import os
 import signal
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from components.common.process.termination import Terminated
-from components.common.shell.stage import execute
+from components.common.shell.stage import Stage
 from components.common.storage import open_storage
 from components.common.words.terminal import say
 from components.common.workers.jobset import PEER_LOST
 from components.common.workers.launches import RENEWED_AFTER_S, Launch
 from components.common.workers.worker import TF_CONFIG, tf_config
+from components.finetune.stage import STAGE as FINETUNE
+from components.prune.stage import STAGE as PRUNE
 
+TRAINING: Mapping[str, Stage[Any]] = {stage.name: stage for stage in (FINETUNE, PRUNE)}
 INDEX = "JOB_COMPLETION_INDEX"
 """Set by Kubernetes in the pods of an Indexed Job."""
 
@@ -43,19 +45,15 @@ def main(arguments: Sequence[str]) -> None:
     os.environ[TF_CONFIG] = tf_config(tuple(addresses), index)
     if index == 0:
         threading.Thread(target=_end_when_abandoned, args=(launch,), daemon=True).start()
-    declaration = importlib.import_module(f"components.{stage}.stage").STAGE
-    config_type = getattr(
-        importlib.import_module(f"components.{stage}.config"), f"{stage.title()}Config"
-    )
     with tempfile.TemporaryDirectory() as folder:
         document, inputs = launch.take(Path(folder, "inputs"))
         try:
-            execute(
-                declaration,
-                config=config_type.from_json(document.config),
+            training = TRAINING[stage]
+            training.run(
+                config=document.config,
                 context=document.context,
-                inputs=dict(inputs),
-                output=Path(folder, "output"),
+                **inputs,
+                **{training.output: Path(folder, "output")},
             )
         except Exception as error:
             if _tells_of_a_lost_peer(error):
