@@ -1,7 +1,7 @@
 """Latency of several models, so that their figures compare.
 
 All models are loaded in one process and take turns: a round runs each once, in a shuffled
-order, on the same picture. What else the machine does then hits all of them alike: on a
+order, on the same example. What else the machine does then hits all of them alike: on a
 busy one, four measurements of MobileNetV2's float32 over int8 gave 1.8 to 2.1 this way,
 and 1.2 to 2.1 one model after the other.
 """
@@ -11,6 +11,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ FEWEST_RUNS = 20
 
 def measure_latencies(
     models: Mapping[str, Path],
-    pictures: Sequence[npt.NDArray[np.uint8]],
+    inputs: Sequence[npt.NDArray[Any]],
     *,
     threads: int,
     runs: int,
@@ -33,11 +34,11 @@ def measure_latencies(
     on_round: Callable[[int], None] = lambda _: None,
     seed: int = 0,
 ) -> dict[str, Latency]:
-    """Times single inferences: the model alone, without loading the picture.
+    """Times single inferences: the model alone, without loading its input.
 
     Args:
       models: name -> `.tflite` file.
-      pictures: uint8 [height, width, channels]; taken in turn.
+      inputs: what a device would feed, of one example each; taken in turn.
       threads: of each inference.
       runs: timed inferences of each model.
       warmup_runs: of each model, before the timed ones.
@@ -55,11 +56,11 @@ def measure_latencies(
     started = time.monotonic()
     with _no_garbage_collection():
         for done in range(warmup_runs):
-            _run_round(classifiers, pictures[done % len(pictures)], random)
+            _run_round(classifiers, inputs[done % len(inputs)], random)
             if time.monotonic() - started > max_seconds / 4:
                 break
         for done in range(1, runs + 1):
-            durations = _run_round(classifiers, pictures[done % len(pictures)], random)
+            durations = _run_round(classifiers, inputs[done % len(inputs)], random)
             for name, duration in durations.items():
                 samples[name].append(duration)
             on_round(done)
@@ -82,16 +83,16 @@ def summarize(durations_ns: Sequence[int], *, threads: int) -> Latency:
 
 def _run_round(
     classifiers: Mapping[str, Classifier],
-    picture: npt.NDArray[np.uint8],
+    features: npt.NDArray[Any],
     random: np.random.Generator,
 ) -> dict[str, int]:
     """Runs each model once, in a random order; returns the durations in nanoseconds."""
     order = random.permutation(list(classifiers))
-    return {name: _time_inference(classifiers[name], picture) for name in order}
+    return {name: _time_inference(classifiers[name], features) for name in order}
 
 
-def _time_inference(classifier: Classifier, picture: npt.NDArray[np.uint8]) -> int:
-    classifier.load_picture(picture)
+def _time_inference(classifier: Classifier, features: npt.NDArray[Any]) -> int:
+    classifier.load(features)
     started = time.perf_counter_ns()
     classifier.invoke()
     return time.perf_counter_ns() - started

@@ -38,13 +38,13 @@ def _grow(model: Path) -> int:
     from components.common.lite.litert import Classifier
     from components.common.lite.tflite import inspect_model
 
-    _, *shape = inspect_model(model.read_bytes()).input.shape
-    picture = np.zeros(shape, np.uint8)
+    taken = inspect_model(model.read_bytes()).input
+    blank = np.zeros(taken.shape[1:], taken.dtype)
     forget_peak()  # That of the imports.
     before = peak_memory_bytes()
     classifier = Classifier(model)
     for _ in range(_RUNS):
-        classifier.classify(picture)
+        classifier.classify(blank)
     return peak_memory_bytes() - before
 
 

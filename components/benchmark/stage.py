@@ -1,6 +1,7 @@
 """benchmark: latency and memory of all candidates, on the machine where it runs."""
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 
 from components.benchmark.config import BenchmarkConfig
@@ -12,7 +13,7 @@ from components.common.process.machine import cpu_model, usable_cores
 from components.common.run_context import RunContext
 from components.common.shell.stage import Stage, Task
 
-_PICTURES = 32
+_EXAMPLES = 32
 
 
 def _identify(config: BenchmarkConfig, context: RunContext, events: Events) -> Mapping[str, str]:
@@ -27,21 +28,18 @@ def _thread_counts() -> tuple[int, ...]:
 def _compute(task: Task[BenchmarkConfig]) -> None:
     from components.benchmark.latency import measure_latencies
     from components.benchmark.memory import measure_peak_memory
-    from components.common.tasks.image.device import decode_picture
+    from components.common.tasks.image.device import device_input
     from components.common.tasks.image.examples import read_examples
 
     models = _models(task.inputs["candidates"])
     manifest = DatasetManifest.read(task.inputs["dataset"])
     test = read_examples(manifest, "test", task.context.data())
-    pictures = [
-        decode_picture(example.image, channels=manifest.image.channels)
-        for example, _ in zip(test, range(_PICTURES), strict=False)
-    ]
+    inputs = list(map(device_input(manifest.image), islice(test, _EXAMPLES)))
     counts = _thread_counts()
     sessions = [
         measure_latencies(
             models,
-            pictures,
+            inputs,
             threads=threads,
             runs=task.config.runs,
             warmup_runs=task.config.warmup_runs,

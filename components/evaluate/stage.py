@@ -77,6 +77,7 @@ def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
 
     from components.common.lite.inference import predict_examples
     from components.common.lite.litert import LiteRTError
+    from components.common.tasks.image.device import device_input
 
     candidate = Candidate.read(task.inputs["candidate"])
     manifest = DatasetManifest.read(task.inputs["dataset"])
@@ -93,7 +94,7 @@ def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
         predictions = predict_examples(
             task.inputs["candidate"] / "model.tflite",
             _test_examples(task, manifest),
-            channels=manifest.image.channels,
+            see=device_input(manifest.image),
             threads=usable_cores(),
         )
     except LiteRTError as error:

@@ -76,6 +76,7 @@ def judge_blessed(
     # LiteRT, which takes as long to load as all else here; seldom needed.
     from components.common.lite.inference import predict_examples
     from components.common.lite.litert import LiteRTError
+    from components.common.tasks.image.device import device_input
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, MODEL_FILE)
@@ -84,7 +85,7 @@ def judge_blessed(
             predictions = predict_examples(
                 path,
                 examples,
-                channels=manifest.image.channels,
+                see=device_input(manifest.image),
                 threads=usable_cores(),
             )
         except LiteRTError as error:
@@ -104,8 +105,7 @@ def _find_obstacle(release: Release, manifest: DatasetManifest) -> str:
             f"it knows the classes {', '.join(release.class_names)}, the data set now has "
             f"{', '.join(manifest.class_names)}",
         )
-    image = manifest.image
-    shape = (1, image.height, image.width, image.channels)
+    shape = (1, *manifest.image.shape)
     if release.model.input.shape != shape:
         return _skipped(
             release.version,

@@ -1,8 +1,4 @@
-"""A Keras model to TFLite, by one scheme; every file takes raw pixels.
-
-An export wrapper puts `(pixel - offset) * scale` before the model. As operations of their
-own they keep the zero padding of a SAME convolution where it belongs, at the mean; the
-converter may fold the scale into the first kernel, never the offset.
+"""A Keras model to TFLite, by one scheme; every file takes what a device has, as it is.
 
 | scheme        | input   | weights | output  |
 |---------------|---------|---------|---------|
@@ -17,7 +13,6 @@ so float32 would cost an operator that integer-only accelerators lack, and hold 
 
 import tempfile
 import warnings
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +20,10 @@ import numpy.typing as npt
 from components.common.documents.candidate import Scheme
 from components.common.documents.image import InputSpec
 from components.common.keras import keras, tf
-from components.common.lite.litert import INPUT, OUTPUT, SIGNATURE
+from components.common.lite.litert import SIGNATURE
 from components.common.lite.tflite import float_operators, inspect_model
 from components.common.tasks.image.calibration import representative_dataset
+from components.common.tasks.image.export import DEVICE_TYPE, explain_input, export_module
 
 
 class ConversionError(Exception):
@@ -60,7 +56,7 @@ def convert_model(
         # The converter calibrates with TensorFlow's own interpreter, which calls itself
         # deprecated.
         warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated")
-        exported = _export(model, spec)
+        exported = export_module(model, spec)
         tf.saved_model.save(exported, folder, signatures={SIGNATURE: exported.serve})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         _configure(converter, scheme, pictures)
@@ -68,24 +64,6 @@ def convert_model(
     if scheme == "int8":
         _check_integer(data)
     return data
-
-
-def _export(model: keras.Model, spec: InputSpec) -> tf.Module:
-    """Wraps a model so that it takes one picture of raw pixels."""
-    shape = (1, spec.height, spec.width, spec.channels)
-    exported = tf.Module()
-    exported.model = model
-
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name=INPUT)])
-    def serve(image: Any) -> Any:
-        if any(spec.offset):
-            image = image - tf.constant(spec.offset, tf.float32)
-        if any(scale != 1 for scale in spec.scale):
-            image = image * tf.constant(spec.scale, tf.float32)
-        return {OUTPUT: model(image, training=False)}
-
-    exported.serve = serve
-    return exported
 
 
 def _configure(
@@ -101,7 +79,7 @@ def _configure(
             raise ValueError("int8 needs pictures to calibrate on")
         converter.representative_dataset = lambda: representative_dataset(pictures)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.uint8
+        converter.inference_input_type = DEVICE_TYPE
         converter.inference_output_type = tf.uint8
 
 
@@ -123,16 +101,11 @@ def _convert(converter: tf.lite.TFLiteConverter) -> bytes:
 
 
 def _check_integer(data: bytes) -> None:
-    """Checks that an int8 model computes in integers and takes a device's pixels as they are."""
+    """Checks that an int8 model computes in integers and takes what a device has as it is."""
     # A DEQUANTIZE alone feeds an operator that follows, or the output.
     if floating := [name for name in float_operators(data) if name != "DEQUANTIZE"]:
         raise ConversionError(
             f"the model is not full-integer: TFLite has no int8 kernel for {', '.join(floating)}"
         )
-    model = inspect_model(data)
-    found = (model.input.dtype, model.input.scale, model.input.zero_point)
-    if found != ("uint8", 1.0, 0):
-        raise ConversionError(
-            "the quantized input must take pixels as they are (uint8, scale 1, zero point 0), "
-            f"but came out as {found[0]}, scale {found[1]:g}, zero point {found[2]}"
-        )
+    if fault := explain_input(inspect_model(data).input):
+        raise ConversionError(fault)

@@ -4,8 +4,7 @@ The model's flatbuffer gets a further buffer, `TFLITE_METADATA`: another flatbuf
 the schema `metadata_schema.fbs` of tflite-support. The files that it refers to, labels
 and lineage, follow the model as a zip of fixed dates. MediaPipe and ML Kit read both.
 
-LiteRT's Python package has the model's schema, but not that of the metadata, so its few
-tables are written here by the numbers of their fields.
+The input tensor is described by the task.
 """
 
 import dataclasses
@@ -20,8 +19,9 @@ from ai_edge_litert import schema_py_generated as schema
 from components.common.data.zips import write_zip
 from components.common.digests import canonical_json
 from components.common.documents.image import ImageSpec
-from components.common.lite.litert import INPUT, OUTPUT
-from components.common.tasks.image.words import fit_in_words
+from components.common.lite.litert import OUTPUT
+from components.common.lite.metadata_tables import write_range, write_table, write_tables
+from components.common.tasks.image.metadata import write_input
 
 LABELS_FILE = "labels.txt"
 LINEAGE_FILE = "lineage.json"
@@ -33,9 +33,7 @@ _BUFFER_ALIGNMENT = 16  # The model's schema forces it: kernels read weights in 
 
 # Enumerations and union members of metadata_schema.fbs.
 _UNKNOWN_FILE, _TENSOR_AXIS_LABELS = 0, 2
-_FEATURE_PROPERTIES, _IMAGE_PROPERTIES = 1, 2
-_NORMALIZATION_OPTIONS = 1
-_COLOR_SPACES = {3: 1, 1: 2}  # By channels: RGB, GRAYSCALE.
+_FEATURE_PROPERTIES = 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,23 +88,23 @@ class _AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]
 
 def _encode_metadata(card: ModelCard) -> bytes:
     builder = flatbuffers.Builder(1024)
-    subgraph = _table(
+    subgraph = write_table(
         builder,
         10,
         offsets={
-            2: _tables(builder, [_image_tensor(builder, card)]),
-            3: _tables(builder, [_probability_tensor(builder)]),
+            2: write_tables(builder, [write_input(builder, card.image)]),
+            3: write_tables(builder, [_probability_tensor(builder)]),
         },
     )
     lineage = _file(builder, LINEAGE_FILE, "What the model was made from.", _UNKNOWN_FILE)
-    root = _table(
+    root = write_table(
         builder,
         8,
         offsets={
             0: builder.CreateString(card.name),
             1: builder.CreateString(card.description),
-            3: _tables(builder, [subgraph]),
-            6: _tables(builder, [lineage]),
+            3: write_tables(builder, [subgraph]),
+            6: write_tables(builder, [lineage]),
             7: builder.CreateString(_PARSER_VERSION),
         },
     )
@@ -114,79 +112,22 @@ def _encode_metadata(card: ModelCard) -> bytes:
     return bytes(builder.Output())
 
 
-def _image_tensor(builder: flatbuffers.Builder, card: ModelCard) -> int:
-    spec = card.image
-    size = _table(builder, 2, numbers={0: spec.width, 1: spec.height})
-    image = _table(builder, 2, offsets={1: size}, enums={0: _COLOR_SPACES[spec.channels]})
-    # Pixels go in as they are: what the network expects is computed inside the model.
-    normalization = _table(builder, 2, offsets={0: _floats(builder, 0.0), 1: _floats(builder, 1.0)})
-    unit = _table(builder, 2, offsets={1: normalization}, enums={0: _NORMALIZATION_OPTIONS})
-    return _table(
-        builder,
-        7,
-        offsets={
-            0: builder.CreateString(INPUT),
-            # The schema has no field for how a picture is fitted.
-            1: builder.CreateString(
-                f"The picture, {fit_in_words(spec)} (fit: {spec.fit}); raw pixels in [0, 255]."
-            ),
-            3: _table(builder, 3, offsets={1: image}, enums={0: _IMAGE_PROPERTIES}),
-            4: _tables(builder, [unit]),
-            5: _stats(builder, low=0.0, high=255.0),
-        },
-    )
-
-
 def _probability_tensor(builder: flatbuffers.Builder) -> int:
     labels = _file(builder, LABELS_FILE, "One class a line.", _TENSOR_AXIS_LABELS)
-    feature = _table(builder, 0)
-    return _table(
+    feature = write_table(builder, 0)
+    return write_table(
         builder,
         7,
         offsets={
             0: builder.CreateString(OUTPUT),
             1: builder.CreateString("The probability of each class."),
-            3: _table(builder, 3, offsets={1: feature}, enums={0: _FEATURE_PROPERTIES}),
-            5: _stats(builder, low=0.0, high=1.0),
-            6: _tables(builder, [labels]),
+            3: write_table(builder, 3, offsets={1: feature}, enums={0: _FEATURE_PROPERTIES}),
+            5: write_range(builder, low=0.0, high=1.0),
+            6: write_tables(builder, [labels]),
         },
     )
 
 
 def _file(builder: flatbuffers.Builder, name: str, description: str, kind: int) -> int:
     offsets = {0: builder.CreateString(name), 1: builder.CreateString(description)}
-    return _table(builder, 5, offsets=offsets, enums={2: kind})
-
-
-def _stats(builder: flatbuffers.Builder, *, low: float, high: float) -> int:
-    return _table(builder, 2, offsets={0: _floats(builder, high), 1: _floats(builder, low)})
-
-
-def _floats(builder: flatbuffers.Builder, value: float) -> int:
-    return int(builder.CreateNumpyVector(np.array([value], np.float32)))
-
-
-def _tables(builder: flatbuffers.Builder, tables: Sequence[int]) -> int:
-    builder.StartVector(4, len(tables), 4)
-    for table in reversed(tables):
-        builder.PrependUOffsetTRelative(table)
-    return int(builder.EndVector())
-
-
-def _table(
-    builder: flatbuffers.Builder,
-    fields: int,
-    *,
-    offsets: Mapping[int, int] | None = None,
-    enums: Mapping[int, int] | None = None,
-    numbers: Mapping[int, int] | None = None,
-) -> int:
-    """Writes a table of so many fields: field number -> offset, byte or unsigned number."""
-    builder.StartObject(fields)
-    for field, offset in (offsets or {}).items():
-        builder.PrependUOffsetTRelativeSlot(field, offset, 0)
-    for field, number in (numbers or {}).items():
-        builder.PrependUint32Slot(field, number, 0)
-    for field, value in (enums or {}).items():
-        builder.PrependInt8Slot(field, value, 0)
-    return int(builder.EndObject())
+    return write_table(builder, 5, offsets=offsets, enums={2: kind})

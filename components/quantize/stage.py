@@ -77,13 +77,19 @@ def _make_model(task: Task[CandidateConfig], bundle: ModelBundle) -> TFLiteModel
     from components.common.lite.litert import Classifier
     from components.common.lite.tflite import inspect_model
     from components.common.models.bundles import load_bundle_model
+    from components.common.tasks.image.calibration import read_calibration
     from components.quantize.conversion import convert_model
     from components.quantize.metadata import attach_metadata
 
     manifest = DatasetManifest.read(task.inputs["dataset"])
     pictures = None
     if task.config.calibration_examples:
-        pictures = _calibration_pictures(task, manifest)
+        pictures = read_calibration(
+            manifest,
+            task.context.data(),
+            count=task.config.calibration_examples,
+            events=task.events,
+        )
     task.events.progress(0, 2, "steps", "loading the model")
     keras_model = load_bundle_model(task.inputs["bundle"])
     task.events.progress(1, 2, "steps", f"converting to {task.config.scheme}")
@@ -91,8 +97,7 @@ def _make_model(task: Task[CandidateConfig], bundle: ModelBundle) -> TFLiteModel
     data = attach_metadata(data, _card(task, bundle, manifest.image, pictures))
     path = task.output / MODEL_FILE
     path.write_bytes(data)
-    spec = bundle.input
-    Classifier(path).classify(np.zeros((spec.height, spec.width, spec.channels), np.uint8))
+    Classifier(path).classify(np.zeros(bundle.input.shape, np.float32))
     return inspect_model(data)
 
 
@@ -126,28 +131,6 @@ def _card(
         image=image,
         lineage=lineage,
     )
-
-
-def _calibration_pictures(
-    task: Task[CandidateConfig], manifest: DatasetManifest
-) -> "npt.NDArray[np.uint8]":
-    import numpy as np
-
-    from components.common.tasks.image.calibration import choose_examples, span_range
-    from components.common.tasks.image.device import decode_picture
-    from components.common.tasks.image.examples import read_examples
-
-    chosen = choose_examples(
-        read_examples(manifest, "train", task.context.data()),
-        manifest.splits["train"].examples_per_class,
-        task.config.calibration_examples,
-    )
-    channels = manifest.image.channels
-    decoded = [
-        decode_picture(example.image, channels=channels)
-        for example in task.events.track(chosen, "calibration pictures")
-    ]
-    return span_range(np.stack(decoded))
 
 
 STAGE = Stage(name="quantize", config=CandidateConfig, output="candidate", compute=_compute)

@@ -19,6 +19,10 @@ class ImageSpec(Part):
     background: str
     """What shows behind transparent pixels and around padded pictures, such as `#ffffff`."""
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.height, self.width, self.channels
+
 
 class InputSpec(Part):
     """What the Keras model expects: `(pixel - offset) * scale`, pixel in [0, 255]."""
@@ -30,6 +34,10 @@ class InputSpec(Part):
     """Per channel, in intensities."""
     scale: tuple[float, ...]
     """Per channel."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.height, self.width, self.channels
 
 
 class PixelStatistics(Part):

@@ -1,33 +1,52 @@
-"""Predictions of a `.tflite` for many pictures, on several threads.
+"""Predictions of a `.tflite` for many examples, on several threads.
 
-Each thread has an interpreter of its own, at one thread and one picture, and takes the
+Each thread has an interpreter of its own, at one thread and one example, and takes the
 next example when it is free. So every prediction is computed exactly as a device would,
 whatever the number of threads.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from components.common.data.predictions import Predictions, make_predictions
 from components.common.lite.litert import Classifier
-from components.common.tasks.image.device import decode_picture
-from components.common.tasks.image.features import Example
+
+
+class Labelled(Protocol):
+    """What is known of an example, beside what a model sees of it."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def label(self) -> int: ...
+
+    @property
+    def slice(self) -> str: ...
+
+
+Example = TypeVar("Example", bound=Labelled)
 
 
 def predict_examples(
-    model: Path, examples: Iterable[Example], *, channels: int, threads: int
+    model: Path,
+    examples: Iterable[Example],
+    *,
+    see: Callable[[Example], npt.NDArray[Any]],
+    threads: int,
 ) -> Predictions:
     """Classifies examples, in their order.
 
     Args:
       model: the `.tflite` file.
-      examples: read one at a time, so that only a few pictures are in memory.
-      channels: of the pictures: 1 or 3.
+      examples: read one at a time, so that only a few are in memory.
+      see: returns what a device would feed the model of an example.
       threads: how many interpreters to run at once.
 
     Raises:
@@ -37,19 +56,19 @@ def predict_examples(
     known: list[tuple[str, int, str]] = []
     results: dict[int, npt.NDArray[np.float32]] = {}
 
-    def take() -> tuple[int, bytes] | None:
+    def take() -> tuple[int, Example] | None:
         with lock:
             example = next(source, None)
             if example is None:
                 return None
             known.append((example.id, example.label, example.slice))
-            return len(known) - 1, example.image
+            return len(known) - 1, example
 
     def work() -> None:
         classifier = Classifier(model)
         while item := take():
-            position, image = item
-            results[position] = classifier.classify(decode_picture(image, channels=channels))
+            position, example = item
+            results[position] = classifier.classify(see(example))
 
     with ThreadPoolExecutor(threads) as pool:
         for future in [pool.submit(work) for _ in range(threads)]:

@@ -1,7 +1,7 @@
-"""A `.tflite` classifier in LiteRT, fed what a device would feed: raw pixels.
+"""A `.tflite` classifier in LiteRT, fed what a device would feed.
 
-The model's own input and output types are honoured: uint8 pixels go in as they are, or as
-float32 of the same values; quantized outputs are dequantized.
+The model's own input and output types are honoured: what a device has goes in as it is, or as
+the same values of the type that the model takes; quantized outputs are dequantized.
 """
 
 from pathlib import Path
@@ -46,22 +46,22 @@ class Classifier:
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
 
-    def load_picture(self, picture: npt.NDArray[np.uint8]) -> None:
-        """Copies a picture into the input tensor.
+    def load(self, features: npt.NDArray[Any]) -> None:
+        """Copies what the model is to see into its input tensor.
 
         Args:
-          picture: uint8 [height, width, channels].
+          features: of one example, in the shape of the model's input without the batch.
         """
-        value = picture[np.newaxis].astype(self._input["dtype"], copy=False)
+        value = features[np.newaxis].astype(self._input["dtype"], copy=False)
         try:
             self._interpreter.set_tensor(self._input["index"], value)
         except ValueError as error:
             raise LiteRTError(
-                f"the model does not take the data set's pictures: {error}"
+                f"the model does not take the data set's examples: {error}"
             ) from error
 
     def invoke(self) -> None:
-        """Runs the model on the picture that was loaded; Python's lock is released meanwhile."""
+        """Runs the model on what was loaded; Python's lock is released meanwhile."""
         try:
             self._interpreter.invoke()
         except RuntimeError as error:
@@ -76,8 +76,8 @@ class Classifier:
         real = np.float32(scale) * (values.astype(np.int32) - zero_point)
         return np.asarray(real, dtype=np.float32)
 
-    def classify(self, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Returns the class probabilities, float32 [classes], of a uint8 picture."""
-        self.load_picture(picture)
+    def classify(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Returns the class probabilities, float32 [classes], of an example."""
+        self.load(features)
         self.invoke()
         return self.probabilities()

@@ -13,15 +13,15 @@ from components.common.documents.image import ImageSpec
 from components.common.errors import UserError
 from components.common.keras import tf
 from components.common.storage import Storage
-from components.common.tasks.image.inputs import parse_and_decode
+from components.common.tasks.image.inputs import decoded_bytes, parse_and_decode, room_for
 from components.common.training.shard_files import ALONE, ShardFiles, in_parallel, open_shards
 from components.common.workers.worker import Worker
 
 MEMORY_BYTES = 2 << 30
-"""Decoded pictures of one split that are kept in memory. It is no setting: a split that
+"""Decoded examples of one split that are kept in memory. It is no setting: a split that
 is read anew is shuffled in another order, so the bound has a part in the result."""
 
-_SHUFFLED_AT_ONCE = 4096  # Encoded pictures, of a split too great to keep.
+_SHUFFLED_AT_ONCE = 4096  # Records, of a split too great to keep.
 
 _LOADED_AT_ONCE = 256
 
@@ -31,7 +31,7 @@ class KeptExamples:
     """Examples in memory.
 
     Attributes:
-      inputs: tensor [n, ...]: uint8 pictures, or features.
+      inputs: tensor [n, ...]: as decoded, or features.
       labels: int64 tensor [n].
       own: int64 array [n], ascending: their numbers among those of all workers, where
         there are several.
@@ -124,8 +124,8 @@ class StreamedExamples:
         if self.worker.count > 1:
             places = tf.cast(tf.where(records != "")[:, 0], tf.int32)
             records = tf.gather(records, places)
-        parsed = parse_and_decode(records, self.image)
-        return parsed["image"], parsed["label"], places
+        inputs, labels, _ = parse_and_decode(records, self.image)
+        return inputs, labels, places
 
 
 Examples = KeptExamples | StreamedExamples
@@ -147,7 +147,7 @@ def open_examples(
       split: which part of it.
       storage: where the shards lie.
       scratch: a local folder for shards that are not on this machine's file system.
-      memory_bytes: keep decoded pictures up to this bound.
+      memory_bytes: keep decoded examples up to this bound.
       worker: which of several this is: each reads shards of its own.
 
     Raises:
@@ -155,7 +155,7 @@ def open_examples(
     """
     image = manifest.image
     count = manifest.splits[split].examples
-    if count * image.height * image.width * image.channels <= memory_bytes:
+    if count * decoded_bytes(image) <= memory_bytes:
         return keep_examples(manifest, split, storage, scratch=scratch, worker=worker)
     return StreamedExamples(
         shards=open_shards(manifest, split, storage, scratch=scratch, worker=worker),
@@ -191,7 +191,7 @@ def keep_examples(
     own = _own_numbers(sizes, worker)
     count = manifest.splits[split].examples if worker.count == 1 else len(own)
     shards = open_shards(manifest, split, storage, scratch=scratch, worker=worker)
-    pictures = np.empty((count, image.height, image.width, image.channels), np.uint8)
+    inputs = room_for(count, image)
     labels: list[int] = []
     # One shard after the other: an example's number must not depend on who reads it.
     batches = in_parallel(
@@ -199,10 +199,10 @@ def keep_examples(
         lambda batch: parse_and_decode(batch, image),
     )
     try:
-        for batch in batches.as_numpy_iterator():
+        for decoded, known, _ in batches.as_numpy_iterator():
             start = len(labels)
-            labels.extend(batch["label"].tolist())
-            pictures[start : len(labels)] = batch["image"]
+            labels.extend(known.tolist())
+            inputs[start : len(labels)] = decoded
     except (tf.errors.OpError, ValueError) as error:
         if shards.copies is not None and shards.copies.failure is not None:
             raise shards.copies.failure from None
@@ -210,7 +210,7 @@ def keep_examples(
     if len(labels) != count:
         raise _damaged(split, storage, f"{len(labels)} examples instead of {count}")
     return KeptExamples(
-        inputs=in_host_memory(pictures),
+        inputs=in_host_memory(inputs),
         labels=in_host_memory(np.array(labels, np.int64)),
         own=own if worker.count > 1 else None,
         total=manifest.splits[split].examples,

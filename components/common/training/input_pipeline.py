@@ -1,7 +1,7 @@
 """From shards to batches: the input pipeline of everything that trains.
 
-A split is opened once. Where its decoded pictures fit MEMORY_BYTES they are kept, as
-uint8, and a batch is a gather from them; a greater split is read and decoded anew in
+A split is opened once. Where its decoded examples fit MEMORY_BYTES they are kept,
+and a batch is a gather from them; a greater split is read and decoded anew in
 each epoch. The order of training is a function of seed and epoch alone, and what is
 random in a batch a function of seed and step, so that the batches do not depend on
 threads, replicas or interruptions.
@@ -50,14 +50,14 @@ def identified_batches(
     """Returns one pass over a split, for predictions.
 
     Returns:
-      tf.data.Dataset of (inputs float32 [b, h, w, c], labels int64 [b], ids string [b]).
+      tf.data.Dataset of (inputs float32 [b, ...], labels int64 [b], ids string [b]).
     """
     shards = open_shards(manifest, split, storage, scratch=scratch)
     prepare = prepare_pictures(spec)
 
     def assemble(records: Any) -> tuple[Any, Any, Any]:
-        parsed = parse_and_decode(records, manifest.image)
-        return prepare(parsed["image"], None), parsed["label"], parsed["id"]
+        inputs, labels, ids = parse_and_decode(records, manifest.image)
+        return prepare(inputs, None), labels, ids
 
     return in_parallel(shards.records().batch(_PREDICTED_AT_ONCE), assemble)
 

@@ -15,7 +15,39 @@ from itertools import chain, islice, zip_longest
 import numpy as np
 import numpy.typing as npt
 
+from components.common.documents.dataset import DatasetManifest
+from components.common.lite.litert import INPUT
+from components.common.process.events import Events
+from components.common.storage import Storage
+from components.common.tasks.image.device import device_input
+from components.common.tasks.image.examples import read_examples
 from components.common.tasks.image.features import Example
+
+
+def read_calibration(
+    manifest: DatasetManifest, storage: Storage, *, count: int, events: Events
+) -> npt.NDArray[np.uint8]:
+    """Reads pictures of the training split to calibrate on.
+
+    Args:
+      manifest: the data set.
+      storage: where its shards lie.
+      count: how many pictures; all, where there are fewer.
+      events: is told of the progress.
+
+    Returns:
+      uint8 [n, height, width, channels], spanning [0, 255].
+
+    Raises:
+      UserError: a shard is missing or damaged.
+    """
+    chosen = choose_examples(
+        read_examples(manifest, "train", storage),
+        manifest.splits["train"].examples_per_class,
+        count,
+    )
+    see = device_input(manifest.image)
+    return span_range(np.stack([*map(see, events.track(chosen, "calibration pictures"))]))
 
 
 def choose_examples(
@@ -73,4 +105,4 @@ def representative_dataset(
 ) -> Iterator[dict[str, npt.NDArray[np.float32]]]:
     """Yields one picture after the other, as TFLite's converter asks for them."""
     for picture in pictures:
-        yield {"image": picture[np.newaxis].astype(np.float32)}
+        yield {INPUT: picture[np.newaxis].astype(np.float32)}

@@ -1,10 +1,19 @@
-"""Encoded pictures to arrays, with Pillow: what a device without TensorFlow would see."""
+"""What a device feeds a model: pictures, decoded by Pillow as a device without TensorFlow would."""
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from components.common.documents.image import ImageSpec
+from components.common.tasks.image.features import Example
+
+
+def device_input(image: ImageSpec) -> Callable[[Example], npt.NDArray[np.uint8]]:
+    """Returns the function that makes an example's bytes into the tensor of `decode_picture`."""
+    return lambda example: decode_picture(example.image, channels=image.channels)
 
 
 def decode_picture(data: bytes, *, channels: int) -> npt.NDArray[np.uint8]:

@@ -1,7 +1,11 @@
 """Pictures as a model's inputs: decoded as TensorFlow does it, then shifted and scaled."""
 
+import math
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from components.common.documents.image import ImageSpec, InputSpec
 from components.common.keras import tf
@@ -39,15 +43,33 @@ def decode_image(data: Any, image: ImageSpec) -> Any:
         decoded = tf.io.decode_jpeg(data, channels=image.channels, dct_method="INTEGER_ACCURATE")
     else:
         decoded = tf.io.decode_png(data, channels=image.channels)
-    return tf.ensure_shape(decoded, [image.height, image.width, image.channels])
+    return tf.ensure_shape(decoded, image.shape)
 
 
-def parse_and_decode(records: Any, image: ImageSpec) -> dict[str, Any]:
-    """Parses a batch of serialized examples: image uint8 [b, h, w, c], label, id."""
+def parse_and_decode(records: Any, image: ImageSpec) -> tuple[Any, Any, Any]:
+    """Parses a batch of serialized examples.
+
+    Args:
+      records: string [b].
+      image: how pictures lie in them.
+
+    Returns:
+      Pictures uint8 [b, height, width, channels], labels int64 [b], ids string [b].
+    """
     parsed = tf.io.parse_example(records, _PARSED)
     pictures = tf.map_fn(
         lambda data: decode_image(data, image),
         parsed["image"],
-        fn_output_signature=tf.TensorSpec([image.height, image.width, image.channels], tf.uint8),
+        fn_output_signature=tf.TensorSpec(image.shape, tf.uint8),
     )
-    return {**parsed, "image": pictures}
+    return pictures, parsed["label"], parsed["id"]
+
+
+def decoded_bytes(image: ImageSpec) -> int:
+    """Returns how much memory a decoded picture takes."""
+    return math.prod(image.shape)
+
+
+def room_for(count: int, image: ImageSpec) -> npt.NDArray[np.uint8]:
+    """Returns an array for so many decoded pictures: uint8 [count, height, width, channels]."""
+    return np.empty((count, *image.shape), np.uint8)

@@ -36,7 +36,7 @@ def build_classifier(
 
 def _build(architecture: Architecture, spec: InputSpec, classes: int) -> Any:
     layers = keras.layers
-    pixels = layers.Input((spec.height, spec.width, spec.channels), name="pixels")
+    pixels = layers.Input(spec.shape, name="pixels")
     features = BACKBONES[architecture.backbone].build(pixels, architecture.width)
     features = layers.GlobalAveragePooling2D(name="pool")(features)
     features = layers.Dropout(architecture.dropout, seed=architecture.dropout_seed, name="dropout")(

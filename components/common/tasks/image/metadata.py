@@ -1,0 +1,43 @@
+"""What TFLite Metadata says of the picture that goes into a model."""
+
+import flatbuffers
+
+from components.common.documents.image import ImageSpec
+from components.common.lite.litert import INPUT
+from components.common.lite.metadata_tables import (
+    write_float,
+    write_range,
+    write_table,
+    write_tables,
+)
+from components.common.tasks.image.words import fit_in_words
+
+# Enumerations and union members of metadata_schema.fbs.
+_IMAGE_PROPERTIES = 2
+_NORMALIZATION_OPTIONS = 1
+_COLOR_SPACES = {3: 1, 1: 2}  # By channels: RGB, GRAYSCALE.
+
+
+def write_input(builder: flatbuffers.Builder, spec: ImageSpec) -> int:
+    """Writes the table of the input tensor; returns its offset."""
+    size = write_table(builder, 2, numbers={0: spec.width, 1: spec.height})
+    image = write_table(builder, 2, offsets={1: size}, enums={0: _COLOR_SPACES[spec.channels]})
+    # Pixels go in as they are: what the network expects is computed inside the model.
+    normalization = write_table(
+        builder, 2, offsets={0: write_float(builder, 0.0), 1: write_float(builder, 1.0)}
+    )
+    unit = write_table(builder, 2, offsets={1: normalization}, enums={0: _NORMALIZATION_OPTIONS})
+    return write_table(
+        builder,
+        7,
+        offsets={
+            0: builder.CreateString(INPUT),
+            # The schema has no field for how a picture is fitted.
+            1: builder.CreateString(
+                f"The picture, {fit_in_words(spec)} (fit: {spec.fit}); raw pixels in [0, 255]."
+            ),
+            3: write_table(builder, 3, offsets={1: image}, enums={0: _IMAGE_PROPERTIES}),
+            4: write_tables(builder, [unit]),
+            5: write_range(builder, low=0.0, high=255.0),
+        },
+    )
