@@ -8,6 +8,7 @@ from components.benchmark.config import BenchmarkConfig
 from components.common.documents.benchmark import Benchmark, CandidateBenchmark, Machine
 from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import DatasetManifest
+from components.common.documents.measured import folders_by_id
 from components.common.process.events import Events
 from components.common.process.machine import cpu_model, usable_cores
 from components.common.run_context import RunContext
@@ -69,11 +70,10 @@ def _progress(task: Task[BenchmarkConfig], threads: int) -> Callable[[int], None
 
 def _models(folders: tuple[Path, ...]) -> dict[str, Path]:
     """Returns candidate id -> model, by id: the order of KFP's collection means nothing."""
-    made = [(Candidate.read(folder), folder) for folder in folders]
     return {
-        candidate.candidate_id: folder / "model.tflite"
-        for candidate, folder in sorted(made, key=lambda pair: pair[0].candidate_id)
-        if candidate.failure is None
+        id_: folder / "model.tflite"
+        for id_, folder in folders_by_id(Candidate, folders).items()
+        if Candidate.read(folder).failure is None
     }
 
 

@@ -1,21 +1,23 @@
 """The candidates as the gate sees them: figures, and which test examples each gets right."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from components.common.data.predictions import Predictions, join_by_id, read_evaluation_predictions
-from components.common.documents.benchmark import Benchmark
 from components.common.documents.candidate import (
-    BASELINE_ID,
-    Candidate,
     Scheme,
     TFLiteModel,
 )
 from components.common.documents.evaluation import Estimate, Evaluation
+from components.common.documents.measured import (
+    MeasuredCandidate,
+    folders_by_id,
+    read_candidates,
+)
 from components.common.statistics.metrics import predicted_classes
 
 Correct = npt.NDArray[np.bool_]
@@ -91,41 +93,30 @@ def read_entrants(
     Raises:
       ValueError: the evaluations are not those of the candidates, or not of one test split.
     """
-    made = {document.candidate_id: document for document in map(Candidate.read, candidates)}
-    found = {
-        document.candidate_id: (document, folder)
-        for document, folder in ((Evaluation.read(folder), folder) for folder in evaluations)
-    }
-    if made.keys() != found.keys():
-        raise ValueError(f"candidates {sorted(made)} but evaluations {sorted(found)}")
-    latencies = _latencies(Benchmark.read(benchmark))
+    measured = read_candidates(candidates, evaluations, benchmark)
+    folders = folders_by_id(Evaluation, evaluations)
     order: Predictions | None = None
     entrants = []
-    for id_ in sorted(made, key=lambda id_: (id_ != BASELINE_ID, id_)):
-        evaluation, folder = found[id_]
+    for id_, one in measured.items():
         correct = None
-        if made[id_].failure is None and evaluation.failure is None:
-            predictions = read_evaluation_predictions(folder)
+        if one.failure is None:
+            predictions = read_evaluation_predictions(folders[id_])
             order = predictions if order is None else order
             correct = align_correct(predictions, order)
-        entrants.append(_enter(made[id_], evaluation, latencies.get(id_), correct))
+        entrants.append(_enter(one, correct))
     return tuple(entrants), order
 
 
-def _enter(
-    candidate: Candidate,
-    evaluation: Evaluation,
-    latency_ms: float | None,
-    correct: Correct | None,
-) -> Entrant:
+def _enter(measured: MeasuredCandidate, correct: Correct | None) -> Entrant:
+    candidate = measured.candidate
     return Entrant(
         candidate_id=candidate.candidate_id,
         variant=candidate.variant,
         scheme=candidate.scheme,
-        failure=candidate.failure or evaluation.failure,
+        failure=measured.failure,
         model=candidate.model,
-        accuracy=evaluation.metrics.get("accuracy"),
-        latency_ms=latency_ms,
+        accuracy=measured.accuracy,
+        latency_ms=measured.latency_ms,
         correct=correct,
         training_faults=candidate.training_faults,
     )
@@ -147,12 +138,3 @@ def align_correct(predictions: Predictions, order: Predictions) -> Correct:
     correct = np.empty(len(order), dtype=np.bool_)
     correct[target] = right[position]
     return correct
-
-
-def _latencies(benchmark: Benchmark) -> Mapping[str, float]:
-    return {
-        measured.candidate_id: latency.p50_ms
-        for measured in benchmark.candidates
-        for latency in measured.latencies
-        if latency.threads == 1
-    }

@@ -1,9 +1,8 @@
 """A release: the winner's model and all that is known of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from components.common.data.membership import FILE_NAME as MEMBERSHIP_FILE
 from components.common.digests import tree_digest
@@ -12,7 +11,11 @@ from components.common.documents.benchmark import Benchmark
 from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.decision import Decision
-from components.common.documents.evaluation import Evaluation
+from components.common.documents.measured import (
+    MeasuredCandidate,
+    folders_by_id,
+    read_candidates,
+)
 from components.common.documents.record import Receipt
 from components.common.documents.release import Ancestry, Release
 from components.common.errors import UserError
@@ -22,8 +25,6 @@ from components.common.shell.stage import Task
 from components.publish.config import PublishConfig
 from components.publish.model_card import CardFacts, render_html, render_markdown
 
-D = TypeVar("D", Candidate, Evaluation)
-
 REPORT_FILE = "report.html"
 
 
@@ -32,14 +33,19 @@ def gather_release(
 ) -> tuple[Release, bytes, dict[str, bytes]]:
     """Returns the release, the winner's model and the version's other files by name."""
     assert decision.winner is not None
-    folder, candidate = _find(Candidate, task.inputs["candidates"], decision.winner)
-    _, evaluation = _find(Evaluation, task.inputs["evaluations"], decision.winner)
-    benchmark = Benchmark.read(task.inputs["benchmark"])
+    inputs = task.inputs
+    folder = folders_by_id(Candidate, inputs["candidates"])[decision.winner]
+    winner = read_candidates(inputs["candidates"], inputs["evaluations"], inputs["benchmark"])[
+        decision.winner
+    ]
+    candidate, evaluation = winner.candidate, winner.evaluation
+    assert evaluation is not None, f"the winner {decision.winner} was not evaluated"
+    benchmark = Benchmark.read(inputs["benchmark"])
     _check_measured(evaluation.lineage, "candidate", tree_digest(folder))
     _check_measured(benchmark.lineage, "candidates", task.lineage.inputs["candidates"])
-    manifest = DatasetManifest.read(task.inputs["dataset"])
+    manifest = DatasetManifest.read(inputs["dataset"])
     receipt = collect_receipt(task.context)
-    release = _describe(task, candidate, evaluation, benchmark, manifest)
+    release = _describe(task, winner, manifest)
     facts = CardFacts(
         release=release,
         description=task.config.description,
@@ -61,11 +67,11 @@ def gather_release(
         facts.ancestry,
     ]
     files = {document.file_name: document.to_json().encode() + b"\n" for document in documents}
-    files[MEMBERSHIP_FILE] = (task.inputs["dataset"] / MEMBERSHIP_FILE).read_bytes()
+    files[MEMBERSHIP_FILE] = (inputs["dataset"] / MEMBERSHIP_FILE).read_bytes()
     files["labels.txt"] = "".join(f"{name}\n" for name in manifest.class_names).encode()
     files["README.md"] = render_markdown(facts).encode()
     files["model_card.html"] = render_html(facts).encode()
-    files[REPORT_FILE] = task.inputs["page"].read_bytes()
+    files[REPORT_FILE] = inputs["page"].read_bytes()
     return release, (folder / MODEL_FILE).read_bytes(), files
 
 
@@ -82,14 +88,6 @@ def _check_measured(lineage: Lineage, name: str, digest: str) -> None:
         )
 
 
-def _find(document: type[D], folders: Sequence[Path], candidate_id: str) -> tuple[Path, D]:
-    for folder in folders:
-        found = document.read(folder)
-        if found.candidate_id == candidate_id:
-            return folder, found
-    raise ValueError(f"the winner {candidate_id} is not among the inputs")
-
-
 def _budgets(receipt: Receipt) -> Mapping[str, Any]:
     """Returns what the gate was given, by its record in this run."""
     for task in receipt.tasks:
@@ -99,26 +97,17 @@ def _budgets(receipt: Receipt) -> Mapping[str, Any]:
 
 
 def _describe(
-    task: Task[PublishConfig],
-    candidate: Candidate,
-    evaluation: Evaluation,
-    benchmark: Benchmark,
-    manifest: DatasetManifest,
+    task: Task[PublishConfig], winner: MeasuredCandidate, manifest: DatasetManifest
 ) -> Release:
+    candidate = winner.candidate
     assert candidate.model is not None, f"the winner {candidate.candidate_id} has no model"
-    latencies = [
-        latency.p50_ms
-        for measured in benchmark.candidates
-        for latency in measured.latencies
-        if measured.candidate_id == candidate.candidate_id and latency.threads == 1
-    ]
     return Release(
         model_name=task.config.model_name,
         candidate_id=candidate.candidate_id,
         model=candidate.model,
         class_names=candidate.class_names,
-        metrics=evaluation.metrics,
-        latency_ms=latencies[0] if latencies else None,
+        metrics=winner.metrics,
+        latency_ms=winner.latency_ms,
         dataset_fingerprint=manifest.source_fingerprint,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         run_id=task.context.run_id,

@@ -63,9 +63,10 @@ def _lineages(run: Run) -> list[tuple[str, Lineage]]:
     if run.pruned is not None:
         named.append(("pruned model", run.pruned.lineage))
     for id_ in run.ordered_ids():
-        named.append((f"{id_}: candidate", run.candidates[id_].lineage))
-        if id_ in run.evaluations:
-            named.append((f"{id_}: evaluation", run.evaluations[id_].lineage))
+        measured = run.candidates[id_]
+        named.append((f"{id_}: candidate", measured.candidate.lineage))
+        if measured.evaluation is not None:
+            named.append((f"{id_}: evaluation", measured.evaluation.lineage))
     return [*named, ("benchmark", run.benchmark.lineage), ("decision", run.decision.lineage)]
 
 

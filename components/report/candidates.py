@@ -7,7 +7,7 @@ from typing import Literal
 from components.common.documents.benchmark import Latency
 from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.decision import Comparison
-from components.common.documents.evaluation import Estimate, Evaluation, KerasAgreement
+from components.common.documents.evaluation import Estimate, KerasAgreement
 from components.report.sources import Run
 
 Standing = Literal["winner", "accepted", "refused", "failed"]
@@ -31,7 +31,7 @@ class CandidateRow:
     size_bytes: int | None
     zipped_bytes: int | None
     latency: Latency | None
-    """At the fewest threads, which is what budgets are held against."""
+    """At one thread, which is what budgets are held against."""
     more_latencies: tuple[Latency, ...]
     memory_bytes: int | None
     keras: KerasAgreement | None
@@ -42,34 +42,31 @@ def candidate_rows(run: Run) -> tuple[CandidateRow, ...]:
 
 
 def _candidate_row(run: Run, id_: str) -> CandidateRow:
-    candidate = run.candidates[id_]
+    measured = run.candidates[id_]
+    model = measured.candidate.model
     evaluation = run.evaluation(id_)
     verdict = run.verdict(id_)
     comparisons = verdict.comparisons if verdict else ()
-    measured = run.measured(id_)
-    latencies = sorted(measured.latencies, key=lambda latency: latency.threads) if measured else []
-    failure = candidate.failure or _evaluation_failure(run.evaluations.get(id_))
+    benchmark = measured.benchmark
     return CandidateRow(
         id=id_,
         baseline=id_ == BASELINE_ID,
-        standing=_standing(run, id_, failure),
-        failure=failure,
+        standing=_standing(run, id_, measured.failure),
+        failure=measured.failure,
         accuracy=evaluation.metrics.get("accuracy") if evaluation else None,
         metrics=evaluation.metrics if evaluation else {},
         drop=next((c for c in comparisons if c.reference == BASELINE_ID), None),
         comparisons=tuple(c for c in comparisons if c.reference != BASELINE_ID),
         reasons=verdict.reasons if verdict else (),
-        size_bytes=candidate.model.size_bytes if candidate.model else None,
-        zipped_bytes=candidate.model.zipped_bytes if candidate.model else None,
-        latency=latencies[0] if latencies else None,
-        more_latencies=tuple(latencies[1:]),
-        memory_bytes=measured.peak_memory_bytes if measured else None,
+        size_bytes=model.size_bytes if model else None,
+        zipped_bytes=model.zipped_bytes if model else None,
+        latency=benchmark.at_one_thread if benchmark else None,
+        more_latencies=tuple(
+            latency for latency in (benchmark.latencies if benchmark else ()) if latency.threads > 1
+        ),
+        memory_bytes=benchmark.peak_memory_bytes if benchmark else None,
         keras=evaluation.keras if evaluation else None,
     )
-
-
-def _evaluation_failure(evaluation: Evaluation | None) -> str | None:
-    return "It was not evaluated." if evaluation is None else evaluation.failure
 
 
 def _standing(run: Run, id_: str, failure: str | None) -> Standing:

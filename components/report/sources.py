@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from components.common.documents.benchmark import Benchmark, CandidateBenchmark
+from components.common.documents.benchmark import Benchmark
 from components.common.documents.bundle import ModelBundle
-from components.common.documents.candidate import BASELINE_ID, Candidate
+from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.decision import CandidateVerdict, Decision
 from components.common.documents.evaluation import Evaluation
+from components.common.documents.measured import MeasuredCandidate
 from components.common.documents.record import Receipt
 from components.common.documents.validation import Validation
 from components.report.config import ReportConfig
@@ -35,8 +36,7 @@ class Run:
     validation: Validation
     dense: ModelBundle
     pruned: ModelBundle | None
-    candidates: Mapping[str, Candidate]
-    evaluations: Mapping[str, Evaluation]
+    candidates: Mapping[str, MeasuredCandidate]
     benchmark: Benchmark
     decision: Decision
     receipt: Receipt
@@ -45,18 +45,15 @@ class Run:
         """Returns the candidates from float32 downwards in size; failed ones come last."""
 
         def rank(id_: str) -> tuple[bool, bool, int, str]:
-            model = self.candidates[id_].model
+            model = self.candidates[id_].candidate.model
             return id_ != BASELINE_ID, model is None, -model.zipped_bytes if model else 0, id_
 
         return sorted(self.candidates, key=rank)
 
     def evaluation(self, id_: str | None) -> Evaluation | None:
         """Returns a candidate's evaluation, None where there are no metrics."""
-        found = self.evaluations.get(id_) if id_ is not None else None
-        return found if found is not None and found.failure is None else None
-
-    def measured(self, id_: str) -> CandidateBenchmark | None:
-        return next((c for c in self.benchmark.candidates if c.candidate_id == id_), None)
+        found = self.candidates.get(id_) if id_ is not None else None
+        return found.evaluation if found is not None and found.failure is None else None
 
     def verdict(self, id_: str) -> CandidateVerdict | None:
         return next((c for c in self.decision.candidates if c.candidate_id == id_), None)
@@ -77,5 +74,5 @@ class Run:
             return self.decision.winner
         others = [id_ for id_ in self.ordered_ids() if id_ != BASELINE_ID and self.evaluation(id_)]
         return max(
-            others, key=lambda id_: self.evaluations[id_].metrics["accuracy"].value, default=None
+            others, key=lambda id_: self.candidates[id_].metrics["accuracy"].value, default=None
         )

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from components.common.documents.benchmark import Benchmark
 from components.common.documents.bundle import ModelBundle
-from components.common.documents.candidate import BASELINE_ID, Candidate
+from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.decision import Decision
 from components.common.documents.evaluation import Evaluation
+from components.common.documents.measured import folders_by_id, read_candidates
 from components.common.documents.record import Receipt
 from components.common.documents.validation import Validation
 from components.common.runs.receipts import collect_receipt
@@ -42,8 +43,6 @@ def _read_run(task: Task[ReportConfig]) -> "Run":
     from components.report.sources import Run
 
     inputs = task.inputs
-    candidates = [Candidate.read(path) for path in inputs["candidates"]]
-    evaluations = [Evaluation.read(path) for path in inputs["evaluations"]]
     return Run(
         run_id=task.context.run_id,
         recipe_name=task.context.recipe_name,
@@ -53,8 +52,9 @@ def _read_run(task: Task[ReportConfig]) -> "Run":
         validation=Validation.read(inputs["validation"]),
         dense=ModelBundle.read(inputs["dense"]),
         pruned=ModelBundle.read(inputs["pruned"]) if inputs["pruned"] is not None else None,
-        candidates={candidate.candidate_id: candidate for candidate in candidates},
-        evaluations={evaluation.candidate_id: evaluation for evaluation in evaluations},
+        candidates=read_candidates(
+            inputs["candidates"], inputs["evaluations"], inputs["benchmark"]
+        ),
         benchmark=Benchmark.read(inputs["benchmark"]),
         decision=Decision.read(inputs["decision"]),
         receipt=_collect_receipt(task),
@@ -83,7 +83,7 @@ def _find_mistakes(task: Task[ReportConfig], documents: "Run") -> "Mistakes | No
     challenger = documents.challenger()
     if challenger is None or documents.evaluation(BASELINE_ID) is None:
         return None
-    folders = {Evaluation.read(path).candidate_id: path for path in task.inputs["evaluations"]}
+    folders = folders_by_id(Evaluation, task.inputs["evaluations"])
     return find_mistakes(
         read_evaluation_predictions(folders[BASELINE_ID]),
         read_evaluation_predictions(folders[challenger]),

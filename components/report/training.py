@@ -110,9 +110,9 @@ def _training(title: str, bundle: ModelBundle) -> Training:
 def _counted_candidate(run: Run) -> Candidate | None:
     """Returns the winner if it is pruned, else the largest pruned candidate."""
     pruned = [
-        run.candidates[id_]
-        for id_ in run.ordered_ids()
-        if run.candidates[id_].variant != DENSE and run.candidates[id_].model is not None
+        candidate
+        for candidate in (run.candidates[id_].candidate for id_ in run.ordered_ids())
+        if candidate.variant != DENSE and candidate.model is not None
     ]
     winners = [candidate for candidate in pruned if candidate.candidate_id == run.decision.winner]
     return next(iter([*winners, *pruned]), None)

@@ -22,6 +22,11 @@ class CandidateBenchmark(Part):
     peak_memory_bytes: int
     """Growth of the process's resident memory while the model is loaded and run."""
 
+    @property
+    def at_one_thread(self) -> Latency | None:
+        """What budgets are held against."""
+        return next((latency for latency in self.latencies if latency.threads == 1), None)
+
 
 class Machine(Part):
     """Where latency was measured; figures of two machines are never compared."""

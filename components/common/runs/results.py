@@ -12,6 +12,7 @@ from components.common.documents.benchmark import Benchmark
 from components.common.documents.candidate import Candidate
 from components.common.documents.decision import Decision
 from components.common.documents.evaluation import Evaluation
+from components.common.documents.measured import join_candidates
 from components.common.documents.outcome import (
     BlessedSummary,
     CandidateSummary,
@@ -71,24 +72,20 @@ def _candidates(
     context: RunContext, decision: Decision, tasks: Iterable[TaskResult]
 ) -> Iterator[CandidateSummary]:
     store = Store(context.data())
-    models = {item.candidate_id: item.model for item in _documents(store, tasks, Candidate)}
-    metrics = {item.candidate_id: item.metrics for item in _documents(store, tasks, Evaluation)}
-    latencies = {
-        item.candidate_id: latency.p50_ms
-        for benchmark in _documents(store, tasks, Benchmark)
-        for item in benchmark.candidates
-        for latency in item.latencies
-        if latency.threads == 1
-    }
+    measured = join_candidates(
+        _documents(store, tasks, Candidate),
+        _documents(store, tasks, Evaluation),
+        next(_documents(store, tasks, Benchmark), None),
+    )
     for judged in decision.candidates:
-        id_ = judged.candidate_id
-        model = models.get(id_)
+        one = measured.get(judged.candidate_id)
+        model = one.candidate.model if one else None
         yield CandidateSummary(
-            candidate_id=id_,
-            accuracy=metrics.get(id_, {}).get("accuracy"),
+            candidate_id=judged.candidate_id,
+            accuracy=one.accuracy if one else None,
             size_bytes=model.size_bytes if model else None,
             zipped_bytes=model.zipped_bytes if model else None,
-            latency_ms=latencies.get(id_),
+            latency_ms=one.latency_ms if one else None,
             accepted=judged.accepted,
             reason=shortened(" ".join(judged.reasons)),
         )

@@ -15,6 +15,7 @@ from components.common.documents.benchmark import Latency
 from components.common.documents.bundle import ModelBundle
 from components.common.documents.evaluation import Estimate
 from components.common.documents.image import ImageSpec
+from components.common.documents.measured import join_candidates
 from components.common.documents.record import Receipt
 from components.common.documents.validation import Validation
 from components.common.tasks.image.features import Example
@@ -193,8 +194,11 @@ def test_the_worst_classes_come_first_and_are_none_of_the_hidden(tmp_path: Path)
         validation=Validation(findings=()),
         dense=ModelBundle.read(tmp_path / "dense"),
         pruned=None,
-        candidates=made.candidates,
-        evaluations={**made.evaluations, "int8": evaluation},
+        candidates=join_candidates(
+            made.candidates.values(),
+            [*made.evaluations.values(), evaluation],
+            made.benchmark,
+        ),
         benchmark=made.benchmark,
         decision=made.decision,
         receipt=Receipt(run_id="test", tasks=(), seconds=0.0),
