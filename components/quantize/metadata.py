@@ -2,13 +2,12 @@
 
 The model's flatbuffer gets a further buffer, `TFLITE_METADATA`: another flatbuffer, of
 the schema `metadata_schema.fbs` of tflite-support. The files that it refers to, labels
-and lineage, follow the model as a zip of fixed dates. MediaPipe and ML Kit read both.
+and lineage, are the model's associated files. MediaPipe and ML Kit read both.
 
 The input tensor is described by the task.
 """
 
 import dataclasses
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,12 +15,12 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from components.common.data.zips import write_zip
 from components.common.digests import canonical_json
 from components.common.documents.image import ImageSpec
 from components.common.lite.litert import OUTPUT
 from components.common.lite.metadata_tables import write_range, write_table, write_tables
 from components.common.tasks.image.metadata import write_input
+from components.quantize.model_files import ModelFile, read_model_file, write_model_file
 
 LABELS_FILE = "labels.txt"
 LINEAGE_FILE = "lineage.json"
@@ -29,7 +28,6 @@ LINEAGE_FILE = "lineage.json"
 _NAME = "TFLITE_METADATA"
 _IDENTIFIER = b"M001"
 _PARSER_VERSION = "1.0.0"  # The first one knows every field used here.
-_BUFFER_ALIGNMENT = 16  # The model's schema forces it: kernels read weights in place.
 
 # Enumerations and union members of metadata_schema.fbs.
 _UNKNOWN_FILE, _TENSOR_AXIS_LABELS = 0, 2
@@ -62,28 +60,20 @@ def attach_metadata(data: bytes, card: ModelCard) -> bytes:
       data: a `.tflite` file with one input and one output, without metadata.
       card: what to tell.
     """
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+    file = read_model_file(data)
+    model = file.tables
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(_encode_metadata(card), np.uint8)
     entry = schema.MetadataT()
     entry.name, entry.buffer = _NAME, len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or ()), entry]
-    builder = _AlignedBuilder(len(data) + 4096)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    file = io.BytesIO(bytes(builder.Output()))
     labels = "".join(f"{name}\n" for name in card.class_names)
-    lineage = canonical_json(card.lineage) + "\n"
-    write_zip(file, [(LABELS_FILE, labels.encode()), (LINEAGE_FILE, lineage.encode())])
-    return file.getvalue()
-
-
-class _AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]
-    """Keeps the alignment that the schema forces, which generated Python code forgets."""
-
-    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:  # noqa: N802, N803
-        aligned = max(alignment, _BUFFER_ALIGNMENT) if elemSize == 1 else alignment
-        return int(super().StartVector(elemSize, numElems, aligned))
+    files = {
+        LABELS_FILE: labels.encode(),
+        LINEAGE_FILE: f"{canonical_json(card.lineage)}\n".encode(),
+    }
+    return write_model_file(ModelFile(model, files), size_hint=len(data))
 
 
 def _encode_metadata(card: ModelCard) -> bytes:

@@ -50,12 +50,13 @@ def run(
 def _compute(task: Task[CandidateConfig]) -> None:
     from components.common.lite.litert import LiteRTError
     from components.quantize.conversion import ConversionError
+    from components.quantize.model_files import ModelFileError
 
     bundle = ModelBundle.read(task.inputs["bundle"])
     model = failure = None
     try:
         model = _make_model(task, bundle)
-    except (ConversionError, LiteRTError) as error:
+    except (ConversionError, ModelFileError, LiteRTError) as error:
         failure = str(error)
         (task.output / MODEL_FILE).unlink(missing_ok=True)
     Candidate(

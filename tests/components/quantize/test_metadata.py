@@ -18,6 +18,7 @@ from components.common.lite.litert import Classifier
 from components.common.tasks.image.calibration import span_range
 from components.common.tasks.image.preparation.pictures import PictureSpec, prepare_picture
 from components.quantize.conversion import convert_model
+from components.quantize.file_steps import FILE_STEPS
 from components.quantize.metadata import ModelCard, attach_metadata
 from tests.components.conftest import TrainedModel
 
@@ -102,8 +103,10 @@ def three_classes(size: int, channels: int) -> keras.Model:
     reason="set LITESMITH_MEDIAPIPE_PYTHON to a Python that has mediapipe (it cannot share "
     "TensorFlow's environment)",
 )
-@pytest.mark.parametrize("scheme", ["float32", "int8"])
-def test_mediapipe_reads_the_labels_and_classifies(tmp_path: Path, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "steps"), [("float32", ()), ("int8", ()), ("int8", ("share",))])
+def test_mediapipe_reads_the_labels_and_classifies(
+    tmp_path: Path, scheme: str, steps: tuple[str, ...]
+) -> None:
     """It stretches what is not square, so only `fit: stretch` shows it what training saw."""
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (10, 32, 32, 3)).astype(np.uint8)
@@ -113,7 +116,10 @@ def test_mediapipe_reads_the_labels_and_classifies(tmp_path: Path, scheme: str) 
     )
     data = convert_model(three_classes(32, 3), input_spec(32, 3), scheme, calibration)
     path = tmp_path / "model.tflite"
-    path.write_bytes(attach_metadata(data, card(spec)))
+    data = attach_metadata(data, card(spec))
+    for kind in steps:
+        data = FILE_STEPS[kind].apply(data)
+    path.write_bytes(data)
     sources = {"square": pictures[0], "wide": draw_scene(96, 48), "high": draw_scene(40, 160)}
     for name, picture in sources.items():
         Image.fromarray(picture).save(tmp_path / f"{name}.png")
