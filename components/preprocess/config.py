@@ -1,4 +1,4 @@
-"""What preprocess is told: where the pictures are and how they become examples."""
+"""What preprocess is told: where the labelled files are, and how they become a data set."""
 
 from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal, Self
@@ -6,13 +6,9 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from components.common.config import Section, StageConfig
-from components.common.documents.image import Fit
+from components.common.tasks.image.preparation.settings import PictureSettings
 
 Sample = Literal["digits"]
-_PIXEL_BYTES = 8
-"""Of the widest format that is read: PNG with four channels of 16 bits."""
-_METADATA_BYTES = 16 << 20
-"""What may stand in a file beside the picture: thumbnails, profiles, further frames."""
 SAMPLE_RECORDS: dict[Sample, int] = {"digits": 1797}
 
 
@@ -43,13 +39,8 @@ class Splits(Section):
         return self
 
 
-class PreprocessConfig(StageConfig):
-    """The recipe's `data` section: one of `folder`, `list`, `sample`.
-
-    A recipe may leave open which, as the shipped ones do; a run is given one.
-    """
-
-    locations: ClassVar[frozenset[str]] = frozenset({"folder", "list"})
+class Source(Section):
+    """Where labelled files are: one of `folder`, `list`, `sample`."""
 
     folder: str | None = None
     """A folder with one sub-folder per class, searched in depth; or with sub-folders named
@@ -65,28 +56,21 @@ class PreprocessConfig(StageConfig):
     the right as by Python's `PurePath.match` with the path below the folder or list, and each
     folder on the way: `raw` is any file or folder of that name, `train/*.tmp` asks for both."""
 
-    image_size: Annotated[int, Field(ge=8, le=2048)] = 224
-    """Height and width of the examples, in pixels."""
-    channels: Literal[1, 3] = 3
-    fit: Fit = "crop"
-    """How a picture that is not square becomes one."""
-    background: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#ffffff"
-    """What shows behind transparent pixels, and around padded pictures."""
-    encoding: Literal["jpeg", "png"] = "jpeg"
-    jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 95
+
+class PreprocessConfig(StageConfig, PictureSettings, Source):
+    """The recipe's `data` section: one of `folder`, `list`, `sample`.
+
+    A recipe may leave open which, as the shipped ones do; a run is given one.
+    """
+
+    locations: ClassVar[frozenset[str]] = frozenset({"folder", "list"})
+
     splits: Splits = Splits()
     shards: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Shards of the training split; null chooses a power of two by the source's bytes."""
     compression: Literal["none", "gzip"] = "none"
-    max_pixels: Annotated[int, Field(ge=1)] = 50_000_000
-    """Pictures with more are rejected before they are decoded."""
     max_reject_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     """The run stops when a greater share of the records is rejected; copies don't count."""
-
-    @property
-    def max_file_bytes(self) -> int:
-        """Returns how many bytes a picture's file may have: no format needs more for its pixels."""
-        return _METADATA_BYTES + _PIXEL_BYTES * self.max_pixels
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

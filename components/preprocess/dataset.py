@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from components.common.errors import UserError
 from components.common.shell.stage import Task
-from components.common.tasks.image.preparation.pictures import PictureSpec
 from components.common.words.terminal import say
 from components.preprocess.assignment import ShardPlan, plan_shards
 from components.preprocess.config import PreprocessConfig
@@ -103,7 +102,7 @@ def _make_tasks(
         make_task(
             plan,
             class_names=inventory.listing.class_names,
-            spec=_picture_spec(task.config),
+            spec=task.config.picture_spec(),
             compression=task.config.compression,
         )
         for plan in plans
@@ -142,7 +141,7 @@ def _write_shards(
             max_file_bytes=task.config.max_file_bytes,
             data_root=task.context.data_root,
             classes=len(inventory.listing.class_names),
-            spec=_picture_spec(task.config),
+            spec=task.config.picture_spec(),
             compression=task.config.compression,
         )
         if options := task.context.beam_options:
@@ -176,15 +175,3 @@ def _check_rejects(
         storage, name = task.context.data(), f"{task.context.run_folder()}/rejects.jsonl"
         storage.write(name, rejects_to_jsonl(rejects).encode())
         raise UserError(f"{message}\nAll of them: {storage.uri(name)}")
-
-
-def _picture_spec(config: PreprocessConfig) -> PictureSpec:
-    return PictureSpec(
-        image_size=config.image_size,
-        channels=config.channels,
-        fit=config.fit,
-        background=config.background,
-        encoding=config.encoding,
-        jpeg_quality=config.jpeg_quality,
-        max_pixels=config.max_pixels,
-    )

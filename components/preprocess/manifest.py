@@ -2,23 +2,20 @@
 
 import dataclasses
 import itertools
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from components.common.digests import canonical_json
 from components.common.documents.base import Lineage
 from components.common.documents.dataset import SPLITS, DatasetManifest, Shard, Split, SplitExamples
-from components.common.documents.image import ImageSpec, PixelStatistics
 from components.common.errors import UserError
+from components.common.tasks.image.statistics import describe_pixels
 from components.common.words.figures import percent
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory, Note, Reject
 from components.preprocess.ledger import ShardRecord
-from components.preprocess.shards import INTENSITIES
 from components.preprocess.tasks import ShardTask
 
-BINS = 32
 _EXAMPLES_SHOWN = 5
 
 
@@ -121,7 +118,7 @@ def build_manifest(
     return DatasetManifest(
         task="image_classification",
         class_names=inventory.listing.class_names,
-        image=describe_image(config),
+        image=config.image_spec(),
         compression=config.compression,
         splits=splits,
         source_fingerprint=inventory.fingerprint,
@@ -136,51 +133,6 @@ def build_manifest(
         slices=tuple(sorted({example.slice for example in inventory.examples} - {""})),
         lineage=lineage,
     )
-
-
-def describe_image(config: PreprocessConfig) -> ImageSpec:
-    """Returns how pictures lie in the examples."""
-    return ImageSpec(
-        height=config.image_size,
-        width=config.image_size,
-        channels=config.channels,
-        encoding=config.encoding,
-        fit=config.fit,
-        background=config.background,
-    )
-
-
-def describe_pixels(histograms: Sequence[Sequence[Sequence[int]]]) -> PixelStatistics:
-    """Returns mean, standard deviation and histogram of intensities.
-
-    Everything is summed in integers first, so that neither the number of workers nor the
-    order of shards shows in the last digit.
-
-    Args:
-      histograms: of each shard, [channels][256] pixel counts.
-    """
-    channels = [
-        [sum(counts) for counts in zip(*shards, strict=True)]
-        for shards in zip(*histograms, strict=True)
-    ]
-    moments = [_moments(counts) for counts in channels]
-    totals = [sum(counts) for counts in zip(*channels, strict=True)]
-    width = INTENSITIES // BINS
-    bins = [sum(totals[start : start + width]) for start in range(0, INTENSITIES, width)]
-    return PixelStatistics(
-        mean=tuple(mean for mean, _ in moments),
-        std=tuple(std for _, std in moments),
-        histogram=tuple(count / sum(bins) for count in bins),
-    )
-
-
-def _moments(counts: Sequence[int]) -> tuple[float, float]:
-    """Returns mean and standard deviation of intensities, given how many pixels have each."""
-    pixels = sum(counts)
-    total = sum(intensity * count for intensity, count in enumerate(counts))
-    squares = sum(intensity * intensity * count for intensity, count in enumerate(counts))
-    # The numerator is exact, however many pixels there are.
-    return total / pixels, math.sqrt((squares * pixels - total * total) / pixels**2)
 
 
 def _describe_split(

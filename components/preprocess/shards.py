@@ -13,18 +13,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, cast
 
-import numpy as np
-
 from components.common.data.records import write_record
 from components.common.tasks.image.features import Example, encode_example
 from components.common.tasks.image.preparation.pictures import (
     PictureError,
-    PictureSpec,
     encode_picture,
+    no_intensities,
     prepare_picture,
 )
+from components.common.tasks.image.preparation.spec import PictureSpec
 
-INTENSITIES = 256
 _PICTURE_DIGITS = 24
 """96 bits: enough for no two of a thousand million pictures to be taken for the same."""
 
@@ -82,7 +80,7 @@ def write_shard(
     classes: int,
     spec: PictureSpec,
     compression: str,
-    counts_pixels: bool,
+    with_statistics: bool,
 ) -> ShardContent:
     """Writes a shard: its examples as TFRecords.
 
@@ -93,13 +91,13 @@ def write_shard(
       classes: how many classes there are.
       spec: what to make of each picture.
       compression: gzip or none.
-      counts_pixels: whether there shall be a histogram.
+      with_statistics: whether there shall be a histogram.
 
     Raises:
       RuntimeError: a file's content is not the one that its id names.
     """
     counts = [0] * classes
-    histogram = np.zeros((spec.channels, INTENSITIES), np.int64)
+    histogram = no_intensities(spec)
     rejects, notes, digests = [], [], []
     not_square = 0
     with _created(path, compression) as file:
@@ -109,8 +107,8 @@ def write_shard(
             except PictureError as error:
                 rejects.append(MemberReject(member.id, error.reason, str(error)))
                 continue
-            if counts_pixels:
-                histogram += np.reshape(picture.image.histogram(), histogram.shape)
+            if with_statistics:
+                histogram += picture.count_intensities()
             image = encode_picture(picture.image, spec)
             example = Example(id=member.id, image=image, label=member.label, slice=member.slice)
             write_record(file, encode_example(example))

@@ -15,7 +15,6 @@ from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory
 from components.preprocess.manifest import (
     count_rejects,
-    describe_image,
     explain_rejects,
     notes_to_jsonl,
 )
@@ -44,7 +43,7 @@ def _look(task: Task[PreprocessConfig]) -> None:
     DatasetManifest(
         task="image_classification",
         class_names=inventory.listing.class_names,
-        image=describe_image(config),
+        image=config.image_spec(),
         compression=config.compression,
         splits=_count(assignment, inventory),
         source_fingerprint=inventory.fingerprint,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from components.common.digests import canonical_json, code_digest, text_digest
 from components.common.documents.dataset import Split
-from components.common.tasks.image.preparation.pictures import PictureSpec
+from components.common.tasks.image.preparation.spec import PictureSpec
 from components.preprocess import shards
 from components.preprocess.assignment import ShardPlan
 from components.preprocess.shards import Member

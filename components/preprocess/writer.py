@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from components.common.storage import file_checksum, open_storage
-from components.common.tasks.image.preparation.pictures import PictureSpec
+from components.common.tasks.image.preparation.spec import PictureSpec
 from components.preprocess.ledger import ShardRecord, write_record
 from components.preprocess.shards import write_shard
 from components.preprocess.sources import open_source
@@ -37,7 +37,7 @@ class ShardWriter:
                 classes=self.classes,
                 spec=self.spec,
                 compression=self.compression,
-                counts_pixels=task.split == "train",  # Statistics are the training split's.
+                with_statistics=task.split == "train",  # Statistics are the training split's.
             )
             size_bytes, crc32c = file_checksum(path)
             target.upload(path, task.path)

@@ -18,9 +18,8 @@ from components.common.process.events import Events
 from components.common.storage import LocalStorage
 from components.common.tasks.image.device import decode_picture
 from components.common.tasks.image.features import decode_example
-from components.common.tasks.image.preparation.pictures import PictureSpec
+from components.common.tasks.image.preparation.spec import PictureSpec
 from components.preprocess.ledger import find_whole_shards
-from components.preprocess.manifest import describe_pixels
 from components.preprocess.pool import run_pool
 from components.preprocess.shards import Member
 from components.preprocess.tasks import ShardTask
@@ -69,20 +68,6 @@ def test_a_shard_holds_its_members_in_order(tmp_path, compression):
     assert (record.size_bytes, record.crc32c) == LocalStorage(tmp_path / "data").checksum(task.path)
     pixels = np.stack([decode_picture(example.image, channels=1) for example in examples])
     assert record.histogram == (tuple(np.bincount(pixels.ravel(), minlength=256).tolist()),)
-
-
-def test_statistics_are_those_of_the_pixels(tmp_path):
-    pixels = np.random.default_rng(5).integers(0, 256, (4, 999, 3))
-    histograms = [
-        [np.bincount(shard[:, channel], minlength=256).tolist() for channel in range(3)]
-        for shard in pixels
-    ]
-    found = describe_pixels(histograms)
-    np.testing.assert_allclose(found.mean, pixels.reshape(-1, 3).mean(0), rtol=1e-12)
-    np.testing.assert_allclose(found.std, pixels.reshape(-1, 3).std(0), rtol=1e-12)
-    shares = np.histogram(pixels, bins=32, range=(0, 256))[0] / pixels.size
-    np.testing.assert_allclose(found.histogram, shares, rtol=1e-12)
-    assert found == describe_pixels(histograms[::-1])
 
 
 def write_plainly(folder: Path, members: list[Member]) -> dict[str, bytes]:

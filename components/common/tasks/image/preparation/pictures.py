@@ -13,6 +13,7 @@ import zlib
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from PIL import ExifTags, GifImagePlugin, Image, UnidentifiedImageError, WebPImagePlugin
 
 from components.common.tasks.image.preparation import jpeg
@@ -27,6 +28,7 @@ from components.common.tasks.image.preparation.profiles import (
     ProfileError,
     conversion_to_srgb,
 )
+from components.common.tasks.image.preparation.spec import PictureSpec
 
 # Image.open then finds every decoder without searching for all plugins there are.
 _PLUGINS = (GifImagePlugin, WebPImagePlugin, RunLengthDecoder)
@@ -54,24 +56,7 @@ _PASSES = 20
 _SQUARE = 1.05
 """Pictures whose longer side has no more than so many of the shorter one look square."""
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class PictureSpec:
-    """What every picture becomes; the values are PreprocessConfig's."""
-
-    image_size: int
-    channels: Literal[1, 3]
-    fit: Literal["crop", "pad", "stretch"]
-    background: str
-    encoding: Literal["jpeg", "png"]
-    jpeg_quality: int
-    max_pixels: int
-
-    @property
-    def mode(self) -> str:
-        """Returns Pillow's name of the pixels."""
-        return "L" if self.channels == 1 else "RGB"
-
+INTENSITIES = 256
 
 PictureNote = Literal["missing_end", "profile_ignored", "one_colour"]
 
@@ -86,6 +71,15 @@ class Picture:
     """Whether it was about as high as wide before."""
     notes: tuple[tuple[PictureNote, str], ...] = ()
     """What was odd about it, and how."""
+
+    def count_intensities(self) -> npt.NDArray[np.int64]:
+        """Returns how many pixels have each intensity: int64 [channels, INTENSITIES]."""
+        return np.reshape(self.image.histogram(), (-1, INTENSITIES)).astype(np.int64)
+
+
+def no_intensities(spec: PictureSpec) -> npt.NDArray[np.int64]:
+    """Returns the counts of no picture, to which those of pictures are added."""
+    return np.zeros((spec.channels, INTENSITIES), np.int64)
 
 
 class PictureError(Exception):

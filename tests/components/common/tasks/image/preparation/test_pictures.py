@@ -9,10 +9,10 @@ from PIL import Image, ImageCms
 
 from components.common.tasks.image.preparation.pictures import (
     PictureError,
-    PictureSpec,
     encode_picture,
     prepare_picture,
 )
+from components.common.tasks.image.preparation.spec import PictureSpec
 from tests.builders.synthetic import draw_picture
 from tests.components.preprocess.folders import encode
 

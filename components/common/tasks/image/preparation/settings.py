@@ -1,0 +1,50 @@
+"""What a recipe says of how pictures become examples."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.common.config import Section
+from components.common.documents.image import Fit, ImageSpec
+from components.common.tasks.image.preparation.spec import PictureSpec
+
+_PIXEL_BYTES = 8
+"""Of the widest format that is read: PNG with four channels of 16 bits."""
+_METADATA_BYTES = 16 << 20
+"""What may stand in a file beside the picture: thumbnails, profiles, further frames."""
+
+
+class PictureSettings(Section):
+    """A part of the recipe's `data` section."""
+
+    image_size: Annotated[int, Field(ge=8, le=2048)] = 224
+    """Height and width of the examples, in pixels."""
+    channels: Literal[1, 3] = 3
+    fit: Fit = "crop"
+    """How a picture that is not square becomes one."""
+    background: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#ffffff"
+    """What shows behind transparent pixels, and around padded pictures."""
+    encoding: Literal["jpeg", "png"] = "jpeg"
+    jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 95
+    max_pixels: Annotated[int, Field(ge=1)] = 50_000_000
+    """Pictures with more are rejected before they are decoded."""
+
+    @property
+    def max_file_bytes(self) -> int:
+        """Returns how many bytes a picture's file may have: no format needs more for its pixels."""
+        return _METADATA_BYTES + _PIXEL_BYTES * self.max_pixels
+
+    def picture_spec(self) -> PictureSpec:
+        """Returns what every picture becomes."""
+        return PictureSpec(**{name: getattr(self, name) for name in PictureSettings.model_fields})
+
+    def image_spec(self) -> ImageSpec:
+        """Returns how pictures lie in the examples."""
+        return ImageSpec(
+            height=self.image_size,
+            width=self.image_size,
+            channels=self.channels,
+            encoding=self.encoding,
+            fit=self.fit,
+            background=self.background,
+        )

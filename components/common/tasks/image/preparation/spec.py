@@ -1,0 +1,22 @@
+"""What every picture becomes: plain values, which travel to workers and name shards."""
+
+import dataclasses
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PictureSpec:
+    """What every picture becomes; the values are PictureSettings'."""
+
+    image_size: int
+    channels: Literal[1, 3]
+    fit: Literal["crop", "pad", "stretch"]
+    background: str
+    encoding: Literal["jpeg", "png"]
+    jpeg_quality: int
+    max_pixels: int
+
+    @property
+    def mode(self) -> str:
+        """Returns Pillow's name of the pixels."""
+        return "L" if self.channels == 1 else "RGB"
