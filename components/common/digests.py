@@ -14,38 +14,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-_ROOT = Path(__file__).parents[2]
+from components.common.result_neutral import RESULT_NEUTRAL
 
-RESULT_NEUTRAL = frozenset(
-    f"components/common/{name}.py"
-    for name in (
-        # How bytes get from one place to another: digests and checksums say whether they did.
-        "run_context",
-        "storage/__init__",
-        "storage/cloud_errors",
-        "storage/cloud_storage",
-        "storage/files",
-        "storage/local",
-        "storage/locks",
-        "storage/opening",
-        "storage/storage",
-        "shell/store",
-        # What is told of a computation, and when it is told to end.
-        "process/events",
-        "process/libraries",
-        "process/peak_memory",
-        "training/tensorboard",
-        "words/terminal",
-        "process/termination",
-        # What lets workers compute, and waits for what they put into the store.
-        "workers/jobset",
-        "workers/jobset_api",
-        "workers/launcher",
-        "workers/launches",
-        "workers/waiting",
-    )
-)
-"""Modules that no byte of an output depends on: they stand in no code digest."""
+_ROOT = Path(__file__).parents[2]
 
 
 def canonical_json(value: Any) -> str:
@@ -82,7 +53,7 @@ def code_digest(module: str, root: Path = _ROOT) -> str:
 
     Imports are followed statically, those inside functions too, and without importing
     anything: the digest changes when code that the module can run changes, and not with its
-    comments, docstrings and layout, nor with RESULT_NEUTRAL modules.
+    comments, docstrings and layout, nor with RESULT_NEUTRAL modules and what these alone import.
 
     Args:
       module: dotted name, such as `components.prune.stage`.
@@ -101,13 +72,20 @@ def module_digests(module: str, root: Path = _ROOT) -> Mapping[str, str]:
         path = _module_path(name, root)
         if path is None or (file := path.relative_to(root).as_posix()) in found:
             continue
-        tree = ast.parse(path.read_bytes())
-        found[file] = text_digest(_syntax(tree))
+        if file in RESULT_NEUTRAL:
+            continue
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        found[file], imported = _read_code(path.read_bytes(), package)
         pending.append(name.rpartition(".")[0])  # Python runs the packages above it first.
-        imported = _imported_modules(tree, package)
         pending.extend(other for other in imported if other.split(".")[0] == name.split(".")[0])
-    return {file: digest for file, digest in found.items() if file not in RESULT_NEUTRAL}
+    return found
+
+
+@functools.cache
+def _read_code(source: bytes, package: str) -> tuple[str, tuple[str, ...]]:
+    """Returns a module's digest, and the names that it may import."""
+    tree = ast.parse(source)
+    return text_digest(_syntax(tree)), tuple(_imported_modules(tree, package))
 
 
 def _syntax(tree: ast.AST) -> str:

@@ -11,7 +11,7 @@ from components.common.documents.outcome import Outcome
 from components.common.run_context import RunContext
 from components.common.runs.outcomes import describe_outcome, outcome_lines
 from components.common.runs.receipts import collect_receipt
-from components.common.shell.stage import connect
+from components.common.shell.local_runner import connect
 from components.common.words.terminal import say
 from components.notify.config import NotifyConfig
 

@@ -26,7 +26,7 @@ from rich.text import Text
 from components.common.documents.outcome import Outcome, RunResults
 from components.common.errors import UserError
 from components.common.runs.outcomes import results_so_far
-from components.common.shell.stage import DRIVER_PID, EVENTS_DIRECTORY
+from components.common.shell.local_runner import DRIVER_PID, EVENTS_DIRECTORY
 from components.common.storage import StorageError
 from components.common.words.figures import size
 from pipeline.recipe import Recipe

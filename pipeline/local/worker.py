@@ -11,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-from components.common.shell.stage import DRIVER_PID
+from components.common.shell.local_runner import DRIVER_PID
 from pipeline.recipe.parameters import run_parameters
 from pipeline.runs.folders import RunFolder
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import components
 import pipeline
 from components.common.documents.record import TaskResult
-from components.common.shell.stage import DRIVER_PID
+from components.common.shell.local_runner import DRIVER_PID
 from pipeline.target.target import task_of
 
 LITESMITH = str(Path(sys.executable).with_name("litesmith"))

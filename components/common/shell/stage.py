@@ -8,14 +8,11 @@ records how it came to be, beside the output and in the run's folder.
 
 import contextlib
 import dataclasses
-import io
 import os
 import shutil
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -34,23 +31,16 @@ from components.common.documents.record import Record, TaskResult
 from components.common.errors import BAD_INPUT, UserError
 from components.common.process.events import Events
 from components.common.process.libraries import imported_libraries, other_versions
-from components.common.process.peak_memory import (
-    childrens_peak_memory_bytes,
-    forget_peak,
-    peak_memory_bytes,
-)
 from components.common.process.termination import Terminated
 from components.common.run_context import RunContext
+from components.common.shell.effort import Effort
+from components.common.shell.local_runner import connect
 from components.common.shell.store import Store
 from components.common.words.terminal import say
 from components.common.workers.worker import DEVICES, WORKER_PODS, Worker, this_worker
 
 C = TypeVar("C", bound=StageConfig)
 
-EVENTS_DIRECTORY = "LITESMITH_EVENTS"
-"""Set by the local runner: the folder for events.jsonl and each task's log."""
-DRIVER_PID = "LITESMITH_DRIVER_PID"
-"""Set by the local runner: a task ends when this process is gone."""
 PROFILE_STEPS = "LITESMITH_PROFILE_STEPS"
 """Set by a user, or in a target: how many steps of each phase of a training to profile."""
 MODULE_DIGITS = 16  # They tell apart what one module was; nothing is believed for them.
@@ -304,12 +294,8 @@ def _compute(stage: Stage[C], task: Task[C], identity: Mapping[str, str], code: 
     """Computes a task's output anew and returns its record."""
     shutil.rmtree(task.output, ignore_errors=True)
     task.output.mkdir(parents=True)
-    started, clock = datetime.now(UTC), time.monotonic()
-    # A process may run two stages, one after the other: each is told of its own memory.
-    forget_peak()
-    before = childrens_peak_memory_bytes()
+    effort = Effort()
     measurements = stage.compute(task) or {}
-    children = childrens_peak_memory_bytes()
     output_digest, identity_digest = tree_digest(task.output), input_digest(task.output)
     return Record(
         stage=stage.name,
@@ -326,9 +312,9 @@ def _compute(stage: Stage[C], task: Task[C], identity: Mapping[str, str], code: 
         libraries=imported_libraries(),
         output_digest=output_digest,
         identity_digest="" if identity_digest == output_digest else identity_digest,
-        started=started.isoformat(timespec="seconds"),
-        seconds=time.monotonic() - clock,
-        peak_memory_bytes=max(peak_memory_bytes(), children if children > before else 0),
+        started=effort.started.isoformat(timespec="seconds"),
+        seconds=effort.seconds,
+        peak_memory_bytes=effort.peak_memory_bytes,
         measurements=measurements,
     )
 
@@ -391,33 +377,3 @@ def _keep_result(run: RunContext, result: TaskResult) -> None:
         return
     name = f"{run.run_folder()}/tasks/{result.task}.json"
     run.data().write(name, result.to_json().encode())
-
-
-def connect(name: str) -> Events:
-    """Joins the local runner, if there is one: events, the task's own log, its life."""
-    folder = os.environ.get(EVENTS_DIRECTORY)
-    if folder is None:
-        return Events(name)
-    log = os.open(Path(folder, f"{name}.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A log is read while it is written, and after a task was killed.
-        sys.stdout.reconfigure(line_buffering=True)
-    if driver := os.environ.get(DRIVER_PID):
-        threading.Thread(target=_end_with, args=(int(driver),), daemon=True).start()
-    return Events(name, Path(folder, "events.jsonl"))
-
-
-def _end_with(driver: int) -> None:
-    """Ends this process when the driver is gone, so that a killed run leaves nothing behind."""
-    while True:
-        time.sleep(0.5)
-        with contextlib.suppress(PermissionError):
-            try:
-                os.kill(driver, 0)
-            except ProcessLookupError:
-                os._exit(1)

@@ -19,7 +19,8 @@ from components.common.digests import file_digest
 from components.common.documents.record import Record, TaskResult
 from components.common.errors import BAD_INPUT, UserError
 from components.common.run_context import RunContext
-from components.common.shell.stage import EVENTS_DIRECTORY, Stage, Task
+from components.common.shell.local_runner import EVENTS_DIRECTORY
+from components.common.shell.stage import Stage, Task
 from components.common.shell.store import Store
 from components.common.storage import LocalStorage, Storage
 
