@@ -1,10 +1,11 @@
 """What the gate is told: the budgets."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from components.common.config import StageConfig
+from components.common.documents.decision import Budgets, Objective
 
 Drop = Annotated[float, Field(gt=0, lt=1)]
 
@@ -36,7 +37,7 @@ class GateConfig(StageConfig):
     zipped_bytes: Annotated[int, Field(gt=0)] | None = None
     latency_ms: Annotated[float, Field(gt=0)] | None = None
     """p50 at one thread, on the machine that runs benchmark."""
-    objective: Literal["size_bytes", "zipped_bytes", "latency_ms"] = "zipped_bytes"
+    objective: Objective = "zipped_bytes"
     """What the winner has least of, among those that meet every budget."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """One-sided, shared over the candidates (Holm)."""
@@ -45,3 +46,6 @@ class GateConfig(StageConfig):
     that a candidate is better than a constant answer is of its mean recall, not its accuracy."""
     model_name: str = ""
     """The registry's name of the model."""
+
+    def budgets(self) -> Budgets:
+        return Budgets(**self.model_dump(exclude={"model_name"}))

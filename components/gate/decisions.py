@@ -74,6 +74,7 @@ def decide(case: Case, *, lineage: Lineage) -> Decision:
     return Decision(
         verdict=_verdict(case, winner),
         summary=_summary(case, selection),
+        budgets=case.budgets.budgets(),
         winner=winner.candidate_id if winner is not None else None,
         candidates=tuple(_judge(case, selection, entrant) for entrant in case.entrants),
         steps=step_gains(case.entrants),

@@ -1,9 +1,7 @@
 """The model card: what whoever uses the model must know, in Markdown and as HTML."""
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -32,8 +30,6 @@ class CardFacts:
     benchmark: Benchmark
     manifest: DatasetManifest
     decision: Decision
-    budgets: Mapping[str, Any]
-    """Of the recipe, as the gate was given them."""
     ancestry: Ancestry
 
 
@@ -73,11 +69,7 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
             for label, metrics in enumerate(facts.evaluation.per_class)
         ],
         splits=[(split, facts.manifest.splits[split]) for split in SPLITS],
-        budgets={
-            name: value
-            for name, value in facts.budgets.items()
-            if value is not None and name != "model_name"
-        },
+        budgets=facts.decision.budgets.model_dump(exclude_none=True),
     )
 
 

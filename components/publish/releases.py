@@ -1,8 +1,6 @@
 """A release: the winner's model and all that is known of it."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from components.common.data.membership import FILE_NAME as MEMBERSHIP_FILE
 from components.common.digests import tree_digest
@@ -16,7 +14,6 @@ from components.common.documents.measured import (
     folders_by_id,
     read_candidates,
 )
-from components.common.documents.record import Receipt
 from components.common.documents.release import Ancestry, Release
 from components.common.errors import UserError
 from components.common.registry import MODEL_FILE
@@ -54,7 +51,6 @@ def gather_release(
         benchmark=benchmark,
         manifest=manifest,
         decision=decision,
-        budgets=_budgets(receipt),
         ancestry=Ancestry(records=find_ancestors(receipt.tasks, [tree_digest(folder)])),
     )
     documents: list[Document] = [
@@ -86,14 +82,6 @@ def _check_measured(lineage: Lineage, name: str, digest: str) -> None:
             f"{lineage.stage}: has measured another {name} than the one to be published, so "
             "nothing is published; run again"
         )
-
-
-def _budgets(receipt: Receipt) -> Mapping[str, Any]:
-    """Returns what the gate was given, by its record in this run."""
-    for task in receipt.tasks:
-        if task.task == "gate" and task.record is not None:
-            return task.record.config
-    return {}
 
 
 def _describe(

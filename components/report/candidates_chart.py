@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
+from components.common.documents.decision import Budgets
 from components.report import formats
 from components.report.candidates import CandidateRow
-from components.report.config import DrawnBudgets
 from components.report.svg import Scale, axes, drawing, element, line, padded, text
 
 _CHARACTER = 7.6  # Mean width of a label's character, in pixels.
@@ -31,7 +31,7 @@ class _Box:
 
 
 def candidates_chart(
-    rows: Sequence[CandidateRow], budgets: DrawnBudgets, *, width: int, height: int
+    rows: Sequence[CandidateRow], budgets: Budgets, *, width: int, height: int
 ) -> Markup:
     """Draws accuracy with its interval over zipped size; a marker's area is its latency.
 
@@ -82,7 +82,7 @@ def _size_scale(sizes: Sequence[float], start: float, end: float) -> Scale:
     return Scale(max(0.0, low), high, start, end)
 
 
-def _accuracy_floor(rows: Sequence[CandidateRow], budgets: DrawnBudgets) -> list[tuple[float, str]]:
+def _accuracy_floor(rows: Sequence[CandidateRow], budgets: Budgets) -> list[tuple[float, str]]:
     """Returns the accuracies that budgets demand, with what to call them."""
     floors = [(value, "least accuracy") for value in _given(budgets.min_accuracy)]
     baseline = next((row.accuracy for row in rows if row.baseline), None)
@@ -103,7 +103,7 @@ def _accuracy_scale(
 
 
 def _budget_lines(
-    x: Scale, y: Scale, floors: Sequence[tuple[float, str]], budgets: DrawnBudgets
+    x: Scale, y: Scale, floors: Sequence[tuple[float, str]], budgets: Budgets
 ) -> Iterator[Markup]:
     for value, name in floors:
         yield line(x.start, y(value), x.end, y(value), class_="budget")

@@ -7,13 +7,12 @@ from pathlib import Path
 import jinja2
 
 from components.common.documents.benchmark import Machine
-from components.common.documents.decision import Decision, StepGain
+from components.common.documents.decision import Budgets, Decision, StepGain
 from components.report import charts, formats
 from components.report.activity import ActivitySection, activity_section
 from components.report.candidates import CandidateRow, candidate_rows
 from components.report.candidates_chart import candidates_chart
 from components.report.classes import ClassesSection, classes_section
-from components.report.config import DrawnBudgets
 from components.report.dataset import DataSection, data_section
 from components.report.mistakes import Mistakes, ShownMistake, show_mistakes
 from components.report.sources import Run
@@ -41,7 +40,7 @@ class Page:
     recipe: str
     decision: Decision
     candidates: tuple[CandidateRow, ...]
-    budgets: DrawnBudgets
+    budgets: Budgets
     machine: Machine
     test_examples: int
     steps: tuple[StepGain, ...]
@@ -77,7 +76,7 @@ def build_page(run: Run, mistakes: Mistakes | None, pictures: Pictures) -> Page:
         recipe=run.config.recipe,
         decision=run.decision,
         candidates=candidate_rows(run),
-        budgets=run.config.budgets,
+        budgets=run.decision.budgets,
         machine=run.benchmark.machine,
         test_examples=run.manifest.splits["test"].examples,
         steps=run.decision.steps,

@@ -23,7 +23,7 @@ from components.preprocess.config import PreprocessConfig
 from components.prune.config import PruneConfig
 from components.publish.config import PublishConfig
 from components.quantize.config import QuantizeConfig
-from components.report.config import DrawnBudgets, ReportConfig
+from components.report.config import ReportConfig
 from components.validate.config import ValidateConfig
 from pipeline.declarations.yaml_files import parse_yaml, write_yaml
 
@@ -132,16 +132,10 @@ class Recipe(Section):
             "gate": self.budgets.model_copy(
                 update={"balanced": self._is_balanced(), "model_name": self.name}
             ),
-            "report": self.report.model_copy(
-                update={"recipe": self.to_yaml(), "budgets": self._drawn_budgets()}
-            ),
+            "report": self.report.model_copy(update={"recipe": self.to_yaml()}),
             "publish": PublishConfig(model_name=self.name, description=self.description),
             "notify": self.notify,
         }
-
-    def _drawn_budgets(self) -> DrawnBudgets:
-        drawn = set(DrawnBudgets.model_fields)
-        return DrawnBudgets(**self.budgets.model_dump(include=drawn))
 
     def _quantization(self) -> QuantizeConfig:
         return self.quantize.with_candidates(variant.id for variant in self.variants())

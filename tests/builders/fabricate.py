@@ -24,6 +24,7 @@ from components.common.documents.candidate import (
 )
 from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.documents.decision import (
+    Budgets,
     CandidateVerdict,
     Comparison,
     Decision,
@@ -43,14 +44,14 @@ from components.common.documents.validation import Finding, Validation
 from components.common.documents.variant import DENSE
 from components.common.run_context import RunContext
 from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate
-from components.report.config import DrawnBudgets, ReportConfig
+from components.report.config import ReportConfig
 from tests.builders.artifacts import SPECS
 from tests.builders.synthetic import CLASS_NAMES, LINEAGE, run_context, write_dataset
 
 TEST_EXAMPLES = 450
 MARGIN = 0.02
 SIZES = {"float32": 400_000, "float16": 201_000, "dynamic_range": 104_000, "int8": 112_345}
-BUDGETS = DrawnBudgets(accuracy_drop=0.02, zipped_bytes=120_000)
+BUDGETS = Budgets(accuracy_drop=0.02, zipped_bytes=120_000)
 RECIPE = "name: synthetic\nbudgets:\n  accuracy_drop: 0.02\n  zipped_bytes: 120000\n"
 KERNELS = (("stem", 432, False), ("block_1", 9216, True), ("block_2", 18432, True))
 
@@ -145,7 +146,7 @@ def fabricate(
         context.data().write(name, task.to_json().encode())
     return Fabricated(
         context=context,
-        config=config or ReportConfig(recipe=RECIPE, budgets=BUDGETS),
+        config=config or ReportConfig(recipe=RECIPE),
         manifest=manifest,
         candidates=candidates,
         evaluations=evaluations,
@@ -331,6 +332,7 @@ def _decision(
             if winner
             else "No candidate meets every budget."
         ),
+        budgets=BUDGETS,
         winner=winner,
         candidates=tuple(
             _verdict(id_, evaluation, best.value if best else 0.0, winner)

@@ -6,6 +6,25 @@ from components.common.documents.base import Document, Lineage, Part
 
 Verdict = Literal["blessed", "already_blessed", "not_blessed"]
 
+Objective = Literal["size_bytes", "zipped_bytes", "latency_ms"]
+
+
+class Budgets(Part):
+    """What was asked of the candidates, as the recipe states it; None where nothing was."""
+
+    accuracy_drop: float | None = None
+    blessed_accuracy_drop: float | None = None
+    class_drop: float | None = None
+    slice_drop: float | None = None
+    min_accuracy: float | None = None
+    min_class_recall: float | None = None
+    size_bytes: int | None = None
+    zipped_bytes: int | None = None
+    latency_ms: float | None = None
+    objective: Objective = "zipped_bytes"
+    confidence: float = 0.95
+    balanced: bool = False
+
 
 class Comparison(Part):
     """A paired comparison of accuracy: the candidate against a reference.
@@ -68,6 +87,7 @@ class Decision(Document):
     verdict: Verdict
     summary: str
     """The verdict in one or two sentences."""
+    budgets: Budgets
     winner: str | None
     """The candidate's id; None where nothing meets the budgets."""
     candidates: tuple[CandidateVerdict, ...]

@@ -4,6 +4,7 @@ import re
 import numpy as np
 import pytest
 
+from components.common.documents.decision import Budgets
 from components.common.statistics.noninferiority import drop_upper_bound, required_examples
 from components.gate.entrants import Entrant
 from tests.components.gate.cases import (
@@ -390,3 +391,8 @@ def test_a_decision_survives_being_written_and_read(tmp_path):
     decision = decision.model_copy(update={"blessed_before": model})
     decision.write(tmp_path)
     assert type(decision).read(tmp_path) == decision
+
+
+def test_the_decision_says_what_was_asked():
+    decision = decide_on(float32(), int8(), accuracy_drop=0.03, size_bytes=5_000, confidence=0.9)
+    assert decision.budgets == Budgets(accuracy_drop=0.03, size_bytes=5_000, confidence=0.9)

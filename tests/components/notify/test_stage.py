@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.common.documents.decision import Decision
+from components.common.documents.decision import Budgets, Decision
 from components.common.documents.outcome import Outcome
 from components.common.documents.record import Receipt, TaskResult
 from components.common.documents.release import Published
@@ -58,6 +58,7 @@ def decide(verdict: str) -> Decision:
     return Decision(
         verdict=verdict,  # type: ignore[arg-type]
         summary="The gate's word.",
+        budgets=Budgets(),
         winner=None,
         candidates=(),
         steps=(),

@@ -12,7 +12,7 @@ import pytest
 from components.common.documents.benchmark import Benchmark
 from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import DatasetManifest
-from components.common.documents.decision import CandidateVerdict, Decision
+from components.common.documents.decision import Budgets, CandidateVerdict, Decision
 from components.common.documents.evaluation import Evaluation
 from components.common.documents.image import ImageSpec
 from components.common.documents.release import Ancestry, Release
@@ -39,6 +39,7 @@ def make_facts(folder: Path, **changes: Any) -> CardFacts:
     decision = Decision(
         verdict="blessed",
         summary="int8 is blessed.",
+        budgets=Budgets(accuracy_drop=0.02),
         winner="int8",
         candidates=(verdict,),
         steps=(),
@@ -57,7 +58,6 @@ def make_facts(folder: Path, **changes: Any) -> CardFacts:
         "benchmark": Benchmark.read(folder / "benchmark"),
         "manifest": DatasetManifest.read(folder / "dataset"),
         "decision": decision,
-        "budgets": {"accuracy_drop": 0.02, "size_bytes": None},
         "ancestry": Ancestry(records=()),
     }
     return CardFacts(**{**facts, **changes})

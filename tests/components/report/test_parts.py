@@ -13,6 +13,7 @@ from PIL import Image
 from components.common.data.predictions import make_predictions
 from components.common.documents.benchmark import Latency
 from components.common.documents.bundle import ModelBundle
+from components.common.documents.decision import Budgets
 from components.common.documents.evaluation import Estimate
 from components.common.documents.image import ImageSpec
 from components.common.documents.measured import join_candidates
@@ -25,7 +26,6 @@ from components.report.candidates import CandidateRow
 from components.report.candidates_chart import candidates_chart
 from components.report.charts import pixel_histogram
 from components.report.classes import ROWS, classes_section
-from components.report.config import DrawnBudgets
 from components.report.mistakes import find_mistakes
 from components.report.sources import Run
 from components.report.svg import Scale, element
@@ -104,7 +104,7 @@ def test_candidates_chart_places_marks_by_size_accuracy_and_latency() -> None:
         row("int8", 0.96, 10_000, 0.1),
         row("lost", 0.9, None, 0.1),
     ]
-    budgets = DrawnBudgets(accuracy_drop=0.02, zipped_bytes=20_000)
+    budgets = Budgets(accuracy_drop=0.02, zipped_bytes=20_000)
     svg = ElementTree.fromstring(candidates_chart(rows, budgets, width=600, height=300))
     large, small = svg.findall("circle")
     assert float(small.attrib["cx"]) < float(large.attrib["cx"])
@@ -118,7 +118,7 @@ def test_candidates_chart_places_marks_by_size_accuracy_and_latency() -> None:
 
 def test_candidates_chart_keeps_labels_apart() -> None:
     rows = [row(f"candidate-{n}", 0.97, 10_000, 0.1) for n in range(4)]
-    svg = ElementTree.fromstring(candidates_chart(rows, DrawnBudgets(), width=600, height=300))
+    svg = ElementTree.fromstring(candidates_chart(rows, Budgets(), width=600, height=300))
     heights = sorted(
         (text.attrib["text-anchor"], float(text.attrib["y"]))
         for text in svg.findall("text")
