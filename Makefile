@@ -22,7 +22,8 @@ test: $(READY_DEV) ## Run the fast tests
 	$(BIN)/pytest -q -m "not dag and not slow" -n 3 --dist loadgroup tests/components
 
 test-slow: $(READY_DEV) ## Run what takes minutes: the real DAG, interruptions, longer training
-	$(BIN)/pytest -q -m "dag or slow"
+	# Much of it waits for one process. What shares a dear fixture goes to one worker.
+	$(BIN)/pytest -q -m "dag or slow" -n 2 --dist loadgroup
 
 check: $(READY_DEV) ## Format, lint, types, import rules, and whether the locks are current
 	$(BIN)/ruff format --check .

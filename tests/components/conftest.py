@@ -33,12 +33,6 @@ class TrainedModel:
         return ModelBundle.read(getattr(self, source))
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Gives the tests of the trained model to one of xdist's workers: others need not make it."""
-    if "trained" in getattr(item, "fixturenames", ()):
-        item.add_marker(pytest.mark.xdist_group("trained"))
-
-
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
     folder = tmp_path_factory.mktemp("trained")

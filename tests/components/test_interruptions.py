@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ from components.prune.pruning import prune_model
 from tests.builders.synthetic import run_context, write_dataset
 from tests.fakes.termination import Deadline
 
+SIGNALS = 8
+"""So many moments of a stage, one in each eighth of it."""
 EXAMPLES = {"train": 40, "validation": 24, "test": 6}
 
 
@@ -222,9 +224,17 @@ class Stages:
         return tree_digest(self._folder / f"{name}-output")
 
 
+def stratified_shares(seed: str) -> Iterator[float]:
+    """Yields shares of [0, 1) without end, one from each of SIGNALS equal parts in each round."""
+    shares = random.Random(seed)
+    while True:
+        for part in shares.sample(range(SIGNALS), SIGNALS):
+            yield (part + shares.random()) / SIGNALS
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["finetune", "prune"])
-def test_twenty_signals_at_random_moments_change_nothing(stage, work, tmp_path):
+def test_signals_at_any_moment_change_nothing(stage, work, tmp_path):
     """Real signals to real processes, from the first moment of a stage to its last."""
     stages = Stages(work, stage, tmp_path)
     stages.start("warm-up").join()  # Imports.
@@ -234,10 +244,10 @@ def test_twenty_signals_at_random_moments_change_nothing(stage, work, tmp_path):
     length = time.monotonic() - started
     assert process.exitcode == 0
 
-    moments, signals, saved = random.Random(stage), 0, 0
-    for name in map(str, range(20)):
+    moments, signals, saved = stratified_shares(stage), 0, 0
+    for name in map(str, range(SIGNALS)):
         while (process := stages.start(name)) is not None:
-            process.join(moments.uniform(0.0, length))
+            process.join(next(moments) * length)
             if process.exitcode is None:
                 os.kill(process.pid, signal.SIGTERM)
                 signals += 1
@@ -251,7 +261,7 @@ def test_twenty_signals_at_random_moments_change_nothing(stage, work, tmp_path):
                 saved += 1
         assert stages.digest(name) == stages.digest("undisturbed")
         assert not list(stages.root(name).glob("checkpoints/**/*.npz"))
-        if signals >= 20:
+        if signals >= SIGNALS:
             break
-    assert signals >= 20
-    assert saved >= 5
+    assert signals >= SIGNALS
+    assert saved >= 2

@@ -1,5 +1,6 @@
 """Builds the images without Docker or a registry: buildah, on a base by debootstrap."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -47,7 +48,9 @@ def base_image(tmp_path_factory: pytest.TempPathFactory) -> str:
     return BASE
 
 
+@functools.cache
 def build_image(base: str, dependencies: str) -> str:
+    """Returns the name of an image, built where no test has asked for it before."""
     name = f"localhost/litesmith-{dependencies}:test"
     run(
         *("buildah", "bud", "--isolation", "chroot", "--network", "host", "--layers"),

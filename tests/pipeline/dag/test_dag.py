@@ -8,13 +8,13 @@ root, in which everything but validate and what follows the gate is answered by 
 import dataclasses
 import io
 import os
-import random
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from PIL import Image
@@ -35,8 +35,23 @@ STAGES = (
     "gate", "report", "publish",
 )  # fmt: skip
 
-VICTIMS = ("task", "driver", "worker")
-"""A stage's own process, the command's, and the one that runs the DAG: 30 moments in all."""
+
+def deaths() -> Iterator[tuple[str, str, float]]:
+    """Yields a stage, who dies in it, and after which share of it.
+
+    A stage's own process dies in every stage, and in turns the command's (driver) or the one
+    that runs the DAG (worker), which know nothing of stages. The shares are stratified: each
+    of twenty equal parts of [0, 0.8) has one.
+    """
+    random = Random(20_240)
+    pairs = [
+        (stage, victim)
+        for number, stage in enumerate(STAGES)
+        for victim in ("task", ("driver", "worker")[number % 2])
+    ]
+    parts = random.sample(range(len(pairs)), len(pairs))
+    for (stage, victim), part in zip(pairs, parts, strict=True):
+        yield stage, victim, 0.8 * (part + random.random()) / len(pairs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,10 +198,10 @@ def test_a_changed_picture_recomputes_everything_but_the_other_splits_shards(
 
 def test_a_damaged_artifact_is_noticed_and_made_again(place: Workplace) -> None:
     before = place.candidates()
-    name = random.Random(7).choice(sorted(before))
+    name = Random(7).choice(sorted(before))
     path = place.data_root / "store" / name
     damaged = bytearray(path.read_bytes())
-    damaged[random.Random(8).randrange(len(damaged))] ^= 1
+    damaged[Random(8).randrange(len(damaged))] ^= 1
     path.write_bytes(damaged)
     run = place.run()
     assert len(computed(run)) == 1 and computed(run).pop().startswith("quantize[")
@@ -227,18 +242,16 @@ def test_killed_in_every_stage_a_run_goes_on_to_the_same_models_and_nothing_is_l
     for path in (finished.data_root / "runs").glob("*/tasks/*.json"):
         result = TaskResult.parse(path.read_bytes())
         seconds[result.task.partition("[")[0]] = result.seconds
-    moments = random.Random(20_240)
     kept: set[str] = set()
-    for stage in STAGES:
-        for victim in VICTIMS:
-            run = fresh.start()
-            run.wait_for("started", stage)
-            time.sleep(moments.uniform(0, 0.8 * seconds[stage]))
-            _kill(run, victim, stage)
-            statuses = run.statuses()
-            again = {task for task in kept if statuses.get(task) == "computed"}
-            assert not again, f"{again} were finished, but computed again"
-            kept |= {task for task in statuses if _is_kept(statuses, task)}
+    for stage, victim, share in deaths():
+        run = fresh.start()
+        run.wait_for("started", stage)
+        time.sleep(share * seconds[stage])
+        _kill(run, victim, stage)
+        statuses = run.statuses()
+        again = {task for task in kept if statuses.get(task) == "computed"}
+        assert not again, f"{again} were finished, but computed again"
+        kept |= {task for task in statuses if _is_kept(statuses, task)}
     run = fresh.run()
     assert computed(run) == set()
     assert fresh.candidates() == finished.candidates()

@@ -78,7 +78,7 @@ def test_a_recipe_that_would_be_changed_on_the_way_is_refused(
         "data_root: gs://bucket/{{workflow.name}}",
         "registry: gs://bucket/$(HOME)",
         "pipeline_root: gs://bucket/{{x}}",
-        "beam: {options: [--name=$$]}",
+        "beam: {runner: FlinkRunner, options: [--name=$$]}",
         "paths: {../pictures: 'gs://bucket/{{x}}'}",
     ],
 )
