@@ -1,6 +1,5 @@
-"""What finetune is told, and what is known of each backbone without loading it."""
+"""What finetune is told."""
 
-import dataclasses
 from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -9,6 +8,7 @@ from pydantic import Field, model_validator
 from components.common.config import Section, StageConfig
 from components.common.documents.bundle import BackboneName
 from components.common.tasks.image.config import Augment
+from components.common.tasks.image.limits import BACKBONE_LIMITS
 from components.common.training.config import (
     BatchSize,
     ClassWeights,
@@ -21,28 +21,6 @@ from components.common.words.figures import listing
 KERAS_FILES = (".h5", ".hdf5")
 TORCH_FILES = (".pth", ".pt", ".bin")
 """Which weights files are read, by how their names end."""
-
-
-@dataclasses.dataclass(frozen=True)
-class BackboneLimits:
-    """What a backbone can take."""
-
-    min_image_size: int
-    channels: tuple[int, ...]
-    imagenet: bool
-    """Whether `weights: imagenet` exists for it."""
-    widens: bool = False
-    """Whether it takes a width multiplier."""
-
-
-BACKBONE_LIMITS: dict[BackboneName, BackboneLimits] = {
-    "small_cnn": BackboneLimits(8, (1, 3), imagenet=False, widens=True),
-    "efficientnet_lite0": BackboneLimits(32, (3,), imagenet=True),
-    "mobilenet_v2": BackboneLimits(32, (3,), imagenet=True, widens=True),
-    "resnet50_v2": BackboneLimits(32, (3,), imagenet=True),
-    "inception_v3": BackboneLimits(75, (3,), imagenet=True),
-    "vgg16": BackboneLimits(32, (3,), imagenet=True),
-}
 
 
 class Unfreeze(Section):

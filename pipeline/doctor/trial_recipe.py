@@ -6,14 +6,14 @@ from components.common.run_context import RunContext
 from pipeline.recipe import Recipe
 
 RECIPE_FILE = "recipe.json"
-PICTURES_FILE = "pictures.csv"
+EXAMPLES_FILE = "examples.csv"
 DATASET, VALIDATION = "dataset", "validation"
 
 
 def trial_recipe(recipe: Recipe, folder: Path) -> Recipe:
     """Returns a recipe that asks for the same model and candidates, on little work."""
     data = recipe.data.model_copy(
-        update={"folder": None, "sample": None, "list": str(folder / PICTURES_FILE)}
+        update={"folder": None, "sample": None, "list": str(folder / EXAMPLES_FILE)}
     )
     train = recipe.train.model_copy(
         update={"weights": "none", "epochs": 1, "unfreeze": None, "global_batch_size": 4}

@@ -15,8 +15,9 @@ from components.common.config import Section, StageConfig
 from components.common.documents.variant import DENSE, StepSpec, Variant
 from components.common.statistics.exact_tests import required_gains, required_hits
 from components.common.statistics.noninferiority import required_examples
+from components.common.tasks.image.limits import BACKBONE_LIMITS, explain_misfit
 from components.evaluate.config import EvaluateConfig
-from components.finetune.config import BACKBONE_LIMITS, FinetuneConfig
+from components.finetune.config import FinetuneConfig
 from components.gate.config import GateConfig
 from components.notify.config import NotifyConfig
 from components.preprocess.config import PreprocessConfig
@@ -60,18 +61,10 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        limits = BACKBONE_LIMITS[self.train.backbone]
-        if self.data.image_size < limits.min_image_size:
-            raise ValueError(
-                f"data.image_size: {self.data.image_size} is too small for the backbone "
-                f"{self.train.backbone}, which takes {limits.min_image_size} or more"
-            )
-        if self.data.channels not in limits.channels:
-            raise ValueError(
-                f"data.channels: {self.data.channels} does not fit the backbone "
-                f"{self.train.backbone}, which takes {' or '.join(map(str, limits.channels))}"
-            )
-        if self.train.weights == "imagenet" and not limits.imagenet:
+        data, backbone = self.data, self.train.backbone
+        if misfit := explain_misfit(backbone, image_size=data.image_size, channels=data.channels):
+            raise ValueError(misfit)
+        if self.train.weights == "imagenet" and not BACKBONE_LIMITS[backbone].imagenet:
             raise ValueError(
                 f"train.weights: there are no imagenet weights for the backbone "
                 f"{self.train.backbone}; use none or a weights file"

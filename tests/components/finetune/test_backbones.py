@@ -8,8 +8,9 @@ import pytest
 from components.common.documents.image import ImageSpec
 from components.common.errors import UserError
 from components.common.keras import keras
+from components.common.tasks.image.limits import BACKBONE_LIMITS
 from components.common.tasks.image.models.backbones import BACKBONES
-from components.finetune.config import BACKBONE_LIMITS, FinetuneConfig
+from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model
 from components.finetune.pretrained import assign_torch_weights
 from components.finetune.torch_weights import read_torch_weights

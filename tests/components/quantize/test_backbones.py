@@ -11,8 +11,8 @@ from components.common.documents.image import ImageSpec
 from components.common.keras import keras
 from components.common.lite.litert import Classifier
 from components.common.tasks.image.calibration import span_range
+from components.common.tasks.image.limits import BACKBONE_LIMITS
 from components.common.tasks.image.models.backbones import BACKBONES
-from components.finetune.config import BACKBONE_LIMITS
 from components.quantize.conversion import convert_model
 
 

@@ -1,0 +1,43 @@
+"""What is known of each backbone without loading it."""
+
+import dataclasses
+
+from components.common.documents.bundle import BackboneName
+
+
+@dataclasses.dataclass(frozen=True)
+class BackboneLimits:
+    """What a backbone can take."""
+
+    min_image_size: int
+    channels: tuple[int, ...]
+    imagenet: bool
+    """Whether `weights: imagenet` exists for it."""
+    widens: bool = False
+    """Whether it takes a width multiplier."""
+
+
+BACKBONE_LIMITS: dict[BackboneName, BackboneLimits] = {
+    "small_cnn": BackboneLimits(8, (1, 3), imagenet=False, widens=True),
+    "efficientnet_lite0": BackboneLimits(32, (3,), imagenet=True),
+    "mobilenet_v2": BackboneLimits(32, (3,), imagenet=True, widens=True),
+    "resnet50_v2": BackboneLimits(32, (3,), imagenet=True),
+    "inception_v3": BackboneLimits(75, (3,), imagenet=True),
+    "vgg16": BackboneLimits(32, (3,), imagenet=True),
+}
+
+
+def explain_misfit(backbone: BackboneName, *, image_size: int, channels: int) -> str | None:
+    """Returns which of a recipe's values a backbone can't take, None where it takes them."""
+    limits = BACKBONE_LIMITS[backbone]
+    if image_size < limits.min_image_size:
+        return (
+            f"data.image_size: {image_size} is too small for the backbone {backbone}, which takes "
+            f"{limits.min_image_size} or more"
+        )
+    if channels not in limits.channels:
+        return (
+            f"data.channels: {channels} does not fit the backbone {backbone}, which takes "
+            f"{' or '.join(map(str, limits.channels))}"
+        )
+    return None
