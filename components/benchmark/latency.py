@@ -87,6 +87,8 @@ def _run_round(
     random: np.random.Generator,
 ) -> dict[str, int]:
     """Runs each model once, in a random order; returns the durations in nanoseconds."""
+    # Shuffled in every round: in a fixed order each model would always run behind the same
+    # other one, with the caches and the clock rate that this one leaves.
     order = random.permutation(list(classifiers))
     return {name: _time_inference(classifiers[name], features) for name in order}
 

@@ -12,6 +12,14 @@ bytes.
 
 The pointer moves by compare-and-swap alone: a mover states the generation that its
 decision was made against, and loses if somebody moved it since.
+
+    mover    reads pointer and generation ... decides ... writes on condition of the generation
+    another                     moves the pointer  ^ so this write is refused
+
+Whoever wins may assume that the model it was compared with was the blessed one until that
+moment. Whoever loses may assume nothing of the pointer any more, and must decide anew: the
+gate does so in another run, `models rollback` asks its user to look again. A reader may assume
+that the version is whole, for the pointer is written after all of it.
 """
 
 import contextlib

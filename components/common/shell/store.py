@@ -62,6 +62,11 @@ class Store:
           replace: take the place of whatever stands. The files of what is replaced stay beside,
             for the runs that have used them, until the entry is pruned.
         """
+        # Two writers of one key may differ in bytes (another CPU, another library) and both be
+        # right, so one of them must stand for all that follows. Files lie under their own
+        # digest and can't collide; the record, written last and on condition that it is the one
+        # read above, decides. A writer that is refused looks again: what stands is whole or
+        # about to be replaced, never half-written.
         while True:
             standing, generation = self._record(record.stage, record.key)
             if standing is not None and not replace:

@@ -55,7 +55,18 @@ class KeptExamples:
         return tf.data.Dataset.from_tensor_slices(order)
 
     def fetch(self, order: Any) -> tuple[Any, Any, Any]:
-        """Returns inputs, labels and places in the batch of what `epoch` yields."""
+        """Returns inputs, labels and places in the batch of what `epoch` yields.
+
+        All workers draw the same order of all examples, and each keeps those that it has. A
+        place is where an example stands in the batch of all:
+
+            order of the batch   7 2 9 4        places
+            worker 0 has         . 2 . 4        1 3
+            worker 1 has         7 . 9 .        0 2
+
+        Noise is drawn for the whole batch and taken by place. So two workers see what one
+        would have seen, but for the order in which they add up.
+        """
         places = tf.range(tf.size(order))
         if self.own is not None:
             own = tf.constant(self.own, tf.int32)

@@ -2,13 +2,18 @@
 
 A phase trains the variables of a model that are trainable when it begins, under one
 optimizer, and leaves the model with the weights of the phase's best epoch, which
-`best_epoch` finds. A model takes
-prepared inputs and ends in a dense layer named HEAD and a softmax layer of its own;
-dropout before the head is the only thing in it that is random.
+`best_epoch` finds. A model takes prepared inputs and ends in a dense layer named HEAD and
+a softmax layer of its own; dropout before the head is the only thing in it that is random.
 
 What happens at a step is a function of the phase, the step and the weights alone. So a
 phase that was interrupted goes on from the state that it kept, and ends with the weights
 that it would have had.
+
+Keras' own `fit` can't promise that. Its shuffle and its dropout draw from generators whose
+state no checkpoint holds; it can be stopped between epochs, not between steps; and it
+weighs the smaller last batch as much as a whole one, so that the sums of several workers
+are not those of one. Hence the steps, the order of examples and the noise are ours, and
+layers, optimizers and gradients are Keras'.
 """
 
 from collections.abc import Callable, Sequence
@@ -118,6 +123,10 @@ def _train_epochs(
             skip=course.step,
         )
     )
+    # An epoch: steps, then the norms' statistics, then the caller's turn (pruning sets its
+    # masks), then the verdict of the validation split. A state may be kept after any step, and
+    # after the verdict: what lies between is done again after an interruption, and comes out
+    # the same.
     validation = evaluation_batches(data.validation, data.prepare, batch_size=EVALUATION_BATCH)
     while not course.ended:
         while course.step < trainer.steps_per_epoch:

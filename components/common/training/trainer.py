@@ -130,6 +130,8 @@ class Trainer:
         They are brought to the devices that train while these compute on those before.
         """
         if tf.distribute.has_strategy():
+            # TensorFlow's own distributed datasets shard and rebatch as they see fit; here every
+            # replica must get the places that are its own.
             return one_ahead(self._split(*batch) for batch in batches)
         return iter(fetch_ahead(batches))
 
