@@ -10,7 +10,7 @@ from pipeline.kubeflow.cluster_run import ClusterRun
 from pipeline.recipe import Recipe
 from pipeline.recipe.parameters import run_parameters
 from pipeline.runs.leftovers import scratch_folder
-from pipeline.target.target import VertexTarget
+from pipeline.target import VertexTarget
 
 _STATES = {
     "PIPELINE_STATE_SUCCEEDED": "SUCCEEDED",

@@ -13,7 +13,7 @@ from pipeline.cli.main import app
 from pipeline.declarations.yaml_files import parse_yaml, write_yaml
 from pipeline.recipe import SHIPPED, load_recipe
 from pipeline.schedules import load_schedules
-from pipeline.target.target import KubeflowTarget, load_target
+from pipeline.target import KubeflowTarget, load_target
 from tests.builders.targets import make_target
 from tests.documented import blocks, mentioned, typed
 

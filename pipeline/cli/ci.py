@@ -27,7 +27,7 @@ from pipeline.terminal.exit_codes import ExitCode
 if TYPE_CHECKING:
     from pipeline.kubeflow.ci import CiSummary
     from pipeline.recipe import Recipe
-    from pipeline.target.target import KubeflowTarget
+    from pipeline.target import KubeflowTarget
 
 ci_app = typer.Typer()
 
@@ -101,7 +101,7 @@ def _ci_locally(name: str, overrides: list[str], tiny: bool, data_root: str) -> 
 
 
 def _ci_on_cluster(name: str, overrides: list[str], tiny: bool, target: str) -> "CiSummary":
-    from pipeline.target.target import KubeflowTarget
+    from pipeline.target import KubeflowTarget
 
     recipe, where = prepare(name, overrides, tiny, target)
     if not isinstance(where, KubeflowTarget):

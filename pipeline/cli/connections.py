@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from pipeline.kubeflow.cluster_run import ClusterRun
     from pipeline.kubeflow.pods import RunPods
     from pipeline.recipe import Recipe
-    from pipeline.target.target import KubeflowTarget, Target
+    from pipeline.target import KubeflowTarget, Target
 
 
 def prepare(name: str, overrides: list[str], tiny: bool, target: str) -> tuple["Recipe", "Target"]:
     """Loads a recipe and a target, and refuses what can't go together."""
     from pipeline.recipe import load_recipe
     from pipeline.recipe.sufficiency import check_sufficiency
-    from pipeline.target.target import load_target
+    from pipeline.target import load_target
 
     recipe, where = (
         load_recipe(name, overrides, tiny=tiny, locations="elsewhere"),
@@ -43,7 +43,7 @@ def prepare(name: str, overrides: list[str], tiny: bool, target: str) -> tuple["
 
 
 def kubeflow_target(target: str) -> "KubeflowTarget":
-    from pipeline.target.target import KubeflowTarget, load_target
+    from pipeline.target import KubeflowTarget, load_target
 
     where = load_target(target)
     if not isinstance(where, KubeflowTarget):

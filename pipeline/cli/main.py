@@ -142,7 +142,7 @@ def doctor(
     from pipeline.doctor import examine
     from pipeline.doctor.view import show_findings
     from pipeline.recipe import load_recipe
-    from pipeline.target.target import load_target
+    from pipeline.target import load_target
 
     loaded_target = load_target(target) if target is not None else None
     loaded = load_recipe(recipe, overrides, tiny=tiny)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.schedules import Wanted
     from pipeline.schedules.backfill import Filled
     from pipeline.schedules.reconciliation import Change
-    from pipeline.target.target import KubeflowTarget
+    from pipeline.target import KubeflowTarget
 
 schedule_app = typer.Typer(help="Recurring runs, declared in a file.", no_args_is_help=True)
 

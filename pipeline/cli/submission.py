@@ -15,7 +15,7 @@ from pipeline.terminal.exit_codes import ExitCode
 if TYPE_CHECKING:
     from pipeline.kubeflow.cluster import Cluster
     from pipeline.recipe import Recipe
-    from pipeline.target.target import Target
+    from pipeline.target import Target
 
 submission_app = typer.Typer()
 
@@ -61,7 +61,7 @@ def submit(
 ) -> None:
     """Run a recipe's pipeline on a cluster."""
     loaded, where = prepare(recipe, overrides, tiny, target)
-    from pipeline.target.target import KubeflowTarget
+    from pipeline.target import KubeflowTarget
 
     if not isinstance(where, KubeflowTarget):
         raise typer.Exit(_submit_to_vertex(loaded, where, wait=wait))
@@ -96,7 +96,7 @@ def _submit_to_vertex(recipe: "Recipe", target: "Target", *, wait: bool) -> Exit
         from pipeline.kubeflow.run_end import read_end
         from pipeline.vertex import submit_to_vertex
     from pipeline.kubeflow.cluster_view import show_end
-    from pipeline.target.target import VertexTarget
+    from pipeline.target import VertexTarget
 
     assert isinstance(target, VertexTarget)  # There are two kinds of targets.
     job = submit_to_vertex(recipe, target.context(new_run_id(), recipe), target)

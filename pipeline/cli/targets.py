@@ -17,7 +17,7 @@ def target_validate(
     ],
 ) -> None:
     """Check a target's file."""
-    from pipeline.target.target import load_target
+    from pipeline.target import load_target
 
     say(f"{target}: fine; {load_target(target).kind}")
 
@@ -25,6 +25,6 @@ def target_validate(
 @target_app.command("schema")
 def target_schema() -> None:
     """Print the JSON Schema of target files, for an editor to check them by."""
-    from pipeline.target.target import target_schema as schema
+    from pipeline.target import target_schema as schema
 
     say(json.dumps(schema(), indent=2))

@@ -18,7 +18,7 @@ from components.common.digests import text_digest
 from pipeline.dag.dag import build_dag
 from pipeline.dag.worker_pods import launcher_machine, let_launch
 from pipeline.runs.leftovers import scratch_folder
-from pipeline.target.target import KubeflowTarget, Machine, Target, VertexTarget
+from pipeline.target import KubeflowTarget, Machine, Target, VertexTarget
 
 WORKFLOW_ID = "{{workflow.uid}}"
 """Becomes the run's id when KFP starts a run of a schedule, wherever it stands in it."""

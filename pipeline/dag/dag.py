@@ -8,6 +8,7 @@ the tasks before. A recipe fixes the DAG's shape (prune or not); every value of 
 a parameter, so that recipes of one shape share one DAG.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, List  # noqa: UP035 (KFP reads this spelling)
 
@@ -24,8 +25,15 @@ from components.prune.component import prune
 from components.publish.component import publish
 from components.report.component import report
 from components.validate.component import validate
+from pipeline.stages import STAGES
 
 PARALLEL_CANDIDATES = 2
+_PARAMETERS: Mapping[str, Any] = {
+    "context": str,
+    "candidate_ids": List[str],  # noqa: UP006
+    **{f"{stage.name}_config": str for stage in STAGES},
+}
+"""The pipeline's: name -> type, as KFP reads it in a signature."""
 
 
 def build_dag(
@@ -38,39 +46,30 @@ def build_dag(
       place: says of each task where it runs: its image, its machine.
     """
 
-    @dsl.pipeline(
-        name="litesmith" if prunes else "litesmith-dense",
-        description="From a labelled data set to a blessed TFLite model.",
-    )
-    def litesmith(
-        context: str,
-        candidate_ids: List[str],  # noqa: UP006
-        preprocess_config: str,
-        validate_config: str,
-        finetune_config: str,
-        prune_config: str,
-        quantize_config: str,
-        evaluate_config: str,
-        benchmark_config: str,
-        gate_config: str,
-        report_config: str,
-        publish_config: str,
-        notify_config: str,
-    ):
-        dag = _Wiring(dict(locals()), place)
+    def litesmith(*values: Any) -> None:
+        given = dict(zip(_PARAMETERS, values, strict=True))
+        dag = _Wiring(given, place)
         with dsl.ExitHandler(dag.add(notify)):
             dag.add(preprocess)
             checked = dag.add(validate)
             dag.add(finetune).after(checked)
             if prunes:
                 dag.add(prune)
-            with dsl.ParallelFor(candidate_ids, parallelism=PARALLEL_CANDIDATES) as candidate_id:
+            ids = given["candidate_ids"]
+            with dsl.ParallelFor(ids, parallelism=PARALLEL_CANDIDATES) as candidate_id:
                 made = dag.add(candidate, candidate_id=candidate_id)
             dag.offer(candidates=made.outputs["candidate"], evaluations=made.outputs["evaluation"])
             for component in (benchmark, gate, report, publish):
                 dag.add(component)
 
-    return litesmith
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    litesmith.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(name, kind, annotation=type_) for name, type_ in _PARAMETERS.items()]
+    )
+    return dsl.pipeline(
+        name="litesmith" if prunes else "litesmith-dense",
+        description="From a labelled data set to a blessed TFLite model.",
+    )(litesmith)
 
 
 class _Wiring:

@@ -11,7 +11,7 @@ from kfp import dsl, kubernetes
 
 from components.common.workers.jobset import NAMESPACE, POD_NAME, POD_UID, WorkerPods
 from components.common.workers.worker import WORKER_PODS
-from pipeline.target.target import KubeflowTarget, Machine
+from pipeline.target import KubeflowTarget, Machine
 
 _LAUNCHER = Machine(cpu="250m", cpu_limit="1", memory="1Gi")
 _SCRATCH = "/tmp"  # All that a worker may write besides its volumes; the images' home, too.

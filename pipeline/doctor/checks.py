@@ -14,7 +14,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import get_args
 
 from packaging.requirements import Requirement
 from urllib3.exceptions import HTTPError
@@ -26,13 +25,8 @@ from pipeline.doctor.rehearsals import Finding, survey_data, try_model
 from pipeline.kubeflow.container_registry import image_exists
 from pipeline.recipe import LOCATIONS, WORDS_FOR_WEIGHTS, Recipe
 from pipeline.recipe.sufficiency import check_sufficiency
-from pipeline.target.target import (
-    TRAINING_STAGES,
-    KubeflowTarget,
-    Machine,
-    StageName,
-    Target,
-)
+from pipeline.stages import TASKS, TRAINING_STAGES
+from pipeline.target import KubeflowTarget, Machine, Target
 
 _LOCAL_EXTRAS = ("beam", "train", "lite")
 _ON_A_VOLUME = "on a volume of the cluster's, which can't be seen from here"
@@ -239,7 +233,7 @@ def check_accelerators(target: KubeflowTarget) -> Iterator[Finding]:
     """Looks for nodes that have what the stages ask for."""
     wanted = {
         stage: machine
-        for stage in get_args(StageName)
+        for stage in TASKS
         if (machine := target.machine_of(stage)).accelerator is not None
     }
     if not wanted:

@@ -26,6 +26,7 @@ from pipeline.doctor.trial_recipe import (
 )
 from pipeline.recipe import Recipe
 from pipeline.runs.leftovers import scratch_folder
+from pipeline.stages import STAGES
 
 _TIMEOUT_S = 900
 
@@ -114,9 +115,9 @@ def try_model(recipe: Recipe) -> Iterator[Finding]:
 def _read_trial(recipe: Recipe, folder: Path) -> Iterator[Finding]:
     """Yields what became of each step of a trial, as far as it came."""
     results = _results(folder)
-    for task in ("preprocess", "finetune", "prune"):
-        if task in results:
-            yield _finding_of(task, results[task])
+    for stage in STAGES:
+        if stage.name in results:
+            yield _finding_of(stage.name, results[stage.name])
     for id_ in recipe.candidate_ids():
         made = folder / f"candidate{id_}"
         if made.is_dir() and (failure := Candidate.read(made).failure) is not None:

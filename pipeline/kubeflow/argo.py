@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 from components.common.errors import UserError
 from pipeline.declarations.yaml_files import parse_yaml
 from pipeline.kubeflow.pods import connect_to_cluster
-from pipeline.target.target import KubeflowTarget, PortForwardAuth
+from pipeline.target import KubeflowTarget, PortForwardAuth
 
 CONFIG_MAP = "workflow-controller-configmap"
 

@@ -30,7 +30,7 @@ from pipeline.kubeflow.run_watch import RunWatch
 from pipeline.recipe import Recipe
 from pipeline.recipe.parameters import run_parameters
 from pipeline.runs.leftovers import scratch_folder
-from pipeline.target.target import KubeflowTarget
+from pipeline.target import KubeflowTarget
 
 T = TypeVar("T")
 

@@ -16,13 +16,12 @@ from pydantic import ValidationError
 from components.common.run_context import RunContext
 from components.common.runs.outcomes import GROUP
 from pipeline.dag.compile import WORKFLOW_ID
-from pipeline.target.target import StageName, task_of
+from pipeline.stages import TASKS, place_of
 
 State = Literal[
     "PENDING", "RUNNING", "SUCCEEDED", "SKIPPED", "FAILED", "CANCELING", "CANCELED", "PAUSED"
 ]
 FINAL_STATES: tuple[State, ...] = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
-STAGES: Sequence[str] = get_args(StageName)
 DRIVER = "-driver"
 """How KFP ends the name of what prepares a task, or a group of tasks."""
 _ATTEMPT = re.compile(r"(?P<name>.+)\((?P<number>\d+)\)")
@@ -103,8 +102,7 @@ def parse_run(run: Any, *, link: str) -> ClusterRun:
 
 def in_order(tasks: Iterable[TaskState]) -> tuple[TaskState, ...]:
     """Returns stages in the DAG's order; what is no stage comes last."""
-    places = {stage: place for place, stage in enumerate(STAGES)}
-    return tuple(sorted(tasks, key=lambda task: places.get(task_of(task.stage), len(places))))
+    return tuple(sorted(tasks, key=lambda task: place_of(task.stage)))
 
 
 def _context(run: Any) -> RunContext:
@@ -136,7 +134,7 @@ def _tasks(details: Sequence[Any], *, over: bool) -> tuple[TaskState, ...]:
     for detail in details:
         name = str(detail.display_name)
         state = detail.state if detail.state in get_args(State) else unknown
-        if name in STAGES or (name.endswith(DRIVER) and state == "FAILED"):
+        if name in TASKS or (name.endswith(DRIVER) and state == "FAILED"):
             states.setdefault(name, []).append(state)
     return in_order(TaskState(name, tuple(found)) for name, found in states.items())
 

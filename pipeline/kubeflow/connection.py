@@ -23,7 +23,7 @@ from pipeline.kubeflow.explanations import MissingError, explained, message_of
 from pipeline.kubeflow.port_forward import forward_port
 from pipeline.kubeflow.proxies import Proxy, find_proxy
 from pipeline.kubeflow.transport import PatientRest
-from pipeline.target.target import (
+from pipeline.target import (
     CommandAuth,
     KubeflowTarget,
     PortForwardAuth,

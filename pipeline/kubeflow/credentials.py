@@ -8,7 +8,7 @@ import kfp_server_api
 from kfp.client.token_credentials_base import TokenCredentialsBase
 
 from components.common.errors import UserError
-from pipeline.target.target import CommandAuth, KubeflowTarget, TokenAuth
+from pipeline.target import CommandAuth, KubeflowTarget, TokenAuth
 
 _TOKEN_USE_S = 600
 

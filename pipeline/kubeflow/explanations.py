@@ -14,7 +14,7 @@ import urllib3
 from components.common.errors import UserError
 from pipeline.kubeflow.proxies import Proxy
 from pipeline.kubeflow.transport import BUSY
-from pipeline.target.target import CommandAuth, KubeflowTarget, ServiceAccountAuth, TokenAuth
+from pipeline.target import CommandAuth, KubeflowTarget, ServiceAccountAuth, TokenAuth
 
 
 class ConflictError(Exception):

@@ -17,7 +17,8 @@ from components.common.errors import UserError
 from pipeline.kubeflow.cluster_run import DRIVER
 from pipeline.kubeflow.proxies import find_proxy
 from pipeline.kubeflow.run_end import PodEnd
-from pipeline.target.target import KubeflowTarget, PortForwardAuth, task_of
+from pipeline.stages import task_of
+from pipeline.target import KubeflowTarget, PortForwardAuth
 
 _TIMEOUT_S = (10, 60)  # To connect, and between two pieces of an answer.
 _STAGE = "app.kubernetes.io/component"

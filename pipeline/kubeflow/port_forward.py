@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 
 from components.common.errors import UserError
-from pipeline.target.target import PortForwardAuth
+from pipeline.target import PortForwardAuth
 
 _FORWARD_TIMEOUT_S = 30
 

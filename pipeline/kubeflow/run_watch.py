@@ -15,7 +15,7 @@ from components.common.documents.record import TaskResult
 from components.common.errors import DamagedError, UserError
 from components.common.run_context import RunContext
 from pipeline.kubeflow.cluster_run import ClusterRun, TaskState, in_order
-from pipeline.target.target import task_of
+from pipeline.stages import ends_task, task_of
 
 LAG_S = 60.0
 """Within which KFP tells of a task's end: its agent reports every change, but when busy late."""
@@ -54,8 +54,7 @@ class RunWatch:
         now, is_first = time.monotonic(), self._told is None
         if run.tasks != self._told:
             self._told, self._told_at, self._result_at, self._is_still = run.tasks, now, None, False
-        # KFP has one task for a candidate, which ends with its evaluation.
-        new = [name for name in self._read(run.context) if not name.startswith("quantize")]
+        new = [name for name in self._read(run.context) if ends_task(name.partition("[")[0])]
         if new and self._result_at is None and not is_first:
             self._result_at = now
         waited = self._result_at is not None and now - self._result_at >= LAG_S

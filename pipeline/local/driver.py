@@ -32,7 +32,7 @@ from components.common.words.figures import size
 from pipeline.recipe import Recipe
 from pipeline.runs.folders import RunFolder, create_run, data_root_in_use, local_folder
 from pipeline.runs.leftovers import remove_leftovers, scratch_folder
-from pipeline.target.target import task_of
+from pipeline.stages import task_of
 from pipeline.terminal.console import open_console
 from pipeline.terminal.exit_codes import ExitCode
 from pipeline.terminal.progress import RunProgress

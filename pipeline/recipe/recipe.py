@@ -27,6 +27,7 @@ from components.quantize.config import QuantizeConfig
 from components.report.config import ReportConfig
 from components.validate.config import ValidateConfig
 from pipeline.declarations.yaml_files import parse_yaml, write_yaml
+from pipeline.stages import STAGES, StageEntry
 
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,62}"
 
@@ -114,21 +115,26 @@ class Recipe(Section):
 
     def stage_configs(self) -> Mapping[str, StageConfig]:
         """Returns each component's configuration by its name, with what stages share filled in."""
-        return {
-            "preprocess": self.data,
+        filled_in = {
             "validate": self._validation(),
-            "finetune": self.train,
-            "prune": self.prune or PruneConfig(),
             "quantize": self._quantization(),
-            "evaluate": self.evaluate,
-            "benchmark": self.benchmark,
             "gate": self.budgets.model_copy(
                 update={"balanced": self._is_balanced(), "model_name": self.name}
             ),
             "report": self.report.model_copy(update={"recipe": self.to_yaml()}),
             "publish": PublishConfig(model_name=self.name, description=self.description),
-            "notify": self.notify,
         }
+        return {
+            stage.name: filled_in.get(stage.name) or self._section(stage) or stage.config()
+            for stage in STAGES
+        }
+
+    def runs(self, stage: StageEntry) -> bool:
+        """Whether a run of this recipe has a stage: its section may be left out."""
+        return stage.section is None or self._section(stage) is not None
+
+    def _section(self, stage: StageEntry) -> StageConfig | None:
+        return getattr(self, stage.section) if stage.section is not None else None
 
     def _quantization(self) -> QuantizeConfig:
         return self.quantize.with_candidates(variant.id for variant in self.variants())

@@ -19,7 +19,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar, Literal, TypeVar, get_args
+from typing import ClassVar, Literal, TypeVar
 
 from components.common.documents.base import Document, Moment
 from components.common.documents.outcome import Outcome
@@ -31,7 +31,7 @@ from components.common.storage.locks import LockedError, hold_lock
 from pipeline.declarations.placeholders import refuse_placeholders
 from pipeline.recipe import Recipe
 from pipeline.recipe.parameters import run_parameters
-from pipeline.target.target import StageName, task_of
+from pipeline.stages import place_of
 
 D = TypeVar("D", bound=Document)
 
@@ -120,11 +120,11 @@ class RunFolder:
             yield
 
 
-def _place(result: TaskResult) -> tuple[int, str, bool]:
+def _place(result: TaskResult) -> tuple[int, str, int]:
     """Returns what sorts tasks as the DAG runs them, those of the candidates by candidate."""
     stage, _, candidate_id = result.task.partition("[")
-    places = {task: place for place, task in enumerate(get_args(StageName))}
-    return places.get(task_of(stage), len(places)), candidate_id, stage == "evaluate"
+    task_place, stage_place = place_of(stage)
+    return task_place, candidate_id, stage_place
 
 
 def _read_results(files: Iterable[Path]) -> Iterator[TaskResult]:

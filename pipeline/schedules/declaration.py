@@ -18,7 +18,7 @@ from pipeline.declarations.yaml_files import read_yaml
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.recipe.parameters import run_parameters
 from pipeline.schedules.cron import Cron, check_recurs, occurrences, parse_cron, to_utc
-from pipeline.target.target import KubeflowTarget, PortForwardAuth, load_target
+from pipeline.target import KubeflowTarget, PortForwardAuth, load_target
 
 # Within which KFP's library and calendars count alike.
 Moment = Annotated[

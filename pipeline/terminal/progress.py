@@ -5,6 +5,7 @@ for each task of the DAG, in the DAG's order.
 """
 
 import dataclasses
+import itertools
 import json
 import os
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.recipe import Recipe
+from pipeline.stages import STAGES
 
 Status = Literal["waiting", "running", "cached", "computed", "failed"]
 
@@ -135,9 +137,9 @@ def _lives(pid: int) -> bool:
 
 def expected_tasks(recipe: Recipe) -> Iterator[str]:
     """Yields the tasks of the DAG in its order, those of the candidates by candidate."""
-    yield from ("preprocess", "validate", "finetune")
-    if recipe.prune is not None:
-        yield "prune"
-    for id_ in recipe.candidate_ids():
-        yield from (f"quantize[{id_}]", f"evaluate[{id_}]")
-    yield from ("benchmark", "gate", "report", "publish", "notify")
+    for per_candidate, stages in itertools.groupby(STAGES, lambda stage: stage.per_candidate):
+        names = [stage.name for stage in stages if recipe.runs(stage)]
+        if per_candidate:
+            yield from (f"{name}[{id_}]" for id_ in recipe.candidate_ids() for name in names)
+        else:
+            yield from names

@@ -30,6 +30,7 @@ from components.common.words.figures import (
     size,
 )
 from pipeline.runs.folders import RunFolder
+from pipeline.stages import CANDIDATE_STAGES
 from pipeline.terminal.progress import RunProgress, TaskProgress
 
 _PLAIN_INTERVAL_S = 10.0
@@ -143,21 +144,24 @@ class LiveView:
 
     def _rows(self) -> Iterator[tuple[str, TaskProgress]]:
         """Yields a row per stage, and for a candidate the one of its tasks that tells most."""
-        candidates = [
-            (
-                self._progress.tasks[f"quantize[{id_}]"],
-                self._progress.tasks[f"evaluate[{id_}]"],
-                id_,
-            )
-            for id_ in self._progress.candidate_ids
-        ]
+        ids = self._progress.candidate_ids
+        first, *others = CANDIDATE_STAGES
+        candidates = {f"{first}[{id_}]": id_ for id_ in ids}
+        hidden = {f"{stage}[{id_}]" for stage in others for id_ in ids}
         for name, task in self._progress.tasks.items():
-            if not name.endswith("]"):
-                if name == "benchmark":
-                    for quantized, evaluated, id_ in candidates:
-                        shown = quantized if evaluated.status == "waiting" else evaluated
-                        yield f"{shown.name.partition('[')[0]} {id_}", shown
+            if name in candidates:
+                yield self._furthest(candidates[name])
+            elif name not in hidden:
                 yield name, task
+
+    def _furthest(self, candidate_id: str) -> tuple[str, TaskProgress]:
+        """Returns the row of a candidate: its first stage, or the last that has begun."""
+        tasks = {
+            f"{stage} {candidate_id}": self._progress.tasks[f"{stage}[{candidate_id}]"]
+            for stage in CANDIDATE_STAGES
+        }
+        begun = [row for row in tasks.items() if row[1].status != "waiting"]
+        return begun[-1] if begun else next(iter(tasks.items()))
 
 
 def _warnings(task: TaskProgress, event: str) -> Sequence[str]:

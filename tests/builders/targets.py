@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.target.target import KubeflowTarget
+from pipeline.target import KubeflowTarget
 
 MINIMAL = """
 kind: kubeflow

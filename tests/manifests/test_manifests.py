@@ -19,7 +19,7 @@ import yaml
 
 from components.common.workers.jobset import JOBSET_NAME, WorkerPods, build_jobset
 from pipeline.dag.compile import compile_dag
-from pipeline.target.target import load_target
+from pipeline.target import load_target
 from tests.builders.targets import make_target
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.target.target import KubeflowTarget
+from pipeline.target import KubeflowTarget
 from tests.builders.targets import make_target
 from tests.fakes.kfp_server import KfpServer
 

@@ -14,7 +14,7 @@ import components
 import pipeline
 from components.common.documents.record import TaskResult
 from components.common.shell.local_runner import DRIVER_PID
-from pipeline.target.target import task_of
+from pipeline.stages import task_of
 
 LITESMITH = str(Path(sys.executable).with_name("litesmith"))
 

@@ -10,7 +10,7 @@ import yaml
 
 from components.common.run_context import RunContext
 from pipeline.recipe import load_recipe
-from pipeline.target.target import VertexTarget, load_target
+from pipeline.target import VertexTarget, load_target
 from pipeline.vertex import submit_to_vertex
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "targets" / "vertex.yaml"

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from pipeline.cli.main import app
 from pipeline.kubeflow.cluster import Cluster
 from pipeline.kubeflow.connection import connect
-from pipeline.target.target import KubeflowTarget, load_target
+from pipeline.target import KubeflowTarget, load_target
 from pipeline.terminal.exit_codes import ExitCode
 from tests.documented import mentioned, typed
 from tests.fakes.kfp_server import KfpServer

@@ -17,7 +17,7 @@ import yaml
 from components.common.workers.jobset import WorkerPods, build_jobset
 from pipeline.recipe import load_recipe
 from pipeline.recipe.parameters import run_parameters
-from pipeline.target.target import Target, Volume, load_target
+from pipeline.target import Target, Volume, load_target
 from tests.builders.targets import make_target
 from tests.fakes.kubernetes_server import check_jobset
 

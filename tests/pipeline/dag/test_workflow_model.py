@@ -11,7 +11,7 @@ import yaml
 
 from pipeline.recipe import load_recipe
 from pipeline.recipe.parameters import MOST_BYTES, run_parameters, size_bytes
-from pipeline.target.target import load_target
+from pipeline.target import load_target
 from tests.fakes.workflow_model import Node, executor_inputs, nodes_of
 
 with warnings.catch_warnings():

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import yaml
@@ -28,7 +27,8 @@ from pipeline.doctor.checks import (
 from pipeline.doctor.rehearsals import survey_data, try_model
 from pipeline.kubeflow.container_registry import image_exists, parse_image
 from pipeline.recipe import load_recipe
-from pipeline.target.target import KubeflowTarget, Machine, StageName
+from pipeline.stages import TASKS
+from pipeline.target import KubeflowTarget, Machine
 from pipeline.terminal.exit_codes import ExitCode
 from tests.builders.targets import make_target
 from tests.fakes.kfp_server import KfpServer
@@ -77,7 +77,7 @@ def test_accelerators_of_every_stage_are_looked_for(
     wanted = {"type": "nvidia.com/gpu", "count": 1}
     everywhere = make_target(tmp_path, machine={"accelerator": wanted})
     assert {finding.state for finding in check_accelerators(everywhere)} == {"fine"}
-    assert len(list(check_accelerators(everywhere))) == len(get_args(StageName))
+    assert len(list(check_accelerators(everywhere))) == len(TASKS)
     more = make_target(tmp_path, stages={"finetune": {"accelerator": {**wanted, "count": 2}}})
     (finding,) = check_accelerators(more)
     assert finding.state == "failed" and "add a node pool" in finding.message

@@ -28,7 +28,8 @@ from pipeline.kubeflow.connection import connect
 from pipeline.kubeflow.explanations import UnansweredError
 from pipeline.kubeflow.run_end import read_end
 from pipeline.kubeflow.run_watch import RunWatch
-from pipeline.target.target import KubeflowTarget, task_of
+from pipeline.stages import task_of
+from pipeline.target import KubeflowTarget
 from pipeline.terminal.exit_codes import ExitCode
 from tests.builders.targets import make_target
 from tests.fakes.api_server import Refusal

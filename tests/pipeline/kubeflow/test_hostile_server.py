@@ -12,7 +12,7 @@ import pytest
 from components.common.errors import UserError
 from pipeline.kubeflow import connection, transport
 from pipeline.kubeflow.connection import connect
-from pipeline.target.target import KubeflowTarget
+from pipeline.target import KubeflowTarget
 from tests.builders.targets import make_target
 
 Answer = Callable[[str], Iterator[bytes]]

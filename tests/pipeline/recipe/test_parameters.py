@@ -13,7 +13,7 @@ from components.publish.config import PublishConfig
 from pipeline.recipe import load_recipe
 from pipeline.recipe.parameters import MOST_BYTES, run_parameters, size_bytes
 from pipeline.runs.folders import create_run
-from pipeline.target.target import load_target
+from pipeline.target import load_target
 from tests.builders.targets import MINIMAL, write_target
 
 CONTEXT = RunContext(run_id="r", recipe_name="digits", data_root="/d", registry="/r")

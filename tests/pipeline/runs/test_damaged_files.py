@@ -156,7 +156,7 @@ def test_runs_show_has_the_dag_s_order_however_the_files_came_here(root: Path) -
         result = TaskResult(task=task, status="computed", seconds=1.0)
         (run / "tasks" / f"{task}.json").write_text(result.to_json())
     shown, _, _ = command(root, "runs show")
-    names = [line.split()[0] for line in shown.splitlines() if "  computed  1" in line]
+    names = [line.split()[0] for line in shown.splitlines() if " computed   1 s " in line]
     assert names == ["validate", "quantize[float32]", "quantize[int8]", "evaluate[int8]", "notify"]
 
 

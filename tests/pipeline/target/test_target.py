@@ -11,7 +11,7 @@ from components.common.errors import UserError
 from components.common.run_context import RunContext
 from components.validate import stage as validate
 from pipeline.recipe import load_recipe
-from pipeline.target.target import KubeflowTarget, Target, load_target, target_schema
+from pipeline.target import KubeflowTarget, Target, load_target, target_schema
 from tests.builders.synthetic import write_dataset
 from tests.builders.targets import MINIMAL, make_target, write_target
 

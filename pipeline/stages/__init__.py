@@ -1,0 +1,27 @@
+"""The stages of a run, in one table that whoever must know of stages reads.
+
+`table` says of each how it is configured and run. It loads neither KFP nor a stage; what connects
+the stages is in `pipeline.dag`.
+"""
+
+from pipeline.stages.table import (
+    CANDIDATE_STAGES,
+    STAGES,
+    TASKS,
+    TRAINING_STAGES,
+    StageEntry,
+    ends_task,
+    place_of,
+    task_of,
+)
+
+__all__ = [
+    "CANDIDATE_STAGES",
+    "STAGES",
+    "TASKS",
+    "TRAINING_STAGES",
+    "StageEntry",
+    "ends_task",
+    "place_of",
+    "task_of",
+]

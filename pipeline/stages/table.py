@@ -1,0 +1,87 @@
+"""All stages, in the DAG's order.
+
+A stage is a package below `components`. It has a task of its own in the DAG, but for the stages of
+one candidate, which share one.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+from components.benchmark.config import BenchmarkConfig
+from components.common.config import StageConfig
+from components.evaluate.config import EvaluateConfig
+from components.finetune.config import FinetuneConfig
+from components.gate.config import GateConfig
+from components.notify.config import NotifyConfig
+from components.preprocess.config import PreprocessConfig
+from components.prune.config import PruneConfig
+from components.publish.config import PublishConfig
+from components.quantize.config import QuantizeConfig
+from components.report.config import ReportConfig
+from components.validate.config import ValidateConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StageEntry:
+    """What is known of a stage without loading it.
+
+    Attributes:
+      name: its package's, which stands in keys, records and events.
+      config: what it is told.
+      section: the recipe's field that says it; None where a recipe has none.
+      trains: whether several workers can compute it together.
+      per_candidate: whether each candidate has its own.
+    """
+
+    name: str
+    config: type[StageConfig]
+    section: str | None
+    trains: bool = False
+    per_candidate: bool = False
+
+    @property
+    def task(self) -> str:
+        """The DAG's task that it runs in; the stages of one candidate share one."""
+        return "candidate" if self.per_candidate else self.name
+
+
+STAGES = (
+    StageEntry(name="preprocess", config=PreprocessConfig, section="data"),
+    StageEntry(name="validate", config=ValidateConfig, section="validation"),
+    StageEntry(name="finetune", config=FinetuneConfig, section="train", trains=True),
+    StageEntry(name="prune", config=PruneConfig, section="prune", trains=True),
+    StageEntry(name="quantize", config=QuantizeConfig, section="quantize", per_candidate=True),
+    StageEntry(name="evaluate", config=EvaluateConfig, section="evaluate", per_candidate=True),
+    StageEntry(name="benchmark", config=BenchmarkConfig, section="benchmark"),
+    StageEntry(name="gate", config=GateConfig, section="budgets"),
+    StageEntry(name="report", config=ReportConfig, section="report"),
+    StageEntry(name="publish", config=PublishConfig, section=None),
+    StageEntry(name="notify", config=NotifyConfig, section="notify"),
+)
+TASKS = tuple(dict.fromkeys(stage.task for stage in STAGES))
+"""The tasks of the DAG."""
+TRAINING_STAGES = tuple(stage.name for stage in STAGES if stage.trains)
+CANDIDATE_STAGES = tuple(stage.name for stage in STAGES if stage.per_candidate)
+_TASK_OF: Mapping[str, str] = {stage.name: stage.task for stage in STAGES}
+_LAST_OF: Mapping[str, str] = {stage.task: stage.name for stage in STAGES}
+_PLACES: Mapping[str, int] = {stage.name: place for place, stage in enumerate(STAGES)}
+
+
+def task_of(stage: str) -> str:
+    """Returns the task that a stage runs in; a name that is no stage's stays as it is."""
+    return _TASK_OF.get(stage, stage)
+
+
+def place_of(name: str) -> tuple[int, int]:
+    """Returns what sorts stages and tasks as the DAG runs them; what is neither comes last.
+
+    Returns:
+      The place of the task, and that of the stage.
+    """
+    task = task_of(name)
+    return TASKS.index(task) if task in TASKS else len(TASKS), _PLACES.get(name, len(STAGES))
+
+
+def ends_task(stage: str) -> bool:
+    """Whether a stage's end is that of its task."""
+    return _LAST_OF.get(task_of(stage), stage) == stage

@@ -1,0 +1,160 @@
+"""The table of stages: whoever knows of stages knows the table's, and no others."""
+
+import ast
+import tomllib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grimp
+import pytest
+import yaml
+
+from components import launched_worker
+from components.common.workers.jobset import COMMAND
+from pipeline.recipe import Recipe, load_recipe, shipped_recipes
+from pipeline.stages import (
+    CANDIDATE_STAGES,
+    STAGES,
+    TASKS,
+    TRAINING_STAGES,
+    ends_task,
+    place_of,
+    task_of,
+)
+from pipeline.target import target_schema
+from pipeline.terminal.progress import expected_tasks
+from tests.builders.targets import make_target
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)
+    from kfp.dsl.base_component import BaseComponent
+
+    from pipeline.dag import dag
+    from pipeline.dag.compile import compile_dag
+
+ROOT = Path(__file__).parents[3]
+NAMES = [stage.name for stage in STAGES]
+COMPONENTS = {each.name: each for each in vars(dag).values() if isinstance(each, BaseComponent)}
+
+
+def recipe(name: str) -> Recipe:
+    return load_recipe(name, locations="open")
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_a_recipe_configures_every_stage(name: str) -> None:
+    configs = recipe(name).stage_configs()
+    assert {stage: type(config) for stage, config in configs.items()} == {
+        stage.name: stage.config for stage in STAGES
+    }
+
+
+def test_what_a_recipe_says_of_a_stage_reaches_it() -> None:
+    stated, configs = recipe("digits").stated(), recipe("digits").stage_configs()
+    sections = {
+        (Recipe.model_fields[stage.section].alias or stage.section): stage.name
+        for stage in STAGES
+        if stage.section is not None
+    }
+    assert stated.keys() - sections.keys() == {"name", "description"}
+    for section, stage in sections.items():
+        told = configs[stage].model_dump(mode="json")
+        raised = {key for key in told if stage == "validate" and key.startswith("min_")}
+        kept = {key: value for key, value in stated[section].items() if key not in raised}
+        assert kept == {key: told[key] for key in kept}, stage
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_progress_has_every_stage_in_order(name: str) -> None:
+    expected = list(expected_tasks(recipe(name)))
+    stages = [task.partition("[")[0] for task in expected]
+    assert list(dict.fromkeys(stages)) == [
+        stage.name for stage in STAGES if recipe(name).runs(stage)
+    ]
+    assert sorted(stages, key=lambda stage: place_of(stage)[0]) == stages
+    ids = recipe(name).candidate_ids()
+    assert [task for task in expected if "[" in task] == [
+        f"{stage}[{id_}]" for id_ in ids for stage in CANDIDATE_STAGES
+    ]
+
+
+def test_a_stage_without_its_section_does_not_run() -> None:
+    whole = recipe("digits")
+    without = whole.model_copy(update={"prune": None})
+    missing = {stage.name for stage in STAGES if whole.runs(stage) and not without.runs(stage)}
+    assert missing == {"prune"}
+    assert set(expected_tasks(whole)) - set(expected_tasks(without)) >= {"prune"}
+
+
+def test_stages_and_tasks_sort_as_the_dag_runs_them() -> None:
+    assert sorted(reversed(NAMES), key=place_of) == NAMES
+    assert sorted(reversed(TASKS), key=place_of) == list(TASKS)
+    assert max([*TASKS, "preprocess-driver"], key=place_of) == "preprocess-driver"
+    assert [task_of(stage) for stage in CANDIDATE_STAGES] == ["candidate"] * len(CANDIDATE_STAGES)
+    assert [stage for stage in NAMES if not ends_task(stage)] == ["quantize"]
+    assert ends_task("no-stage")
+
+
+def test_the_dag_has_a_task_for_every_stage(tmp_path: Path) -> None:
+    text = compile_dag(prunes=True, target=make_target(tmp_path)).yaml
+    pipeline: Any = next(yaml.load_all(text, Loader=yaml.CSafeLoader))
+    executors = {name.removeprefix("exec-") for name in pipeline["deploymentSpec"]["executors"]}
+    assert executors == COMPONENTS.keys() == set(TASKS)
+
+
+def test_a_target_may_name_every_task_and_nothing_else() -> None:
+    named = [
+        definition["properties"]["stages"]["propertyNames"]["enum"]
+        for definition in target_schema()["$defs"].values()
+        if "stages" in definition.get("properties", {})
+    ]
+    assert named == [list(TASKS)] * 2
+
+
+def test_every_stage_that_trains_can_be_launched() -> None:
+    assert tuple(launched_worker.TRAINING) == TRAINING_STAGES
+    assert COMMAND[-1] == launched_worker.__name__
+
+
+def test_the_stages_are_the_packages_that_are_kept_apart() -> None:
+    folders = [path.parent.name for path in ROOT.glob("components/*/__init__.py")]
+    assert set(folders) - {"common", "candidate"} == set(NAMES)
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (layers,) = (
+        c["layers"] for c in contracts["contracts"] if c.get("containers") == ["components"]
+    )
+    assert set(layers[1].split(" | ")) == set(NAMES)
+
+
+def test_the_pipeline_sees_of_a_component_its_contract_and_configuration() -> None:
+    graph = grimp.build_graph("pipeline", "components", cache_dir=None)
+    seen = {
+        imported.split(".", 2)[2]
+        for module in graph.find_descendants("pipeline")
+        for imported in graph.find_modules_directly_imported_by(module)
+        if imported.split(".")[0] == "components" and imported.split(".")[1] != "common"
+    }
+    assert seen == {"component", "config"}
+
+
+# --- inputs -------------------------------------------------------------------------------
+
+
+def inputs_read(stage: str) -> Iterator[str]:
+    """Yields the names under which the modules of a stage look inputs up."""
+    for path in ROOT.glob(f"components/{stage}/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Subscript(
+                    value=ast.Attribute(attr="inputs") | ast.Name(id="inputs"),
+                    slice=ast.Constant(value=str(name)),
+                ):
+                    yield name
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task not in ("candidate", "notify")])
+def test_a_stage_reads_the_inputs_that_its_component_takes(task: str) -> None:
+    inputs = COMPONENTS[task].component_spec.inputs
+    assert set(inputs_read(task)) == {*inputs} - {"config", "context"}
