@@ -13,17 +13,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from components.common.documents.dataset import SPLITS, Split
+from components.common.documents.rejects import Note, Reject
 from components.preprocess.assignment import ShardPlan
-from components.preprocess.inventory import Note, Reject
 from components.preprocess.ledger import ShardRecord
 from components.preprocess.shards import Member
 from components.preprocess.tasks import ShardTask
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Example:
-    split: Split
-    member: Member
+_Placed = tuple[Split, Member]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +51,9 @@ def find_copies(
     rejects: list[Reject] = []
     notes: list[Note] = []
     for same in _groups_of_equals(tasks, records):
-        last = max((example.split for example in same), key=SPLITS.index)
-        first, *_ = kept = [example.member for example in same if example.split == last]
-        others = [example.member for example in same if example.split != last]
+        last = max((split for split, _ in same), key=SPLITS.index)
+        first, *_ = kept = [member for split, member in same if split == last]
+        others = [member for split, member in same if split != last]
         left_out.update(member.id for member in others)
         rejects += [
             Reject(member.path, "duplicate", f"same pixels as {first.path}, in the {last} split")
@@ -79,22 +75,22 @@ def leave_out(plans: Sequence[ShardPlan], ids: Collection[str]) -> tuple[ShardPl
 
 def _groups_of_equals(
     tasks: Sequence[ShardTask], records: Mapping[str, ShardRecord]
-) -> Iterator[list[_Example]]:
+) -> Iterator[list[_Placed]]:
     """Yields the examples that share their picture, sorted by path, wherever several do."""
-    first: dict[str, _Example] = {}
-    groups: dict[str, list[_Example]] = defaultdict(list)
+    first: dict[str, _Placed] = {}
+    groups: dict[str, list[_Placed]] = defaultdict(list)
     for task in tasks:
-        record = records[task.path]
-        unusable = {reject.id for reject in record.rejects}
+        content = records[task.path].content
+        unusable = {reject.id for reject in content.rejects}
         members = (member for member in task.members if member.id not in unusable)
-        for member, digest in zip(members, record.pictures, strict=True):
-            example = _Example(task.split, member)
+        for member, digest in zip(members, content.pictures, strict=True):
+            placed = task.split, member
             if digest in first:
-                groups[digest].append(example)
+                groups[digest].append(placed)
             else:
-                first[digest] = example
+                first[digest] = placed
     for digest, others in groups.items():
-        yield sorted([first[digest], *others], key=lambda example: example.member.path)
+        yield sorted([first[digest], *others], key=lambda placed: placed[1].path)
 
 
 def _contradictions(same: Sequence[Member], class_names: Sequence[str]) -> Iterator[Note]:

@@ -4,20 +4,26 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 
+from components.common.documents.rejects import (
+    NOTES_FILE,
+    REJECTS_FILE,
+    Note,
+    Reject,
+    notes_to_jsonl,
+    rejects_to_jsonl,
+)
 from components.common.errors import UserError
 from components.common.shell.stage import Task
 from components.common.words.terminal import say
 from components.preprocess.assignment import ShardPlan, plan_shards
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.copies import Copies, find_copies, leave_out
-from components.preprocess.inventory import Inventory, Note, Reject
+from components.preprocess.inventory import Inventory
 from components.preprocess.ledger import ShardRecord, find_whole_shards
 from components.preprocess.manifest import (
     build_manifest,
     collect_rejects,
     explain_rejects,
-    notes_to_jsonl,
-    rejects_to_jsonl,
 )
 from components.preprocess.pool import run_pool
 from components.preprocess.splits import assign_splits
@@ -53,8 +59,8 @@ def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping
     _check_rejects(task, inventory, rejects)
     manifest = build_manifest(config, inventory, shards.tasks, shards.records, lineage=task.lineage)
     manifest.write(task.output)
-    (task.output / "rejects.jsonl").write_text(rejects_to_jsonl(rejects), encoding="utf-8")
-    (task.output / "notes.jsonl").write_text(notes_to_jsonl(inventory.notes), encoding="utf-8")
+    (task.output / REJECTS_FILE).write_text(rejects_to_jsonl(rejects), encoding="utf-8")
+    (task.output / NOTES_FILE).write_text(notes_to_jsonl(inventory.notes), encoding="utf-8")
     _write_membership(task, shards.plans)
     pictures = sum(len(shard.members) for shard in shards.made)
     made = {shard.path for shard in shards.made}
@@ -101,7 +107,7 @@ def _make_tasks(
     return [
         make_task(
             plan,
-            class_names=inventory.listing.class_names,
+            classes=len(inventory.listing.class_names),
             spec=task.config.picture_spec(),
             compression=task.config.compression,
         )
@@ -115,7 +121,7 @@ def _with_findings(inventory: Inventory, shards: _Shards) -> Inventory:
     notes = (
         Note(paths[note.id], note.kind, note.detail)
         for task in shards.tasks
-        for note in shards.records[task.path].notes
+        for note in shards.records[task.path].content.notes
     )
     return dataclasses.replace(
         inventory,
@@ -172,6 +178,6 @@ def _check_rejects(
         max_reject_share=task.config.max_reject_share,
     )
     if message is not None:
-        storage, name = task.context.data(), f"{task.context.run_folder()}/rejects.jsonl"
+        storage, name = task.context.data(), f"{task.context.run_folder()}/{REJECTS_FILE}"
         storage.write(name, rejects_to_jsonl(rejects).encode())
         raise UserError(f"{message}\nAll of them: {storage.uri(name)}")

@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
 
 from components.common.digests import canonical_json
 from components.common.documents.dataset import SPLITS, Split
+from components.common.documents.rejects import Note, Reason, Reject
 from components.common.process.machine import usable_cores
 from components.common.tasks.image.preparation.formats import (
     DECODED_FORMATS,
@@ -23,58 +23,18 @@ from components.common.tasks.image.preparation.formats import (
     sniff_format,
 )
 from components.preprocess.files import NotAFileError, TooLargeError, read_chunks
+from components.preprocess.shards import Member
 from components.preprocess.sources import Listing, SourceRecord, is_remote, open_source
-
-Reason = Literal[
-    "missing",
-    "misnamed",
-    "empty",
-    "unlabelled",
-    "not_an_image",
-    "unsupported_format",
-    "duplicate",
-    "conflicting_label",
-    "oversized",
-    "truncated",
-    "unreadable",
-]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, order=True)
-class Reject:
-    """A record that does not become an example."""
-
-    path: str
-    reason: Reason
-    detail: str
-    copy_of: str = dataclasses.field(default="", compare=False)
-    """The path of the example that a duplicate is left out for."""
-
-
-NoteKind = Literal["wrong_extension", "missing_end", "profile_ignored", "one_colour", "same_pixels"]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, order=True)
-class Note:
-    """What is odd about a record that becomes an example all the same."""
-
-    path: str
-    kind: NoteKind
-    detail: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class SourceExample:
+class SourceExample(Member):
     """A record whose file is there, of a known format, and the first with its content."""
 
-    id: str
-    """SHA-256 of the file's bytes."""
-    path: str
     size_bytes: int
-    label: str
     split: Split | None
+    """What the source states."""
     group: str
-    slice: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +48,8 @@ class Inventory:
     examples: tuple[SourceExample, ...]
     """Sorted by path."""
     rejects: tuple[Reject, ...]
+    copy_of: Mapping[str, str]
+    """Path of each reject that is a duplicate -> path of the example it is left out for."""
     notes: tuple[Note, ...]
 
 
@@ -114,6 +76,7 @@ def take_inventory(
     """
     files = _look_at_files(listing, max_file_bytes, report)
     usable, rejects = [], []
+    labels = {name: label for label, name in enumerate(listing.class_names)}
     fingerprint = hashlib.sha256(
         canonical_json([listing.class_names, listing.passed_over]).encode()
     )
@@ -121,16 +84,17 @@ def take_inventory(
         fingerprint.update(canonical_json([*record.values(), file.digest]).encode())
         reject = _examine(record, file)
         if reject is None:
-            usable.append(_example(record, file))
+            usable.append(_example(record, file, labels))
         else:
             rejects.append(reject)
-    examples, repeated = _drop_repeated(usable)
+    examples, repeated, copy_of = _drop_repeated(usable, listing.class_names)
     kept = {example.path for example in examples}
     return Inventory(
         listing=listing,
         fingerprint=fingerprint.hexdigest(),
         examples=tuple(examples),
         rejects=tuple(sorted([*rejects, *repeated])),
+        copy_of=copy_of,
         notes=tuple(
             note
             for record, file in zip(listing.records, files, strict=True)
@@ -227,40 +191,45 @@ def _note(record: SourceRecord, file: _File) -> Note | None:
     return Note(record.path, "wrong_extension", f"is {found}, named like {named}")
 
 
-def _example(record: SourceRecord, file: _File) -> SourceExample:
+def _example(record: SourceRecord, file: _File, labels: Mapping[str, int]) -> SourceExample:
     assert record.label is not None  # _examine rejects those without.
     return SourceExample(
         id=file.digest,
         path=record.path,
+        label=labels[record.label],
+        slice=record.slice,
         size_bytes=file.size_bytes,
-        label=record.label,
         split=record.split,
         group=record.group,
-        slice=record.slice,
     )
 
 
 def _drop_repeated(
-    examples: Sequence[SourceExample],
-) -> tuple[list[SourceExample], list[Reject]]:
-    """Keeps the first of the examples with the same content, if they agree on the label."""
+    examples: Sequence[SourceExample], class_names: Sequence[str]
+) -> tuple[list[SourceExample], list[Reject], Mapping[str, str]]:
+    """Keeps the first of the examples with the same content, if they agree on the label.
+
+    Returns:
+      Those that are kept, the rejects, and which of these are copies of what.
+    """
     same: dict[str, list[SourceExample]] = defaultdict(list)
     for example in examples:
         same[example.id].append(example)
     kept, rejects = [], []
+    copy_of: dict[str, str] = {}
     for copies in same.values():
         labels = sorted({copy.label for copy in copies})
         if len(labels) > 1:
-            detail = f"the same content is labelled {' and '.join(labels)}"
+            named = " and ".join(class_names[label] for label in labels)
+            detail = f"the same content is labelled {named}"
             rejects += [Reject(copy.path, "conflicting_label", detail) for copy in copies]
             continue
         first, *others = copies
         kept.append(_merge(copies) if others else first)
-        rejects += [
-            Reject(other.path, "duplicate", f"same content as {first.path}", copy_of=first.path)
-            for other in others
-        ]
-    return _join_groups(kept, same), rejects
+        detail = f"same content as {first.path}"
+        rejects += [Reject(other.path, "duplicate", detail) for other in others]
+        copy_of |= {other.path: first.path for other in others}
+    return _join_groups(kept, same), rejects, copy_of
 
 
 def _merge(copies: Sequence[SourceExample]) -> SourceExample:

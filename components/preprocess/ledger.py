@@ -4,28 +4,12 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
-from components.common.documents.base import Document, Part
+from components.common.documents.base import Document
 from components.common.documents.dataset import Shard
 from components.common.errors import DamagedError
 from components.common.process.machine import usable_cores
 from components.common.storage import Storage
-from components.preprocess.inventory import NoteKind, Reason
-
-
-class ShardReject(Part):
-    """A member that turned out to be no usable picture."""
-
-    id: str
-    reason: Reason
-    detail: str
-
-
-class ShardNote(Part):
-    """What is odd about a member that became an example."""
-
-    id: str
-    kind: NoteKind
-    detail: str
+from components.preprocess.shards import ShardContent
 
 
 class ShardRecord(Document):
@@ -35,21 +19,12 @@ class ShardRecord(Document):
 
     size_bytes: int
     crc32c: int
-    examples_per_class: tuple[int, ...]
-    rejects: tuple[ShardReject, ...]
-    notes: tuple[ShardNote, ...]
-    pictures: tuple[str, ...]
-    """A digest of each example's picture as it was encoded, in their order."""
-    not_square: int
-    """How many examples were not about as high as wide before they were fitted."""
-    histogram: tuple[tuple[int, ...], ...]
-    """Per channel, how many pixels have each of the 256 intensities; before encoding.
-    Zeros but for the training split."""
+    content: ShardContent
 
     @property
     def members(self) -> int:
         """Returns how many members there were, rejected ones too."""
-        return sum(self.examples_per_class) + len(self.rejects)
+        return sum(self.content.examples_per_class) + len(self.content.rejects)
 
 
 def write_record(storage: Storage, path: str, record: ShardRecord) -> None:

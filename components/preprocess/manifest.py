@@ -5,14 +5,14 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from components.common.digests import canonical_json
 from components.common.documents.base import Lineage
 from components.common.documents.dataset import SPLITS, DatasetManifest, Shard, Split, SplitExamples
+from components.common.documents.rejects import Note, Reject
 from components.common.errors import UserError
 from components.common.tasks.image.statistics import describe_pixels
 from components.common.words.figures import percent
 from components.preprocess.config import PreprocessConfig
-from components.preprocess.inventory import Inventory, Note, Reject
+from components.preprocess.inventory import Inventory
 from components.preprocess.ledger import ShardRecord
 from components.preprocess.tasks import ShardTask
 
@@ -27,11 +27,11 @@ def collect_rejects(
     decoded = {
         (path := paths[reject.id]): Reject(path, reject.reason, reject.detail)
         for task in tasks
-        for reject in records[task.path].rejects
+        for reject in records[task.path].content.rejects
     }
     listed = (
-        dataclasses.replace(decoded[reject.copy_of], path=reject.path)  # It is as broken.
-        if reject.copy_of in decoded
+        dataclasses.replace(decoded[original], path=reject.path)  # It is as broken.
+        if (original := inventory.copy_of.get(reject.path)) in decoded
         else reject
         for reject in inventory.rejects
     )
@@ -71,21 +71,9 @@ def count_rejects(rejects: Iterable[Reject]) -> dict[str, int]:
     return dict(sorted(Counter(reject.reason for reject in rejects).items()))
 
 
-def rejects_to_jsonl(rejects: Iterable[Reject]) -> str:
-    """Returns the text of `rejects.jsonl`."""
-    return "".join(
-        canonical_json({"path": reject.path, "reason": reject.reason, "detail": reject.detail})
-        + "\n"
-        for reject in rejects
-    )
-
-
-def notes_to_jsonl(notes: Iterable[Note]) -> str:
-    """Returns the text of `notes.jsonl`."""
-    return "".join(
-        canonical_json({"path": note.path, "note": note.kind, "detail": note.detail}) + "\n"
-        for note in notes
-    )
+def count_notes(notes: Iterable[Note]) -> dict[str, int]:
+    """Returns how often each kind occurs, sorted by kind."""
+    return dict(sorted(Counter(note.kind for note in notes).items()))
 
 
 def build_manifest(
@@ -123,11 +111,11 @@ def build_manifest(
         splits=splits,
         source_fingerprint=inventory.fingerprint,
         statistics=describe_pixels(
-            [records[task.path].histogram for task in tasks if task.split == "train"]
+            [records[task.path].content.histogram for task in tasks if task.split == "train"]
         ),
         rejects=count_rejects(rejects),
-        not_square=sum(records[task.path].not_square for task in tasks),
-        notes=dict(sorted(Counter(note.kind for note in inventory.notes).items())),
+        not_square=sum(records[task.path].content.not_square for task in tasks),
+        notes=count_notes(inventory.notes),
         passed_over=inventory.listing.passed_over,
         records=len(inventory.listing.records),
         slices=tuple(sorted({example.slice for example in inventory.examples} - {""})),
@@ -141,12 +129,12 @@ def _describe_split(
     own = [(task, records[task.path]) for task in tasks if task.split == split]
     per_class = [
         sum(counts)
-        for counts in zip(*(record.examples_per_class for _, record in own), strict=True)
+        for counts in zip(*(record.content.examples_per_class for _, record in own), strict=True)
     ]
     shards = tuple(
         Shard(
             path=task.path,
-            examples=sum(record.examples_per_class),
+            examples=sum(record.content.examples_per_class),
             size_bytes=record.size_bytes,
             crc32c=record.crc32c,
         )

@@ -17,6 +17,8 @@ from components.common.data.records import write_record
 from components.common.tasks.image.features import Example, encode_example
 from components.common.tasks.image.preparation.pictures import (
     PictureError,
+    PictureNote,
+    PictureProblem,
     encode_picture,
     no_intensities,
     prepare_picture,
@@ -32,9 +34,11 @@ class Member:
     """An example to be."""
 
     id: str
+    """SHA-256 of the file's bytes."""
     path: str
     """Relative to the source's root."""
     label: int
+    """Index into the source's class names."""
     slice: str
 
 
@@ -43,7 +47,7 @@ class MemberReject:
     """A member that turned out to be no usable picture."""
 
     id: str
-    reason: str
+    reason: PictureProblem
     detail: str
 
 
@@ -52,7 +56,7 @@ class MemberNote:
     """What is odd about a member that became an example."""
 
     id: str
-    kind: str
+    kind: PictureNote
     detail: str
 
 

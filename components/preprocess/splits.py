@@ -93,7 +93,7 @@ class _Unit:
     path: str
     """Of the first example that states the split, or of the first of all."""
     stated: Split | None
-    labels: tuple[str, ...]
+    labels: tuple[int, ...]
     """Distinct; most units have a single one."""
     allowed: tuple[Split, ...] = SPLITS
 
@@ -151,13 +151,13 @@ class _Draft:
                 if self._counts[label, split] == 0:  # Else another move has filled it.
                     moving |= self._fill(split, members[label])
 
-    def _find_gaps(self) -> Iterator[tuple[str, Split]]:
+    def _find_gaps(self) -> Iterator[tuple[int, Split]]:
         labels = {label for label, _ in self._counts}
         for label in sorted(labels):
             yield from ((label, split) for split in SPLITS if not self._counts[label, split])
 
-    def _members(self, labels: set[str]) -> Mapping[str, Sequence[str]]:
-        members: dict[str, list[str]] = {label: [] for label in labels}
+    def _members(self, labels: set[int]) -> Mapping[int, Sequence[str]]:
+        members: dict[int, list[str]] = {label: [] for label in labels}
         for key, unit in self._units.items():
             for label in labels.intersection(unit.labels):
                 members[label].append(key)

@@ -9,14 +9,15 @@ from collections import Counter
 
 from components.common.documents.dataset import SPLITS, DatasetManifest, Split, SplitExamples
 from components.common.documents.image import PixelStatistics
+from components.common.documents.rejects import NOTES_FILE, notes_to_jsonl
 from components.common.errors import UserError
 from components.common.shell.stage import Stage, Task
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory
 from components.preprocess.manifest import (
+    count_notes,
     count_rejects,
     explain_rejects,
-    notes_to_jsonl,
 )
 from components.preprocess.splits import Assignment, assign_splits
 from components.preprocess.stage import list_sample, list_source, take_source_inventory
@@ -49,25 +50,25 @@ def _look(task: Task[PreprocessConfig]) -> None:
         source_fingerprint=inventory.fingerprint,
         statistics=PixelStatistics(mean=(), std=(), histogram=()),
         rejects=count_rejects(inventory.rejects),
-        notes=dict(Counter(note.kind for note in inventory.notes)),
+        notes=count_notes(inventory.notes),
         passed_over=inventory.listing.passed_over,
         records=len(inventory.listing.records),
         slices=(),
         lineage=task.lineage,
     ).write(task.output)
-    (task.output / "notes.jsonl").write_text(notes_to_jsonl(inventory.notes), encoding="utf-8")
+    (task.output / NOTES_FILE).write_text(notes_to_jsonl(inventory.notes), encoding="utf-8")
 
 
 def _count(assignment: Assignment, inventory: Inventory) -> dict[Split, SplitExamples]:
-    counts = {split: Counter[str]() for split in SPLITS}
+    counts = {split: Counter[int]() for split in SPLITS}
     for example in inventory.examples:
         counts[assignment.split_of(example)][example.label] += 1
-    names = inventory.listing.class_names
+    classes = len(inventory.listing.class_names)
     return {
         split: SplitExamples(
             examples=found.total(),
             shards=(),
-            examples_per_class=tuple(found[name] for name in names),
+            examples_per_class=tuple(found[label] for label in range(classes)),
         )
         for split, found in counts.items()
     }

@@ -5,7 +5,6 @@ or not, and never out of date.
 """
 
 import dataclasses
-from collections.abc import Sequence
 
 from components.common.digests import canonical_json, code_digest, text_digest
 from components.common.documents.dataset import Split
@@ -26,19 +25,19 @@ class ShardTask:
     source_bytes: int
 
 
-def make_task(
-    plan: ShardPlan, *, class_names: Sequence[str], spec: PictureSpec, compression: str
-) -> ShardTask:
-    """Turns a plan into a work item, with the path that its content gives it."""
-    labels = {name: index for index, name in enumerate(class_names)}
-    members = tuple(
-        Member(example.id, example.path, labels[example.label], example.slice)
-        for example in plan.members
-    )
+def make_task(plan: ShardPlan, *, classes: int, spec: PictureSpec, compression: str) -> ShardTask:
+    """Turns a plan into a work item, with the path that its content gives it.
+
+    Args:
+      plan: its members are taken over.
+      classes: how many classes there are.
+      spec: what to make of each picture.
+      compression: of the shard, gzip or none.
+    """
     material = {
         "name": plan.name,
-        "members": [[member.id, member.label, member.slice] for member in members],
-        "classes": len(labels),
+        "members": [[member.id, member.label, member.slice] for member in plan.members],
+        "classes": classes,
         "spec": dataclasses.asdict(spec),
         "compression": compression,
         "code": code_digest(shards.__name__),
@@ -47,6 +46,6 @@ def make_task(
     return ShardTask(
         path=f"shards/{text_digest(canonical_json(material))[:32]}/{plan.name}{suffix}",
         split=plan.split,
-        members=members,
+        members=plan.members,
         source_bytes=plan.source_bytes,
     )

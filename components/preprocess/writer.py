@@ -41,6 +41,6 @@ class ShardWriter:
             )
             size_bytes, crc32c = file_checksum(path)
             target.upload(path, task.path)
-        record = ShardRecord(size_bytes=size_bytes, crc32c=crc32c, **dataclasses.asdict(content))
+        record = ShardRecord(size_bytes=size_bytes, crc32c=crc32c, content=content)
         write_record(target, task.path, record)
         return record

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.documents.image import ImageSpec, PixelStatistics
+from components.common.documents.rejects import Reject
 from components.common.documents.validation import Finding
 from components.common.tasks.image.words import fit_in_words
-from components.report.sources import Reject, Run
+from components.report.sources import Run
 
 CLASSES = 60
 REJECTS_PER_REASON = 5

@@ -11,17 +11,9 @@ from components.common.documents.decision import CandidateVerdict, Decision
 from components.common.documents.evaluation import Evaluation
 from components.common.documents.measured import MeasuredCandidate
 from components.common.documents.record import Receipt
+from components.common.documents.rejects import Reject
 from components.common.documents.validation import Validation
 from components.report.config import ReportConfig
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Reject:
-    """A record that preprocess turned down: a line of rejects.jsonl."""
-
-    path: str
-    reason: str
-    detail: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,5 @@
 """Report: one HTML page on the whole run."""
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.common.documents.benchmark import Benchmark
@@ -12,6 +10,7 @@ from components.common.documents.decision import Decision
 from components.common.documents.evaluation import Evaluation
 from components.common.documents.measured import folders_by_id, read_candidates
 from components.common.documents.record import Receipt
+from components.common.documents.rejects import read_rejects
 from components.common.documents.validation import Validation
 from components.common.runs.receipts import collect_receipt
 from components.common.shell.stage import Stage, Task
@@ -20,7 +19,7 @@ from components.report.config import ReportConfig
 if TYPE_CHECKING:
     from components.report.mistakes import Mistakes
     from components.report.page import Pictures
-    from components.report.sources import Reject, Run
+    from components.report.sources import Run
 
 PAGE = "index.html"
 MISTAKE_SIDE = 128
@@ -48,7 +47,7 @@ def _read_run(task: Task[ReportConfig]) -> "Run":
         recipe_name=task.context.recipe_name,
         config=task.config,
         manifest=DatasetManifest.read(inputs["dataset"]),
-        rejects=_read_rejects(inputs["dataset"]),
+        rejects=read_rejects(inputs["dataset"]),
         validation=Validation.read(inputs["validation"]),
         dense=ModelBundle.read(inputs["dense"]),
         pruned=ModelBundle.read(inputs["pruned"]) if inputs["pruned"] is not None else None,
@@ -67,13 +66,6 @@ def _collect_receipt(task: Task[ReportConfig]) -> Receipt:
     before = tuple(result for result in receipt.tasks if result.task != task.name)
     seconds = sum(result.seconds for result in before)
     return receipt.model_copy(update={"tasks": before, "seconds": seconds})
-
-
-def _read_rejects(dataset: Path) -> "tuple[Reject, ...]":
-    from components.report.sources import Reject
-
-    with (dataset / "rejects.jsonl").open(encoding="utf-8") as lines:
-        return tuple(Reject(**json.loads(line)) for line in lines)
 
 
 def _find_mistakes(task: Task[ReportConfig], documents: "Run") -> "Mistakes | None":

@@ -10,6 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
 from components.common.data.membership import Membership, example_digest
 from components.common.documents.dataset import SPLITS, DatasetManifest, Split
+from components.common.documents.rejects import Note
 from components.common.documents.validation import Finding
 from components.common.words.figures import percent, shown
 from components.validate.classes import (
@@ -21,7 +22,6 @@ from components.validate.classes import (
 from components.validate.config import Action, ValidateConfig
 from components.validate.names import find_similar_names
 from components.validate.pictures import (
-    Note,
     find_distortion,
     find_equal_pixels,
     find_single_colours,

@@ -4,33 +4,15 @@ preprocess decodes every picture and leaves notes on odd ones beside the manifes
 checks turn notes and counts into words, with what to do.
 """
 
-import dataclasses
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from components.common.documents.dataset import DatasetManifest
+from components.common.documents.rejects import Note
 from components.common.tasks.image.words import fit_in_words
 from components.common.words.figures import percent, shown
 
 _SHARE_NOT_SQUARE = 0.05
 """Pictures of another shape that a data set may have without a word."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Note:
-    """What preprocess noted on one picture."""
-
-    path: str
-    kind: str
-    detail: str
-
-
-def read_notes(dataset: Path) -> tuple[Note, ...]:
-    """Reads the notes that lie beside a manifest."""
-    with (dataset / "notes.jsonl").open(encoding="utf-8") as lines:
-        read = map(json.loads, lines)
-        return tuple(Note(note["path"], note["note"], note["detail"]) for note in read)
 
 
 def find_single_colours(notes: Iterable[Note], manifest: DatasetManifest) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from components.common.data.membership import Membership
 from components.common.documents.dataset import DatasetManifest, Split
+from components.common.documents.rejects import read_notes
 from components.common.documents.validation import Validation
 from components.common.errors import UserError
 from components.common.registry import Registry
@@ -12,7 +13,6 @@ from components.common.shell.stage import Stage, Task
 from components.common.words.terminal import say
 from components.validate.checks import check_dataset, explain_stop
 from components.validate.config import ValidateConfig
-from components.validate.pictures import read_notes
 
 
 def _compute(task: Task[ValidateConfig]) -> None:

@@ -18,7 +18,7 @@ from components.preprocess.splits import assign_splits
 
 def example(index: int, *, split=None, group="", size_bytes=1000) -> SourceExample:
     id_ = hashlib.sha256(f"{index}".encode()).hexdigest()
-    return SourceExample(id_, f"{index}.png", size_bytes, "a", split, group, "")
+    return SourceExample(id_, f"{index}.png", 0, "", size_bytes, split, group)
 
 
 def plan(examples, shards=None):

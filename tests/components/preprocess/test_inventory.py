@@ -2,8 +2,9 @@
 
 import shutil
 
+from components.common.documents.rejects import Reject
 from components.preprocess.folders import list_folder
-from components.preprocess.inventory import Inventory, Reject, take_inventory
+from components.preprocess.inventory import Inventory, take_inventory
 from components.preprocess.lists import list_file
 from tests.components.preprocess.folders import shape_png, write_folder
 

@@ -65,10 +65,10 @@ def test_a_shard_holds_its_members_in_order(tmp_path, compression):
     assert [(e.id, e.label, e.slice) for e in examples] == [
         (m.id, m.label, m.slice) for m in members
     ]
-    assert record.examples_per_class == (3, 2, 2)
+    assert record.content.examples_per_class == (3, 2, 2)
     assert (record.size_bytes, record.crc32c) == LocalStorage(tmp_path / "data").checksum(task.path)
     pixels = np.stack([decode_picture(example.image, channels=1) for example in examples])
-    assert record.histogram == (tuple(np.bincount(pixels.ravel(), minlength=256).tolist()),)
+    assert record.content.histogram == (tuple(np.bincount(pixels.ravel(), minlength=256).tolist()),)
 
 
 def write_plainly(folder: Path, members: list[Member]) -> dict[str, bytes]:

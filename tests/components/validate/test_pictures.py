@@ -2,9 +2,9 @@
 
 import pytest
 
+from components.common.documents.rejects import Note
 from components.validate.checks import check_dataset
 from components.validate.config import ValidateConfig
-from components.validate.pictures import Note
 from tests.components.validate.manifests import manifest, membership_of
 
 IDS = {"train": ["a"], "validation": ["b"], "test": ["c"]}

@@ -60,6 +60,8 @@ INTENSITIES = 256
 
 PictureNote = Literal["missing_end", "profile_ignored", "one_colour"]
 
+PictureProblem = Literal["oversized", "truncated", "unreadable"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Picture:
@@ -89,9 +91,9 @@ class PictureError(Exception):
       reason: what sort of why.
     """
 
-    def __init__(self, reason: Literal["oversized", "truncated", "unreadable"], detail: str):
+    def __init__(self, reason: PictureProblem, detail: str):
         super().__init__(detail)
-        self.reason: Literal["oversized", "truncated", "unreadable"] = reason
+        self.reason: PictureProblem = reason
 
 
 def prepare_picture(data: bytes, spec: PictureSpec) -> Picture:
