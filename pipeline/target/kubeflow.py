@@ -120,5 +120,6 @@ class KubeflowTarget(BaseTarget):
                     "no workers; remove `workers`, or ask for GPUs"
                 )
         if self.queue is not None and not stages:
-            raise ValueError("queue: is for `workers` of finetune or prune, and no stage has any")
+            training = " or ".join(TRAINING_STAGES)
+            raise ValueError(f"queue: is for `workers` of {training}, and no stage has any")
         return self

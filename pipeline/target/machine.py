@@ -57,7 +57,7 @@ class Machine(Section):
     """As requested, where not stated."""
     accelerator: Accelerator | None = None
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    """Pods that train one model together, each with all of the above; finetune and prune
+    """Pods that train one model together, each with all of the above; for the stages that train
     alone, on Kubernetes with JobSet."""
     shared_memory: Bytes | None = None
     """Size of /dev/shm, which counts as memory; Kubernetes gives 64 MiB where not stated."""

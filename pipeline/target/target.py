@@ -146,8 +146,9 @@ def refuse_workers_beside_training(target: BaseTarget) -> None:
     if target.machine.workers > 1:
         raise ValueError("machine.workers: belongs to a stage: `stages: {finetune: {workers: 4}}`")
     if wrong is not None:
+        training = " and ".join(TRAINING_STAGES)
         raise ValueError(
-            f"stages.{wrong}.workers: {wrong} runs in one pod; finetune and prune take workers"
+            f"stages.{wrong}.workers: {wrong} runs in one pod; {training} take workers"
         )
 
 

@@ -31,6 +31,7 @@ from components.notify import stage as notify
 from components.quantize import stage as quantize
 from pipeline.recipe import load_recipe
 from pipeline.recipe.parameters import run_parameters
+from pipeline.stages import CANDIDATE_STAGES
 from tests.builders.targets import make_target
 
 with warnings.catch_warnings():
@@ -45,7 +46,6 @@ RECORDED: Json = json.loads(Path(__file__).with_name("executor_inputs.json").rea
 BUCKET = "minio://"
 LOGGED = ("metrics", "confusion")
 """Outputs that a stage is given as artifacts, to log to; of all others it gets the path."""
-COMPOSED = {"candidate": ("quantize", "evaluate")}
 TYPES: Mapping[str, Json] = {
     "unstated": {},
     "empty": {"type": {"instanceSchema": ""}},
@@ -286,4 +286,4 @@ def test_a_run_on_what_the_driver_gave_ends_in_a_verdict(spec: Json, tmp_path: P
     assert (outcome.state, outcome.failed_task) == ("succeeded", None)
     assert outcome.verdict in ("blessed", "not_blessed")
     results = {path.stem for path in (folder / "tasks").iterdir()}
-    assert {f"{stage}[{id_}]" for stage in COMPOSED["candidate"] for id_ in ids} <= results
+    assert {f"{stage}[{id_}]" for stage in CANDIDATE_STAGES for id_ in ids} <= results
