@@ -6,13 +6,12 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.common.documents.benchmark import Benchmark
-from components.common.documents.candidate import Candidate, TFLiteModel
+from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.documents.decision import CandidateVerdict, Decision
 from components.common.documents.evaluation import Evaluation
-from components.common.documents.image import ImageSpec
 from components.common.documents.release import Ancestry, Release
-from components.common.tasks.image.words import fit_in_words
+from components.common.tasks.image.model_card import example_code, explain_use, input_properties
 from components.common.words.figures import interval, milliseconds, percent, points, size
 from components.common.words.markdown import escape_markdown
 
@@ -61,9 +60,8 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
         verdict=_winner(facts.decision),
         properties=_properties(facts),
         metrics=_metrics(facts.release),
+        use=explain_use(facts.release.model, facts.manifest.image),
         example=example_code(facts.release.model, facts.manifest.image),
-        image=facts.manifest.image,
-        fitted=fit_in_words(facts.manifest.image),
         classes=[
             (metrics, facts.manifest.splits["train"].examples_per_class[label])
             for label, metrics in enumerate(facts.evaluation.per_class)
@@ -73,55 +71,14 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
     )
 
 
-def example_code(model: TFLiteModel, image: ImageSpec) -> str:
-    """Returns a few lines of Python that classify a picture with the released files.
-
-    Args:
-      model: the released model.
-      image: how pictures are made square.
-    """
-    _, height, width, channels = model.input.shape
-    mode = "L" if channels == 1 else "RGB"
-    bilinear = f"({width}, {height}), Image.Resampling.BILINEAR"
-    fitted = {
-        "crop": f"ImageOps.fit(picture, {bilinear})",
-        "pad": f"ImageOps.pad(picture, {bilinear}, color={image.background!r})",
-        "stretch": f"picture.resize({bilinear})",
-    }[image.fit]
-    scale = ""
-    if model.output.scale:
-        scale = (
-            f"\nprobabilities = {model.output.scale!r} * "
-            f"(probabilities.astype(np.int32) - {model.output.zero_point})"
-        )
-    return f"""\
-import numpy as np
-from ai_edge_litert.interpreter import Interpreter
-from PIL import Image, ImageOps
-
-interpreter = Interpreter(model_path="model.tflite")
-classify = interpreter.get_signature_runner("serving_default")
-with open("labels.txt", encoding="utf-8", newline="\\n") as lines:
-    labels = lines.read().split("\\n")
-
-picture = ImageOps.exif_transpose(Image.open("picture.png")).convert("{mode}")
-picture = {fitted}
-pixels = np.asarray(picture, np.{model.input.dtype}).reshape(1, {height}, {width}, {channels})
-probabilities = classify(image=pixels)["probabilities"][0]{scale}
-best = probabilities.argmax()
-print(labels[best], probabilities[best])"""
-
-
 def _properties(facts: CardFacts) -> list[tuple[str, str]]:
     """Returns the card's head: name and text."""
     release, model = facts.release, facts.release.model
     accuracy = release.metrics["accuracy"]
-    shape = " × ".join(str(length) for length in model.input.shape)
     rows = [
         ("Scheme", f"{facts.candidate.scheme}, from the {facts.candidate.variant} model"),
         ("Classes", str(len(release.class_names))),
-        ("Input", f"{model.input.dtype}, {shape}: raw pixels in [0, 255]"),
-        ("Fit", f"{facts.manifest.image.fit}: pictures are {fit_in_words(facts.manifest.image)}"),
+        *input_properties(model, facts.manifest.image),
         ("Output", f"{model.output.dtype}, one probability a class"),
         ("Size", f"{size(model.size_bytes)}; {size(model.zipped_bytes)} zipped"),
         (

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from markupsafe import Markup
 
 from components.common.documents.bundle import Epoch
+from components.common.tasks.image.statistics import Histogram
 from components.report import formats
 from components.report.svg import Scale, axes, drawing, element, padded, polyline, text
 from components.report.training import Training
@@ -166,12 +167,13 @@ def _curve_labels(
         yield text(label, x.end + 6, at + 4, class_=f"curve-label {curve.style}")
 
 
-def pixel_histogram(shares: Sequence[float]) -> Markup:
-    """Draws the share of pixels by intensity, in bins that together span [0, 256]."""
+def histogram(drawn: Histogram) -> Markup:
+    """Draws what is counted as columns, one a bin."""
+    shares = drawn.shares
     width, height = 480, 150
-    x = Scale(0, 256, 52, width - 12)
+    x = Scale(0, drawn.end, 52, width - 12)
     y = Scale(0, max(shares, default=0.0) * 1.08 or 1.0, height - 24, 10)
-    step = 256 / max(1, len(shares))
+    step = drawn.end / max(1, len(shares))
     bars = [
         element(
             "rect",
@@ -187,9 +189,9 @@ def pixel_histogram(shares: Sequence[float]) -> Markup:
     scales = axes(
         x,
         y,
-        x_ticks=(0, 64, 128, 192, 255),
+        x_ticks=drawn.ticks,
         y_ticks=y.ticks(3),
         x_format=formats.measured,
         y_format=formats.percent_tick,
     )
-    return drawing(width, height, "Pixels by intensity", *scales, *bars)
+    return drawing(width, height, drawn.title, *scales, *bars)

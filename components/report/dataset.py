@@ -4,10 +4,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from components.common.documents.dataset import SPLITS, DatasetManifest
-from components.common.documents.image import ImageSpec, PixelStatistics
+from components.common.documents.image import PixelStatistics
 from components.common.documents.rejects import Reject
 from components.common.documents.validation import Finding
-from components.common.tasks.image.words import fit_in_words
+from components.common.tasks.image.statistics import Histogram, intensity_histogram
+from components.common.tasks.image.words import describe_pictures, fit_in_words, is_coarse
 from components.report.sources import Run
 
 CLASSES = 60
@@ -46,7 +47,10 @@ class RejectGroup:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataSection:
     records: int
-    image: ImageSpec
+    described: str
+    """What every picture is, in words."""
+    coarse: bool
+    """Whether pictures are so small that their pixels are shown as squares."""
     fitted: str
     """How pictures became squares, in words."""
     not_square: int
@@ -56,6 +60,7 @@ class DataSection:
     classes: tuple[ClassRow, ...]
     hidden_classes: int
     statistics: PixelStatistics
+    histogram: Histogram
     rejects: tuple[RejectGroup, ...]
     notes: tuple[tuple[str, int], ...]
     """What is odd about pictures that are used all the same, and about how many."""
@@ -82,8 +87,9 @@ def data_section(run: Run, pictures: Mapping[int, Sequence[str]]) -> DataSection
     rows = _class_rows(manifest, pictures)
     return DataSection(
         records=manifest.records,
-        image=manifest.image,
-        fitted=fit_in_words(manifest.image),
+        described=describe_pictures(manifest.image),
+        coarse=is_coarse(manifest.image),
+        fitted=f"{fit_in_words(manifest.image)} (fit: {manifest.image.fit})",
         not_square=manifest.not_square,
         splits=tuple(
             SplitRow(
@@ -98,6 +104,7 @@ def data_section(run: Run, pictures: Mapping[int, Sequence[str]]) -> DataSection
         classes=tuple(rows[:CLASSES]),
         hidden_classes=max(0, len(rows) - CLASSES),
         statistics=manifest.statistics,
+        histogram=intensity_histogram(manifest.statistics),
         rejects=_reject_groups(manifest, run.rejects),
         notes=tuple(manifest.notes.items()),
         passed_over=manifest.passed_over,

@@ -18,12 +18,8 @@ from components.common.documents.image import ImageSpec
 from components.common.documents.release import Ancestry, Release
 from components.common.lite.litert import Classifier
 from components.common.tasks.image.device import decode_picture
-from components.publish.model_card import (
-    CardFacts,
-    example_code,
-    render_html,
-    render_markdown,
-)
+from components.common.tasks.image.model_card import example_code
+from components.publish.model_card import CardFacts, render_html, render_markdown
 from tests.builders.artifacts import write_measured_run
 from tests.builders.releases import make_release
 from tests.builders.synthetic import CLASS_NAMES, LINEAGE, draw_picture, encode_png, run_context

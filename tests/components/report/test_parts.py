@@ -1,30 +1,24 @@
 """The report's parts on their own: figures in words, drawings, pictures, joins."""
 
-import base64
-import io
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from components.common.data.predictions import make_predictions
 from components.common.documents.benchmark import Latency
 from components.common.documents.bundle import ModelBundle
 from components.common.documents.decision import Budgets
 from components.common.documents.evaluation import Estimate
-from components.common.documents.image import ImageSpec
 from components.common.documents.measured import join_candidates
 from components.common.documents.record import Receipt
 from components.common.documents.validation import Validation
-from components.common.tasks.image.features import Example
-from components.common.tasks.image.thumbnails import pick_pictures, pick_thumbnails, picture_address
+from components.common.tasks.image.statistics import Histogram
 from components.report import formats
 from components.report.candidates import CandidateRow
 from components.report.candidates_chart import candidates_chart
-from components.report.charts import pixel_histogram
+from components.report.charts import histogram
 from components.report.classes import ROWS, classes_section
 from components.report.mistakes import find_mistakes
 from components.report.sources import Run
@@ -130,7 +124,9 @@ def test_candidates_chart_keeps_labels_apart() -> None:
 
 
 def test_histogram_of_nothing_is_drawn_empty() -> None:
-    svg = ElementTree.fromstring(pixel_histogram([0.0] * 32))
+    svg = ElementTree.fromstring(
+        histogram(Histogram("Pixels by intensity", [0.0] * 32, 256, (0, 255)))
+    )
     assert {rect.attrib["height"] for rect in svg.findall("rect")} == {"0"}
 
 
@@ -143,36 +139,6 @@ def test_mistakes_are_joined_by_id_and_the_surest_come_first() -> None:
     assert [mistake.id for mistake in found.shown] == ["b", "a"]
     assert found.shown[0].after.label == 1
     assert found.shown[0].after.probability == pytest.approx(0.8)
-
-
-def test_thumbnails_stop_reading_when_there_are_enough() -> None:
-    read = []
-
-    def examples() -> Iterator[Example]:
-        for number in range(1000):
-            read.append(number)
-            yield Example(str(number), b"%d" % number, number % 3)
-
-    picked = pick_thumbnails(examples(), class_count=3, per_class=2)
-    assert picked == {0: [b"0", b"3"], 1: [b"1", b"4"], 2: [b"2", b"5"]}
-    assert len(read) == 7
-
-
-def test_pictures_are_found_by_id() -> None:
-    examples = [Example(name, name.encode(), 0) for name in "abc"]
-    assert pick_pictures(examples, frozenset("bx")) == {"b": b"b"}
-
-
-@pytest.mark.parametrize(("side", "expected"), [(64, (40, 20)), (40, (40, 20)), (20, (20, 10))])
-def test_only_large_pictures_are_shrunk(side: int, expected: tuple[int, int]) -> None:
-    buffer = io.BytesIO()
-    Image.new("RGB", (40, 20), "red").save(buffer, "PNG")
-    image = ImageSpec(
-        height=20, width=40, channels=3, encoding="png", fit="crop", background="#ffffff"
-    )
-    address = picture_address(buffer.getvalue(), image, side=side)
-    with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as picture:
-        assert picture.size == expected
 
 
 def test_the_worst_classes_come_first_and_are_none_of_the_hidden(tmp_path: Path) -> None:

@@ -1,11 +1,29 @@
 """What the pixels of a data set are, taken together."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
 from components.common.documents.image import PixelStatistics
 
 BINS = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Histogram:
+    """A histogram to draw.
+
+    Attributes:
+      title: what is counted, by what.
+      shares: of equally wide bins, which begin at 0.
+      end: of the last bin.
+      ticks: what to write below.
+    """
+
+    title: str
+    shares: Sequence[float]
+    end: float
+    ticks: Sequence[float]
 
 
 def describe_pixels(histograms: Sequence[Sequence[Sequence[int]]]) -> PixelStatistics:
@@ -39,3 +57,8 @@ def _moments(counts: Sequence[int]) -> tuple[float, float]:
     squares = sum(intensity * intensity * count for intensity, count in enumerate(counts))
     # The numerator is exact, however many pixels there are.
     return total / pixels, math.sqrt((squares * pixels - total * total) / pixels**2)
+
+
+def intensity_histogram(statistics: PixelStatistics) -> Histogram:
+    """Returns what there is to draw of a data set's pixels."""
+    return Histogram("Pixels by intensity", statistics.histogram, 256, (0, 64, 128, 192, 255))
