@@ -38,6 +38,8 @@ RESULT_NEUTRAL = frozenset(
         "process/libraries",
         "shell/effort",
         "shell/local_runner",
+        "shell/misses",
+        "shell/results",
         "training/clock",
         "training/tensorboard",
         "words/terminal",

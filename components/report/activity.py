@@ -12,6 +12,8 @@ from components.report.sources import Run
 class TaskRow:
     task: str
     cached: bool
+    reason: str
+    """What it was computed anew for, where a run before had it."""
     seconds: float
     """In this run."""
     computed_seconds: float
@@ -51,6 +53,7 @@ def _task_row(result: TaskResult) -> TaskRow:
     return TaskRow(
         task=result.task,
         cached=result.status == "cached",
+        reason=result.reason,
         seconds=result.seconds,
         computed_seconds=record.seconds if record else result.seconds,
         memory_bytes=record.peak_memory_bytes if record else None,

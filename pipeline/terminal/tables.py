@@ -12,8 +12,7 @@ from rich.text import Text
 from components.common.documents.record import TaskResult
 from components.common.words.figures import age, seconds, size
 from pipeline.runs.cache import Entry, Prunable
-from pipeline.runs.folders import RunFolder, list_runs
-from pipeline.runs.misses import explain_misses
+from pipeline.runs.folders import RunFolder
 from pipeline.terminal.view import show_paths, show_summary
 
 _STATE_STYLES = {
@@ -59,7 +58,7 @@ def show_run(console: Console, run: RunFolder) -> None:
             size(record.peak_memory_bytes) if record else "-",
         )
     print_(table)
-    for line in (*_misses(tasks, run), *_other_versions(tasks)):
+    for line in (*_misses(tasks), *_other_versions(tasks)):
         print_(Text(line))
     outcome = run.outcome()
     if outcome is not None and outcome.verdict is not None:
@@ -70,17 +69,12 @@ def show_run(console: Console, run: RunFolder) -> None:
         show_paths(console, run)
 
 
-def _misses(tasks: Sequence[TaskResult], run: RunFolder) -> Iterator[str]:
+def _misses(tasks: Iterable[TaskResult]) -> Iterator[str]:
     """Says what was computed anew since the run before of the same recipe, and why."""
-    recipe = run.describe().context.recipe_name
-    earlier = (
-        other.tasks()
-        for other in list_runs(run.path.parents[1])
-        if other.run_id < run.run_id and other.describe().context.recipe_name == recipe
-    )
     reasons: dict[str, list[str]] = {}
-    for task, reason in explain_misses(tasks, earlier):
-        reasons.setdefault(reason, []).append(task)
+    for task in tasks:
+        if task.reason:
+            reasons.setdefault(task.reason, []).append(task.task)
     for reason, names in reasons.items():
         yield f"{', '.join(names)}: computed anew: {reason}"
 

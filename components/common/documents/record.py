@@ -51,6 +51,9 @@ class TaskResult(Document):
     """What went wrong, for a failed task."""
     user_error: bool = False
     record: Record | None = None
+    reason: str = ""
+    """Of a computed task: what differs from the run before of the same recipe, where there is one
+    and something does."""
     other_libraries: Mapping[str, str] = {}
     """Of an output from the store: the versions here of those libraries of its record that it
     was made by in another version."""

@@ -6,13 +6,11 @@ and otherwise lets the stage's `compute` write into a fresh directory, keeps the
 records how it came to be, beside the output and in the run's folder.
 """
 
-import contextlib
 import dataclasses
 import os
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -31,12 +29,12 @@ from components.common.documents.record import Record, TaskResult
 from components.common.errors import BAD_INPUT, UserError
 from components.common.process.events import Events
 from components.common.process.libraries import imported_libraries, other_versions
-from components.common.process.termination import Terminated
 from components.common.run_context import RunContext
 from components.common.shell.effort import Effort
 from components.common.shell.local_runner import connect
+from components.common.shell.misses import explain_miss, leave_record, recall_record
+from components.common.shell.results import best_effort, keep_failure, keep_result
 from components.common.shell.store import Store
-from components.common.words.terminal import say
 from components.common.workers.worker import DEVICES, WORKER_PODS, Worker, this_worker
 
 C = TypeVar("C", bound=StageConfig)
@@ -156,17 +154,11 @@ def execute(
     started = time.monotonic()
     events.emit("started")
     try:
+        before = recall_record(run, name) if stage.reuse else None
         record, cached = _answer(stage, config, run, inputs, output, name, events)
     except BaseException as error:
-        failure = TaskResult(
-            task=name,
-            status="failed",
-            seconds=time.monotonic() - started,
-            message=str(error) if isinstance(error, _MEANT) else _in_words(error),
-            user_error=isinstance(error, UserError),
-        )
-        _tell_failure(failure, run, events)
-        if failure.user_error:
+        keep_failure(run, name, error, seconds=time.monotonic() - started, events=events)
+        if isinstance(error, UserError):
             raise SystemExit(BAD_INPUT) from None
         raise
     seconds = time.monotonic() - started
@@ -175,9 +167,13 @@ def execute(
         status="cached" if cached else "computed",
         seconds=seconds,
         record=record,
+        reason="" if cached else explain_miss(record, before, locations=config.locations),
         other_libraries=other_versions(record.libraries) if cached else {},
     )
-    _keep_result(run, result)
+    keep_result(run, result)
+    if stage.reuse and record != before and this_worker(os.environ).is_chief:
+        with best_effort():
+            leave_record(run, name, record)
     events.emit("finished", status=result.status, seconds=round(seconds, 3))
 
 
@@ -344,36 +340,3 @@ def _deliver(work: Path, output: Path, output_file: str | None) -> None:
     else:
         (work / output_file).replace(output)
         shutil.rmtree(work)
-
-
-def _tell_failure(failure: TaskResult, run: RunContext, events: Events) -> None:
-    """Tells it everywhere; where one place can't be reached, the others still are."""
-    if failure.user_error:
-        say(f"error: {failure.message}", to=sys.stderr)
-    with _best_effort():
-        message = failure.message[:2000]
-        events.emit("failed", message=message, user_error=failure.user_error)
-    with _best_effort():
-        _keep_result(run, failure)
-
-
-_MEANT = (UserError, Terminated)  # Errors whose text says what to do.
-
-
-@contextlib.contextmanager
-def _best_effort() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        say(f"could not be recorded: {_in_words(error)}", to=sys.stderr)
-
-
-def _in_words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-def _keep_result(run: RunContext, result: TaskResult) -> None:
-    if not this_worker(os.environ).is_chief:
-        return
-    name = f"{run.run_folder()}/tasks/{result.task}.json"
-    run.data().write(name, result.to_json().encode())

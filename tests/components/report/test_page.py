@@ -12,6 +12,7 @@ from PIL import Image
 
 from components.common.documents.bundle import ModelBundle
 from components.common.documents.candidate import BASELINE_ID
+from components.common.documents.record import TaskResult
 from components.common.documents.validation import Finding
 from components.report import formats, stage
 from components.report.config import ReportConfig
@@ -336,3 +337,20 @@ def test_cached_tasks_show_when_they_were_computed(tmp_path: Path) -> None:
     page = render(run, tmp_path)
     assert "int8 is already blessed" in page.text("")
     assert "0.2 s 3.5 s" in page.row("preprocess")
+
+
+def test_each_task_says_whether_it_was_computed_and_why(tmp_path: Path) -> None:
+    run = fabricate(tmp_path, cached=True)
+    changed = "components/common/training/loop.py changed; epochs is 5, was 3; <b>bold</b>"
+    for name, changes in {
+        "prune": {"status": "computed", "reason": changed},
+        "benchmark": {"status": "computed"},
+    }.items():
+        path = tmp_path / "data" / run.context.run_folder() / "tasks" / f"{name}.json"
+        result = TaskResult.parse(path.read_bytes()).model_copy(update=changes)
+        path.write_text(result.to_json())
+    page = render(run, tmp_path)
+    assert page.row("preprocess").startswith("preprocess from the store ")
+    assert page.row("prune").startswith(f"prune computed anew: {changed} ")
+    assert page.row("benchmark").startswith("benchmark computed 0.2 s")
+    assert "<b>bold</b>" not in page.source

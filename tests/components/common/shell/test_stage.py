@@ -119,6 +119,38 @@ class TestReuse:
         record = bench.result().record
         assert record is not None and record.measurements == {"numbers": 1.0}
 
+    def test_what_is_computed_anew_says_what_differs_from_the_run_before(
+        self, bench: Bench
+    ) -> None:
+        reasons = []
+        for number, config in [
+            (21, {}), (21, {"factor": 3}), (21, {"factor": 3}), (21, {"source": "b", "factor": 4}),
+            (21, {}), (22, {"factor": 4}),
+        ]:  # fmt: skip
+            bench.run({"number": bench.number(number)}, **config)
+            reasons.append((bench.result().status, bench.result().reason))
+        assert reasons == [
+            ("computed", ""),
+            ("computed", "factor is 3, was 2"),
+            ("cached", ""),
+            ("computed", "factor is 4, was 3"),
+            ("cached", ""),
+            ("computed", "factor is 4, was 2; what it reads changed"),
+        ]
+
+    def test_what_is_always_computed_needs_no_reason(self, bench: Bench) -> None:
+        bench.options = {"reuse": False}
+        for factor in (2, 3):
+            bench.run(factor=factor)
+            assert bench.result().reason == ""
+        assert list(bench.storage().list("latest/")) == []
+
+    def test_a_reason_that_cannot_be_kept_fails_no_task(self, bench: Bench) -> None:
+        Path(bench.data_root).mkdir()
+        Path(bench.data_root, "latest").touch()
+        assert product(bench.run({"number": bench.number(21)})) == "42"
+        assert bench.result().status == "computed"
+
     @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's resettable peak")
     def test_each_of_two_stages_in_one_process_is_told_its_own_memory(self, bench: Bench) -> None:
         peaks = []

@@ -1,0 +1,73 @@
+"""Why a task was computed, not answered from the store: what differs from the run before.
+
+The store finds a computation by its key, which does not say what it was made of. Records do. So
+each task leaves its record under `latest/<recipe>/<task>.json`, where the same task of the
+recipe's next run finds it, and a miss is explained by what differs between the two.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from components.common.documents.record import Record
+from components.common.errors import DamagedError
+from components.common.run_context import RunContext
+from components.common.words.figures import shown
+
+_SHOWN_CHARACTERS = 60  # Of a value.
+
+
+def recall_record(run: RunContext, task: str) -> Record | None:
+    """Returns the task's record of the recipe's run before, whether that computed it or not."""
+    try:
+        return Record.parse(run.data().read(_name(run, task)))
+    except (FileNotFoundError, DamagedError):
+        return None
+
+
+def leave_record(run: RunContext, task: str, record: Record) -> None:
+    """Leaves a record for the recipe's next run."""
+    run.data().write(_name(run, task), record.to_json().encode())
+
+
+def explain_miss(record: Record, before: Record | None, *, locations: Collection[str] = ()) -> str:
+    """Returns what a computation was made of that the one before was not, in words.
+
+    Args:
+      record: of the computation.
+      before: of the one before.
+      locations: names of values that say where something is, and enter no key.
+
+    Returns:
+      Such as `epochs is 5, was 3`; nothing where there was none before, or the same.
+    """
+    if before is None or before.key == record.key:
+        return ""
+    return "; ".join(_differences(record, before, locations)) or "its code changed"
+
+
+def _differences(record: Record, before: Record, locations: Collection[str]) -> Iterator[str]:
+    modules = _changed(record.modules, before.modules) if before.modules else []
+    if modules:
+        yield f"{shown(modules)} changed"
+    yield from (
+        f"{name} is {_in_short(record.config, name)}, was {_in_short(before.config, name)}"
+        for name in _changed(record.config, before.config)
+        if name not in locations
+    )
+    if record.inputs != before.inputs:
+        yield "what it reads changed"
+    yield from (f"{name} changed" for name in _changed(record.identity, before.identity))
+
+
+def _changed(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Returns the names of what differs."""
+    return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+
+
+def _in_short(config: Mapping[str, Any], name: str) -> str:
+    text = repr(config.get(name))
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 4]} ..."
+
+
+def _name(run: RunContext, task: str) -> str:
+    return f"latest/{run.recipe_name}/{task}.json"
