@@ -8,10 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.data.predictions import Predictions, join_by_id, read_evaluation_predictions
-from components.common.documents.candidate import (
-    Scheme,
-    TFLiteModel,
-)
+from components.common.documents.candidate import TFLiteModel
 from components.common.documents.evaluation import Estimate, Evaluation
 from components.common.documents.measured import (
     MeasuredCandidate,
@@ -49,6 +46,7 @@ class Entrant:
     """One candidate.
 
     Attributes:
+      scheme: the kind of its quantization scheme.
       failure: why it could not be made or evaluated; then the fields below are None.
       training_faults: what is wrong with the training of the model that it was made from.
       latency_ms: p50 at one thread in this run's benchmark, None where it is missing.
@@ -57,7 +55,7 @@ class Entrant:
 
     candidate_id: str
     variant: str
-    scheme: Scheme
+    scheme: str
     failure: str | None
     model: TFLiteModel | None = None
     accuracy: Estimate | None = None
@@ -112,7 +110,7 @@ def _enter(measured: MeasuredCandidate, correct: Correct | None) -> Entrant:
     return Entrant(
         candidate_id=candidate.candidate_id,
         variant=candidate.variant,
-        scheme=candidate.scheme,
+        scheme=candidate.scheme.kind,
         failure=measured.failure,
         model=candidate.model,
         accuracy=measured.accuracy,

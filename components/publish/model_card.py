@@ -73,10 +73,11 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
 
 def _properties(facts: CardFacts) -> list[tuple[str, str]]:
     """Returns the card's head: name and text."""
-    release, model = facts.release, facts.release.model
+    release, model, candidate = facts.release, facts.release.model, facts.candidate
     accuracy = release.metrics["accuracy"]
     rows = [
-        ("Scheme", f"{facts.candidate.scheme}, from the {facts.candidate.variant} model"),
+        ("Scheme", f"{candidate.scheme.kind}, from the {candidate.variant} model"),
+        ("Kept as", candidate.words),
         ("Classes", str(len(release.class_names))),
         *input_properties(model, facts.manifest.image),
         ("Output", f"{model.output.dtype}, one probability a class"),

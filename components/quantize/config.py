@@ -1,13 +1,21 @@
 """What quantize is told: the candidates, and one task's share of them."""
 
 from collections.abc import Iterable
-from typing import Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from components.common.config import StageConfig
-from components.common.documents.candidate import BASELINE_ID, CandidateSpec, Scheme
+from components.common.documents.candidate import BASELINE_ID, CandidateSpec, SchemeSpec
 from components.common.documents.variant import DENSE
+from components.quantize.file_steps import FILE_STEPS
+from components.quantize.schemes import SCHEMES
+
+if TYPE_CHECKING:
+    SchemeKind: TypeAlias = str
+    FileStepKind: TypeAlias = str
+else:  # What is registered may be named.
+    SchemeKind, FileStepKind = Literal[tuple(SCHEMES)], Literal[tuple(FILE_STEPS)]
 
 
 class CandidateConfig(StageConfig):
@@ -15,9 +23,8 @@ class CandidateConfig(StageConfig):
 
     candidate_id: str
     variant: str
-    scheme: Scheme
-    calibration_examples: int
-    """0 where the scheme needs none."""
+    scheme: SchemeSpec
+    file_steps: tuple[FileStepKind, ...]
 
 
 class QuantizeConfig(StageConfig):
@@ -25,21 +32,25 @@ class QuantizeConfig(StageConfig):
 
     filled_in: ClassVar[frozenset[str]] = frozenset({"candidates"})
 
-    schemes: tuple[Scheme, ...] = ("float32", "float16", "dynamic_range", "int8")
+    schemes: tuple[SchemeKind, ...] = ("float32", "float16", "dynamic_range", "int8")
     """Of the dense model; float32 is always made, as the baseline."""
-    pruned_schemes: tuple[Scheme, ...] = ("float32", "int8")
+    pruned_schemes: tuple[SchemeKind, ...] = ("float32", "int8")
     """Of the pruned model, where the recipe prunes."""
     calibration_examples: Annotated[int, Field(ge=10, le=10_000)] = 200
     """Training examples from which int8 takes its activation ranges."""
+    file_steps: tuple[FileStepKind, ...] = ()
+    """What is done to each finished `.tflite` file, in order. `share` writes equal vectors once:
+    the file is smaller, and predicts the same to the bit."""
     candidates: tuple[CandidateSpec, ...] = ()
     """All that the recipe asks for, the baseline first."""
 
     @model_validator(mode="after")
-    def _no_scheme_twice(self) -> Self:
-        for name in ("schemes", "pruned_schemes"):
-            schemes = getattr(self, name)
-            if len(set(schemes)) < len(schemes):
-                raise ValueError(f"{name} names a scheme twice: {', '.join(schemes)}")
+    def _nothing_twice(self) -> Self:
+        for name in ("schemes", "pruned_schemes", "file_steps"):
+            kinds = getattr(self, name)
+            if len(set(kinds)) < len(kinds):
+                what = "step" if name == "file_steps" else "scheme"
+                raise ValueError(f"{name} names a {what} twice: {', '.join(kinds)}")
         return self
 
     def with_candidates(self, variants: Iterable[str]) -> Self:
@@ -49,11 +60,12 @@ class QuantizeConfig(StageConfig):
           variants: their ids; of DENSE, a candidate is called as its scheme.
         """
         dense = (BASELINE_ID, *(scheme for scheme in self.schemes if scheme != BASELINE_ID))
+        section = self.model_dump(mode="json")
         candidates = tuple(
             CandidateSpec(
                 id=scheme if variant == DENSE else f"{variant}-{scheme}",
                 variant=variant,
-                scheme=scheme,
+                scheme=SCHEMES[scheme].specify(section),
             )
             for variant in variants
             for scheme in (dense if variant == DENSE else self.pruned_schemes)
@@ -66,5 +78,5 @@ class QuantizeConfig(StageConfig):
             candidate_id=own.id,
             variant=own.variant,
             scheme=own.scheme,
-            calibration_examples=self.calibration_examples if own.scheme == "int8" else 0,
+            file_steps=self.file_steps,
         )

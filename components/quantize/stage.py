@@ -1,17 +1,21 @@
 """quantize: a bundle's Keras model becomes a candidate, or the reason why it cannot."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.common.digests import file_digest
 from components.common.documents.bundle import ModelBundle
-from components.common.documents.candidate import Candidate, TFLiteModel
+from components.common.documents.candidate import Candidate, FileStepResult, SchemeSpec, TFLiteModel
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.image import ImageSpec
 from components.common.documents.variant import DENSE
 from components.common.shell.stage import Stage, Task, execute
+from components.common.words.figures import percent
 from components.quantize.config import CandidateConfig, QuantizeConfig
+from components.quantize.file_steps import FILE_STEPS, apply_file_steps
+from components.quantize.schemes import SCHEMES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,13 +53,14 @@ def run(
 
 def _compute(task: Task[CandidateConfig]) -> None:
     from components.common.lite.litert import LiteRTError
-    from components.quantize.conversion import ConversionError
     from components.quantize.model_files import ModelFileError
+    from components.quantize.schemes.scheme import ConversionError
 
     bundle = ModelBundle.read(task.inputs["bundle"])
     model = failure = None
+    steps: tuple[FileStepResult, ...] = ()
     try:
-        model = _make_model(task, bundle)
+        model, steps = _make_model(task, bundle)
     except (ConversionError, ModelFileError, LiteRTError) as error:
         failure = str(error)
         (task.output / MODEL_FILE).unlink(missing_ok=True)
@@ -63,6 +68,8 @@ def _compute(task: Task[CandidateConfig]) -> None:
         candidate_id=task.config.candidate_id,
         variant=task.config.variant,
         scheme=task.config.scheme,
+        file_steps=steps,
+        words=_describe(task.config.scheme, steps),
         class_names=bundle.class_names,
         model=model,
         failure=failure,
@@ -71,8 +78,19 @@ def _compute(task: Task[CandidateConfig]) -> None:
     ).write(task.output)
 
 
-def _make_model(task: Task[CandidateConfig], bundle: ModelBundle) -> TFLiteModel:
-    """Writes `model.tflite`, runs it once in LiteRT, and describes it."""
+def _describe(scheme: SchemeSpec, steps: Sequence[FileStepResult]) -> str:
+    return "; ".join([SCHEMES[scheme.kind].words, *map(_describe_step, steps)])
+
+
+def _describe_step(result: FileStepResult) -> str:
+    saved = 1 - result.bytes_after / result.bytes_before
+    return f"{FILE_STEPS[result.kind].words} ({percent(saved)} smaller)"
+
+
+def _make_model(
+    task: Task[CandidateConfig], bundle: ModelBundle
+) -> tuple[TFLiteModel, tuple[FileStepResult, ...]]:
+    """Writes `model.tflite`, runs it once in LiteRT, and describes it and the steps on it."""
     import numpy as np
 
     from components.common.lite.litert import Classifier
@@ -84,22 +102,19 @@ def _make_model(task: Task[CandidateConfig], bundle: ModelBundle) -> TFLiteModel
 
     manifest = DatasetManifest.read(task.inputs["dataset"])
     pictures = None
-    if task.config.calibration_examples:
-        pictures = read_calibration(
-            manifest,
-            task.context.data(),
-            count=task.config.calibration_examples,
-            events=task.events,
-        )
+    scheme = task.config.scheme
+    if (count := scheme.settings.get("calibration_examples")) is not None:
+        pictures = read_calibration(manifest, task.context.data(), count=count, events=task.events)
     task.events.progress(0, 2, "steps", "loading the model")
     keras_model = load_bundle_model(task.inputs["bundle"])
-    task.events.progress(1, 2, "steps", f"converting to {task.config.scheme}")
-    data = convert_model(keras_model, bundle.input, task.config.scheme, pictures)
+    task.events.progress(1, 2, "steps", f"converting to {scheme.kind}")
+    data = convert_model(keras_model, bundle.input, scheme.kind, pictures)
     data = attach_metadata(data, _card(task, bundle, manifest.image, pictures))
+    data, steps = apply_file_steps(data, task.config.file_steps)
     path = task.output / MODEL_FILE
     path.write_bytes(data)
     Classifier(path).classify(np.zeros(bundle.input.shape, np.float32))
-    return inspect_model(data)
+    return inspect_model(data), steps
 
 
 def _card(
@@ -125,6 +140,8 @@ def _card(
     if pictures is not None:
         lineage["calibration_examples"] = len(pictures)
         lineage["calibration_sha256"] = hashlib.sha256(pictures.tobytes()).hexdigest()
+    if task.config.file_steps:
+        lineage["file_steps"] = list(task.config.file_steps)
     return ModelCard(
         name=f"{bundle.architecture.backbone} {id_}",
         description=f"Classifies pictures into {len(bundle.class_names)} classes.",

@@ -18,6 +18,8 @@ class CandidateRow:
     """One candidate; a figure is None where it could not be taken."""
 
     id: str
+    words: str
+    """What was done to the model."""
     baseline: bool
     standing: Standing
     failure: str | None
@@ -50,6 +52,7 @@ def _candidate_row(run: Run, id_: str) -> CandidateRow:
     benchmark = measured.benchmark
     return CandidateRow(
         id=id_,
+        words=measured.candidate.words,
         baseline=id_ == BASELINE_ID,
         standing=_standing(run, id_, measured.failure),
         failure=measured.failure,

@@ -14,7 +14,7 @@ from components.common.data.predictions import (
 from components.common.digests import tree_digest
 from components.common.documents.base import Lineage
 from components.common.documents.benchmark import Benchmark, CandidateBenchmark, Latency, Machine
-from components.common.documents.candidate import Candidate, Scheme
+from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import DatasetManifest, Split
 from components.common.documents.evaluation import ClassMetrics, Evaluation
 from components.common.documents.record import Record
@@ -24,10 +24,11 @@ from components.common.shell.stage import input_digest
 from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate
 from components.common.tasks.image.examples import read_examples
 from components.quantize.config import QuantizeConfig
+from components.quantize.schemes import SCHEMES
 from tests.builders.releases import describe_model
 from tests.builders.synthetic import CLASS_NAMES, LINEAGE, write_dataset
 
-_SCHEMES: tuple[Scheme, ...] = ("float32", "float16", "dynamic_range", "int8")
+_SCHEMES = tuple(SCHEMES)
 SPECS = {
     spec.id: spec
     for spec in QuantizeConfig(schemes=_SCHEMES, pruned_schemes=_SCHEMES)
@@ -42,6 +43,7 @@ def write_candidate(folder: Path, candidate_id: str, data: bytes) -> Candidate:
         candidate_id=candidate_id,
         variant=SPECS[candidate_id].variant,
         scheme=SPECS[candidate_id].scheme,
+        words=SCHEMES[SPECS[candidate_id].scheme.kind].words,
         class_names=CLASS_NAMES,
         model=describe_model(data),
         failure=None,

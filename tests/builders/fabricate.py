@@ -206,7 +206,7 @@ def _even(examples: int, classes: int) -> tuple[int, ...]:
 
 def _candidate(id_: str, class_names: Sequence[str], failure: str | None) -> Candidate:
     spec = SPECS[id_]
-    size = SIZES[spec.scheme]
+    size = SIZES[spec.scheme.kind]
     zeros = 0.001 if spec.variant == DENSE else 0.5
     tensor = TensorSpec(name="image", dtype="uint8", shape=(1, 16, 16, 1), scale=1, zero_point=0)
     model = TFLiteModel(
@@ -230,6 +230,7 @@ def _candidate(id_: str, class_names: Sequence[str], failure: str | None) -> Can
         candidate_id=id_,
         variant=spec.variant,
         scheme=spec.scheme,
+        words=f"{spec.scheme.kind} <numbers>",
         class_names=tuple(class_names),
         model=None if failure else model,
         failure=failure,
@@ -306,9 +307,9 @@ def _benchmark(ids: Sequence[str]) -> Benchmark:
                 latencies=tuple(
                     Latency(
                         threads=threads,
-                        p50_ms=milliseconds[SPECS[id_].scheme] / threads,
-                        p90_ms=1.2 * milliseconds[SPECS[id_].scheme] / threads,
-                        p99_ms=2.5 * milliseconds[SPECS[id_].scheme] / threads,
+                        p50_ms=milliseconds[SPECS[id_].scheme.kind] / threads,
+                        p90_ms=1.2 * milliseconds[SPECS[id_].scheme.kind] / threads,
+                        p99_ms=2.5 * milliseconds[SPECS[id_].scheme.kind] / threads,
                         runs=200,
                     )
                     for threads in (2, 1)

@@ -1,11 +1,28 @@
 """A candidate, which quantize writes."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from components.common.documents.base import Document, Lineage, Part
 
-Scheme = Literal["float32", "float16", "dynamic_range", "int8"]
+
+class SchemeSpec(Part):
+    """A quantization scheme: how a model's numbers are kept in a `.tflite` file."""
+
+    kind: str
+    """`float32`, `int8`: what a recipe calls it."""
+    backend: str
+    """What converts: `tflite_converter`."""
+    settings: Mapping[str, Any]
+    """What the scheme depends on besides; empty where its kind says all."""
+
+
+class FileStepResult(Part):
+    """A step on the finished `.tflite` file, and what it came to."""
+
+    kind: str
+    bytes_before: int
+    bytes_after: int
 
 
 class CandidateSpec(Part):
@@ -14,7 +31,7 @@ class CandidateSpec(Part):
     id: str
     variant: str
     """Of which it is made."""
-    scheme: Scheme
+    scheme: SchemeSpec
 
 
 class TensorSpec(Part):
@@ -60,7 +77,11 @@ class Candidate(Document):
     candidate_id: str
     variant: str
     """The id of the variant that it was made from."""
-    scheme: Scheme
+    scheme: SchemeSpec
+    file_steps: tuple[FileStepResult, ...] = ()
+    """In the order in which they were applied."""
+    words: str
+    """What was done to the model, for people: the scheme, then the steps on the file."""
     class_names: tuple[str, ...]
     model: TFLiteModel | None
     failure: str | None

@@ -42,7 +42,7 @@ def make_entrant(
     return Entrant(
         candidate_id=candidate_id,
         variant=SPECS[candidate_id].variant,
-        scheme=SPECS[candidate_id].scheme,
+        scheme=SPECS[candidate_id].scheme.kind,
         failure=None,
         model=describe_model(data, zipped_bytes=zipped_bytes or size_bytes),
         accuracy=share_estimate(int(correct.sum()), len(correct)),

@@ -110,6 +110,15 @@ def test_both_cards_say_the_same(tmp_path):
     assert "size_bytes" not in page.text, "a budget that is not stated is left out"
 
 
+def test_both_cards_say_what_was_done_to_the_model(tmp_path: Path) -> None:
+    facts = make_facts(tmp_path)
+    words = "int8 weights and activations; equal vectors written once (7.7 % smaller)"
+    candidate = facts.candidate.model_copy(update={"words": words})
+    facts = CardFacts(**{**vars(facts), "candidate": candidate})
+    assert f"| Kept as | {words} |" in render_markdown(facts)
+    assert words in render_html(facts)
+
+
 def test_the_page_loads_nothing(tmp_path):
     page = Page(render_html(make_facts(tmp_path)))
     assert page.addresses == []

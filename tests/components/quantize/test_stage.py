@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,44 @@ def test_another_scheme_in_the_recipe_leaves_a_candidate_in_the_store(
     assert file_digest(tmp_path / "float16/model.tflite") == file_digest(
         candidates["float16"] / "model.tflite"
     )
+
+
+def test_a_step_on_the_file_is_done_recorded_and_told(
+    trained: TrainedModel, candidates: dict[str, Path], tmp_path: Path
+) -> None:
+    config = CONFIG.model_copy(update={"file_steps": ("share",)})
+    stage.run(
+        dataset=trained.dataset,
+        dense=trained.dense,
+        pruned=trained.pruned,
+        candidate_id="int8",
+        config=config.to_json(),
+        context=trained.context.to_json(),
+        candidate=tmp_path / "shared",
+    )
+    candidate = Candidate.read(tmp_path / "shared")
+    (step,) = candidate.file_steps
+    assert candidate.model is not None
+    assert step.kind == "share"
+    assert step.bytes_before > step.bytes_after == candidate.model.size_bytes
+    path = tmp_path / "shared/model.tflite"
+    assert candidate.model.sha256 == file_digest(path)
+    saved = 100 * (1 - step.bytes_after / step.bytes_before)
+    assert candidate.words == (
+        f"int8 weights and activations; equal vectors written once ({saved:.1f} % smaller)"
+    )
+    with zipfile.ZipFile(path) as archive:
+        assert json.loads(archive.read("lineage.json"))["file_steps"] == ["share"]
+    pictures, _, _ = read_split(trained.context, trained.manifest, "test")
+    before, after = Classifier(candidates["int8"] / "model.tflite"), Classifier(path)
+    for picture in pictures[:20]:
+        assert after.classify(picture).tobytes() == before.classify(picture).tobytes()
+
+
+def test_a_candidate_without_steps_says_what_its_scheme_does(candidates: dict[str, Path]) -> None:
+    candidate = Candidate.read(candidates["float16"])
+    assert candidate.file_steps == ()
+    assert candidate.words == "float16 weights"
 
 
 @pytest.mark.slow

@@ -150,6 +150,14 @@ def test_every_candidates_row_shows_its_documents_figures(
         assert verdict.reasons[0] in page.text("candidates")
 
 
+def test_every_candidate_says_what_was_done_to_its_model(
+    blessed: tuple[Fabricated, Parsed],
+) -> None:
+    fabricated, page = blessed
+    for candidate in fabricated.candidates.values():
+        assert candidate.words in page.text("candidates")
+
+
 def test_steps_that_bought_nothing_are_said_aloud(blessed: tuple[Fabricated, Parsed]) -> None:
     run, page = blessed
     text = page.text("steps")

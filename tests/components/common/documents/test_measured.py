@@ -6,7 +6,7 @@ import pytest
 
 from components.common.documents.base import Lineage
 from components.common.documents.benchmark import Benchmark, CandidateBenchmark, Latency, Machine
-from components.common.documents.candidate import Candidate
+from components.common.documents.candidate import Candidate, SchemeSpec
 from components.common.documents.evaluation import Estimate, Evaluation
 from components.common.documents.measured import folders_by_id, join_candidates, read_candidates
 
@@ -14,8 +14,9 @@ LINEAGE = Lineage(stage="test", key="", inputs={})
 
 
 def make_candidate(id_: str, failure: str | None = None) -> Candidate:
+    scheme = SchemeSpec(kind="int8", backend="tflite_converter", settings={})
     return Candidate(
-        candidate_id=id_, variant="dense", scheme="int8", class_names=("bar", "disc"),
+        candidate_id=id_, variant="dense", scheme=scheme, words="int8", class_names=("bar", "disc"),
         model=None, failure=failure, lineage=LINEAGE,
     )  # fmt: skip
 

@@ -1,0 +1,46 @@
+"""int8: integers throughout, with activation ranges from training examples.
+
+It gives uint8 too: TFLite's integer softmax has 256 levels whatever the output's type, so
+float32 would cost an operator that integer-only accelerators lack, and hold no more.
+"""
+
+from typing import Any
+
+from components.quantize.schemes.scheme import ConversionError, Scheme
+
+
+def _tell(converter: Any, examples: Any) -> None:
+    from components.common.keras import tf
+    from components.common.tasks.image.calibration import representative_dataset
+    from components.common.tasks.image.export import DEVICE_TYPE
+
+    if examples is None:
+        raise ValueError("int8 needs pictures to calibrate on")
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: representative_dataset(examples)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = DEVICE_TYPE
+    converter.inference_output_type = tf.uint8
+
+
+def _check(data: bytes) -> None:
+    """Checks that the model computes in integers and takes what a device has as it is."""
+    from components.common.lite.tflite import float_operators, inspect_model
+    from components.common.tasks.image.export import explain_input
+
+    # A DEQUANTIZE alone feeds an operator that follows, or the output.
+    if floating := [name for name in float_operators(data) if name != "DEQUANTIZE"]:
+        raise ConversionError(
+            f"the model is not full-integer: TFLite has no int8 kernel for {', '.join(floating)}"
+        )
+    if fault := explain_input(inspect_model(data).input):
+        raise ConversionError(fault)
+
+
+SCHEME = Scheme(
+    kind="int8",
+    words="int8 weights and activations",
+    settings=("calibration_examples",),
+    tell=_tell,
+    check=_check,
+)
