@@ -1,6 +1,7 @@
 """The model card: what whoever uses the model must know, in Markdown and as HTML."""
 
 import dataclasses
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -12,8 +13,8 @@ from components.common.documents.decision import CandidateVerdict, Decision
 from components.common.documents.evaluation import Evaluation
 from components.common.documents.release import Ancestry, Release
 from components.common.tasks.image.model_card import example_code, explain_use, input_properties
-from components.common.words.figures import interval, milliseconds, percent, points, size
-from components.common.words.markdown import escape_markdown
+from components.common.words.figures import interval, milliseconds, percent, seconds, size
+from components.common.words.markdown import escape_markdown, markdown_table
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -50,24 +51,25 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(
-        text=escape_markdown, milliseconds=milliseconds, percent=percent, points=points, size=size
-    )
+    environment.filters.update(text=escape_markdown)
     return environment.get_template(template).render(
         facts=facts,
         release=facts.release,
         model=facts.release.model,
         verdict=_winner(facts.decision),
-        properties=_properties(facts),
-        metrics=_metrics(facts.release),
         use=explain_use(facts.release.model, facts.manifest.image),
         example=example_code(facts.release.model, facts.manifest.image),
-        classes=[
-            (metrics, facts.manifest.splits["train"].examples_per_class[label])
-            for label, metrics in enumerate(facts.evaluation.per_class)
+        table=markdown_table,
+        properties=_properties(facts),
+        metrics=_metrics(facts.release),
+        classes=list(_classes(facts)),
+        slices=list(_slices(facts)),
+        budgets=[
+            (name, str(value))
+            for name, value in facts.decision.budgets.model_dump(exclude_none=True).items()
         ],
-        splits=[(split, facts.manifest.splits[split]) for split in SPLITS],
-        budgets=facts.decision.budgets.model_dump(exclude_none=True),
+        splits=[(split, str(facts.manifest.splits[split].examples)) for split in SPLITS],
+        lineage=list(_lineage(facts)),
     )
 
 
@@ -109,6 +111,41 @@ def _metrics(release: Release) -> list[tuple[str, str, str]]:
         interval = f"{text(estimate.low)} to {text(estimate.high)}"
         rows.append((name.replace("_", " "), text(estimate.value), interval))
     return rows
+
+
+def _classes(facts: CardFacts) -> Iterator[Sequence[str]]:
+    """Yields of each class its name, training and test examples, recall, interval, precision."""
+    trained = facts.manifest.splits["train"].examples_per_class
+    for examples, metrics in zip(trained, facts.evaluation.per_class, strict=True):
+        recall = metrics.recall
+        yield (
+            metrics.class_name,
+            str(examples),
+            str(metrics.examples),
+            percent(recall.value),
+            interval(recall.low, recall.high),
+            percent(metrics.precision),
+        )
+
+
+def _slices(facts: CardFacts) -> Iterator[Sequence[str]]:
+    """Yields of each slice its name, test examples, accuracy and interval."""
+    for metrics in facts.evaluation.per_slice:
+        accuracy = metrics.accuracy
+        yield (
+            metrics.slice_name,
+            str(metrics.examples),
+            percent(accuracy.value),
+            interval(accuracy.low, accuracy.high),
+        )
+
+
+def _lineage(facts: CardFacts) -> Iterator[Sequence[str]]:
+    """Yields of each computation its stage, key, code, output, beginning and duration."""
+    for record in facts.ancestry.records:
+        digests = (record.key, record.code, record.output_digest)
+        shown = (digest[:12] for digest in digests)
+        yield record.stage, *shown, record.started, seconds(record.seconds)
 
 
 def _winner(decision: Decision) -> CandidateVerdict:

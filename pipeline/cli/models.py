@@ -30,7 +30,8 @@ def models_list(
 ) -> None:
     """List the versions of every model, the oldest first."""
     from components.common.storage import open_storage
-    from pipeline.runs.models import list_versions, open_model, versions_table
+    from pipeline.runs.models import list_versions, open_model
+    from pipeline.terminal.model_views import versions_table
 
     models = open_storage(resolve_registry(registry, data_root))
     if model is not None:
@@ -52,7 +53,8 @@ def models_show(
     registry: RegistryOption = None,
 ) -> None:
     """Show a version: its figures, its classes, what it was made from."""
-    from pipeline.runs.models import details_view, show_version
+    from pipeline.runs.models import show_version
+    from pipeline.terminal.model_views import details_view
 
     open_console().print(details_view(show_version(_model(model, registry, data_root), version)))
 
@@ -66,7 +68,8 @@ def models_diff(
     registry: RegistryOption = None,
 ) -> None:
     """Compare two versions: figures, data, configuration."""
-    from pipeline.runs.models import diff_versions, diff_view
+    from pipeline.runs.models import diff_versions
+    from pipeline.terminal.model_views import diff_view
 
     open_console().print(
         diff_view(diff_versions(_model(model, registry, data_root), before, after))
@@ -84,7 +87,8 @@ def models_rollback(
     registry: RegistryOption = None,
 ) -> None:
     """Bless a version again."""
-    from pipeline.runs.models import roll_back, rollback_view
+    from pipeline.runs.models import roll_back
+    from pipeline.terminal.model_views import rollback_view
 
     open_console().print(rollback_view(roll_back(_model(model, registry, data_root), version)))
 

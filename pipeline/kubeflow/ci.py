@@ -6,14 +6,13 @@ whose verdict can't be read does not pass, and each file says what could not be 
 
 import dataclasses
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
 from components.common.documents.base import Document
 from components.common.documents.decision import Verdict
-from components.common.documents.evaluation import Estimate
 from components.common.documents.outcome import (
     BlessedSummary,
     CandidateSummary,
@@ -30,7 +29,7 @@ from components.common.words.figures import (
     seconds,
     size,
 )
-from components.common.words.markdown import escape_markdown
+from components.common.words.markdown import escape_markdown, markdown_table
 from components.common.words.terminal import visible
 from pipeline.kubeflow.run_end import RunEnd
 from pipeline.terminal.exit_codes import ExitCode
@@ -149,12 +148,8 @@ def to_markdown(summary: CiSummary) -> str:
     title = f"## litesmith {escape_markdown(summary.recipe)}: {_title(summary)}"
     lines = [title, "", escape_markdown(summary.message), ""]
     if summary.candidates:
-        lines += [
-            "| model | accuracy (95 %) | size | zipped | p50 | |",
-            "|---|---|---|---|---|---|",
-            *_rows(summary),
-            "",
-        ]
+        headings = ("model", "accuracy (95 %)", "size", "zipped", "p50", "")
+        lines += [markdown_table(headings, _rows(summary)), ""]
     failed = [task for task in summary.tasks if task.status == "failed"]
     lines += [
         f"- **{escape_markdown(task.task)}** failed: {escape_markdown(task.message)}"
@@ -231,36 +226,24 @@ def _title(summary: CiSummary) -> str:
     return _TITLES.get(ExitCode(summary.exit_code), "failed")
 
 
-def _rows(summary: CiSummary) -> Iterator[str]:
+def _rows(summary: CiSummary) -> Iterator[Sequence[str]]:
     for row in summary.candidates:
         won = row.candidate_id == summary.winner
+        name = f"**{row.candidate_id}**" if won else row.candidate_id
         note = "**winner**" if won else ("meets the budgets" if row.accepted else row.reason)
-        name = escape_markdown(row.candidate_id)
-        name = f"**{name}**" if won else name
-        yield _row(name, row.accuracy, row.size_bytes, row.zipped_bytes, row.latency_ms, note)
+        yield name, *_figures(row), note
     blessed = summary.blessed_before
     if blessed is not None:
-        yield _row(
-            escape_markdown(f"blessed before: {blessed.candidate_id} {blessed.version}"),
-            blessed.accuracy,
-            blessed.size_bytes,
-            blessed.zipped_bytes,
-            blessed.latency_ms,
-            "as released",
-        )
+        name = f"blessed before: {blessed.candidate_id} {blessed.version}"
+        yield name, *_figures(blessed), "as released"
 
 
-def _row(
-    name: str,
-    accuracy: Estimate | None,
-    size_bytes: int | None,
-    zipped_bytes: int | None,
-    latency_ms: float | None,
-    note: str,
-) -> str:
-    shown = "-"
-    if accuracy is not None:
-        shown = f"{percent(accuracy.value)} ({interval(accuracy.low, accuracy.high)})"
-    latency = or_dash(latency_ms, milliseconds)
-    sizes = f"{or_dash(size_bytes, size)} | {or_dash(zipped_bytes, size)}"
-    return f"| {name} | {shown} | {sizes} | {latency} | {escape_markdown(note)} |"
+def _figures(row: CandidateSummary | BlessedSummary) -> Iterator[str]:
+    accuracy = row.accuracy
+    if accuracy is None:
+        yield "-"
+    else:
+        yield f"{percent(accuracy.value)} ({interval(accuracy.low, accuracy.high)})"
+    yield or_dash(row.size_bytes, size)
+    yield or_dash(row.zipped_bytes, size)
+    yield or_dash(row.latency_ms, milliseconds)

@@ -14,6 +14,7 @@ from components.common.words.figures import seconds
 from pipeline.kubeflow.cluster_run import ClusterRun
 from pipeline.kubeflow.run_end import RunEnd
 from pipeline.kubeflow.run_watch import RunWatch
+from pipeline.terminal.console import make_table
 from pipeline.terminal.exit_codes import ExitCode
 
 _STYLES = {"SUCCEEDED": "green", "FAILED": "red", "RUNNING": "yellow", "CANCELED": "yellow"}
@@ -74,9 +75,7 @@ def _title(run: ClusterRun, end: RunEnd) -> str:
 
 
 def runs_table(runs: Sequence[ClusterRun]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("run", "recipe", "started (UTC)", "state", "KFP's id"):
-        table.add_column(heading, no_wrap=True)
+    table = make_table("run", "recipe", "started (UTC)", "state", "KFP's id")
     for run in runs:
         table.add_row(
             run.name,
@@ -96,7 +95,7 @@ def _rows(run: ClusterRun) -> RenderableType:
         _state(run.state),
         f"  {seconds(max(0.0, took))}",
     )
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table = make_table("", "", wraps=("",))
     for task in run.tasks:
         only = task.states[0] if len(set(task.states)) == 1 else ""
         table.add_row(task.stage, Text(task.describe(), style=_STYLES.get(only, "")))

@@ -1,17 +1,11 @@
-"""Released models: what `litesmith models list | show | diff | rollback` do.
-
-Each command is a function that returns data and one that renders it for the terminal.
-"""
+"""Released models: what `litesmith models list | show | diff | rollback` find and do."""
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from components.common.documents.base import Document
 from components.common.documents.dataset import SPLITS, DatasetManifest
@@ -23,12 +17,11 @@ from components.common.registry import Registry, model_names
 from components.common.storage import Storage
 from components.common.words.figures import (
     growth,
-    interval,
     milliseconds,
     or_dash,
-    percent,
     signed_points,
     size,
+    spread,
 )
 
 D = TypeVar("D", bound=Document)
@@ -160,92 +153,6 @@ def roll_back(model: Registry, version: str | None = None) -> BlessedPointer:
     return model.roll_back(version)
 
 
-def versions_table(versions: Sequence[ListedVersion]) -> Table:
-    """Renders `models list`."""
-    table = _table(
-        "model", "version", "created", "candidate", "accuracy", "size", "zipped", "p50", ""
-    )
-    for row in versions:
-        release = row.release
-        table.add_row(
-            release.model_name,
-            release.version[:SHOWN_DIGITS],
-            _moment(release.created),
-            release.candidate_id,
-            _interval(release.metrics["accuracy"]),
-            size(release.model.size_bytes),
-            size(release.model.zipped_bytes),
-            or_dash(release.latency_ms, milliseconds),
-            Text("blessed", style="bold green") if row.blessed else "",
-        )
-    return table
-
-
-def details_view(details: VersionDetails) -> RenderableType:
-    """Renders `models show`."""
-    release, model = details.release, details.release.model
-    shape = " × ".join(str(length) for length in model.input.shape)
-    head = _table("", "")
-    rows = {
-        "candidate": release.candidate_id,
-        "created": f"{_moment(release.created)}, run {release.run_id}",
-        "accuracy": _interval(release.metrics["accuracy"]),
-        "size": f"{size(model.size_bytes)}, zipped {size(model.zipped_bytes)}",
-        "latency": f"{or_dash(release.latency_ms, milliseconds)} (p50, one thread)",
-        "input": f"{model.input.dtype}, {shape}: raw pixels in [0, 255]",
-        "classes": f"{len(release.class_names)}: {', '.join(release.class_names)}",
-        "data": ", ".join(f"{details.manifest.splits[split].examples} {split}" for split in SPLITS),
-        "decision": details.decision.summary,
-        "folder": details.uri,
-    }
-    for name, text in rows.items():
-        head.add_row(Text(name, style="bold"), Text(text))
-    classes = _table("class", "examples", "recall", "95 % interval", "precision")
-    for metrics in details.evaluation.per_class:
-        classes.add_row(
-            Text(metrics.class_name),
-            str(metrics.examples),
-            percent(metrics.recall.value),
-            interval(metrics.recall.low, metrics.recall.high),
-            percent(metrics.precision),
-        )
-    lineage = _table("stage", "key", "code", "computed")
-    for record in details.ancestry.records:
-        lineage.add_row(record.stage, record.key[:12], record.code[:12], _moment(record.started))
-    title = Text(f"{release.model_name} {release.version}", style="bold")
-    if details.blessed:
-        title.append("  blessed", style="bold green")
-    return Group(title, head, Text(), classes, Text(), lineage)
-
-
-def diff_view(diff: VersionDiff) -> RenderableType:
-    """Renders `models diff`."""
-    parts: list[RenderableType] = []
-    for title, changes, none in (
-        ("figures", diff.figures, ""),
-        ("recall by class", diff.recalls, "no class changed"),
-        ("data", diff.dataset, "the same data"),
-        ("configuration", diff.config, "the same configuration"),
-    ):
-        if not changes:
-            parts += [Text(f"{title}: {none}"), Text()]
-            continue
-        versions = (each.version[:SHOWN_DIGITS] for each in (diff.before, diff.after))
-        table = _table(title, *versions, "change")
-        for change in changes:
-            cells = (change.name, change.before or "-", change.after or "-", change.difference)
-            table.add_row(*(Text(cell) for cell in cells))
-        parts += [table, Text()]
-    return Group(*parts[:-1])
-
-
-def rollback_view(pointer: BlessedPointer) -> RenderableType:
-    """Renders `models rollback`."""
-    return Text(
-        f"{pointer.model_name}: version {pointer.version} ({pointer.candidate_id}) is blessed now"
-    )
-
-
 def _versions(model: Registry) -> Iterator[ListedVersion]:
     try:
         pointer, _ = model.blessed()
@@ -295,7 +202,11 @@ def _estimates(name: str, before: Estimate | None, after: Estimate | None) -> Ch
 def _estimate(name: str, estimate: Estimate | None) -> str | None:
     if estimate is None:
         return None
-    return f"{estimate.value:.3f}" if name == "log_loss" else _interval(estimate)
+    return (
+        f"{estimate.value:.3f}"
+        if name == "log_loss"
+        else spread(estimate.value, estimate.low, estimate.high)
+    )
 
 
 def _describe_data(manifest: DatasetManifest) -> Mapping[str, Any]:
@@ -352,30 +263,3 @@ def _text(values: Mapping[str, Any], name: str) -> str | None:
         return None
     value = values[name]
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _interval(estimate: Estimate) -> str:
-    half = max(estimate.high - estimate.value, estimate.value - estimate.low)
-    return f"{percent(estimate.value)} ± {100 * half:.1f}"
-
-
-def _moment(iso: str) -> str:
-    return iso[:16].replace("T", " ")
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.show_header = any(headings)
-    for heading in headings:
-        right = heading in (
-            "size",
-            "zipped",
-            "p50",
-            "examples",
-            "recall",
-            "95 % interval",
-            "precision",
-            "change",
-        )
-        table.add_column(heading, justify="right" if right else "left")
-    return table

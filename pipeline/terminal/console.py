@@ -4,11 +4,12 @@ What is drawn is made of others' names and messages. They are taken as they are,
 shown with whatever would steer the terminal written out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.table import Table
 
 from components.common.words.terminal import visible
 
@@ -38,3 +39,22 @@ def open_console(**options: Any) -> Console:
     if not console.is_terminal and "width" not in options:
         console.width = _PLAIN_WIDTH
     return console
+
+
+def make_table(*headings: str, figures: Collection[str] = (), wraps: Collection[str] = ()) -> Table:
+    """Returns an empty table, as all of the command's look.
+
+    Args:
+      headings: of the columns; no line of headings where all are empty.
+      figures: the columns that hold numbers, which stand to the right.
+      wraps: the columns whose cells may take several lines; the others stay whole.
+    """
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.show_header = any(headings)
+    for heading in headings:
+        table.add_column(
+            heading,
+            justify="right" if heading in figures else "left",
+            no_wrap=heading not in wraps,
+        )
+    return table

@@ -13,6 +13,7 @@ from components.common.documents.record import TaskResult
 from components.common.words.figures import age, seconds, size
 from pipeline.runs.cache import Entry, Prunable
 from pipeline.runs.folders import RunFolder
+from pipeline.terminal.console import make_table
 from pipeline.terminal.view import show_paths, show_summary
 
 _STATE_STYLES = {
@@ -24,7 +25,7 @@ _STATE_STYLES = {
 
 
 def runs_table(runs: Sequence[RunFolder]) -> Table:
-    table = _table("run", "recipe", "started", "state", "verdict")
+    table = make_table("run", "recipe", "started", "state", "verdict")
     for run in runs:
         description, outcome, state = run.describe(), run.outcome(), run.state()
         verdict = outcome.verdict if outcome is not None else None
@@ -46,7 +47,14 @@ def show_run(console: Console, run: RunFolder) -> None:
     print_(Text.assemble((f"{description.context.recipe_name}  {run.run_id}", "bold")))
     print_(Text.assemble("state: ", (state, _STATE_STYLES[state])))
     print_(Text(f"command: {' '.join(description.command)}"))
-    table = _table("task", "status", "time", "computed in", "peak memory")
+    table = make_table(
+        "task",
+        "status",
+        "time",
+        "computed in",
+        "peak memory",
+        figures=("time", "computed in", "peak memory"),
+    )
     tasks = run.tasks()
     for task in tasks:
         record = task.record
@@ -95,7 +103,9 @@ def _other_versions(tasks: Iterable[TaskResult]) -> Iterator[str]:
 
 def entries_table(entries: Sequence[Entry]) -> Table:
     """Returns a row per entry, and one for each stage's total."""
-    table = _table("stage", "key", "size", "age", "last used")
+    table = make_table(
+        "stage", "key", "size", "age", "last used", figures=("size", "age", "last used")
+    )
     now = time.time()
     for stage, group in itertools.groupby(entries, key=lambda entry: entry.stage):
         members = list(group)
@@ -116,11 +126,3 @@ def describe_pruned(pruned: Prunable, *, left_by_killed: int, dry_run: bool) -> 
         f"{len(pruned.unfinished)} of unfinished trainings: {size(pruned.size_bytes)}; "
         f"and what killed commands had left: {size(left_by_killed)}"
     )
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in headings:
-        right = heading in ("size", "time", "computed in", "peak memory", "age", "last used")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
-    return table

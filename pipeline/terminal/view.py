@@ -31,6 +31,7 @@ from components.common.words.figures import (
 )
 from pipeline.runs.folders import RunFolder
 from pipeline.stages import CANDIDATE_STAGES
+from pipeline.terminal.console import make_table
 from pipeline.terminal.progress import RunProgress, TaskProgress
 
 _PLAIN_INTERVAL_S = 10.0
@@ -184,11 +185,10 @@ def _detail(task: TaskProgress) -> RenderableType:
 
 def show_summary(console: Console, outcome: Outcome, run: RunFolder) -> None:
     """Prints the final table, the verdict and where everything lies, where there is a verdict."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("candidate")
-    for heading in ("accuracy", "95 % interval", "size", "zipped", "p50"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", ratio=1)
+    figures = ("accuracy", "95 % interval", "size", "zipped", "p50")
+    table = make_table(
+        "candidate", *figures, "verdict", figures=figures, wraps=("candidate", "verdict")
+    )
     for row in outcome.results.candidates:
         won = row.candidate_id == outcome.results.winner
         table.add_row(*_cells(row, won=won), style="green" if won else "")

@@ -37,6 +37,11 @@ def interval(low: float, high: float) -> str:
     return f"{percent(low)} to {percent(high)}"
 
 
+def spread(value: float, low: float, high: float) -> str:
+    """Returns a share and how far its confidence interval reaches at most: `97.4 % ± 1.7`."""
+    return f"{percent(value)} ± {100 * max(high - value, value - low):.1f}"
+
+
 def growth(before: float, after: float) -> str:
     """Returns by how much a figure has grown: `+1.3 %`."""
     return f"{100 * (after / before - 1):+.1f} %"

@@ -17,16 +17,13 @@ from components.gate.config import GateConfig
 from components.publish import stage as publish
 from components.publish.config import PublishConfig
 from pipeline.runs.models import (
-    details_view,
     diff_versions,
-    diff_view,
     list_versions,
     open_model,
     roll_back,
-    rollback_view,
     show_version,
-    versions_table,
 )
+from pipeline.terminal.model_views import details_view, diff_view, rollback_view, versions_table
 from tests.builders.artifacts import make_record, write_measured_run
 from tests.builders.releases import publish_and_bless
 from tests.builders.synthetic import run_context

@@ -59,6 +59,7 @@ def test_ages_have_one_unit(duration_s: float, shown: str) -> None:
         (figures.percent(0.9774), "97.7 %"),
         (figures.percent(0.123, digits=0), "12 %"),
         (figures.interval(0.957, 0.9844), "95.7 % to 98.4 %"),
+        (figures.spread(0.974, 0.957, 0.984), "97.4 % ± 1.7"),
         (figures.growth(100, 90), "-10.0 %"),
         (figures.points(0.0123), "1.23 points"),
         (figures.points(0.01), "1 point"),
