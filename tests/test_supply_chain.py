@@ -66,6 +66,7 @@ def test_hints_name_locks_that_are_there() -> None:
     assert [lock for lock in named if not (REPOSITORY / "requirements" / lock).is_file()] == []
 
 
+@pytest.mark.slow
 def test_a_wheel_is_built_the_same_twice_and_taken_by_its_hash(tmp_path: Path) -> None:
     """As docs/install.md says."""
     wheels = [build_wheel(tmp_path / name) for name in ("one", "other")]

@@ -101,6 +101,7 @@ def run(command: str, **names: str) -> Any:
     return result.output
 
 
+@pytest.mark.slow
 def test_every_command_of_the_page_does_what_it_says(
     folder: Path, server: KfpServer, kubernetes: KubernetesServer
 ) -> None:

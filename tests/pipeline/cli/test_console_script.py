@@ -50,6 +50,7 @@ def test_packages_of_the_same_names_do_no_harm(shown: str, tmp_path: Path) -> No
     assert (done.returncode, done.stderr) == (ExitCode.OK, "")
 
 
+@pytest.mark.slow
 def test_what_the_command_starts_finds_our_packages_too(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / "pictures" / name).mkdir(parents=True)

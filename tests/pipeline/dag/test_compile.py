@@ -63,6 +63,12 @@ def compiled(target: Target) -> tuple[dict[str, Any], dict[str, Any]]:
     return documents[0], documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The pipeline for a target that states nothing but what it must."""
+    return compiled(make_target(tmp_path_factory.mktemp("plain")))[0]
+
+
 def tasks_of(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Returns every task of the pipeline by its name, in whichever loop it stands."""
     dags = [spec["root"], *spec["components"].values()]
@@ -83,10 +89,9 @@ def keys_of(value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_what_only_people_read_is_not_compiled(stage: str, tmp_path: Path) -> None:
+def test_what_only_people_read_is_not_compiled(stage: str, plain: dict[str, Any]) -> None:
     """Argo keeps these texts in every node; the code itself is the component's own."""
-    spec, _ = compiled(make_target(tmp_path))
-    assert "description" not in keys_of(spec["components"][f"comp-{stage}"])
+    assert "description" not in keys_of(plain["components"][f"comp-{stage}"])
     component = getattr(import_module(f"components.{stage}.component"), stage)
     assert component.component_spec.description
     (function,) = (
@@ -97,19 +102,17 @@ def test_what_only_people_read_is_not_compiled(stage: str, tmp_path: Path) -> No
     function.decorator_list.clear()
     assert ast.get_docstring(function)
     del function.body[0]
-    source = ast.parse(container_of(spec, stage)["command"][3]).body[-1]
+    source = ast.parse(container_of(plain, stage)["command"][3]).body[-1]
     assert ast.dump(source) == ast.dump(function)
 
 
-def test_every_stage_has_its_image(tmp_path: Path) -> None:
-    spec, _ = compiled(make_target(tmp_path))
-    images = {stage: container_of(spec, stage)["image"] for stage in STAGES}
+def test_every_stage_has_its_image(plain: dict[str, Any]) -> None:
+    images = {stage: container_of(plain, stage)["image"] for stage in STAGES}
     assert images == {stage: f"127.0.0.1:1/{image}:1" for stage, image in STAGES.items()}
 
 
-def test_no_task_is_cached_by_kfp(tmp_path: Path) -> None:
-    spec, _ = compiled(make_target(tmp_path))
-    cached = [t["cachingOptions"] for n, t in tasks_of(spec).items() if n in STAGES]
+def test_no_task_is_cached_by_kfp(plain: dict[str, Any]) -> None:
+    cached = [t["cachingOptions"] for n, t in tasks_of(plain).items() if n in STAGES]
     assert cached == [{}] * len(STAGES)
 
 
@@ -133,7 +136,9 @@ def test_requests_limits_and_accelerators(tmp_path: Path) -> None:
     assert "accelerator" not in container_of(spec, "gate")["resources"]
 
 
-def test_retries_back_off_and_outlast_a_long_training(tmp_path: Path) -> None:
+def test_retries_back_off_and_outlast_a_long_training(
+    tmp_path: Path, plain: dict[str, Any]
+) -> None:
     retries = {"count": 3, "backoff_s": 20, "factor": 2}
     spec, _ = compiled(make_target(tmp_path, machine={"retries": retries}))
     assert tasks_of(spec)["finetune"]["retryPolicy"] == {
@@ -144,8 +149,7 @@ def test_retries_back_off_and_outlast_a_long_training(tmp_path: Path) -> None:
         "backoffMaxDuration": "604800s",
     }
     # A failure that Argo's policy does not retry is told after the first wait, too.
-    spec, _ = compiled(make_target(tmp_path))
-    assert tasks_of(spec)["finetune"]["retryPolicy"]["backoffDuration"] == "5s"
+    assert tasks_of(plain)["finetune"]["retryPolicy"]["backoffDuration"] == "5s"
     spec, _ = compiled(make_target(tmp_path, machine={"retries": {"count": 0}}))
     assert "retryPolicy" not in tasks_of(spec)["finetune"]
 
@@ -334,10 +338,11 @@ def test_the_digest_depends_on_shape_and_target_alone(tmp_path: Path) -> None:
     assert len(digests) == 3
 
 
-def test_the_pipeline_has_no_default_for_any_parameter(tmp_path: Path) -> None:
+def test_the_pipeline_has_no_default_for_any_parameter(
+    tmp_path: Path, plain: dict[str, Any]
+) -> None:
     recipe = load_recipe("digits")
-    spec, _ = compiled(make_target(tmp_path))
-    wanted = spec["root"]["inputDefinitions"]["parameters"]
+    wanted = plain["root"]["inputDefinitions"]["parameters"]
     given = run_parameters(recipe, make_target(tmp_path).context("r", recipe))
     assert wanted.keys() == given.keys()
 

@@ -54,7 +54,7 @@ def test_a_value_means_what_it_seems_to_mean(text: str, value: object) -> None:
     assert (read, type(read)) == (value, type(value))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(_VALUES)
 def test_what_is_written_is_read_as_the_same(values: Any) -> None:
     assert parse_yaml(write_yaml(values)) == values

@@ -252,6 +252,7 @@ def test_a_failing_check_ends_with_bad_input(tmp_path: Path) -> None:
     assert "2 of the checks failed" in result.output
 
 
+@pytest.mark.slow
 def test_the_model_is_tried_where_it_is_asked_for_alone(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["doctor", "digits", "--data-root", str(tmp_path)])
     assert result.exit_code == ExitCode.OK
@@ -271,6 +272,7 @@ def test_a_folder_without_pictures_is_refused_without_a_budget_too(tmp_path: Pat
     assert "has no sub-folders" in words and "holds nothing" in words
 
 
+@pytest.mark.slow
 def test_what_a_run_would_refuse_of_the_pictures_is_refused(tmp_path: Path) -> None:
     for first, name, count in ((0, "left", 60), (100, "right", 60), (200, "lost", 1)):
         (tmp_path / "pictures" / name).mkdir(parents=True)

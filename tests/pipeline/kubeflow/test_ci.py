@@ -257,6 +257,7 @@ def test_a_run_that_cannot_succeed_is_not_started(
     assert not server.runs
 
 
+@pytest.mark.slow
 def test_a_job_that_is_stopped_cancels_its_run(tmp_path: Path, server: KfpServer) -> None:
     path = tmp_path / "target.yaml"
     path.write_text(make_target(tmp_path, server.host).model_dump_json(exclude_none=True))

@@ -1,11 +1,14 @@
 """The CPU's model and the cores that a process may use."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from components.common.process.machine import cpu_model, usable_cores
+
+REPOSITORY = Path(__file__).parents[4]
 
 
 def test_the_cpu_model_is_what_the_kernel_calls_it(tmp_path: Path) -> None:
@@ -45,3 +48,14 @@ def test_a_wide_quota_leaves_all_cores(tmp_path: Path, quota: str) -> None:
     limit = tmp_path / "cpu.max"
     limit.write_text(quota + "\n")
     assert usable_cores(limit) == len(os.sched_getaffinity(0))
+
+
+def test_nobody_else_asks_the_system_for_its_cores() -> None:
+    """MacOS lacks sched_getaffinity, and neither it nor cpu_count knows a pod's quota."""
+    asking = {
+        path.relative_to(REPOSITORY).as_posix()
+        for room in ("components", "pipeline")
+        for path in (REPOSITORY / room).rglob("*.py")
+        if re.search(r"\b(cpu_count|sched_getaffinity)\b", path.read_text())
+    }
+    assert asking == {"components/common/process/machine.py"}
