@@ -77,10 +77,10 @@ def _download(config: FinetuneConfig, shape: tuple[int, ...]) -> list[npt.NDArra
     """Returns the ImageNet weights that tf_keras downloads, whose digests it knows."""
     name = _APPLICATIONS[config.backbone]
     options = {"alpha": config.width} if name == "MobileNetV2" else {}
-    pixels = keras.layers.Input(shape)
+    inputs = keras.layers.Input(shape)
     try:
         model = getattr(keras.applications, name)(
-            input_tensor=pixels, include_top=False, weights="imagenet", **options
+            input_tensor=inputs, include_top=False, weights="imagenet", **options
         )
     except Exception as error:
         if type(error) is not Exception:  # That is what a failed download raises.

@@ -20,7 +20,7 @@ from components.common.tasks.image.preparation.pictures import (
     PictureNote,
     PictureProblem,
     encode_picture,
-    no_intensities,
+    no_counts,
     prepare_picture,
 )
 from components.common.tasks.image.preparation.spec import PictureSpec
@@ -101,7 +101,7 @@ def write_shard(
       RuntimeError: a file's content is not the one that its id names.
     """
     counts = [0] * classes
-    histogram = no_intensities(spec)
+    histogram = no_counts(spec)
     rejects, notes, digests = [], [], []
     not_square = 0
     with _created(path, compression) as file:
@@ -112,7 +112,7 @@ def write_shard(
                 rejects.append(MemberReject(member.id, error.reason, str(error)))
                 continue
             if with_statistics:
-                histogram += picture.count_intensities()
+                histogram += picture.histogram()
             image = encode_picture(picture.image, spec)
             example = Example(id=member.id, image=image, label=member.label, slice=member.slice)
             write_record(file, encode_example(example))

@@ -8,10 +8,10 @@ shards and without statistics of pixels: enough for validate to judge the counts
 from collections import Counter
 
 from components.common.documents.dataset import SPLITS, DatasetManifest, Split, SplitExamples
-from components.common.documents.image import PixelStatistics
 from components.common.documents.rejects import NOTES_FILE, notes_to_jsonl
 from components.common.errors import UserError
 from components.common.shell.stage import Stage, Task
+from components.common.tasks.image.statistics import UNCOUNTED
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory
 from components.preprocess.manifest import (
@@ -48,7 +48,7 @@ def _look(task: Task[PreprocessConfig]) -> None:
         compression=config.compression,
         splits=_count(assignment, inventory),
         source_fingerprint=inventory.fingerprint,
-        statistics=PixelStatistics(mean=(), std=(), histogram=()),
+        statistics=UNCOUNTED,
         rejects=count_rejects(inventory.rejects),
         notes=count_notes(inventory.notes),
         passed_over=inventory.listing.passed_over,

@@ -127,14 +127,14 @@ def _card(
 
     The keys of the computations, which code enters, are in the candidate's own lineage.
     """
+    from components.common.tasks.image.metadata import fitting
     from components.quantize.metadata import ModelCard
 
     id_ = task.config.candidate_id
     lineage: dict[str, object] = {
         "backbone": bundle.architecture.backbone,
         "candidate": id_,
-        "fit": image.fit,
-        "background": image.background,
+        **fitting(image),
         "weights_sha256": file_digest(task.inputs["bundle"] / "weights.npz"),
     }
     if pictures is not None:

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from components.common.documents.dataset import SPLITS, DatasetManifest
-from components.common.documents.image import PixelStatistics
 from components.common.documents.rejects import Reject
 from components.common.documents.validation import Finding
 from components.common.tasks.image.statistics import Histogram, intensity_histogram
@@ -59,7 +58,8 @@ class DataSection:
     class_count: int
     classes: tuple[ClassRow, ...]
     hidden_classes: int
-    statistics: PixelStatistics
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     histogram: Histogram
     rejects: tuple[RejectGroup, ...]
     notes: tuple[tuple[str, int], ...]
@@ -103,7 +103,8 @@ def data_section(run: Run, pictures: Mapping[int, Sequence[str]]) -> DataSection
         class_count=len(rows),
         classes=tuple(rows[:CLASSES]),
         hidden_classes=max(0, len(rows) - CLASSES),
-        statistics=manifest.statistics,
+        mean=manifest.statistics.mean,
+        std=manifest.statistics.std,
         histogram=intensity_histogram(manifest.statistics),
         rejects=_reject_groups(manifest, run.rejects),
         notes=tuple(manifest.notes.items()),

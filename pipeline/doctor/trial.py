@@ -28,7 +28,7 @@ _EXAMPLES: Mapping[Split, int] = {"train": 8, "validation": 4, "test": 4}
 def main() -> None:
     folder = Path(sys.argv[1])
     recipe = Recipe.model_validate_json((folder / RECIPE_FILE).read_bytes())
-    draw_examples(folder / EXAMPLES_FILE, _EXAMPLES, image_size=recipe.data.image_size)
+    draw_examples(folder / EXAMPLES_FILE, _EXAMPLES, like=recipe.data)
     configs = {name: config.to_json() for name, config in recipe.stage_configs().items()}
     context = trial_context(folder).to_json()
 

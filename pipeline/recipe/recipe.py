@@ -15,7 +15,8 @@ from components.common.config import Section, StageConfig
 from components.common.documents.variant import DENSE, StepSpec, Variant
 from components.common.statistics.exact_tests import required_gains, required_hits
 from components.common.statistics.noninferiority import required_examples
-from components.common.tasks.image.limits import BACKBONE_LIMITS, explain_misfit
+from components.common.tasks.image.compatibility import explain_misfit
+from components.common.tasks.image.limits import BACKBONE_LIMITS
 from components.evaluate.config import EvaluateConfig
 from components.finetune.config import FinetuneConfig
 from components.gate.config import GateConfig
@@ -62,8 +63,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        data, backbone = self.data, self.train.backbone
-        if misfit := explain_misfit(backbone, image_size=data.image_size, channels=data.channels):
+        backbone = self.train.backbone
+        if misfit := explain_misfit(backbone, self.data):
             raise ValueError(misfit)
         if self.train.weights == "imagenet" and not BACKBONE_LIMITS[backbone].imagenet:
             raise ValueError(

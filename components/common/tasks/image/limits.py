@@ -25,19 +25,3 @@ BACKBONE_LIMITS: dict[BackboneName, BackboneLimits] = {
     "inception_v3": BackboneLimits(75, (3,), imagenet=True),
     "vgg16": BackboneLimits(32, (3,), imagenet=True),
 }
-
-
-def explain_misfit(backbone: BackboneName, *, image_size: int, channels: int) -> str | None:
-    """Returns which of a recipe's values a backbone can't take, None where it takes them."""
-    limits = BACKBONE_LIMITS[backbone]
-    if image_size < limits.min_image_size:
-        return (
-            f"data.image_size: {image_size} is too small for the backbone {backbone}, which takes "
-            f"{limits.min_image_size} or more"
-        )
-    if channels not in limits.channels:
-        return (
-            f"data.channels: {channels} does not fit the backbone {backbone}, which takes "
-            f"{' or '.join(map(str, limits.channels))}"
-        )
-    return None

@@ -18,6 +18,11 @@ _NORMALIZATION_OPTIONS = 1
 _COLOR_SPACES = {3: 1, 1: 2}  # By channels: RGB, GRAYSCALE.
 
 
+def fitting(image: ImageSpec) -> dict[str, str]:
+    """Returns what a model's lineage says of how its pictures were fitted."""
+    return {"fit": image.fit, "background": image.background}
+
+
 def write_input(builder: flatbuffers.Builder, spec: ImageSpec) -> int:
     """Writes the table of the input tensor; returns its offset."""
     size = write_table(builder, 2, numbers={0: spec.width, 1: spec.height})

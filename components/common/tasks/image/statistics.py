@@ -8,6 +8,9 @@ from components.common.documents.image import PixelStatistics
 
 BINS = 32
 
+UNCOUNTED = PixelStatistics(mean=(), std=(), histogram=())
+"""Of pictures that nobody has decoded."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Histogram:

@@ -7,20 +7,23 @@ from pathlib import Path
 from PIL import Image
 
 from components.common.documents.dataset import Split
+from components.common.tasks.image.preparation.settings import PictureSettings
 
 _DEVIATION = 64
 """Of the noise's intensities, around the middle."""
 
 
-def draw_examples(list_file: Path, per_class: Mapping[Split, int], *, image_size: int) -> None:
+def draw_examples(
+    list_file: Path, per_class: Mapping[Split, int], *, like: PictureSettings
+) -> None:
     """Writes noise in two classes, and beside it the list that names it, as `data.list` reads it.
 
     Args:
       list_file: where the list goes.
       per_class: how many pictures of each class a split has.
-      image_size: height and width of the pictures, in pixels.
+      like: says how large pictures are to be.
     """
-    size = (image_size, image_size)
+    size = (like.image_size, like.image_size)
     with list_file.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["path", "label", "split"])

@@ -74,12 +74,12 @@ class Picture:
     notes: tuple[tuple[PictureNote, str], ...] = ()
     """What was odd about it, and how."""
 
-    def count_intensities(self) -> npt.NDArray[np.int64]:
+    def histogram(self) -> npt.NDArray[np.int64]:
         """Returns how many pixels have each intensity: int64 [channels, INTENSITIES]."""
         return np.reshape(self.image.histogram(), (-1, INTENSITIES)).astype(np.int64)
 
 
-def no_intensities(spec: PictureSpec) -> npt.NDArray[np.int64]:
+def no_counts(spec: PictureSpec) -> npt.NDArray[np.int64]:
     """Returns the counts of no picture, to which those of pictures are added."""
     return np.zeros((spec.channels, INTENSITIES), np.int64)
 

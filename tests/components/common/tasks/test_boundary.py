@@ -1,0 +1,127 @@
+"""What knows pictures is in one package: elsewhere no line of code speaks of them."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[4]
+HOME = "components/common/tasks/image/"
+
+WORDS = frozenset(
+    "channels height width pixel pixels intensities uint8 jpeg png gif webp bmp rgb pil".split()
+)
+"""What only pictures have, and what they are decoded with."""
+
+ALLOWED: dict[str, frozenset[str]] = {
+    # What documents hold of pictures. Documents lie below the tasks, so that every stage reads
+    # them without a task's code; the manifest and the bundle name these parts, and no field.
+    "components/common/documents/image.py": frozenset(
+        {"channels", "height", "width", "jpeg", "png", "pixel"}
+    ),
+    "components/common/documents/dataset.py": frozenset({"pixel"}),
+    # A source, which writes pictures into files as whoever collects a data set does.
+    "components/preprocess/samples.py": frozenset({"pil", "png", "uint8", "intensities"}),
+    # Names of notes and of checks, which stand in manifests and recipes.
+    "components/common/documents/rejects.py": frozenset({"pixels"}),
+    "components/preprocess/copies.py": frozenset({"pixels"}),
+    "components/preprocess/manifest.py": frozenset({"pixels"}),
+    "components/validate/": frozenset({"pixel", "pixels"}),
+    "pipeline/doctor/survey.py": frozenset({"pixel"}),
+    # The libraries whose versions stand in a record.
+    "components/common/process/libraries.py": frozenset({"pil"}),
+    # The factor by which a backbone's layers are widened.
+    "components/common/documents/bundle.py": frozenset({"width"}),
+    "components/finetune/": frozenset({"width"}),
+    # Bytes of files, the types that a .tflite file may have, and what a scheme puts out.
+    "components/common/data/membership.py": frozenset({"uint8"}),
+    "components/common/documents/candidate.py": frozenset({"uint8"}),
+    "components/common/lite/tflite.py": frozenset({"uint8"}),
+    "components/common/training/checkpoints.py": frozenset({"uint8"}),
+    "components/common/training/resumption.py": frozenset({"uint8"}),
+    "components/quantize/": frozenset({"uint8"}),
+    # Drawings and columns of the report and the terminal.
+    "components/report/": frozenset({"height", "width"}),
+    "pipeline/": frozenset({"width"}),
+}
+"""File or folder -> the words that it may use in another sense, or must."""
+
+
+def modules() -> Iterator[str]:
+    for folder in ("components", "pipeline"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            file = path.relative_to(ROOT).as_posix()
+            if not file.startswith(HOME):
+                yield file
+
+
+def words_of(source: str) -> set[str]:
+    """Returns the words that a module's code, without comments and docstrings, is made of."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
+                found |= parts(name)
+            case ast.keyword(arg=str(name)):
+                found |= parts(name)
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                found |= parts(name)
+            case ast.Import(names=names):
+                found |= {word for alias in names for word in parts(alias.name)}
+            case ast.ImportFrom(module=module, names=names):
+                # A module of the task's own is imported under its own name.
+                if not (module or "").startswith("components.common.tasks.image"):
+                    found |= {word for alias in names for word in parts(alias.name)}
+                    found |= parts(module or "")
+            case ast.Constant(value=str(text)) if re.fullmatch(r"[\w.]+", text):
+                found |= parts(text)  # A name as text: of a type, a field or a format.
+    return found
+
+
+def parts(name: str) -> set[str]:
+    """Returns the words of a name, in lower case: `MAX_IMAGE_PIXELS` and `maxImagePixels` alike."""
+    return {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+\d*|\d+", name)}
+
+
+def allowed_in(file: str) -> frozenset[str]:
+    found = (words for place, words in ALLOWED.items() if file.startswith(place))
+    return frozenset[str]().union(*found)
+
+
+def test_code_outside_the_task_does_not_speak_of_pictures() -> None:
+    spoken = {
+        file: found
+        for file in modules()
+        if (found := (words_of((ROOT / file).read_text()) & WORDS) - allowed_in(file))
+    }
+    assert spoken == {}
+
+
+def test_nothing_is_allowed_that_nobody_says() -> None:
+    said = {file: words_of((ROOT / file).read_text()) for file in modules()}
+    for place, words in ALLOWED.items():
+        used = set().union(*(said[file] for file in said if file.startswith(place)))
+        assert words <= used, place
+
+
+@pytest.mark.parametrize(
+    ("source", "word"),
+    [
+        ("from PIL import Image", "pil"),
+        ("import PIL.Image", "pil"),
+        ("x = tf.io.decode_jpeg(y)", "jpeg"),
+        ("x = np.zeros(3, np.uint8)", "uint8"),
+        ("x = np.zeros(3, 'uint8')", "uint8"),
+        ("def f(image_height): pass", "height"),
+        ("f(max_pixels=3)", "pixels"),
+        ("class RGBPicture: pass", "rgb"),
+    ],
+)
+def test_the_words_are_found_in_every_sort_of_code(source: str, word: str) -> None:
+    assert words_of(source) & WORDS == {word}
+
+
+def test_comments_docstrings_and_sentences_may_speak_of_pictures() -> None:
+    assert words_of('"""Of pixels."""\n# uint8\nsay("the height of a picture")') & WORDS == set()
