@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from components.common.process.termination import Terminated
-from components.common.shell.stage import Stage
+from components.common.shell.stage import Stage, execute
 from components.common.storage import open_storage
 from components.common.words.terminal import say
 from components.common.workers.jobset import PEER_LOST
 from components.common.workers.launches import RENEWED_AFTER_S, Launch
 from components.common.workers.worker import TF_CONFIG, tf_config
+from components.compress.stage import STAGE as COMPRESS
 from components.finetune.stage import STAGE as FINETUNE
-from components.prune.stage import STAGE as PRUNE
 
-TRAINING: Mapping[str, Stage[Any]] = {stage.name: stage for stage in (FINETUNE, PRUNE)}
+TRAINING: Mapping[str, Stage[Any]] = {stage.name: stage for stage in (FINETUNE, COMPRESS)}
 INDEX = "JOB_COMPLETION_INDEX"
 """Set by Kubernetes in the pods of an Indexed Job."""
 
@@ -49,11 +49,13 @@ def main(arguments: Sequence[str]) -> None:
         document, inputs = launch.take(Path(folder, "inputs"))
         try:
             training = TRAINING[stage]
-            training.run(
-                config=document.config,
+            execute(
+                training,
+                config=training.config.from_json(document.config),
                 context=document.context,
-                **inputs,
-                **{training.output: Path(folder, "output")},
+                inputs=inputs,
+                output=Path(folder, "output"),
+                instance=document.instance,
             )
         except Exception as error:
             if _tells_of_a_lost_peer(error):

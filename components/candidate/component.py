@@ -12,7 +12,7 @@ from kfp import dsl
 @dsl.component(base_image="litesmith-train", install_kfp_package=False)
 def candidate(
     dataset: dsl.Input[dsl.Dataset],
-    dense: dsl.Input[dsl.Model],
+    models: dsl.Input[dsl.Model],
     candidate_id: str,
     quantize_config: str,
     evaluate_config: str,
@@ -21,13 +21,12 @@ def candidate(
     evaluation: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
     confusion: dsl.Output[dsl.ClassificationMetrics],
-    pruned: dsl.Input[dsl.Model] = None,
 ):
     """Converts a model to TFLite by one scheme, and measures its accuracy on the test split.
 
     Args:
       dataset: the dataset manifest.
-      dense: the dense model bundle.
+      models: where the bundles are in the store.
       candidate_id: which candidate to make: `int8`, `pruned-int8`.
       quantize_config: canonical JSON of QuantizeConfig.
       evaluate_config: canonical JSON of EvaluateConfig.
@@ -36,8 +35,8 @@ def candidate(
       evaluation: the evaluation.
       metrics: the same metrics, for KFP's UI.
       confusion: the confusion matrix, for KFP's UI.
-      pruned: the pruned model bundle, where the recipe prunes.
     """
+    import tempfile
     from pathlib import Path
 
     from components.evaluate import stage as evaluate
@@ -45,17 +44,18 @@ def candidate(
 
     shared: dict[str, Any] = {
         "dataset": Path(dataset.path),
-        "dense": Path(dense.path),
-        "pruned": Path(pruned.path) if pruned else None,
+        "models": Path(models.path),
         "candidate": Path(candidate.path),
         "candidate_id": candidate_id,
         "context": context,
     }
-    quantize.run(config=quantize_config, **shared)
-    evaluate.run(
-        config=evaluate_config,
-        evaluation=Path(evaluation.path),
-        metrics=metrics,
-        confusion=confusion,
-        **shared,
-    )
+    with tempfile.TemporaryDirectory() as scratch:
+        shared["scratch"] = Path(scratch)
+        quantize.run(config=quantize_config, **shared)
+        evaluate.run(
+            config=evaluate_config,
+            evaluation=Path(evaluation.path),
+            metrics=metrics,
+            confusion=confusion,
+            **shared,
+        )

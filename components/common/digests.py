@@ -56,7 +56,7 @@ def code_digest(module: str, root: Path = _ROOT) -> str:
     comments, docstrings and layout, nor with RESULT_NEUTRAL modules and what these alone import.
 
     Args:
-      module: dotted name, such as `components.prune.stage`.
+      module: dotted name, such as `components.compress.stage`.
       root: the folder that holds the module's top-level package.
     """
     return text_digest(canonical_json(module_digests(module, root)))

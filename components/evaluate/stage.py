@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.evaluation import Evaluation
-from components.common.documents.variant import DENSE
+from components.common.documents.models import Models
 from components.common.errors import UserError
 from components.common.process.machine import usable_cores
 from components.common.shell.stage import Stage, Task, execute
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 def run(
     *,
     dataset: Path,
-    dense: Path,
-    pruned: Path | None,
+    models: Path,
     candidate: Path,
     candidate_id: str,
     config: str,
@@ -30,13 +29,13 @@ def run(
     evaluation: Path,
     metrics: Any,
     confusion: Any,
+    scratch: Path | None = None,
 ) -> None:
     """Evaluates one candidate, and logs its figures to KFP, from the store as well.
 
     Args:
       dataset: the dataset manifest's directory.
-      dense: the dense model bundle.
-      pruned: the pruned model bundle, where there is one.
+      models: where the bundles are in the store.
       candidate: the candidate.
       candidate_id: the candidate's id.
       config: canonical JSON of EvaluateConfig.
@@ -44,6 +43,7 @@ def run(
       evaluation: where the evaluation goes.
       metrics: KFP's Metrics artifact.
       confusion: KFP's ClassificationMetrics artifact.
+      scratch: where the bundle is put, or was put before.
     """
     made = Candidate.read(candidate)
     execute(
@@ -52,11 +52,12 @@ def run(
         context=context,
         inputs={
             "dataset": dataset,
-            "bundle": dense if made.variant == DENSE else pruned,
+            "bundle": Models.read(models).entry(made.variant).stored,
             "candidate": candidate,
         },
         output=evaluation,
         instance=candidate_id,
+        scratch=scratch,
     )
     _log(Evaluation.read(evaluation), made.class_names, metrics, confusion)
 

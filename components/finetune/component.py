@@ -8,7 +8,7 @@ def finetune(
     dataset: dsl.Input[dsl.Dataset],
     config: str,
     context: str,
-    dense: dsl.Output[dsl.Model],
+    models: dsl.Output[dsl.Model],
 ):
     """Fine-tunes a pretrained backbone with a new head.
 
@@ -16,11 +16,11 @@ def finetune(
       dataset: the dataset manifest.
       config: canonical JSON of FinetuneConfig.
       context: canonical JSON of RunContext.
-      dense: the model bundle.
+      models: where its bundle is in the store.
     """
     arguments = dict(locals())
 
     from components.common.shell.component import run_component
-    from components.finetune.stage import STAGE
+    from components.finetune import stage
 
-    run_component(STAGE, arguments)
+    run_component(stage, arguments)

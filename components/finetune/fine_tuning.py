@@ -6,18 +6,15 @@ A backbone without weights is trained whole, in one phase.
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from components.common.documents.bundle import HEAD, Architecture, Epoch
-from components.common.documents.dataset import DatasetManifest
 from components.common.documents.image import InputSpec
 from components.common.keras import keras
-from components.common.process.events import Events
 from components.common.tasks.image.augmentation import changes_pictures
-from components.common.tasks.image.inputs import prepare_pictures
 from components.common.tasks.image.models.classifier import build_classifier
 from components.common.training.best_epoch import best_epoch
 from components.common.training.clock import Clock
@@ -26,8 +23,8 @@ from components.common.training.input_pipeline import keep_computed
 from components.common.training.loop import EVALUATION_BATCH, class_weights, inference, run_phase
 from components.common.training.phases import Data, Phase
 from components.common.training.resumption import Attempt
+from components.common.training.session import Session
 from components.common.training.strategy import read_variables, write_variables
-from components.common.training.tensorboard import TensorBoard
 from components.finetune.config import FinetuneConfig, Unfreeze
 from components.finetune.pretrained import assign_pretrained
 
@@ -79,29 +76,14 @@ def in_float32(trained: Any, config: FinetuneConfig, spec: InputSpec) -> Any:
 
 
 def fine_tune(
-    model: Any,
-    config: FinetuneConfig,
-    spec: InputSpec,
-    manifest: DatasetManifest,
-    *,
-    train: Examples,
-    validation: Examples,
-    events: Events,
-    attempt: Attempt | None = None,
-    board: TensorBoard | None = None,
+    model: Any, config: FinetuneConfig, session: Session
 ) -> tuple[tuple[Epoch, ...], int, Clock]:
     """Trains a model and leaves it with the weights of the best phase's best epoch.
 
     Args:
       model: as `build_model` made it, with the backbone's weights in it.
       config: how to train.
-      spec: how pictures are prepared.
-      manifest: the data set.
-      train: the training split.
-      validation: the validation split.
-      events: is told of the progress.
-      attempt: keeps the training's state, and knows that of an interrupted one.
-      board: takes the curves.
+      session: what it learns from, and who is told of it.
 
     Returns:
       The history of all phases, the number of the epoch whose weights are kept, the clock
@@ -110,15 +92,9 @@ def fine_tune(
     Raises:
       Terminated: the process was told to end; the state is kept.
     """
-    data = Data(
-        train=train,
-        validation=validation,
-        prepare_train=prepare_pictures(spec, config.augment),
-        prepare=prepare_pictures(spec),
-    )
-    phases = tuple(_phases(config, manifest))
-    steps = -(-len(train) // config.global_batch_size)
-    attempt = attempt or Attempt()
+    data, attempt = session.data(config.augment), session.attempt
+    phases = tuple(_phases(config, session.examples_per_class))
+    steps = session.steps_per_epoch(config.global_batch_size)
     history: list[Epoch] = []
     besides_s = 0.0
     for number in attempt.phases(len(phases)):
@@ -129,9 +105,9 @@ def fine_tune(
         phase = dataclasses.replace(phases[number], first_epoch=len(history) + 1)
         # One for each phase: a step of another one takes another time.
         clock = Clock(
-            events,
+            session.events,
             total_steps=steps * phase.epochs,
-            board=board,
+            board=session.board,
             unit="head steps" if phase.name == "head" else "steps",
             besides_s=besides_s,
         )
@@ -142,10 +118,10 @@ def fine_tune(
             if config.unfreeze is not None:
                 unfreeze_top(model, config.unfreeze)
             epochs = run_phase(model, phase, data, clock, attempt=attempt)
-        best = best_epoch(epochs, examples=len(validation))
+        best = best_epoch(epochs, examples=len(session.validation))
         if history:
-            before = best_epoch(history, examples=len(validation))
-            if best_epoch([before, best], examples=len(validation)) is before:
+            before = best_epoch(history, examples=len(session.validation))
+            if best_epoch([before, best], examples=len(session.validation)) is before:
                 best = before
                 write_variables(model.weights, begun_with)
         history = [*history, *epochs]
@@ -176,8 +152,7 @@ def unfreeze_top(model: Any, unfreeze: Unfreeze) -> None:
         layer.trainable = number >= first and not is_norm
 
 
-def _phases(config: FinetuneConfig, manifest: DatasetManifest) -> Iterator[Phase]:
-    counts = manifest.splits["train"].examples_per_class
+def _phases(config: FinetuneConfig, counts: Sequence[int]) -> Iterator[Phase]:
     first = Phase(
         name="fine_tune" if config.weights == "none" else "head",
         epochs=config.epochs,

@@ -6,24 +6,37 @@ from pathlib import Path
 
 from components.common.documents.bundle import ModelBundle
 from components.common.documents.dataset import DatasetManifest
+from components.common.documents.variant import DENSE
 from components.common.process.events import Events
 from components.common.run_context import RunContext
-from components.common.shell.stage import Stage, Task
+from components.common.shell.stage import Stage, Task, execute
 from components.finetune.config import FinetuneConfig
 from components.finetune.weights import identify_weights, local_weights
+
+
+def run(*, dataset: Path, config: str, context: str, models: Path) -> None:
+    """Trains the root of the run's models; its bundle stays in the store."""
+    from components.common.models.handing_on import hand_on
+
+    execute(
+        STAGE,
+        config=FinetuneConfig.from_json(config),
+        context=context,
+        inputs={"dataset": dataset},
+        output=models,
+        deliver=hand_on(DENSE),
+    )
 
 
 def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     from components.common.models.bundles import frozen_layers, save_predictions, save_weights
     from components.common.tasks.image.models.backbones import BACKBONES
-    from components.common.training.checkpoints import Checkpoints
     from components.common.training.examples import open_training_splits
     from components.common.training.findings import find_training_faults
     from components.common.training.loop import make_deterministic
     from components.common.training.precision import native_precision
-    from components.common.training.resumption import Attempt
+    from components.common.training.session import open_session
     from components.common.training.strategy import open_strategy
-    from components.common.training.tensorboard import open_board
     from components.finetune.fine_tuning import (
         build_model,
         describe_architecture,
@@ -41,23 +54,12 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
         weights = str(local_weights(config, scratch) or config.weights)
         precision = native_precision() if config.mixed_precision == "auto" else "float32"
         with strategy.scope():
-            train, validation = open_training_splits(
-                manifest, storage, scratch=scratch, worker=task.worker
-            )
+            splits = open_training_splits(manifest, storage, scratch=scratch, worker=task.worker)
             model = build_model(
                 config, spec, len(manifest.class_names), weights=weights, precision=precision
             )
-            history, best_epoch, clock = fine_tune(
-                model,
-                config,
-                spec,
-                manifest,
-                train=train,
-                validation=validation,
-                events=task.events,
-                attempt=Attempt(Checkpoints(storage, task.checkpoint_folder)),
-                board=open_board(task, storage),
-            )
+            session = open_session(task, manifest, spec, splits)
+            history, best_epoch, clock = fine_tune(model, config, session)
         if not task.worker.is_chief:
             return clock.measurements()
         frozen = frozen_layers(model)
@@ -90,7 +92,7 @@ def _identify(config: FinetuneConfig, context: RunContext, events: Events) -> Ma
 STAGE = Stage(
     name="finetune",
     config=FinetuneConfig,
-    output="dense",
+    output="bundle",
     compute=_compute,
     identify=_identify,
     resumes=True,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.decision import BlessedModel
+from components.common.documents.models import Models
 from components.gate.config import GateConfig
 from components.gate.entrants import Correct, Entrant, TestSplit
 
@@ -32,6 +33,7 @@ class Case:
 
     Attributes:
       entrants: all candidates.
+      models: which variants the candidates are of.
       split: the test split; None where nothing could be evaluated.
       budgets: what is asked.
       blessed: the blessed model, if there is one.
@@ -39,6 +41,7 @@ class Case:
     """
 
     entrants: Sequence[Entrant]
+    models: Models
     split: TestSplit | None
     budgets: GateConfig
     blessed: Blessed | None = None

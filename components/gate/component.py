@@ -11,6 +11,7 @@ def gate(
     evaluations: dsl.Input[List[dsl.Artifact]],  # noqa: UP006
     benchmark: dsl.Input[dsl.Artifact],
     dataset: dsl.Input[dsl.Dataset],
+    models: dsl.Input[dsl.Model],
     config: str,
     context: str,
     decision: dsl.Output[dsl.Artifact],
@@ -22,6 +23,7 @@ def gate(
       evaluations: their evaluations, in any order.
       benchmark: their latencies.
       dataset: the dataset manifest, to evaluate the blessed model on.
+      models: which variants the candidates are of.
       config: canonical JSON of GateConfig.
       context: canonical JSON of RunContext.
       decision: which candidate, why, and why not the others.

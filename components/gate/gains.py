@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from components.common.documents.decision import StepGain
-from components.common.documents.variant import DENSE
+from components.common.documents.models import Models
 from components.common.words.figures import listing, percent, points
 from components.gate.entrants import Entrant
 
@@ -13,30 +13,35 @@ FASTER = 0.95
 """Or when it is at least 5 % faster; p50 of one model wavers by less within a session."""
 
 
-def step_gains(entrants: Sequence[Entrant]) -> tuple[StepGain, ...]:
+def step_gains(entrants: Sequence[Entrant], models: Models) -> tuple[StepGain, ...]:
     """Measures every requested step of which both ends were made and measured.
 
-    A scheme is held against float32 of the same variant, pruning against the dense
-    candidate of the same scheme.
+    A scheme is held against float32 of the same variant, the steps of a variant against its
+    nearest ancestor under the same scheme.
     """
     measured = [
         entrant
         for entrant in entrants
         if entrant.failure is None and entrant.latency_ms is not None
     ]
-    return tuple(_step_gain(step, before, after) for step, before, after in _steps(measured))
+    return tuple(
+        _step_gain(step, before, after) for step, before, after in _steps(measured, models)
+    )
 
 
-def _steps(measured: Sequence[Entrant]) -> Iterator[tuple[str, Entrant, Entrant]]:
+def _steps(measured: Sequence[Entrant], models: Models) -> Iterator[tuple[str, Entrant, Entrant]]:
     by_kind = {(entrant.variant, entrant.scheme): entrant for entrant in measured}
     for (variant, scheme), after in by_kind.items():
         before = by_kind.get((variant, "float32"))
         if scheme != "float32" and before is not None:
             yield scheme, before, after
     for (variant, scheme), after in by_kind.items():
-        before = by_kind.get((DENSE, scheme))
-        if variant != DENSE and before is not None:
-            yield "pruning", before, after
+        measured_ancestors = (
+            ancestor for ancestor in models.ancestors(variant) if (ancestor, scheme) in by_kind
+        )
+        if (nearest := next(measured_ancestors, None)) is not None:
+            activities = [step.activity for step in models.steps_between(nearest, variant)]
+            yield listing(activities), by_kind[nearest, scheme], after
 
 
 def _step_gain(step: str, before: Entrant, after: Entrant) -> StepGain:

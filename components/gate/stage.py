@@ -32,6 +32,7 @@ def _compute(task: Task[GateConfig]) -> Mapping[str, float]:
 def _read_case(task: Task[GateConfig]) -> "Case":
     from components.common.data.membership import Membership
     from components.common.documents.dataset import DatasetManifest
+    from components.common.documents.models import Models
     from components.common.registry import Registry
     from components.gate.blessed import find_blessed, find_withdrawn, judge_blessed
     from components.gate.case import Case
@@ -62,6 +63,7 @@ def _read_case(task: Task[GateConfig]) -> "Case":
         )
     return Case(
         entrants=entrants,
+        models=Models.read(task.inputs["models"]),
         split=split,
         budgets=task.config,
         blessed=blessed,

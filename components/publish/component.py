@@ -8,6 +8,7 @@ from kfp import dsl
 @dsl.component(base_image="litesmith-lite", install_kfp_package=False)
 def publish(
     dataset: dsl.Input[dsl.Dataset],
+    models: dsl.Input[dsl.Model],
     candidates: dsl.Input[List[dsl.Model]],  # noqa: UP006
     evaluations: dsl.Input[List[dsl.Artifact]],  # noqa: UP006
     benchmark: dsl.Input[dsl.Artifact],
@@ -21,6 +22,7 @@ def publish(
 
     Args:
       dataset: the dataset manifest.
+      models: which variants the candidates are of.
       candidates: all candidates.
       evaluations: their evaluations, in any order.
       benchmark: their latencies.

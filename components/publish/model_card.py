@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.common.documents.benchmark import Benchmark
+from components.common.documents.bundle import StepFacts
 from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.documents.decision import CandidateVerdict, Decision
@@ -26,6 +27,8 @@ class CardFacts:
     release: Release
     description: str
     candidate: Candidate
+    steps: tuple[StepFacts, ...]
+    """From the trained model to the candidate's variant."""
     evaluation: Evaluation
     benchmark: Benchmark
     manifest: DatasetManifest
@@ -73,12 +76,20 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
     )
 
 
+def _steps(facts: CardFacts) -> str:
+    titles = ", ".join(step.title for step in facts.steps)
+    return f" ({titles})" if titles else ""
+
+
 def _properties(facts: CardFacts) -> list[tuple[str, str]]:
     """Returns the card's head: name and text."""
     release, model, candidate = facts.release, facts.release.model, facts.candidate
     accuracy = release.metrics["accuracy"]
     rows = [
-        ("Scheme", f"{candidate.scheme.kind}, from the {candidate.variant} model"),
+        (
+            "Scheme",
+            f"{candidate.scheme.kind}, from the {candidate.variant} model{_steps(facts)}",
+        ),
         ("Kept as", candidate.words),
         ("Classes", str(len(release.class_names))),
         *input_properties(model, facts.manifest.image),

@@ -14,7 +14,9 @@ from components.common.documents.measured import (
     folders_by_id,
     read_candidates,
 )
+from components.common.documents.models import Models
 from components.common.documents.release import Ancestry, Release
+from components.common.documents.variant import DENSE
 from components.common.errors import UserError
 from components.common.registry import MODEL_FILE
 from components.common.runs.receipts import collect_receipt, find_ancestors
@@ -47,6 +49,7 @@ def gather_release(
         release=release,
         description=task.config.description,
         candidate=candidate,
+        steps=Models.read(task.inputs["models"]).steps_between(DENSE, candidate.variant),
         evaluation=evaluation,
         benchmark=benchmark,
         manifest=manifest,

@@ -10,7 +10,7 @@ from components.common.documents.bundle import ModelBundle
 from components.common.documents.candidate import Candidate, FileStepResult, SchemeSpec, TFLiteModel
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.image import ImageSpec
-from components.common.documents.variant import DENSE
+from components.common.documents.models import Models
 from components.common.shell.stage import Stage, Task, execute
 from components.common.words.figures import percent
 from components.quantize.config import CandidateConfig, QuantizeConfig
@@ -29,25 +29,26 @@ MODEL_FILE = "model.tflite"
 def run(
     *,
     dataset: Path,
-    dense: Path,
-    pruned: Path | None,
+    models: Path,
     candidate_id: str,
     config: str,
     context: str,
     candidate: Path,
+    scratch: Path | None = None,
 ) -> None:
-    """Makes one candidate; only what it is made from enters its key."""
+    """Makes one candidate; only what it is made from enters its key, and is fetched."""
     own = QuantizeConfig.from_json(config).for_candidate(candidate_id)
     execute(
         STAGE,
         config=own,
         context=context,
         inputs={
-            "bundle": dense if own.variant == DENSE else pruned,
+            "bundle": Models.read(models).entry(own.variant).stored,
             "dataset": dataset,
         },
         output=candidate,
         instance=candidate_id,
+        scratch=scratch,
     )
 
 

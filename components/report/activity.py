@@ -62,9 +62,8 @@ def _task_row(result: TaskResult) -> TaskRow:
 
 
 def _lineages(run: Run) -> list[tuple[str, Lineage]]:
-    named = [("data set", run.manifest.lineage), ("dense model", run.dense.lineage)]
-    if run.pruned is not None:
-        named.append(("pruned model", run.pruned.lineage))
+    named = [("data set", run.manifest.lineage)]
+    named += [(f"{entry.id} model", entry.bundle.lineage) for entry in run.models.entries]
     for id_ in run.ordered_ids():
         measured = run.candidates[id_]
         named.append((f"{id_}: candidate", measured.candidate.lineage))

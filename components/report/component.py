@@ -9,7 +9,7 @@ from kfp import dsl
 def report(
     dataset: dsl.Input[dsl.Dataset],
     validation: dsl.Input[dsl.Artifact],
-    dense: dsl.Input[dsl.Model],
+    models: dsl.Input[dsl.Model],
     candidates: dsl.Input[List[dsl.Model]],  # noqa: UP006
     evaluations: dsl.Input[List[dsl.Artifact]],  # noqa: UP006
     benchmark: dsl.Input[dsl.Artifact],
@@ -17,14 +17,13 @@ def report(
     config: str,
     context: str,
     page: dsl.Output[dsl.HTML],
-    pruned: dsl.Input[dsl.Model] = None,
 ):
     """Writes the run's report: one HTML page that opens without a network.
 
     Args:
       dataset: the dataset manifest.
       validation: what validate noticed.
-      dense: the dense model bundle.
+      models: all variants.
       candidates: all candidates.
       evaluations: their evaluations, in any order.
       benchmark: their latencies.
@@ -32,7 +31,6 @@ def report(
       config: canonical JSON of ReportConfig.
       context: canonical JSON of RunContext.
       page: the report.
-      pruned: the pruned model bundle, where the recipe prunes.
     """
     arguments = dict(locals())
 

@@ -16,7 +16,7 @@ from components.report.classes import ClassesSection, classes_section
 from components.report.dataset import DataSection, data_section
 from components.report.mistakes import Mistakes, ShownMistake, show_mistakes
 from components.report.sources import Run
-from components.report.training import SparsitySection, Training, sparsity_section, trainings
+from components.report.training import SparsitySection, Training, sparsity_sections, trainings
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 
@@ -48,7 +48,7 @@ class Page:
     classes: ClassesSection | None
     mistakes: Mistakes | None
     shown_mistakes: tuple[ShownMistake, ...]
-    sparsity: SparsitySection | None
+    sparsities: tuple[SparsitySection, ...]
     data: DataSection
     activity: ActivitySection
 
@@ -84,7 +84,7 @@ def build_page(run: Run, mistakes: Mistakes | None, pictures: Pictures) -> Page:
         classes=classes_section(run),
         mistakes=mistakes,
         shown_mistakes=show_mistakes(mistakes, pictures.by_id, names) if mistakes else (),
-        sparsity=sparsity_section(run),
+        sparsities=sparsity_sections(run),
         data=data_section(run, pictures.by_label),
         activity=activity_section(run),
     )

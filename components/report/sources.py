@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from components.common.documents.benchmark import Benchmark
-from components.common.documents.bundle import ModelBundle
 from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.decision import CandidateVerdict, Decision
 from components.common.documents.evaluation import Evaluation
 from components.common.documents.measured import MeasuredCandidate
+from components.common.documents.models import Models
 from components.common.documents.record import Receipt
 from components.common.documents.rejects import Reject
 from components.common.documents.validation import Validation
@@ -26,8 +26,7 @@ class Run:
     manifest: DatasetManifest
     rejects: Sequence[Reject]
     validation: Validation
-    dense: ModelBundle
-    pruned: ModelBundle | None
+    models: Models
     candidates: Mapping[str, MeasuredCandidate]
     benchmark: Benchmark
     decision: Decision

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from components.common.documents.benchmark import Benchmark
-from components.common.documents.bundle import ModelBundle
 from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.decision import Decision
 from components.common.documents.evaluation import Evaluation
 from components.common.documents.measured import folders_by_id, read_candidates
+from components.common.documents.models import Models
 from components.common.documents.record import Receipt
 from components.common.documents.rejects import read_rejects
 from components.common.documents.validation import Validation
@@ -49,8 +49,7 @@ def _read_run(task: Task[ReportConfig]) -> "Run":
         manifest=DatasetManifest.read(inputs["dataset"]),
         rejects=read_rejects(inputs["dataset"]),
         validation=Validation.read(inputs["validation"]),
-        dense=ModelBundle.read(inputs["dense"]),
-        pruned=ModelBundle.read(inputs["pruned"]) if inputs["pruned"] is not None else None,
+        models=Models.read(inputs["models"]),
         candidates=read_candidates(
             inputs["candidates"], inputs["evaluations"], inputs["benchmark"]
         ),

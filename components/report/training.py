@@ -3,9 +3,8 @@
 import dataclasses
 from collections.abc import Iterable
 
-from components.common.documents.bundle import Epoch, LayerSparsity, ModelBundle
+from components.common.documents.bundle import Epoch, LayerSparsity, ModelBundle, StepFacts
 from components.common.documents.candidate import Candidate, TensorSparsity
-from components.common.documents.variant import DENSE
 from components.report.sources import Run
 
 LAYERS = 60
@@ -51,9 +50,13 @@ class LayerRow:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SparsitySection:
+    """Of one variant and one of its steps."""
+
+    variant: str
+    activity: str
     target: float | None
     candidate_id: str | None
-    """The pruned candidate whose file was counted."""
+    """The candidate of the variant whose file was counted."""
     rows: tuple[LayerRow, ...]
     hidden_rows: int
     total: float
@@ -63,22 +66,31 @@ class SparsitySection:
 
 
 def trainings(run: Run) -> tuple[Training, ...]:
-    bundles = [("Training", run.dense)]
-    if run.pruned is not None:
-        bundles.append(("Pruning", run.pruned))
-    return tuple(_training(title, bundle) for title, bundle in bundles)
+    return tuple(
+        _training(f"{entry.id}: {entry.title}" if entry.parent else "Training", entry.bundle)
+        for entry in run.models.entries
+    )
 
 
-def sparsity_section(run: Run) -> SparsitySection | None:
-    """Returns None for a run that did not prune."""
-    if run.pruned is None or not run.pruned.sparsity:
-        return None
-    candidate = _counted_candidate(run)
+def sparsity_sections(run: Run) -> tuple[SparsitySection, ...]:
+    """Returns one for each step that was after zeros."""
+    return tuple(
+        _sparsity_section(run, entry.id, step)
+        for entry in run.models.entries
+        for step in entry.bundle.steps
+        if step.sparsity
+    )
+
+
+def _sparsity_section(run: Run, variant: str, step: StepFacts) -> SparsitySection:
+    candidate = _counted_candidate(run, variant)
     tensors = candidate.model.sparsity if candidate and candidate.model else ()
-    layers = run.pruned.sparsity
+    layers = step.sparsity
     rows = [_layer_row(layer, tensors) for layer in layers]
     return SparsitySection(
-        target=run.pruned.target_sparsity,
+        variant=variant,
+        activity=step.activity,
+        target=step.target_sparsity,
         candidate_id=candidate.candidate_id if candidate else None,
         rows=tuple(rows[:LAYERS]),
         hidden_rows=max(0, len(rows) - LAYERS),
@@ -107,15 +119,15 @@ def _training(title: str, bundle: ModelBundle) -> Training:
     )
 
 
-def _counted_candidate(run: Run) -> Candidate | None:
-    """Returns the winner if it is pruned, else the largest pruned candidate."""
-    pruned = [
+def _counted_candidate(run: Run, variant: str) -> Candidate | None:
+    """Returns the winner if it is of the variant, else the largest that is."""
+    own = [
         candidate
         for candidate in (run.candidates[id_].candidate for id_ in run.ordered_ids())
-        if candidate.variant != DENSE and candidate.model is not None
+        if candidate.variant == variant and candidate.model is not None
     ]
-    winners = [candidate for candidate in pruned if candidate.candidate_id == run.decision.winner]
-    return next(iter([*winners, *pruned]), None)
+    winners = [candidate for candidate in own if candidate.candidate_id == run.decision.winner]
+    return next(iter([*winners, *own]), None)
 
 
 def _layer_row(layer: LayerSparsity, tensors: tuple[TensorSparsity, ...]) -> LayerRow:

@@ -7,7 +7,7 @@ the same input gives the same bytes.
 
 import ast
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from kfp import compiler, dsl, kubernetes
 from components.common.digests import text_digest
 from pipeline.dag.dag import build_dag
 from pipeline.dag.worker_pods import launcher_machine, let_launch
+from pipeline.recipe import Compression
 from pipeline.runs.leftovers import scratch_folder
 from pipeline.target import KubeflowTarget, Machine, Target, VertexTarget
 
@@ -44,11 +45,11 @@ class CompiledDag:
         return f"{self.name}-{self.digest[:16]}"
 
 
-def compile_dag(*, prunes: bool, target: Target) -> CompiledDag:
+def compile_dag(*, compressions: Sequence[Compression], target: Target) -> CompiledDag:
     """Compiles the DAG.
 
     Args:
-      prunes: whether the recipe has a `prune` section.
+      compressions: the recipe's.
       target: for which to compile.
 
     Returns:
@@ -67,7 +68,9 @@ def compile_dag(*, prunes: bool, target: Target) -> CompiledDag:
         if machine.workers > 1:
             let_launch(task, machine, target, _labels(task, target))
 
-    dag = build_dag(prunes=prunes, place=place)
+    dag = build_dag(
+        compressions=compressions, parallel_candidates=target.parallel_candidates, place=place
+    )
     with scratch_folder() as folder:
         path = Path(folder, "pipeline.yaml")
         compiler.Compiler().compile(dag, str(path))

@@ -1,15 +1,16 @@
 """The DAG: it connects contracts and does nothing else.
 
-    preprocess -> validate -> finetune -> prune -> candidate (each: quantize, then evaluate)
+    preprocess -> validate -> finetune -> compress (one variant after the other)
+    -> candidate (each at once: quantize, then evaluate)
     -> benchmark -> gate -> report -> publish, and notify however it ends
 
 A task's inputs are found by their names: among the pipeline's parameters, and among the outputs of
-the tasks before. A recipe fixes the DAG's shape (prune or not); every value of the recipe is
+the tasks before. A recipe fixes the DAG's shape (its variants); every value of the recipe is
 a parameter, so that recipes of one shape share one DAG.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, List  # noqa: UP035 (KFP reads this spelling)
 
 from kfp import dsl
@@ -17,17 +18,17 @@ from kfp.dsl.base_component import BaseComponent
 
 from components.benchmark.component import benchmark
 from components.candidate.component import candidate
+from components.compress.component import compress
 from components.finetune.component import finetune
 from components.gate.component import gate
 from components.notify.component import notify
 from components.preprocess.component import preprocess
-from components.prune.component import prune
 from components.publish.component import publish
 from components.report.component import report
 from components.validate.component import validate
+from pipeline.recipe import Compression
 from pipeline.stages import STAGES
 
-PARALLEL_CANDIDATES = 2
 _PARAMETERS: Mapping[str, Any] = {
     "context": str,
     "candidate_ids": List[str],  # noqa: UP006
@@ -37,12 +38,16 @@ _PARAMETERS: Mapping[str, Any] = {
 
 
 def build_dag(
-    *, prunes: bool, place: Callable[[dsl.PipelineTask], object] = lambda task: None
+    *,
+    compressions: Sequence[Compression],
+    parallel_candidates: int = 2,
+    place: Callable[[dsl.PipelineTask], object] = lambda task: None,
 ) -> BaseComponent:
     """Returns the KFP pipeline.
 
     Args:
-      prunes: whether there is a prune task, and candidates made from its model.
+      compressions: the compressed variants, each after its parent.
+      parallel_candidates: how many candidates are made at once.
       place: says of each task where it runs: its image, its machine.
     """
 
@@ -53,10 +58,13 @@ def build_dag(
             dag.add(preprocess)
             checked = dag.add(validate)
             dag.add(finetune).after(checked)
-            if prunes:
-                dag.add(prune)
+            for variant_id, kinds in compressions:
+                # Each one hands on the models before it and its own.
+                made = dag.add(compress, variant_id=variant_id)
+                made.set_display_name(f"{variant_id}: {', '.join(kinds)}")
+                dag.offer(models=made.outputs["compressed"])
             ids = given["candidate_ids"]
-            with dsl.ParallelFor(ids, parallelism=PARALLEL_CANDIDATES) as candidate_id:
+            with dsl.ParallelFor(ids, parallelism=parallel_candidates) as candidate_id:
                 made = dag.add(candidate, candidate_id=candidate_id)
             dag.offer(candidates=made.outputs["candidate"], evaluations=made.outputs["evaluation"])
             for component in (benchmark, gate, report, publish):
@@ -67,7 +75,7 @@ def build_dag(
         [inspect.Parameter(name, kind, annotation=type_) for name, type_ in _PARAMETERS.items()]
     )
     return dsl.pipeline(
-        name="litesmith" if prunes else "litesmith-dense",
+        name="litesmith" if compressions else "litesmith-dense",
         description="From a labelled data set to a blessed TFLite model.",
     )(litesmith)
 

@@ -115,9 +115,10 @@ def try_model(recipe: Recipe) -> Iterator[Finding]:
 def _read_trial(recipe: Recipe, folder: Path) -> Iterator[Finding]:
     """Yields what became of each step of a trial, as far as it came."""
     results = _results(folder)
-    for stage in STAGES:
-        if stage.name in results:
-            yield _finding_of(stage.name, results[stage.name])
+    for stage in (stage for stage in STAGES if stage.per != "candidate"):
+        for task in recipe.tasks_of(stage):
+            if task in results:
+                yield _finding_of(task, results[task])
     for id_ in recipe.candidate_ids():
         made = folder / f"candidate{id_}"
         if made.is_dir() and (failure := Candidate.read(made).failure) is not None:

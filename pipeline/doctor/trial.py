@@ -15,9 +15,9 @@ from kfp import dsl
 from components.candidate.component import candidate
 from components.common.documents.dataset import Split
 from components.common.tasks.image.trial import draw_examples
+from components.compress.component import compress
 from components.finetune.component import finetune
 from components.preprocess.component import preprocess
-from components.prune.component import prune
 from pipeline.doctor.trial_recipe import EXAMPLES_FILE, RECIPE_FILE, trial_context
 from pipeline.recipe import Recipe
 
@@ -35,15 +35,16 @@ def main() -> None:
     def made(name: str) -> dsl.Artifact:
         return dsl.Artifact(name=name, uri=str(folder / name))
 
-    def run(component: Any, output: str, **inputs: Any) -> dsl.Artifact:
-        artifact, config = made(output), configs[component.name]
+    def run(component: Any, output: str, *, name: str = "", **inputs: Any) -> dsl.Artifact:
+        artifact, config = made(f"{output}{name}"), configs[component.name]
         component.python_func(config=config, context=context, **{output: artifact}, **inputs)
         return artifact
 
     dataset = run(preprocess, "dataset")
-    models = {"dense": run(finetune, "dense", dataset=dataset)}
-    if recipe.prune is not None:
-        models["pruned"] = run(prune, "pruned", dataset=dataset, **models)
+    models = run(finetune, "models", dataset=dataset)
+    for variant_id, _ in recipe.compressions():
+        given = {"dataset": dataset, "models": models, "variant_id": variant_id}
+        models = run(compress, "compressed", name=variant_id, **given)
     for id_ in recipe.candidate_ids():
         candidate.python_func(
             dataset=dataset,
@@ -55,7 +56,7 @@ def main() -> None:
             evaluation=made(f"evaluation{id_}"),
             metrics=dsl.Metrics(name="metrics", uri=""),
             confusion=dsl.ClassificationMetrics(name="confusion", uri=""),
-            **models,
+            models=models,
         )
 
 

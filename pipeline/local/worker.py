@@ -38,7 +38,7 @@ def main() -> None:
     )
     recipe = description.parse_recipe()
     parameters = run_parameters(recipe, description.context)
-    build_dag(prunes=recipe.prune is not None)(**parameters)
+    build_dag(compressions=recipe.compressions())(**parameters)
 
 
 def _end_with(driver: int) -> None:

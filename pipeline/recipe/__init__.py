@@ -15,7 +15,7 @@ from pipeline.recipe.loading import (
     load_recipe,
     shipped_recipes,
 )
-from pipeline.recipe.recipe import NAME_PATTERN, Recipe
+from pipeline.recipe.recipe import NAME_PATTERN, Compression, Recipe
 from pipeline.recipe.schema import recipe_schema
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "NAME_PATTERN",
     "SHIPPED",
     "WORDS_FOR_WEIGHTS",
+    "Compression",
     "Recipe",
     "check_locations",
     "load_recipe",

@@ -6,7 +6,7 @@ and checked in one place. This module adds what no single stage can check: combi
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -17,12 +17,13 @@ from components.common.statistics.exact_tests import required_gains, required_hi
 from components.common.statistics.noninferiority import required_examples
 from components.common.tasks.image.compatibility import explain_misfit
 from components.common.tasks.image.limits import BACKBONE_LIMITS
+from components.compress.config import CompressConfig
+from components.compress.steps.prune import Settings as PruneSettings
 from components.evaluate.config import EvaluateConfig
 from components.finetune.config import FinetuneConfig
 from components.gate.config import GateConfig
 from components.notify.config import NotifyConfig
 from components.preprocess.config import PreprocessConfig
-from components.prune.config import PruneConfig
 from components.publish.config import PublishConfig
 from components.quantize.config import QuantizeConfig
 from components.report.config import ReportConfig
@@ -31,6 +32,14 @@ from pipeline.declarations.yaml_files import parse_yaml, write_yaml
 from pipeline.stages import STAGES, StageEntry
 
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,62}"
+
+
+class Compression(NamedTuple):
+    """What the DAG's shape knows of a compressed variant: no value of a recipe."""
+
+    variant_id: str
+    kinds: tuple[str, ...]
+    """Of its steps."""
 
 
 class Recipe(Section):
@@ -42,7 +51,7 @@ class Recipe(Section):
     data: PreprocessConfig
     validation: ValidateConfig = Field(default=ValidateConfig(), alias="validate")
     train: FinetuneConfig
-    prune: PruneConfig | None = None
+    prune: PruneSettings | None = None
     quantize: QuantizeConfig = QuantizeConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     benchmark: BenchmarkConfig = BenchmarkConfig()
@@ -53,12 +62,12 @@ class Recipe(Section):
     @field_validator("prune")
     @classmethod
     def _learns_as_training_does(
-        cls, prune: PruneConfig | None, info: ValidationInfo
-    ) -> PruneConfig | None:
+        cls, prune: PruneSettings | None, info: ValidationInfo
+    ) -> PruneSettings | None:
         train = info.data.get("train")
         if prune is None or train is None:
             return prune
-        missing = PruneConfig.LEARNED_ALIKE - prune.model_fields_set
+        missing = PruneSettings.LEARNED_ALIKE - prune.model_fields_set
         return prune.model_copy(update={name: getattr(train, name) for name in missing})
 
     @model_validator(mode="after")
@@ -89,6 +98,13 @@ class Recipe(Section):
         step = StepSpec(kind="prune", settings=self.prune.model_dump(mode="json"))
         return root, Variant(id="pruned", parent=DENSE, steps=(step,))
 
+    def compressions(self) -> tuple[Compression, ...]:
+        """Returns the compressed variants, in the order of the tasks that make them."""
+        return tuple(
+            Compression(variant.id, tuple(step.kind for step in variant.steps))
+            for variant in self.variants()[1:]
+        )
+
     def smallest_margin(self) -> float | None:
         """Returns the accuracy drop that takes the most examples to prove, if any is stated."""
         drops = (self.budgets.accuracy_drop, self.budgets.blessed_accuracy_drop)
@@ -118,6 +134,7 @@ class Recipe(Section):
         """Returns each component's configuration by its name, with what stages share filled in."""
         filled_in = {
             "validate": self._validation(),
+            "compress": CompressConfig(variants=self.variants()[1:]),
             "quantize": self._quantization(),
             "gate": self.budgets.model_copy(
                 update={"balanced": self._is_balanced(), "model_name": self.name}
@@ -130,12 +147,23 @@ class Recipe(Section):
             for stage in STAGES
         }
 
-    def runs(self, stage: StageEntry) -> bool:
-        """Whether a run of this recipe has a stage: its section may be left out."""
-        return stage.section is None or self._section(stage) is not None
+    def tasks_of(self, stage: StageEntry) -> tuple[str, ...]:
+        """Returns how a stage's tasks are called in events and in a run's folder."""
+        match stage.per:
+            case "variant":
+                ids = tuple(each.variant_id for each in self.compressions())
+            case "candidate":
+                ids = self.candidate_ids()
+            case "run":
+                return (stage.name,)
+        return tuple(f"{stage.name}[{id_}]" for id_ in ids)
 
     def _section(self, stage: StageEntry) -> StageConfig | None:
         return getattr(self, stage.section) if stage.section is not None else None
+
+    def _mirrors(self) -> bool:
+        pruning = self.prune is not None and self.prune.augment.flip
+        return self.train.augment.flip or pruning
 
     def _quantization(self) -> QuantizeConfig:
         return self.quantize.with_candidates(variant.id for variant in self.variants())
@@ -154,14 +182,13 @@ class Recipe(Section):
             per_class = max(per_class, required_hits(share=recall, alpha=alpha))
         if budgets.accuracy_drop is not None and not self._is_balanced():
             others = max(others, required_gains(alpha=alpha))
-        prune = self.prune or PruneConfig()
         return own.model_copy(
             update={
                 "min_test_examples": self.least_test_examples(),
                 "min_test_examples_per_class": per_class,
                 "min_other_test_examples": others,
                 "balanced": self._is_balanced(),
-                "mirrored": self.train.augment.flip or prune.augment.flip,
+                "mirrored": self._mirrors(),
                 "model_name": self.name,
             }
         )

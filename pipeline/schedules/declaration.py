@@ -15,7 +15,7 @@ from components.common.errors import UserError
 from pipeline.dag.compile import WORKFLOW_ID, CompiledDag, compile_dag
 from pipeline.declarations.refusals import explain_problems
 from pipeline.declarations.yaml_files import read_yaml
-from pipeline.recipe import Recipe, load_recipe
+from pipeline.recipe import Compression, Recipe, load_recipe
 from pipeline.recipe.parameters import run_parameters
 from pipeline.schedules.cron import Cron, check_recurs, occurrences, parse_cron, to_utc
 from pipeline.target import KubeflowTarget, PortForwardAuth, load_target
@@ -209,7 +209,9 @@ def resolve(
     """
     targets = {file.target: _kubeflow(file.target, folder)}
     by_place = {_place(targets[file.target]): (targets[file.target], list[Wanted]())}
-    dags: dict[tuple[str, bool], CompiledDag] = {}  # Schedules of one shape share one.
+    dags: dict[
+        tuple[str, tuple[Compression, ...]], CompiledDag
+    ] = {}  # Schedules of one shape share one.
     for schedule in file.schedules:
         name = schedule.target or file.target
         try:
@@ -219,9 +221,9 @@ def resolve(
                 targets[name] = _kubeflow(name, folder)
             target = targets[name]
             recipe = _located_recipe(schedule, target, folder)
-            shape = (name, recipe.prune is not None)
+            shape = (name, recipe.compressions())
             if shape not in dags:
-                dags[shape] = compile_dag(prunes=shape[1], target=target)
+                dags[shape] = compile_dag(compressions=shape[1], target=target)
             wanted = Wanted(schedule, recipe, target, dags[shape])
             wanted.facts()  # Refuses a cron that KFP can't keep.
             by_place.setdefault(_place(target), (target, []))[1].append(wanted)

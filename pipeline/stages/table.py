@@ -6,19 +6,22 @@ one candidate, which share one.
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Literal
 
 from components.benchmark.config import BenchmarkConfig
 from components.common.config import StageConfig
+from components.compress.config import CompressConfig
 from components.evaluate.config import EvaluateConfig
 from components.finetune.config import FinetuneConfig
 from components.gate.config import GateConfig
 from components.notify.config import NotifyConfig
 from components.preprocess.config import PreprocessConfig
-from components.prune.config import PruneConfig
 from components.publish.config import PublishConfig
 from components.quantize.config import QuantizeConfig
 from components.report.config import ReportConfig
 from components.validate.config import ValidateConfig
+
+Per = Literal["run", "variant", "candidate"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,28 +33,28 @@ class StageEntry:
       config: what it is told.
       section: the recipe's field that says it; None where a recipe has none.
       trains: whether several workers can compute it together.
-      per_candidate: whether each candidate has its own.
+      per: what has a task of its own: a run, each compressed variant, or each candidate.
     """
 
     name: str
     config: type[StageConfig]
     section: str | None
     trains: bool = False
-    per_candidate: bool = False
+    per: Per = "run"
 
     @property
     def task(self) -> str:
         """The DAG's task that it runs in; the stages of one candidate share one."""
-        return "candidate" if self.per_candidate else self.name
+        return "candidate" if self.per == "candidate" else self.name
 
 
 STAGES = (
     StageEntry(name="preprocess", config=PreprocessConfig, section="data"),
     StageEntry(name="validate", config=ValidateConfig, section="validation"),
     StageEntry(name="finetune", config=FinetuneConfig, section="train", trains=True),
-    StageEntry(name="prune", config=PruneConfig, section="prune", trains=True),
-    StageEntry(name="quantize", config=QuantizeConfig, section="quantize", per_candidate=True),
-    StageEntry(name="evaluate", config=EvaluateConfig, section="evaluate", per_candidate=True),
+    StageEntry(name="compress", config=CompressConfig, section=None, trains=True, per="variant"),
+    StageEntry(name="quantize", config=QuantizeConfig, section="quantize", per="candidate"),
+    StageEntry(name="evaluate", config=EvaluateConfig, section="evaluate", per="candidate"),
     StageEntry(name="benchmark", config=BenchmarkConfig, section="benchmark"),
     StageEntry(name="gate", config=GateConfig, section="budgets"),
     StageEntry(name="report", config=ReportConfig, section="report"),
@@ -61,7 +64,7 @@ STAGES = (
 TASKS = tuple(dict.fromkeys(stage.task for stage in STAGES))
 """The tasks of the DAG."""
 TRAINING_STAGES = tuple(stage.name for stage in STAGES if stage.trains)
-CANDIDATE_STAGES = tuple(stage.name for stage in STAGES if stage.per_candidate)
+CANDIDATE_STAGES = tuple(stage.name for stage in STAGES if stage.per == "candidate")
 _TASK_OF: Mapping[str, str] = {stage.name: stage.task for stage in STAGES}
 _LAST_OF: Mapping[str, str] = {stage.task: stage.name for stage in STAGES}
 _PLACES: Mapping[str, int] = {stage.name: place for place, stage in enumerate(STAGES)}

@@ -72,6 +72,8 @@ class BaseTarget(Section):
     """What every stage runs on."""
     stages: Mapping[TaskName, Machine] = {}
     """What single stages have different."""
+    parallel_candidates: Annotated[int, Field(ge=1, le=100)] = 2
+    """How many candidates are converted and measured at once, each in a task of its own."""
     beam: Beam = Beam()
     labels: Mapping[str, str] = {}
     """Put on every pod, or on the Vertex job."""

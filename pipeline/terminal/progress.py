@@ -137,9 +137,7 @@ def _lives(pid: int) -> bool:
 
 def expected_tasks(recipe: Recipe) -> Iterator[str]:
     """Yields the tasks of the DAG in its order, those of the candidates by candidate."""
-    for per_candidate, stages in itertools.groupby(STAGES, lambda stage: stage.per_candidate):
-        names = [stage.name for stage in stages if recipe.runs(stage)]
-        if per_candidate:
-            yield from (f"{name}[{id_}]" for id_ in recipe.candidate_ids() for name in names)
-        else:
-            yield from names
+    for _, stages in itertools.groupby(STAGES, lambda stage: stage.per):
+        # Of one candidate, evaluate comes after quantize.
+        for tasks in zip(*(recipe.tasks_of(stage) for stage in stages), strict=True):
+            yield from tasks

@@ -31,6 +31,7 @@ from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.training.best_epoch import best_epoch
 from components.common.training.examples import KeptExamples, keep_examples
 from components.common.training.loop import make_deterministic
+from components.common.training.session import Session
 from components.finetune.fine_tuning import build_model, fine_tune
 from components.finetune.weights import local_weights
 from pipeline.recipe import load_recipe
@@ -90,7 +91,10 @@ def train(pictures: Path, folder: Path) -> Board:
     model = build_model(config, spec, len(manifest.class_names), weights=weights)
     judges = splits["validation"]
     board = Board(model, judges, prepare_pictures(spec)(judges.inputs, None))
-    fine_tune(model, config, spec, manifest, **splits, events=Events("finetune"), board=board)
+    session = Session(
+        manifest=manifest, spec=spec, **splits, events=Events("finetune"), board=board
+    )
+    fine_tune(model, config, session)
     return board
 
 

@@ -25,6 +25,7 @@ from components.common.statistics.metrics import confusion_matrix, predicted_cla
 from components.common.tasks.image.examples import read_examples
 from components.quantize.config import QuantizeConfig
 from components.quantize.schemes import SCHEMES
+from tests.builders.models import MODELS
 from tests.builders.releases import describe_model
 from tests.builders.synthetic import CLASS_NAMES, LINEAGE, write_dataset
 
@@ -178,7 +179,9 @@ def write_measured_run(
         write_evaluation(folder / f"{id_}-evaluation", id_, predictions, lineage=lineage)
     lineage = measured_from(candidates=input_digest([folder / id_ for id_ in models]))
     write_benchmark(folder / "benchmark", dict.fromkeys(models, 1.0), lineage=lineage)
+    MODELS.write(folder / "models")
     return {
+        "models": folder / "models",
         "candidates": tuple(folder / id_ for id_ in models),
         "evaluations": tuple(folder / f"{id_}-evaluation" for id_ in reversed(models)),
         "benchmark": folder / "benchmark",

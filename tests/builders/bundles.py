@@ -1,16 +1,23 @@
 """A small trained model as finetune and prune would hand it on, without running them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from components.common.data.arrays import write_arrays
+from components.common.digests import tree_digest
 from components.common.documents.bundle import Architecture, LayerSparsity, ModelBundle
 from components.common.documents.image import InputSpec
+from components.common.documents.models import ModelEntry, Models
+from components.common.documents.variant import DENSE
 from components.common.run_context import RunContext
+from components.common.shell.store import Store
 from components.common.tasks.image.device import decode_picture
 from components.common.tasks.image.examples import read_examples
+from tests.builders.artifacts import make_record
+from tests.builders.models import pruning
 from tests.builders.synthetic import CLASS_NAMES, LINEAGE
 
 OFFSET, SCALE = 127.0, 1 / 128
@@ -100,9 +107,36 @@ def write_bundle(
         parameters=model.count_params(),
         history=(),
         best_epoch=1,
-        sparsity=sparsity,
-        target_sparsity=0.5 if sparsity else None,
+        steps=(pruning(sparsity),) if sparsity else (),
         lineage=LINEAGE,
     )
     bundle.write(directory)
     return bundle
+
+
+def store_models(context: RunContext, folder: Path, bundles: Mapping[str, Path]) -> Path:
+    """Puts bundles into the store, as finetune and compress leave them there.
+
+    Args:
+      context: of the run.
+      folder: where the document of the models is written.
+      bundles: by their variants' ids: the root, and what was made from it.
+
+    Returns:
+      The folder.
+    """
+    models = Models(entries=())
+    for id_, bundle in bundles.items():
+        stage = "finetune" if id_ == DENSE else "compress"
+        record = make_record(stage, config={}, key=id_, output_digest=tree_digest(bundle))
+        Store(context.data()).put(record, bundle, lambda path: True, replace=True)
+        entry = ModelEntry(
+            id=id_,
+            parent=None if id_ == DENSE else DENSE,
+            stored=record.stored,
+            bundle=ModelBundle.read(bundle),
+        )
+        models = models.with_entry(entry)
+    folder.mkdir(parents=True)
+    models.write(folder)
+    return folder

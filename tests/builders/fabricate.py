@@ -39,6 +39,7 @@ from components.common.documents.evaluation import (
     SliceMetrics,
 )
 from components.common.documents.image import InputSpec
+from components.common.documents.models import Models
 from components.common.documents.record import Record, TaskResult
 from components.common.documents.validation import Finding, Validation
 from components.common.documents.variant import DENSE
@@ -46,6 +47,7 @@ from components.common.run_context import RunContext
 from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate
 from components.report.config import ReportConfig
 from tests.builders.artifacts import SPECS
+from tests.builders.models import make_models, pruning
 from tests.builders.synthetic import CLASS_NAMES, LINEAGE, run_context, write_dataset
 
 TEST_EXAMPLES = 450
@@ -66,6 +68,7 @@ class Fabricated:
     candidates: Mapping[str, Candidate]
     evaluations: Mapping[str, Evaluation]
     predictions: Mapping[str, Predictions]
+    models: Models
     benchmark: Benchmark
     decision: Decision
     tasks: Sequence[TaskResult]
@@ -121,19 +124,22 @@ def fabricate(
     }
     pruned = any(SPECS[id_].variant != DENSE for id_ in ids)
     benchmark = _benchmark([id_ for id_ in ids if id_ in predictions])
+    models = make_models(
+        {
+            variant: _bundle(class_names, channels, size, pruned=variant != DENSE)
+            for variant in (DENSE, *(["pruned"] if pruned else []))
+        }
+    )
     decision = _decision(evaluations, winner, verdict, pruned)
     tasks = _tasks(ids, pruned, cached)
     artifacts: dict[str, Path | tuple[Path, ...] | None] = {
-        name: folder / name for name in ("dataset", "validation", "dense", "benchmark", "decision")
+        name: folder / name for name in ("dataset", "validation", "models", "benchmark", "decision")
     }
-    artifacts["pruned"] = folder / "pruned" if pruned else None
     # In another order than the evaluations: they are joined by id.
     artifacts["candidates"] = tuple(folder / f"candidate-{id_}" for id_ in reversed(ids))
     artifacts["evaluations"] = tuple(folder / f"evaluation-{id_}" for id_ in ids)
     Validation(findings=tuple(findings)).write(folder / "validation")
-    _bundle(class_names, channels, size, pruned=False).write(folder / "dense")
-    if pruned:
-        _bundle(class_names, channels, size, pruned=True).write(folder / "pruned")
+    models.write(folder / "models")
     for id_ in ids:
         candidates[id_].write(folder / f"candidate-{id_}")
         evaluations[id_].write(folder / f"evaluation-{id_}")
@@ -151,6 +157,7 @@ def fabricate(
         candidates=candidates,
         evaluations=evaluations,
         predictions=predictions,
+        models=models,
         benchmark=benchmark,
         decision=decision,
         tasks=tasks,
@@ -412,18 +419,21 @@ def _bundle(class_names: Sequence[str], channels: int, size: int, *, pruned: boo
         parameters=98_765,
         history=tuple(_epoch(number, pruned) for number in range(1, 13)),
         best_epoch=10,
-        sparsity=tuple(
-            LayerSparsity(
-                layer=name,
-                parameters=elements,
-                zeros=round(elements * (0.5 if prunes else 0.0)),
-                pruned=prunes,
-            )
-            for name, elements, prunes in KERNELS
+        steps=(
+            pruning(
+                tuple(
+                    LayerSparsity(
+                        layer=name,
+                        parameters=elements,
+                        zeros=round(elements * (0.5 if prunes else 0.0)),
+                        pruned=prunes,
+                    )
+                    for name, elements, prunes in KERNELS
+                )
+            ),
         )
         if pruned
         else (),
-        target_sparsity=0.5 if pruned else None,
         lineage=LINEAGE,
     )
 
@@ -443,7 +453,7 @@ def _epoch(number: int, pruned: bool) -> Epoch:
 
 
 def _tasks(ids: Sequence[str], pruned: bool, cached: bool) -> list[TaskResult]:
-    names = ["preprocess", "validate", "finetune", *(["prune"] if pruned else [])]
+    names = ["preprocess", "validate", "finetune", *(["compress[pruned]"] if pruned else [])]
     names += [f"quantize[{id_}]" for id_ in ids] + [f"evaluate[{id_}]" for id_ in ids]
     names += ["benchmark", "gate"]
     return [

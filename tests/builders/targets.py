@@ -3,7 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from pipeline.recipe import Compression
 from pipeline.target import KubeflowTarget
+
+PRUNED = (Compression("pruned", ("prune",)),)
+"""Of a recipe with a `prune` section."""
 
 MINIMAL = """
 kind: kubeflow

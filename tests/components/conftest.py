@@ -10,7 +10,13 @@ from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import DatasetManifest
 from components.common.run_context import RunContext
 from components.quantize.config import QuantizeConfig
-from tests.builders.bundles import read_split, train_model, write_bundle, zero_smallest
+from tests.builders.bundles import (
+    read_split,
+    store_models,
+    train_model,
+    write_bundle,
+    zero_smallest,
+)
 from tests.builders.synthetic import run_context, write_dataset
 
 CALIBRATION_EXAMPLES = 60
@@ -28,6 +34,7 @@ class TrainedModel:
     dataset: Path
     dense: Path
     pruned: Path
+    models: Path
 
     def bundle(self, source: str) -> ModelBundle:
         return ModelBundle.read(getattr(self, source))
@@ -44,7 +51,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
     write_bundle(model, folder / "dense", context, manifest)
     sparsity = zero_smallest(model, 0.5)
     write_bundle(model, folder / "pruned", context, manifest, sparsity=sparsity)
-    return TrainedModel(context, manifest, folder / "dataset", folder / "dense", folder / "pruned")
+    bundles = {"dense": folder / "dense", "pruned": folder / "pruned"}
+    models = store_models(context, folder / "models", bundles)
+    return TrainedModel(context, manifest, folder / "dataset", *bundles.values(), models)
 
 
 @pytest.fixture(scope="session")
@@ -57,8 +66,7 @@ def candidates(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) 
     for id_ in ids:
         stage.run(
             dataset=trained.dataset,
-            dense=trained.dense,
-            pruned=trained.pruned,
+            models=trained.models,
             candidate_id=id_,
             config=QUANTIZATION.to_json(),
             context=trained.context.to_json(),

@@ -16,6 +16,7 @@ from components.common.config import StageConfig
 from components.common.documents.bundle import ModelBundle
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.image import InputSpec
+from components.common.documents.variant import StepSpec
 from components.common.errors import UserError
 from components.common.keras import tf
 from components.common.models.bundles import load_bundle_model
@@ -32,9 +33,10 @@ from components.common.training.phases import Phase
 from components.common.training.strategy import open_strategy, read_variables
 from components.common.training.trainer import Trainer
 from components.common.workers.worker import TF_CONFIG, Worker, tf_config, this_worker
+from components.compress.config import VariantConfig
+from components.compress.steps import prune
 from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model
-from components.prune.config import PruneConfig
 from tests.builders.addresses import free_addresses
 from tests.builders.synthetic import run_context, write_dataset
 
@@ -49,7 +51,7 @@ CONFIG = FinetuneConfig(
     augment={"flip": True, "shift": 0.1},
     optimizer={"learning_rate": 3e-3, "weight_decay": 1e-3},
 )
-PRUNING = PruneConfig(
+PRUNING = prune.Settings(
     final_sparsity=0.6,
     epochs=3,
     global_batch_size=16,
@@ -93,7 +95,7 @@ def start(
     prologue: str = "",
     **environment: str,
 ) -> subprocess.Popen:
-    paths = {"dataset": dataset, "dense": output}
+    paths = {"dataset": dataset, "bundle": output}
     return start_stage("finetune", paths, config, context, output, prologue, environment)
 
 
@@ -106,8 +108,10 @@ def start_pruning(
     prologue: str = "",
     **environment: str,
 ) -> subprocess.Popen:
-    paths = {"dataset": dataset, "dense": dense, "pruned": output}
-    return start_stage("prune", paths, PRUNING, context, output, prologue, environment)
+    paths = {"dataset": dataset, "parent": dense, "bundle": output}
+    steps = (StepSpec(kind="prune", settings=PRUNING.model_dump(mode="json")),)
+    config = VariantConfig(steps=steps)
+    return start_stage("compress", paths, config, context, output, prologue, environment)
 
 
 def start_stage(

@@ -16,6 +16,7 @@ import pytest
 from components.common.digests import tree_digest
 from components.common.documents.bundle import Epoch
 from components.common.documents.dataset import DatasetManifest
+from components.common.documents.variant import StepSpec
 from components.common.keras import keras
 from components.common.models.bundles import load_bundle_model
 from components.common.process.events import Events
@@ -27,12 +28,13 @@ from components.common.training.checkpoints import Checkpoints
 from components.common.training.examples import open_examples
 from components.common.training.loop import make_deterministic
 from components.common.training.resumption import Attempt
+from components.common.training.session import Session
+from components.compress import stage as compress_stage
+from components.compress.config import VariantConfig
+from components.compress.steps import prune
 from components.finetune import stage as finetune_stage
 from components.finetune.config import FinetuneConfig, Unfreeze
 from components.finetune.fine_tuning import build_model, fine_tune
-from components.prune import stage as prune_stage
-from components.prune.config import PruneConfig
-from components.prune.pruning import prune_model
 from tests.builders.synthetic import run_context, write_dataset
 from tests.fakes.termination import Deadline
 
@@ -50,11 +52,14 @@ class Work:
     folder: Path
     weights: str
 
-    def splits(self) -> dict[str, Any]:
-        return {
+    def session(self, attempt: Attempt) -> Session:
+        splits = {
             split: open_examples(self.manifest, split, self.context.data(), scratch=self.folder)
             for split in ("train", "validation")
         }
+        spec = BACKBONES["small_cnn"].input_spec(self.manifest.image)
+        events = Events("test")
+        return Session(manifest=self.manifest, spec=spec, **splits, events=events, attempt=attempt)
 
     def fine_tune(self, attempt: Attempt) -> tuple[keras.Model, tuple[Epoch, ...]]:
         """Head on computed features, then all layers: dropout, warm-up, patience."""
@@ -72,33 +77,16 @@ class Work:
         make_deterministic(config.seed)
         spec = BACKBONES["small_cnn"].input_spec(self.manifest.image)
         model = build_model(config, spec, 3, weights=config.weights)
-        history, *_ = fine_tune(
-            model,
-            config,
-            spec,
-            self.manifest,
-            **self.splits(),
-            events=Events("test"),
-            attempt=attempt,
-        )
+        history, *_ = fine_tune(model, config, self.session(attempt))
         return model, history
 
     def prune(self, attempt: Attempt) -> tuple[keras.Model, tuple[Epoch, ...]]:
-        config = PruneConfig(
+        settings = prune.Settings(
             final_sparsity=0.6, epochs=5, frequency=2, global_batch_size=16, augment={"zoom": 0.1}
         )
-        make_deterministic(config.seed)
-        spec = BACKBONES["small_cnn"].input_spec(self.manifest.image)
+        make_deterministic(settings.seed)
         model = load_bundle_model(self.folder / "bundle")
-        pruned = prune_model(
-            model,
-            config,
-            spec,
-            self.manifest,
-            **self.splits(),
-            events=Events("test"),
-            attempt=attempt,
-        )
+        pruned = prune.apply(model, settings, self.session(attempt))
         return pruned.model, pruned.history
 
 
@@ -114,7 +102,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
         dataset=folder / "dataset",
         config=config.to_json(),
         context=context.to_json(),
-        dense=folder / "bundle",
+        bundle=folder / "bundle",
     )
     model = load_bundle_model(folder / "bundle")
     weights = str(folder / "weights.h5")
@@ -179,7 +167,7 @@ class Stages:
             [
                 *(f"components.common.{module}" for module in modules),
                 "components.finetune.fine_tuning",
-                "components.prune.pruning",
+                "components.compress.steps.prune",
             ]
         )
         self._work, self._stage, self._folder = work, stage, folder
@@ -209,11 +197,13 @@ class Stages:
                 unfreeze=Unfreeze(epochs=30, learning_rate=1e-3),
                 **training,
             )
-            run, arguments = finetune_stage.STAGE.run, {**common, "dense": output}
+            run, arguments = finetune_stage.STAGE.run, {**common, "bundle": output}
         else:
-            config = PruneConfig(epochs=30, augment={"zoom": 0.1}, **training)
-            arguments = {**common, "dense": self._work.folder / "bundle", "pruned": output}
-            run = prune_stage.STAGE.run
+            settings = prune.Settings(epochs=30, augment={"zoom": 0.1}, **training)
+            step = StepSpec(kind="prune", settings=settings.model_dump(mode="json"))
+            config = VariantConfig(steps=(step,))
+            arguments = {**common, "parent": self._work.folder / "bundle", "bundle": output}
+            run = compress_stage.STAGE.run
         process = self._context.Process(
             target=run, kwargs={**arguments, "config": config.to_json()}
         )
@@ -233,7 +223,7 @@ def stratified_shares(seed: str) -> Iterator[float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["finetune", "prune"])
+@pytest.mark.parametrize("stage", ["finetune", "compress"])
 def test_signals_at_any_moment_change_nothing(stage, work, tmp_path):
     """Real signals to real processes, from the first moment of a stage to its last."""
     stages = Stages(work, stage, tmp_path)

@@ -126,7 +126,7 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
                 dataset=tmp_path / "dataset",
                 config=config.to_json(),
                 context=context.to_json(),
-                dense=output,
+                bundle=output,
             )
         return server
 
@@ -163,7 +163,7 @@ def test_two_workers_bring_about_what_one_process_finds_in_the_store(
         dataset=tmp_path / "dataset",
         config=config(2).to_json(),
         context=launched.context.to_json(),
-        dense=tmp_path / "again",
+        bundle=tmp_path / "again",
     )
     assert TaskResult.parse(data.read(task)).status == "cached"
     assert ModelBundle.read(tmp_path / "again") == bundle

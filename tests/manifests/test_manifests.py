@@ -28,7 +28,7 @@ EXAMPLES = MANIFESTS.parent / "docs" / "targets"
 OVERLAYS = sorted(path.name for path in (MANIFESTS / "overlays").iterdir())
 KUBERNETES_VERSION = "1.34"
 KFP = "kubeflow"
-TASK_LABELS = {"app.kubernetes.io/name": "litesmith", "app.kubernetes.io/component": "prune"}
+TASK_LABELS = {"app.kubernetes.io/name": "litesmith", "app.kubernetes.io/component": "compress"}
 
 
 def render(folder: Path) -> list[dict[str, Any]]:
@@ -147,7 +147,7 @@ def test_the_network_policy_is_for_the_pods_that_compile_labels(
     objects: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     policy = policy_of(objects, "litesmith-tasks")
-    text = compile_dag(prunes=False, target=make_target(tmp_path)).yaml
+    text = compile_dag(compressions=(), target=make_target(tmp_path)).yaml
     _, platform = yaml.safe_load_all(text)
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     for executor in executors.values():
@@ -212,7 +212,7 @@ def test_workers_reach_one_another_and_nobody_else_reaches_them(
     policy = policy_of(with_workers, "litesmith-workers")
     template = {"metadata": {"labels": TASK_LABELS}, "spec": {"containers": [{"name": "main"}]}}
     pods = WorkerPods(count=2, template=template)
-    jobset = build_jobset(pods, stage="prune", key="0" * 64, data_root="/", owner={})
+    jobset = build_jobset(pods, stage="compress", key="0" * 64, data_root="/", owner={})
     (job,) = jobset["spec"]["replicatedJobs"]
     labels = job["template"]["spec"]["template"]["metadata"]["labels"]
     assert policy["podSelector"] == {

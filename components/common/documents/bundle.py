@@ -1,4 +1,4 @@
-"""A model bundle, which finetune and prune write."""
+"""A model bundle, which finetune and compress write."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -27,7 +27,8 @@ class Architecture(Part):
 class Epoch(Part):
     """One epoch of training."""
 
-    phase: Literal["head", "fine_tune", "prune"]
+    phase: str
+    """`head`, `fine_tune`, or the kind of a compression step."""
     epoch: int
     """Counted from 1 through all phases of the stage."""
     learning_rate: float
@@ -49,6 +50,19 @@ class LayerSparsity(Part):
     """False where a rule kept the layer dense."""
 
 
+class StepFacts(Part):
+    """What a compression step did to a model, and the words that it has for itself."""
+
+    kind: str
+    activity: str
+    """`pruning`: what pays, or buys nothing."""
+    title: str
+    """`prune 50 %`: the step with the figures that matter most."""
+    sparsity: tuple[LayerSparsity, ...] = ()
+    """Per kernel; empty for a step that is not after zeros."""
+    target_sparsity: float | None = None
+
+
 class ModelBundle(Document):
     """A trained model: `weights.npz` and `predictions.npz` lie beside it.
 
@@ -64,12 +78,11 @@ class ModelBundle(Document):
     input: InputSpec
     parameters: int
     frozen_layers: tuple[str, ...] = ()
-    """The layers that training left as they were, and pruning leaves as well."""
+    """The layers that training left as they were, and compression leaves as well."""
     history: tuple[Epoch, ...]
     best_epoch: int
-    sparsity: tuple[LayerSparsity, ...] = ()
-    """Per kernel; empty for a model that was not pruned."""
-    target_sparsity: float | None = None
+    steps: tuple[StepFacts, ...] = ()
+    """What was done to the parent's model; empty for the one that finetune trained."""
     faults: tuple[str, ...] = ()
     """What is wrong with the training, in whole sentences without a full stop."""
     lineage: Lineage

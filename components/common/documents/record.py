@@ -3,7 +3,18 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from components.common.documents.base import Document, Moment
+from components.common.documents.base import Document, Moment, Part
+
+
+class StoredOutput(Part):
+    """An output in the store: the files that it had when it was made or found.
+
+    They stay where they are when a fresh run replaces the entry.
+    """
+
+    stage: str
+    key: str
+    output_digest: str
 
 
 class Record(Document):
@@ -36,6 +47,10 @@ class Record(Document):
     measurements: Mapping[str, float]
     """Figures that the stage took of its own work, such as examples_per_s."""
 
+    @property
+    def stored(self) -> StoredOutput:
+        return StoredOutput(stage=self.stage, key=self.key, output_digest=self.output_digest)
+
 
 class TaskResult(Document):
     """One task of one run, in the run's folder under `tasks/`."""
@@ -43,7 +58,7 @@ class TaskResult(Document):
     file_name: ClassVar[str] = "task.json"
 
     task: str
-    """`prune` or `quantize[pruned-int8]`."""
+    """`finetune` or `quantize[pruned-int8]`."""
     status: Literal["computed", "cached", "failed"]
     seconds: float
     """In this run; the record has the time of the computation."""

@@ -23,7 +23,7 @@ class Events:
     """Reports on one task.
 
     Args:
-      task: the task's name, `prune` or `quantize[pruned-int8]`.
+      task: the task's name, `finetune` or `quantize[pruned-int8]`.
       path: the file to append to; None prints plain lines.
     """
 

@@ -5,16 +5,17 @@ A component's signature is the one place that lists its inputs and its output.
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from components.common.shell.stage import Stage
 
 
-def run_component(stage: Stage[Any], arguments: Mapping[str, Any]) -> None:
+def run_component(stage: Stage[Any] | ModuleType, arguments: Mapping[str, Any]) -> None:
     """Runs a component's stage.
 
     Args:
-      stage: what to run.
+      stage: what to run: a Stage, or a module whose `run` prepares what a Stage is given.
       arguments: the component's, as KFP gives them: texts and artifacts, lists of artifacts, and
         None for an artifact that is not there.
     """

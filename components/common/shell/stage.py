@@ -6,11 +6,13 @@ and otherwise lets the stage's `compute` write into a fresh directory, keeps the
 records how it came to be, beside the output and in the run's folder.
 """
 
+import contextlib
 import dataclasses
 import os
 import shutil
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -25,7 +27,7 @@ from components.common.digests import (
 )
 from components.common.documents.base import Lineage
 from components.common.documents.dataset import DatasetManifest
-from components.common.documents.record import Record, TaskResult
+from components.common.documents.record import Record, StoredOutput, TaskResult
 from components.common.errors import BAD_INPUT, UserError
 from components.common.process.events import Events
 from components.common.process.libraries import imported_libraries, other_versions
@@ -38,6 +40,13 @@ from components.common.shell.store import Store
 from components.common.workers.worker import DEVICES, WORKER_PODS, Worker, this_worker
 
 C = TypeVar("C", bound=StageConfig)
+
+Input = Path | Sequence[Path] | StoredOutput | None
+"""An artifact's path, those of a collected input, an output that stays in the store, or None for
+an artifact that is not there."""
+
+Deliver = Callable[[Path, Record, Path], None]
+"""Makes of an output's directory and record what is handed on: the artifact at a path."""
 
 PROFILE_STEPS = "LITESMITH_PROFILE_STEPS"
 """Set by a user, or in a target: how many steps of each phase of a training to profile."""
@@ -129,9 +138,11 @@ def execute(
     *,
     config: C,
     context: str,
-    inputs: Mapping[str, Path | Sequence[Path] | None],
+    inputs: Mapping[str, Input],
     output: Path,
     instance: str = "",
+    deliver: Deliver | None = None,
+    scratch: Path | None = None,
 ) -> None:
     """Runs one task, or answers it from the store.
 
@@ -139,23 +150,28 @@ def execute(
       stage: what to run.
       config: the stage's configuration.
       context: canonical JSON of the RunContext.
-      inputs: input name -> artifact path, paths of a collected input, or None.
+      inputs: input name -> what it is.
       output: where KFP expects the artifact; made here.
       instance: which of several parallel tasks of the stage this is, such as a
         candidate's id.
+      deliver: makes the artifact; the output's own files are handed on where not given.
+      scratch: where inputs from the store are put when they are needed, and found again by
+        the next task of this process; a folder for this task alone where not given.
 
     Raises:
       SystemExit: with BAD_INPUT, after a UserError, whose message is printed and kept; with
         TERMINATED, where the task was told to end and has kept its state.
     """
     run = RunContext.model_validate_json(context)
-    name = f"{stage.name}[{instance}]" if instance else stage.name
+    name = _task_name(stage, instance)
     events = connect(name)
     started = time.monotonic()
     events.emit("started")
     try:
         before = recall_record(run, name) if stage.reuse else None
-        record, cached = _answer(stage, config, run, inputs, output, name, events)
+        record, cached = _answer(
+            stage, config, run, inputs, output, instance, events, deliver, scratch
+        )
     except BaseException as error:
         keep_failure(run, name, error, seconds=time.monotonic() - started, events=events)
         if isinstance(error, UserError):
@@ -177,14 +193,20 @@ def execute(
     events.emit("finished", status=result.status, seconds=round(seconds, 3))
 
 
+def _task_name(stage: Stage[Any], instance: str) -> str:
+    return f"{stage.name}[{instance}]" if instance else stage.name
+
+
 def _answer(
     stage: Stage[C],
     config: C,
     run: RunContext,
-    inputs: Mapping[str, Path | Sequence[Path] | None],
+    inputs: Mapping[str, Input],
     output: Path,
-    name: str,
+    instance: str,
     events: Events,
+    deliver: Deliver | None,
+    scratch: Path | None,
 ) -> tuple[Record, bool]:
     """Returns the record of the output that now lies in place, and whether it was stored.
 
@@ -219,23 +241,25 @@ def _answer(
             config,
             run,
             inputs,
+            instance,
             events,
             lambda: store.find(stage.name, key, work, verify, other_than=before),
         )
     if record is None:
-        task = Task(
-            name=name,
-            config=config,
-            context=run,
-            inputs=inputs,
-            output=work,
-            lineage=Lineage(stage=stage.name, key=key, inputs=digests),
-            events=events,
-            worker=this_worker(os.environ),
-            devices=os.environ.get(DEVICES, "auto"),
-            profile_steps=_profile_steps(),
-        )
-        record = _compute(stage, task, identity, code)
+        with _fetched(inputs, store, scratch) as paths:
+            task = Task(
+                name=_task_name(stage, instance),
+                config=config,
+                context=run,
+                inputs=paths,
+                output=work,
+                lineage=Lineage(stage=stage.name, key=key, inputs=digests),
+                events=events,
+                worker=this_worker(os.environ),
+                devices=os.environ.get(DEVICES, "auto"),
+                profile_steps=_profile_steps(),
+            )
+            record = _compute(stage, task, identity, code)
         if not task.worker.is_chief:
             shutil.rmtree(work)
             return record, cached
@@ -243,7 +267,11 @@ def _answer(
             record = store.put(record, work, verify, replace=run.fresh)
     if stage.resumes:
         run.data().delete(_checkpoint_folder(stage.name, key, run))
-    _deliver(work, output, stage.output_file)
+    if deliver is None:
+        _deliver(work, output, stage.output_file)
+    else:
+        deliver(work, record, output)
+        shutil.rmtree(work)
     return record, cached
 
 
@@ -259,7 +287,8 @@ def _launch(
     key: str,
     config: C,
     run: RunContext,
-    inputs: Mapping[str, Path | Sequence[Path] | None],
+    inputs: Mapping[str, Input],
+    instance: str,
     events: Events,
     find: Callable[[], Record | None],
 ) -> Record:
@@ -268,10 +297,14 @@ def _launch(
     from components.common.workers.launcher import launch_and_wait
     from components.common.workers.launches import Launch
 
-    paths = {name: path for name, path in inputs.items() if path is None or isinstance(path, Path)}
-    assert paths.keys() == inputs.keys(), f"{stage.name}: a launch has no place for collections"
+    left: dict[str, Path | StoredOutput | None] = {}
+    for input_, given in inputs.items():
+        assert given is None or isinstance(given, Path | StoredOutput), (
+            f"{stage.name}: a launch has no place for collections"
+        )
+        left[input_] = given
     launch = Launch(run.data(), stage.name, key)
-    launch.leave(config, run, paths)
+    launch.leave(config, run, left, instance=instance)
     return launch_and_wait(
         launch,
         find,
@@ -315,12 +348,14 @@ def _compute(stage: Stage[C], task: Task[C], identity: Mapping[str, str], code: 
     )
 
 
-def input_digest(path: Path | Sequence[Path]) -> str:
+def input_digest(path: Path | Sequence[Path] | StoredOutput) -> str:
     """Returns what an input counts as in a key: its bytes, of a data set its examples alone.
 
     So a picture that was renamed, or a reject more, leaves what was trained on the same examples
     as it is.
     """
+    if isinstance(path, StoredOutput):
+        return path.output_digest
     if not isinstance(path, Path):
         # A collected input is a set: its order depends on which iteration KFP lists first.
         return text_digest(canonical_json(sorted(input_digest(item) for item in path)))
@@ -329,6 +364,24 @@ def input_digest(path: Path | Sequence[Path]) -> str:
     if (path / DatasetManifest.file_name).is_file():
         return text_digest(canonical_json(DatasetManifest.read(path).identity()))
     return tree_digest(path)
+
+
+@contextlib.contextmanager
+def _fetched(
+    inputs: Mapping[str, Input], store: Store, scratch: Path | None
+) -> Iterator[Mapping[str, Path | Sequence[Path] | None]]:
+    """Yields the inputs as files; what stays in the store is fetched, and verified."""
+    with contextlib.ExitStack() as stack:
+        folder = scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        paths: dict[str, Path | Sequence[Path] | None] = {}
+        for name, given in inputs.items():
+            if isinstance(given, StoredOutput):
+                paths[name] = place = folder / given.output_digest
+                if not place.is_dir():
+                    store.fetch(given, place)
+            else:
+                paths[name] = given
+        yield paths
 
 
 def _deliver(work: Path, output: Path, output_file: str | None) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from components.common.digests import tree_digest
-from components.common.documents.record import Record
-from components.common.errors import DamagedError
+from components.common.documents.record import Record, StoredOutput
+from components.common.errors import DamagedError, UserError
 from components.common.storage import ABSENT, PreconditionError, Storage
 
 Verify = Callable[[Path], bool]
@@ -86,6 +86,25 @@ class Store:
                 continue
             return record
 
+    def fetch(self, output: StoredOutput, into: Path) -> None:
+        """Copies an output into a directory, whether or not its entry has been replaced since.
+
+        Raises:
+          UserError: it is no longer there, or not what it was.
+        """
+        if self._fetch(output, into, lambda path: True):
+            return
+        place = self._storage.uri(_files(output))
+        if next(iter(self._storage.list(f"{_files(output)}/")), None) is None:
+            raise UserError(
+                f"{place}: what {output.stage} left there for this run is gone, removed by "
+                "`litesmith cache prune` or by hand; run again, and it is made anew"
+            )
+        raise UserError(
+            f"{place}: is not what {output.stage} left there for this run, so it is damaged; run "
+            "again, and it is made anew"
+        )
+
     def read_file(self, record: Record, name: str) -> bytes:
         """Returns one file of an entry, unverified: to be shown, not to compute with."""
         return self._storage.read(f"{_files(record)}/{name}")
@@ -108,14 +127,14 @@ class Store:
             return None, generation
         return (record if (record.stage, record.key) == (stage, key) else None), generation
 
-    def _fetch(self, record: Record, into: Path, verify: Verify) -> bool:
+    def _fetch(self, output: Record | StoredOutput, into: Path, verify: Verify) -> bool:
         shutil.rmtree(into, ignore_errors=True)
         into.mkdir(parents=True)
         try:
-            self._storage.download(_files(record), into)
+            self._storage.download(_files(output), into)
         except FileNotFoundError:
             pass  # An output without files, or a damaged entry: the digest tells.
-        if tree_digest(into) == record.output_digest and verify(into):
+        if tree_digest(into) == output.output_digest and verify(into):
             return True
         shutil.rmtree(into)
         return False
@@ -125,5 +144,5 @@ def _record_name(stage: str, key: str) -> str:
     return f"store/{stage}/{key}/record.json"
 
 
-def _files(record: Record) -> str:
-    return f"store/{record.stage}/{record.key}/{record.output_digest}"
+def _files(output: Record | StoredOutput) -> str:
+    return f"store/{output.stage}/{output.key}/{output.output_digest}"

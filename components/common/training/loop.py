@@ -1,4 +1,4 @@
-"""The training loop of finetune and prune: phases of epochs of steps.
+"""The training loop of finetune and compress: phases of epochs of steps.
 
 A phase trains the variables of a model that are trainable when it begins, under one
 optimizer, and leaves the model with the weights of the phase's best epoch, which

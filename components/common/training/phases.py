@@ -1,7 +1,6 @@
 """What a phase of training is: how it learns, and what from."""
 
 import dataclasses
-from typing import Literal
 
 from components.common.tasks.image.inputs import Prepare
 from components.common.training.config import Optimizer
@@ -13,12 +12,13 @@ class Phase:
     """What one phase of training is told.
 
     Attributes:
+      name: `head`, `fine_tune`, or the kind of a compression step.
       first_epoch: the number of its first epoch, counted from 1 through all phases.
       class_weights: how much an example of each class counts.
       eligible_from: the first epoch that may be the best one.
     """
 
-    name: Literal["head", "fine_tune", "prune"]
+    name: str
     epochs: int
     first_epoch: int
     optimizer: Optimizer

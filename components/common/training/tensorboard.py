@@ -88,8 +88,15 @@ class TensorBoard:
         return f"{self._folder}/events.out.tfevents.{epoch.epoch:010d}.litesmith"
 
 
-def open_board(task: Task[Any], storage: Storage) -> TensorBoard | None:
-    """Returns a task's log folder, in its run's; none for workers other than the chief."""
+def open_board(task: Task[Any], storage: Storage, *, part: str = "") -> TensorBoard | None:
+    """Returns a task's log folder, in its run's; none for workers other than the chief.
+
+    Args:
+      task: the task.
+      storage: the data root.
+      part: names one of several trainings of the task, each with a folder of its own below.
+    """
     if not task.worker.is_chief:
         return None
-    return TensorBoard(storage, task.tensorboard_folder, profile_steps=task.profile_steps)
+    folder = f"{task.tensorboard_folder}/{part}".rstrip("/")
+    return TensorBoard(storage, folder, profile_steps=task.profile_steps)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from components.common.config import StageConfig
 from components.common.digests import canonical_json
+from components.common.documents.record import StoredOutput
 from components.common.run_context import RunContext
 from components.common.storage import Storage
 
@@ -29,9 +30,14 @@ class LaunchDocument(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    instance: str
+    """Which task of the stage it is, such as a variant's id; empty where it has but one."""
     config: str
     context: str
     inputs: tuple[str, ...]
+    """Those that were left beside."""
+    stored: Mapping[str, StoredOutput] = {}
+    """Those that are in the store."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,28 +59,38 @@ class Launch:
         return f"launches/{self.stage}/{self.key}"
 
     def leave(
-        self, config: StageConfig, context: RunContext, inputs: Mapping[str, Path | None]
+        self,
+        config: StageConfig,
+        context: RunContext,
+        inputs: Mapping[str, Path | StoredOutput | None],
+        *,
+        instance: str = "",
     ) -> None:
         """Leaves what the workers need; the same key has equal inputs, so twice is fine."""
-        given = {name: path for name, path in inputs.items() if path is not None}
+        given = {name: path for name, path in inputs.items() if isinstance(path, Path)}
+        stored = {name: each for name, each in inputs.items() if isinstance(each, StoredOutput)}
         for name, path in given.items():
             self.data.upload(path, f"{self.folder}/inputs/{name}")
         document = LaunchDocument(
-            config=config.to_json(), context=context.to_json(), inputs=tuple(given)
+            instance=instance,
+            config=config.to_json(),
+            context=context.to_json(),
+            inputs=tuple(given),
+            stored=stored,
         )
         text = canonical_json(document.model_dump(mode="json"))
         self.data.write(f"{self.folder}/launch.json", text.encode())
         self.renew()
 
-    def take(self, folder: Path) -> tuple[LaunchDocument, dict[str, Path]]:
-        """Returns what to compute, and the inputs as they now lie in a local folder."""
+    def take(self, folder: Path) -> tuple[LaunchDocument, dict[str, Path | StoredOutput]]:
+        """Returns what to compute, and the inputs, those that were left as they now lie here."""
         data = self.data.read(f"{self.folder}/launch.json")
         document = LaunchDocument.model_validate_json(data)
         paths = {name: folder / name for name in document.inputs}
         for name, path in paths.items():
             shutil.rmtree(path, ignore_errors=True)
             self.data.download(f"{self.folder}/inputs/{name}", path)
-        return document, paths
+        return document, {**paths, **document.stored}
 
     def renew(self) -> None:
         """Says that somebody waits for the result."""

@@ -22,6 +22,7 @@ from components.common.tasks.image.device import device_input
 from components.common.tasks.image.examples import read_examples
 from components.evaluate import stage
 from components.evaluate.config import EvaluateConfig
+from tests.builders.bundles import store_models
 from tests.components.conftest import TrainedModel
 
 CONFIG = EvaluateConfig(bootstrap_resamples=100)
@@ -36,8 +37,7 @@ def evaluate(
     )
     stage.run(
         dataset=trained.dataset,
-        dense=trained.dense,
-        pruned=trained.pruned,
+        models=trained.models,
         candidate=candidate,
         candidate_id=Candidate.read(candidate).candidate_id,
         config=CONFIG.to_json(),
@@ -151,6 +151,7 @@ def test_tensorflow_is_never_imported_and_the_bytes_are_the_same(
     evaluate(trained, candidates["int8"], tmp_path / "here")
     elsewhere = trained.context.model_copy(update={"data_root": str(tmp_path / "data")})
     shutil.copytree(Path(trained.context.data_root, "shards"), tmp_path / "data/shards")
+    models = store_models(elsewhere, tmp_path / "models", {"dense": trained.dense})
     program = f"""
 import sys
 from pathlib import Path
@@ -158,7 +159,7 @@ from kfp import dsl
 from components.evaluate import stage
 folder = Path({str(tmp_path)!r})
 stage.run(
-    dataset=Path({str(trained.dataset)!r}), dense=Path({str(trained.dense)!r}), pruned=None,
+    dataset=Path({str(trained.dataset)!r}), models=Path({str(models)!r}),
     candidate=Path({str(candidates["int8"])!r}), candidate_id="int8",
     config={CONFIG.to_json()!r}, context={elsewhere.to_json()!r}, evaluation=folder / "there",
     metrics=dsl.Metrics(name="m", uri="m", metadata={{}}),

@@ -16,6 +16,7 @@ from components.common.training.clock import Clock
 from components.common.training.examples import MEMORY_BYTES, open_examples
 from components.common.training.loop import make_deterministic, run_phase
 from components.common.training.phases import Data
+from components.common.training.session import Session
 from components.finetune import fine_tuning
 from components.finetune.config import FinetuneConfig, Unfreeze
 from components.finetune.fine_tuning import (
@@ -65,9 +66,10 @@ class Pictures:
         self, config: FinetuneConfig
     ) -> tuple[keras.Model, tuple[Epoch, ...], Clock]:
         model = self.build(config)
-        history, _, clock = fine_tune(
-            model, config, self.spec(), self.manifest, **self.splits, events=Events("test")
+        session = Session(
+            manifest=self.manifest, spec=self.spec(), **self.splits, events=Events("test")
         )
+        history, _, clock = fine_tune(model, config, session)
         return model, history, clock
 
 
@@ -226,9 +228,10 @@ def test_a_backbone_trained_from_nothing_does_as_well_in_use_as_in_training(
     make_deterministic(config.seed)
     model = build_model(config, spec, 3, weights="none")
     # Judged by the very pictures that it is trained on.
-    history, best, _ = fine_tune(
-        model, config, spec, manifest, train=train, validation=train, events=Events("test")
+    session = Session(
+        manifest=manifest, spec=spec, train=train, validation=train, events=Events("test")
     )
+    history, best, _ = fine_tune(model, config, session)
     kept = history[best - 1]
     assert kept.accuracy > 0.6
     assert kept.validation_accuracy > kept.accuracy - 0.1

@@ -41,7 +41,7 @@ def finetune(dataset: tuple[RunContext, Path], bundle: Path, config=CONFIG, *, c
         dataset=dataset[1],
         config=config.to_json(),
         context=(context or dataset[0]).to_json(),
-        dense=bundle,
+        bundle=bundle,
     )
     return ModelBundle.read(bundle)
 
@@ -141,6 +141,7 @@ def test_mixed_precision_is_left_out_of_the_saved_model(dataset, tmp_path):
     from components.common.tasks.image.models.backbones import BACKBONES
     from components.common.training.examples import open_examples
     from components.common.training.loop import inference, make_deterministic
+    from components.common.training.session import Session
     from components.finetune.fine_tuning import build_model, fine_tune, in_float32
 
     context, folder = dataset
@@ -153,7 +154,8 @@ def test_mixed_precision_is_left_out_of_the_saved_model(dataset, tmp_path):
         for split in ("train", "validation")
     }
     config = CONFIG.model_copy(update={"epochs": 1})
-    fine_tune(model, config, spec, manifest, **splits, events=Events("test"))
+    session = Session(manifest=manifest, spec=spec, **splits, events=Events("test"))
+    fine_tune(model, config, session)
     plain = in_float32(model, CONFIG, spec)
     assert model.get_layer("block2_conv").compute_dtype == "bfloat16"
     assert plain.get_layer("block2_conv").compute_dtype == "float32"

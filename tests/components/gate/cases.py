@@ -9,6 +9,7 @@ from components.gate.config import GateConfig
 from components.gate.decisions import decide
 from components.gate.entrants import Correct, Entrant, TestSplit
 from tests.builders.artifacts import SPECS
+from tests.builders.models import MODELS
 from tests.builders.releases import describe_model
 from tests.builders.synthetic import CLASS_NAMES, LINEAGE
 
@@ -95,7 +96,7 @@ def decide_on(
     examples = next((len(e.correct) for e in entrants if e.correct is not None), 0)
     config = GateConfig(**{"accuracy_drop": 0.02, **budgets})  # type: ignore[arg-type]
     split = make_split(examples, labels=labels, slices=slices) if examples else None
-    case = Case(entrants=entrants, split=split, budgets=config, blessed=blessed)
+    case = Case(entrants=entrants, models=MODELS, split=split, budgets=config, blessed=blessed)
     return decide(case, lineage=LINEAGE)
 
 

@@ -4,14 +4,15 @@ import pytest
 
 from components.gate.entrants import Entrant
 from components.gate.gains import step_gains
+from tests.builders.models import MODELS, describe_bundle, make_models, pruning
 from tests.components.gate.cases import correct_with, float32, make_entrant
 
 GOOD = correct_with(lost=12, gained=2)
 
 
-def test_each_scheme_is_held_against_float32_of_its_source_and_pruning_against_dense():
+def test_each_scheme_is_held_against_float32_of_its_variant_and_pruning_against_dense():
     ids = ("int8", "pruned-float32", "pruned-int8", "pruned-dynamic_range")
-    gains = step_gains([float32(), *(make_entrant(id_, GOOD) for id_ in ids)])
+    gains = step_gains([float32(), *(make_entrant(id_, GOOD) for id_ in ids)], MODELS)
     assert [(gain.step, gain.before, gain.after) for gain in gains] == [
         ("int8", "float32", "int8"),
         ("int8", "pruned-float32", "pruned-int8"),
@@ -23,7 +24,7 @@ def test_each_scheme_is_held_against_float32_of_its_source_and_pruning_against_d
 
 def test_a_step_that_pays_says_what_it_bought():
     after = make_entrant("int8", GOOD, size_bytes=1000, zipped_bytes=800, latency_ms=0.9)
-    (gain,) = step_gains([float32(size_bytes=4000), after])
+    (gain,) = step_gains([float32(size_bytes=4000), after], MODELS)
     assert gain.paid
     assert (gain.size_ratio, gain.zipped_ratio, gain.latency_ratio) == (0.25, 0.2, 0.9)
     assert gain.accuracy_change == pytest.approx(-0.01)
@@ -55,7 +56,7 @@ def test_a_step_pays_by_two_percent_of_size_or_five_of_latency(
         zipped_bytes=zipped_bytes,
         latency_ms=latency_ms,
     )
-    (gain,) = step_gains([before, after])
+    (gain,) = step_gains([before, after], MODELS)
     assert gain.paid is paid
     assert ("bought nothing" in gain.message) is not paid
 
@@ -63,7 +64,7 @@ def test_a_step_pays_by_two_percent_of_size_or_five_of_latency(
 def test_a_step_that_bought_nothing_says_so_and_what_it_cost():
     before = make_entrant("int8", GOOD, size_bytes=1000)
     after = make_entrant("pruned-int8", GOOD, size_bytes=1000, latency_ms=1.6)
-    (gain,) = step_gains([before, after])
+    (gain,) = step_gains([before, after], MODELS)
     assert gain.message == (
         "pruning bought nothing: pruned-int8 is no smaller raw, no smaller zipped and 1.6 times "
         "slower than int8; accuracy is the same. The recipe could do without it."
@@ -73,4 +74,29 @@ def test_a_step_that_bought_nothing_says_so_and_what_it_cost():
 def test_steps_of_candidates_that_failed_or_were_not_timed_are_left_out():
     failed = Entrant(candidate_id="int8", variant="dense", scheme="int8", failure="It fell over.")
     untimed = dataclasses.replace(make_entrant("float16", GOOD), latency_ms=None)
-    assert step_gains([float32(), failed, untimed]) == ()
+    assert step_gains([float32(), failed, untimed], MODELS) == ()
+
+
+def test_a_variant_is_held_against_its_parent_or_the_nearest_ancestor_that_was_measured():
+    """Of three in a chain, the middle one has no int8."""
+    distilled = pruning().model_copy(update={"activity": "distillation"})
+    models = make_models(
+        {
+            "dense": describe_bundle(),
+            "pruned": describe_bundle(pruning()),
+            "small": describe_bundle(distilled),
+        },
+        {"small": "pruned"},
+    )
+    of = {"small-float32": ("small", "float32"), "small-int8": ("small", "int8")}
+    small = [
+        dataclasses.replace(make_entrant(scheme, GOOD), candidate_id=id_, variant=variant)
+        for id_, (variant, scheme) in of.items()
+    ]
+    entrants = [float32(), make_entrant("int8", GOOD), make_entrant("pruned-float32", GOOD), *small]
+    gains = step_gains(entrants, models)
+    assert [(gain.step, gain.before, gain.after) for gain in gains if gain.step != "int8"] == [
+        ("pruning", "float32", "pruned-float32"),
+        ("distillation", "pruned-float32", "small-float32"),
+        ("pruning and distillation", "int8", "small-int8"),
+    ]

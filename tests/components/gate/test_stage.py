@@ -150,8 +150,7 @@ def test_the_blessed_model_runs_on_what_it_has_not_seen(trained, candidates, tmp
         folders[id_] = tmp_path / id_
         evaluate.run(
             dataset=trained.dataset,
-            dense=trained.dense,
-            pruned=trained.pruned,
+            models=trained.models,
             candidate=candidates[id_],
             candidate_id=id_,
             config=EvaluateConfig(bootstrap_resamples=100).to_json(),

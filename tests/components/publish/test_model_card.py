@@ -1,5 +1,6 @@
 """The model card: its example must run, and its texts must stay within their places."""
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from components.common.tasks.image.device import decode_picture
 from components.common.tasks.image.model_card import example_code
 from components.publish.model_card import CardFacts, render_html, render_markdown
 from tests.builders.artifacts import write_measured_run
+from tests.builders.models import pruning
 from tests.builders.releases import make_release
 from tests.builders.synthetic import CLASS_NAMES, LINEAGE, draw_picture, encode_png, run_context
 
@@ -50,6 +52,7 @@ def make_facts(folder: Path, **changes: Any) -> CardFacts:
         "release": make_release(b"int8" * 100),
         "description": "Three shapes.",
         "candidate": Candidate.read(folder / "int8"),
+        "steps": (),
         "evaluation": Evaluation.read(folder / "int8-evaluation"),
         "benchmark": Benchmark.read(folder / "benchmark"),
         "manifest": DatasetManifest.read(folder / "dataset"),
@@ -225,3 +228,11 @@ def test_words_of_others_are_no_markup_in_markdown(tmp_path: Path) -> None:
     assert not re.search(r"(?<!\\)\](\(|: )//", text)
     headings = [line for line in text.splitlines() if line.startswith("#")]
     assert headings == [line for line in before.splitlines() if line.startswith("#")]
+
+
+def test_the_card_says_from_which_model_and_by_which_steps_it_was_made(tmp_path):
+    facts = make_facts(tmp_path)
+    assert "int8, from the dense model" in render_markdown(facts)
+    pruned = facts.candidate.model_copy(update={"variant": "pruned"})
+    compressed = dataclasses.replace(facts, candidate=pruned, steps=(pruning(),))
+    assert "int8, from the pruned model (prune 50 %)" in render_markdown(compressed)

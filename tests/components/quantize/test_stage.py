@@ -22,7 +22,7 @@ from components.common.tasks.image.models.backbones import BACKBONES, Backbone
 from components.common.tasks.image.models.classifier import build_classifier
 from components.quantize import stage
 from components.quantize.config import QuantizeConfig
-from tests.builders.bundles import ARCHITECTURE, read_split
+from tests.builders.bundles import ARCHITECTURE, read_split, store_models
 from tests.builders.synthetic import run_context
 from tests.components.conftest import CALIBRATION_EXAMPLES, QUANTIZATION, TrainedModel
 
@@ -32,7 +32,7 @@ CONFIG = QUANTIZATION
 def quantize(trained: TrainedModel, id_: str, output: Path, **changes: Path) -> Candidate:
     """Runs the stage with a store of its own and returns the candidate."""
     context = trained.context.model_copy(update={"run_id": output.name})
-    arguments = {"dataset": trained.dataset, "dense": trained.dense, "pruned": trained.pruned}
+    arguments = {"dataset": trained.dataset, "models": trained.models}
     stage.run(
         **arguments | changes,
         candidate_id=id_,
@@ -68,7 +68,7 @@ def test_sparsity_in_the_file_is_what_was_pruned(
     model = Candidate.read(candidates[id_]).model
     assert model is not None
     counted = {tensor.elements: tensor.zeros for tensor in model.sparsity}
-    pruned = [layer for layer in trained.bundle("pruned").sparsity if layer.pruned]
+    pruned = [layer for layer in trained.bundle("pruned").steps[0].sparsity if layer.pruned]
     assert len(pruned) == 2
     for layer in pruned:
         assert counted[layer.parameters] == layer.zeros == layer.parameters // 2
@@ -105,7 +105,8 @@ def test_a_model_that_int8_cannot_express_is_a_failed_candidate(
     monkeypatch.setitem(BACKBONES, "small_cnn", sine)
     bundle = shutil.copytree(trained.dense, tmp_path / "sine")
     save_weights(build_classifier(ARCHITECTURE, trained.bundle("dense").input, 3), bundle)
-    candidate = quantize(trained, "int8", tmp_path / "int8", dense=bundle)
+    models = store_models(trained.context, tmp_path / "models", {"dense": bundle})
+    candidate = quantize(trained, "int8", tmp_path / "int8", models=models)
     assert candidate.model is None
     assert candidate.failure == ("the model is not full-integer: TFLite has no int8 kernel for SIN")
     assert [path.name for path in (tmp_path / "int8").iterdir()] == ["candidate.json"]
@@ -128,8 +129,7 @@ def test_another_scheme_in_the_recipe_leaves_a_candidate_in_the_store(
     config = config.with_candidates(("dense",))
     stage.run(
         dataset=trained.dataset,
-        dense=trained.dense,
-        pruned=None,
+        models=trained.models,
         candidate_id="float16",
         config=config.to_json(),
         context=trained.context.to_json(),
@@ -186,17 +186,18 @@ def test_another_process_writes_the_same_bytes(
 ) -> None:
     context = run_context(tmp_path)
     shutil.copytree(Path(trained.context.data_root, "shards"), tmp_path / "data/shards")
+    bundles = {"dense": trained.dense, "pruned": trained.pruned}
+    models = store_models(context, tmp_path / "models", bundles)
     call = {
         "dataset": str(trained.dataset),
-        "dense": str(trained.dense),
-        "pruned": str(trained.pruned),
+        "models": str(models),
         "config": CONFIG.to_json(),
         "context": context.to_json(),
     }
     program = (
         "import json, sys; from pathlib import Path; from components.quantize import stage\n"
         "call = json.loads(sys.argv[1])\n"
-        "paths = {name: Path(call[name]) for name in ('dataset', 'dense', 'pruned')}\n"
+        "paths = {name: Path(call[name]) for name in ('dataset', 'models')}\n"
         "for id_ in sys.argv[3:]:\n"
         "    stage.run(**call | paths, candidate_id=id_, candidate=Path(sys.argv[2], id_))\n"
     )

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from components.common.documents.bundle import ModelBundle
 from components.common.documents.candidate import BASELINE_ID
+from components.common.documents.models import Models
 from components.common.documents.record import TaskResult
 from components.common.documents.validation import Finding
 from components.report import formats, stage
@@ -224,10 +224,11 @@ def test_data_section_shows_splits_rejects_and_findings(
 
 def test_what_was_wrong_with_a_training_stands_where_it_is_shown(tmp_path: Path) -> None:
     run = fabricate(tmp_path)
-    folder = run.artifacts["dense"]
+    folder = run.artifacts["models"]
     assert isinstance(folder, Path)
-    bundle = ModelBundle.read(folder)
-    bundle.model_copy(update={"faults": ("The training loss exploded",)}).write(folder)
+    entry = run.models.entry("dense")
+    bundle = entry.bundle.model_copy(update={"faults": ("The training loss exploded",)})
+    Models(entries=(entry.model_copy(update={"bundle": bundle}),)).write(folder)
     assert "The training loss exploded." in render(run, tmp_path).text("training")
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from components.common.data.predictions import make_predictions
 from components.common.documents.benchmark import Latency
-from components.common.documents.bundle import ModelBundle
 from components.common.documents.decision import Budgets
 from components.common.documents.evaluation import Estimate
 from components.common.documents.measured import join_candidates
@@ -75,6 +74,7 @@ def test_logarithmic_scale_keeps_ratios() -> None:
 def row(id_: str, accuracy: float, zipped: int | None, latency_ms: float) -> CandidateRow:
     return CandidateRow(
         id=id_,
+        words=id_,
         baseline=id_ == "float32",
         standing="winner" if id_ == "int8" else "accepted",
         failure=None,
@@ -158,8 +158,7 @@ def test_the_worst_classes_come_first_and_are_none_of_the_hidden(tmp_path: Path)
         manifest=made.manifest,
         rejects=(),
         validation=Validation(findings=()),
-        dense=ModelBundle.read(tmp_path / "dense"),
-        pruned=None,
+        models=made.models,
         candidates=join_candidates(
             made.candidates.values(),
             [*made.evaluations.values(), evaluation],

@@ -16,7 +16,7 @@ from tests.pipeline.local_runs import LITESMITH
 
 pytestmark = [pytest.mark.dag, pytest.mark.slow]
 
-REUSED = {"preprocess", "finetune", "prune", "quantize", "evaluate", "benchmark"}
+REUSED = {"preprocess", "finetune", "compress", "quantize", "evaluate", "benchmark"}
 MEASURED = {"benchmark"}
 """Stages whose output is a measurement, another one in each computation."""
 

@@ -18,7 +18,7 @@ from components.common.workers.jobset import WorkerPods, build_jobset
 from pipeline.recipe import load_recipe
 from pipeline.recipe.parameters import run_parameters
 from pipeline.target import Target, Volume, load_target
-from tests.builders.targets import make_target
+from tests.builders.targets import PRUNED, make_target
 from tests.fakes.kubernetes_server import check_jobset
 
 with warnings.catch_warnings():
@@ -32,7 +32,7 @@ STAGES = {
     "preprocess": "beam",
     "validate": "lite",
     "finetune": "train",
-    "prune": "train",
+    "compress": "train",
     "candidate": "train",
     "benchmark": "lite",
     "gate": "lite",
@@ -45,7 +45,7 @@ STAGES = {
 def golden_case(name: str, *, prunes: bool) -> tuple[Path, str]:
     target = load_target(str(EXAMPLES / f"{name}.yaml"))
     path = GOLDEN / f"{name}-{'pruned' if prunes else 'dense'}.yaml"
-    return path, compile_dag(prunes=prunes, target=target).yaml
+    return path, compile_dag(compressions=PRUNED if prunes else (), target=target).yaml
 
 
 @pytest.mark.parametrize(("name", "prunes"), CASES)
@@ -56,7 +56,7 @@ def test_the_compiled_pipeline_is_the_golden_one(name: str, prunes: bool) -> Non
 
 def compiled(target: Target) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns the pipeline, and what Kubernetes is told of each executor."""
-    text = compile_dag(prunes=True, target=target).yaml
+    text = compile_dag(compressions=PRUNED, target=target).yaml
     documents = list(yaml.load_all(text, Loader=yaml.CSafeLoader))
     if len(documents) == 1:
         return documents[0], {}
@@ -235,7 +235,7 @@ def test_a_stage_with_workers_launches_them_from_a_small_machine(tmp_path: Path)
     ]
     assert pod["activeDeadlineSeconds"] == "7200" and pod["pvcMount"]
     assert not {"LITESMITH_WORKER_PODS"} & {
-        variable["name"] for variable in container_of(spec, "prune").get("env", ())
+        variable["name"] for variable in container_of(spec, "compress").get("env", ())
     }
 
 
@@ -323,8 +323,8 @@ def test_vertex_is_told_nothing_of_kubernetes() -> None:
 
 def test_the_digest_depends_on_shape_and_target_alone(tmp_path: Path) -> None:
     target = make_target(tmp_path)
-    dag = compile_dag(prunes=True, target=target)
-    again = compile_dag(prunes=True, target=make_target(tmp_path, namespace="elsewhere"))
+    dag = compile_dag(compressions=PRUNED, target=target)
+    again = compile_dag(compressions=PRUNED, target=make_target(tmp_path, namespace="elsewhere"))
     assert dag == again
     assert dag.version_name == f"litesmith-{dag.digest[:16]}"
     other_image = target.model_copy(
@@ -332,8 +332,8 @@ def test_the_digest_depends_on_shape_and_target_alone(tmp_path: Path) -> None:
     )
     digests = {
         dag.digest,
-        compile_dag(prunes=False, target=target).digest,
-        compile_dag(prunes=True, target=other_image).digest,
+        compile_dag(compressions=(), target=target).digest,
+        compile_dag(compressions=PRUNED, target=other_image).digest,
     }
     assert len(digests) == 3
 

@@ -26,13 +26,15 @@ from pydantic import ConfigDict, TypeAdapter
 
 from components.common.documents.outcome import Outcome
 from components.common.shell.stage import Stage
+from components.compress import stage as compress
 from components.evaluate import stage as evaluate
+from components.finetune import stage as finetune
 from components.notify import stage as notify
 from components.quantize import stage as quantize
 from pipeline.recipe import load_recipe
 from pipeline.recipe.parameters import run_parameters
 from pipeline.stages import CANDIDATE_STAGES
-from tests.builders.targets import make_target
+from tests.builders.targets import PRUNED, make_target
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)
@@ -57,7 +59,7 @@ TYPES: Mapping[str, Json] = {
 def spec(tmp_path_factory: pytest.TempPathFactory) -> Json:
     """The compiled pipeline."""
     target = make_target(tmp_path_factory.mktemp("target"))
-    text = compile_dag(prunes=True, target=target).yaml
+    text = compile_dag(compressions=PRUNED, target=target).yaml
     pipeline: Json = next(yaml.load_all(text, Loader=yaml.CSafeLoader))
     return pipeline
 
@@ -110,6 +112,8 @@ def execute(tmp_path: Path, spec: Json, monkeypatch: pytest.MonkeyPatch) -> Any:
 
         monkeypatch.setattr(Stage, "run", record_stage)
         for module, own in (
+            (finetune, "config"),
+            (compress, "config"),
             (notify, "config"),
             (quantize, "quantize_config"),
             (evaluate, "evaluate_config"),
@@ -174,6 +178,8 @@ def test_a_stage_gets_what_the_driver_gave(
     if component == "notify":
         status = {name: seen.pop(name) for name in ("state", "failed_task", "error")}
         assert status == {"state": "COMPLETE", "failed_task": "exit-handler-1", "error": ""}
+    if component == "candidate":
+        assert isinstance(seen.pop("scratch"), Path)
     logged = {name: seen.pop(name) for name in LOGGED if name in seen}
     assert seen == dict(expected(spec, component, given, tmp_path))
     for name, artifact in logged.items():
@@ -191,15 +197,6 @@ def test_the_types_of_artifacts_may_be_unstated(
         artifact.update(TYPES[types])
     seen = execute(component, given)
     assert dict(expected(spec, component, given, tmp_path)).items() <= seen.items()
-
-
-@pytest.mark.parametrize("component", ["candidate", "report"])
-def test_where_nothing_is_pruned_a_stage_gets_none(
-    component: str, execute: Any, tmp_path: Path
-) -> None:
-    given = recorded(component, tmp_path)
-    del given["inputs"]["artifacts"]["pruned"]
-    assert execute(component, given)["pruned"] is None
 
 
 @pytest.mark.parametrize("component", ["benchmark", "gate", "report", "publish"])
@@ -268,7 +265,7 @@ def test_a_run_on_what_the_driver_gave_ends_in_a_verdict(spec: Json, tmp_path: P
         output: Json = json.loads(Path(given["outputs"]["outputFile"]).read_text())
         return output["artifacts"]
 
-    for component in ("preprocess", "validate", "finetune", "prune"):
+    for component in ("preprocess", "validate", "finetune", "compress"):
         run(component)
     ids = load_recipe("digits", tiny=True).candidate_ids()
     recorded_id = RECORDED["candidate"]["inputs"]["parameterValues"]["candidate_id"]

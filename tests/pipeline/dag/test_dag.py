@@ -31,7 +31,7 @@ CLASSES, PER_CLASS = 10, 70
 ALWAYS_COMPUTED = {"validate", "gate", "report", "publish"}
 """They look at the blessed model, which changes outside the run."""
 STAGES = (
-    "preprocess", "validate", "finetune", "prune", "quantize", "evaluate", "benchmark",
+    "preprocess", "validate", "finetune", "compress", "quantize", "evaluate", "benchmark",
     "gate", "report", "publish",
 )  # fmt: skip
 

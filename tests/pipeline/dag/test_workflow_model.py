@@ -12,6 +12,7 @@ import yaml
 from pipeline.recipe import load_recipe
 from pipeline.recipe.parameters import MOST_BYTES, run_parameters, size_bytes
 from pipeline.target import load_target
+from tests.builders.targets import PRUNED
 from tests.fakes.workflow_model import Node, executor_inputs, nodes_of
 
 with warnings.catch_warnings():
@@ -23,7 +24,7 @@ TARGET = Path(__file__).parents[3] / "docs" / "targets" / "volume.yaml"
 
 @pytest.fixture(scope="module")
 def documents() -> list[dict[str, Any]]:
-    text = compile_dag(prunes=True, target=load_target(str(TARGET))).yaml
+    text = compile_dag(compressions=PRUNED, target=load_target(str(TARGET))).yaml
     return list(yaml.load_all(text, Loader=yaml.CSafeLoader))
 
 

@@ -147,7 +147,7 @@ def test_workers_need_jobset_and_the_launchers_role(
     (role,) = (each for each in yaml.safe_load_all(text) if each["kind"] == "Role")
     alone = make_target(tmp_path)
     together = make_target(
-        tmp_path, stages={"prune": {"workers": 2}}, service_account="litesmith-runner"
+        tmp_path, stages={"compress": {"workers": 2}}, service_account="litesmith-runner"
     )
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", "/none")
     with KubernetesServer(rules=role["rules"]).serving(tmp_path, monkeypatch) as server:
@@ -239,7 +239,7 @@ def test_a_registry_out_of_reach_is_no_failure() -> None:
 def test_the_model_is_tried_with_every_step() -> None:
     recipe = load_recipe("digits", tiny=True)
     findings = {finding.check: finding for finding in try_model(recipe)}
-    assert set(findings) == {"preprocess", "finetune", "prune", *recipe.candidate_ids()}
+    assert set(findings) == {"preprocess", "finetune", "compress[pruned]", *recipe.candidate_ids()}
     assert {finding.state for finding in findings.values()} == {"fine"}
 
 

@@ -6,11 +6,11 @@ from pipeline.dag.compile import compile_dag
 from pipeline.kubeflow.cluster import Cluster, new_run_id
 from pipeline.kubeflow.cluster_run import ClusterRun
 from pipeline.recipe import load_recipe
-from tests.builders.targets import make_target
+from tests.builders.targets import PRUNED, make_target
 from tests.fakes.kfp_server import KfpServer
 
 RECIPE = load_recipe("digits", tiny=True)
-DAG = compile_dag(prunes=True, target=make_target(Path("/mnt/litesmith")))
+DAG = compile_dag(compressions=PRUNED, target=make_target(Path("/mnt/litesmith")))
 
 
 def start(cluster: Cluster, run_id: str | None = None) -> ClusterRun:

@@ -31,7 +31,7 @@ from pipeline.kubeflow.run_watch import RunWatch
 from pipeline.stages import task_of
 from pipeline.target import KubeflowTarget
 from pipeline.terminal.exit_codes import ExitCode
-from tests.builders.targets import make_target
+from tests.builders.targets import PRUNED, make_target
 from tests.fakes.api_server import Refusal
 from tests.fakes.certificates import write_certificate
 from tests.fakes.kfp_server import KfpServer, check_model
@@ -86,7 +86,7 @@ def test_another_dag_is_another_version_of_the_pipeline(
     cluster: Cluster, server: KfpServer, tmp_path: Path
 ) -> None:
     start(cluster)
-    dag = compile_dag(prunes=True, target=make_target(tmp_path, machine={"cpu": "3"}))
+    dag = compile_dag(compressions=PRUNED, target=make_target(tmp_path, machine={"cpu": "3"}))
     cluster.submit(RECIPE, cluster.target.context("run-2", RECIPE), dag)
     assert len(server.versions) == 2
     assert len(server.pipelines) == 1

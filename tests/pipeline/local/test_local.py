@@ -65,12 +65,12 @@ def tell(run: RunFolder, task: str, event: str, **fields: object) -> None:
 
 def test_tasks_stand_in_the_order_of_the_dag() -> None:
     assert list(expected_tasks(RECIPE)) == [
-        "preprocess", "validate", "finetune", "prune",
+        "preprocess", "validate", "finetune", "compress[pruned]",
         "quantize[float32]", "evaluate[float32]", "quantize[int8]", "evaluate[int8]",
         "quantize[pruned-int8]", "evaluate[pruned-int8]",
         "benchmark", "gate", "report", "publish", "notify",
     ]  # fmt: skip
-    assert "prune" not in expected_tasks(load_recipe("digits", ["prune=null"]))
+    assert "compress[pruned]" not in expected_tasks(load_recipe("digits", ["prune=null"]))
 
 
 def test_events_become_progress_and_a_line_under_way_is_left_for_later(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pipeline.recipe import SHIPPED, Recipe, load_recipe, recipe_schema, shipped
 from pipeline.recipe.new import copy_recipe, next_command
 from pipeline.recipe.sufficiency import check_sufficiency
 from pipeline.recipe.text import write_commented
+from tests.builders.models import MODELS
 from tests.components.gate.cases import baseline_correct, bless, make_entrant, make_split
 
 MINIMAL = "name: mine\ndata: {sample: digits, image_size: 16, channels: 1}\n"
@@ -423,6 +424,7 @@ def _asked(recipe: Recipe, examples: int) -> int | None:
     entrants = [make_entrant(id_, right) for id_ in recipe.candidate_ids()]
     case = Case(
         entrants=entrants,
+        models=MODELS,
         split=make_split(examples),
         budgets=recipe.budgets,
         blessed=bless(make_entrant("int8", right, content="of before"), right),

@@ -25,7 +25,7 @@ from pipeline.schedules import Schedule, Wanted, load_schedules, resolve
 from pipeline.schedules.backfill import Filled, backfill
 from pipeline.schedules.reconciliation import apply, plan, read_existing
 from pipeline.terminal.exit_codes import ExitCode
-from tests.builders.targets import make_target
+from tests.builders.targets import PRUNED, make_target
 from tests.fakes.kfp_server import KfpServer
 
 RECIPE = load_recipe("digits", tiny=True)
@@ -37,7 +37,7 @@ YESTERDAY, TOMORROW = (
 )
 DAY_LATER = datetime(2026, 1, 2, tzinfo=UTC)
 TARGET = make_target(Path("/mnt/litesmith"))
-DAG = compile_dag(prunes=True, target=TARGET)
+DAG = compile_dag(compressions=PRUNED, target=TARGET)
 
 
 @pytest.fixture(autouse=True)
@@ -299,7 +299,7 @@ def test_a_recipes_change_replaces_and_is_named(cluster: Cluster) -> None:
 
 def test_a_new_dag_replaces(cluster: Cluster, tmp_path: Path) -> None:
     settle(cluster, want())
-    dag = compile_dag(prunes=True, target=make_target(tmp_path, machine={"cpu": "3"}))
+    dag = compile_dag(compressions=PRUNED, target=make_target(tmp_path, machine={"cpu": "3"}))
     (change,) = plan([dataclasses.replace(want(), dag=dag)], read_existing(cluster, "us"))
     assert (change.action, change.reason) == ("replace", "differs in pipeline")
 

@@ -50,8 +50,11 @@ def test_there_is_an_example_of_each_kind() -> None:
         ("kind: kubflow", "kind: must be one of kubeflow, vertex"),
         ("stages: {finetune: {worker: 2}}", "stages.finetune.worker: there is no such key; did "),
         ("stages: {finetune: {workers: 0}}", "stages.finetune.workers: must be greater than"),
-        ("stages: {prune: {workers: 2}}", "service_account: is required where prune has `workers`"),
-        ("queue: gpus", "queue: is for `workers` of finetune or prune, and no stage has any"),
+        (
+            "stages: {compress: {workers: 2}}",
+            "service_account: is required where compress has `workers`",
+        ),
+        ("queue: gpus", "queue: is for `workers` of finetune or compress, and no stage has any"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, change: str, message: str) -> None:
@@ -167,7 +170,7 @@ def targets_that_differ(folder: Path) -> list[Target]:
         pipeline_root="s3://root",
         service_account="runner",
         machine={"cpu": "8", "memory": "32Gi", "accelerator": {"type": "nvidia.com/gpu"}},
-        stages={"finetune": {"workers": 8}, "prune": {"workers": 2}},
+        stages={"finetune": {"workers": 8}, "compress": {"workers": 2}},
         queue="gpus",
         beam={"runner": "FlinkRunner", "options": ("--parallelism=8",)},
         labels={"team": "b"},

@@ -528,7 +528,7 @@ STAGE.run(config="{{}}", context={context.to_json()!r}, output=Path("output"))
 
         assert run() == ("computed", "42")
         before = modules()
-        (tmp_path / "components/prune/stage.py").write_text("raise ImportError\n")
+        (tmp_path / "components/compress/stage.py").write_text("raise ImportError\n")
         assert run() == ("cached", "42")
         (tmp_path / "components/scale/core.py").write_text("FACTOR = 3\n")
         assert run() == ("computed", "63")

@@ -8,32 +8,77 @@ one is not yet as sparse as asked for. BatchNorm stays frozen, as in fine-tuning
 import dataclasses
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow_model_optimization as tfmot
+from pydantic import Field, model_validator
 
-from components.common.documents.bundle import HEAD, Epoch, LayerSparsity
-from components.common.documents.dataset import DatasetManifest
-from components.common.documents.image import InputSpec
+from components.common.config import Section
+from components.common.documents.bundle import HEAD, LayerSparsity, StepFacts
 from components.common.errors import UserError
-from components.common.keras import keras
-from components.common.process.events import Events
-from components.common.tasks.image.inputs import prepare_pictures
-from components.common.training.best_epoch import best_epoch
-from components.common.training.clock import Clock
-from components.common.training.examples import Examples
-from components.common.training.loop import class_weights, run_phase
-from components.common.training.phases import Data, Phase
-from components.common.training.resumption import Attempt
-from components.common.training.strategy import read_variables
-from components.common.training.tensorboard import TensorBoard
-from components.prune.config import PruneConfig
+from components.common.tasks.image.config import Augment
+from components.common.training.config import BatchSize, ClassWeights, LabelSmoothing, Optimizer
+from components.compress.steps.step import Compressed
+
+if TYPE_CHECKING:
+    from components.common.training.session import Session
+
+Sparsity = Annotated[float, Field(ge=0, lt=1)]
 
 _FEWEST_UPDATES = 10
 """A short training gets them closer together than asked for: one leap to the final
 sparsity is what destroys a model."""
+
+
+class Settings(Section):
+    """The recipe's `prune` section: magnitude pruning with polynomial decay.
+
+    What it does not state of augment, global_batch_size, label_smoothing and class_weights is
+    as in `train`.
+    """
+
+    LEARNED_ALIKE: ClassVar[frozenset[str]] = frozenset(
+        {"augment", "global_batch_size", "label_smoothing", "class_weights"}
+    )
+    """The fields that the recipe fills in."""
+
+    final_sparsity: Sparsity = 0.5
+    initial_sparsity: Sparsity = 0.0
+    epochs: Annotated[int, Field(ge=1)] = 8
+    begin: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Where pruning begins, as a share of all steps (tfmot's begin_step)."""
+    end: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Where the final sparsity is reached (tfmot's end_step); the rest recovers."""
+    frequency: Annotated[int, Field(ge=1)] = 20
+    """Steps between two updates of the masks."""
+    keep_dense: tuple[str, ...] = ()
+    """Regular expressions of layer names to leave dense, beside depthwise kernels, the
+    first convolution and the head, which always stay dense."""
+    optimizer: Optimizer = Optimizer(learning_rate=3e-4)
+    augment: Augment = Augment()
+    global_batch_size: BatchSize = 32
+    label_smoothing: LabelSmoothing = 0.0
+    class_weights: ClassWeights = "none"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.initial_sparsity > self.final_sparsity:
+            raise ValueError(
+                f"initial_sparsity {self.initial_sparsity:g} is above "
+                f"final_sparsity {self.final_sparsity:g}"
+            )
+        for pattern in self.keep_dense:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(
+                    f"keep_dense: {pattern!r} is no regular expression: {error}"
+                ) from error
+        if self.begin >= self.end:
+            raise ValueError(f"begin {self.begin:g} must lie before end {self.end:g}")
+        return self
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,60 +99,35 @@ class Schedule:
     first_sparse_epoch: int
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Pruned:
-    """A pruned model without wrappers, and how it came to be."""
-
-    model: Any
-    history: tuple[Epoch, ...]
-    best_epoch: int
-    sparsity: tuple[LayerSparsity, ...]
-    clock: Clock
-
-
-def plan_schedule(config: PruneConfig, *, steps_per_epoch: int) -> Schedule:
+def plan_schedule(settings: Settings, *, steps_per_epoch: int) -> Schedule:
     """Places the schedule's shares on the steps of all epochs."""
-    total = config.epochs * steps_per_epoch
-    begin = min(int(config.begin * total), total - 1)
-    length = max(1, round(config.end * total) - begin)
-    frequency = max(1, min(config.frequency, length // _FEWEST_UPDATES))
+    total = settings.epochs * steps_per_epoch
+    begin = min(int(settings.begin * total), total - 1)
+    length = max(1, round(settings.end * total) - begin)
+    frequency = max(1, min(settings.frequency, length // _FEWEST_UPDATES))
     end = begin + length // frequency * frequency
     return Schedule(begin, end, frequency, math.ceil(end / steps_per_epoch))
 
 
-def prune_model(
-    model: Any,
-    config: PruneConfig,
-    spec: InputSpec,
-    manifest: DatasetManifest,
-    *,
-    train: Examples,
-    validation: Examples,
-    events: Events,
-    attempt: Attempt | None = None,
-    board: TensorBoard | None = None,
-) -> Pruned:
+def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
     """Prunes a classifier.
-
-    Args:
-      model: a flat functional model; its layers are taken over.
-      config: how sparse, and how to train.
-      spec: how pictures are prepared.
-      manifest: the data set.
-      train: the training split.
-      validation: the validation split.
-      events: is told of the progress.
-      attempt: keeps the training's state, and knows that of an interrupted one.
-      board: takes the curves.
 
     Raises:
       Terminated: the process was told to end; the state is kept.
       UserError: keep_dense names no layer, or leaves none to prune.
     """
-    steps = -(-len(train) // config.global_batch_size)
-    schedule = plan_schedule(config, steps_per_epoch=steps)
-    names = prunable_layers(model, config.keep_dense)
-    wrapped = _wrap(model, names, config, schedule)
+    import tensorflow_model_optimization as tfmot
+
+    from components.common.keras import keras
+    from components.common.training.best_epoch import best_epoch
+    from components.common.training.clock import Clock
+    from components.common.training.loop import class_weights, run_phase
+    from components.common.training.phases import Phase
+
+    steps = session.steps_per_epoch(settings.global_batch_size)
+    schedule = plan_schedule(settings, steps_per_epoch=steps)
+    names = prunable_layers(model, settings.keep_dense)
+    wrapped = _wrap(model, names, settings, schedule)
     for layer in wrapped.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
@@ -119,34 +139,34 @@ def prune_model(
         masks.on_epoch_end(0)
         return _sparsity(wrapped)
 
-    counts = manifest.splits["train"].examples_per_class
-    clock = Clock(events, total_steps=steps * config.epochs, board=board)
+    clock = Clock(session.events, total_steps=steps * settings.epochs, board=session.board)
     phase = Phase(
         name="prune",
-        epochs=config.epochs,
+        epochs=settings.epochs,
         first_epoch=1,
-        optimizer=config.optimizer,
-        batch_size=config.global_batch_size,
-        class_weights=class_weights(config.class_weights, counts),
-        seed=config.seed,
-        label_smoothing=config.label_smoothing,
+        optimizer=settings.optimizer,
+        batch_size=settings.global_batch_size,
+        class_weights=class_weights(settings.class_weights, session.examples_per_class),
+        seed=settings.seed,
+        label_smoothing=settings.label_smoothing,
         eligible_from=schedule.first_sparse_epoch,
     )
-    data = Data(
-        train=train,
-        validation=validation,
-        prepare_train=prepare_pictures(spec, config.augment),
-        prepare=prepare_pictures(spec),
-    )
-    history = run_phase(wrapped, phase, data, clock, on_epoch_end=remask, attempt=attempt)
+    data = session.data(settings.augment)
+    history = run_phase(wrapped, phase, data, clock, on_epoch_end=remask, attempt=session.attempt)
     sparse = history[phase.eligible_from - 1 :]
     stripped = tfmot.sparsity.keras.strip_pruning(wrapped)
-    return Pruned(
+    return Compressed(
         model=stripped,
         history=tuple(history),
-        best_epoch=best_epoch(sparse, examples=len(validation)).epoch,
-        sparsity=layer_sparsity(stripped, names),
-        clock=clock,
+        best_epoch=best_epoch(sparse, examples=len(session.validation)).epoch,
+        facts=StepFacts(
+            kind="prune",
+            activity="pruning",
+            title=f"prune {100 * settings.final_sparsity:g} %",
+            sparsity=layer_sparsity(stripped, names),
+            target_sparsity=settings.final_sparsity,
+        ),
+        measurements=clock.measurements(),
     )
 
 
@@ -161,6 +181,8 @@ def prunable_layers(model: Any, keep_dense: tuple[str, ...]) -> frozenset[str]:
     Raises:
       UserError: a pattern of keep_dense matches no layer, or no layer is left.
     """
+    from components.common.keras import keras
+
     kernels = kernel_layers(model)
     for pattern in keep_dense:
         if not any(re.search(pattern, name) for name in kernels):
@@ -191,6 +213,8 @@ def kernel_layers(model: Any) -> dict[str, Any]:
 
 def layer_sparsity(model: Any, pruned: frozenset[str]) -> tuple[LayerSparsity, ...]:
     """Counts the zeros of every kernel of a model without wrappers."""
+    from components.common.training.strategy import read_variables
+
     found = []
     for name, layer in kernel_layers(model).items():
         kernels = read_variables(_kernels(layer))
@@ -205,10 +229,14 @@ def layer_sparsity(model: Any, pruned: frozenset[str]) -> tuple[LayerSparsity, .
     return tuple(found)
 
 
-def _wrap(model: Any, names: frozenset[str], config: PruneConfig, schedule: Schedule) -> Any:
+def _wrap(model: Any, names: frozenset[str], settings: Settings, schedule: Schedule) -> Any:
+    import tensorflow_model_optimization as tfmot
+
+    from components.common.keras import keras
+
     decay = tfmot.sparsity.keras.PolynomialDecay(
-        initial_sparsity=config.initial_sparsity,
-        final_sparsity=config.final_sparsity,
+        initial_sparsity=settings.initial_sparsity,
+        final_sparsity=settings.final_sparsity,
         begin_step=schedule.begin_step,
         end_step=schedule.end_step,
         frequency=schedule.frequency,
@@ -224,6 +252,8 @@ def _wrap(model: Any, names: frozenset[str], config: PruneConfig, schedule: Sche
 
 def _sparsity(wrapped: Any) -> float:
     """Returns the share of zeros among the weights that have a mask."""
+    from components.common.training.strategy import read_variables
+
     kernels = read_variables(
         [kernel for layer in wrapped.layers for kernel, _, _ in getattr(layer, "pruning_vars", ())]
     )
@@ -239,4 +269,6 @@ def _zeros(kernel: npt.NDArray[np.float32]) -> int:
 
 
 def _is_convolution(layer: Any) -> bool:
+    from components.common.keras import keras
+
     return isinstance(layer, keras.layers.Conv2D)

@@ -1,4 +1,4 @@
-"""prune: as sparse as asked for where it should be, dense where it must be."""
+"""The step prune: as sparse as asked for where it should be, dense where it must be."""
 
 import dataclasses
 from pathlib import Path
@@ -11,21 +11,22 @@ from components.common.data.predictions import read_bundle_predictions
 from components.common.digests import tree_digest
 from components.common.documents.bundle import ModelBundle
 from components.common.documents.dataset import DatasetManifest
+from components.common.documents.variant import StepSpec
 from components.common.errors import UserError
 from components.common.keras import keras
 from components.common.models.bundles import load_bundle_model
 from components.common.run_context import RunContext
 from components.common.training.best_epoch import best_epoch
+from components.compress import stage
+from components.compress.config import VariantConfig
+from components.compress.steps.prune import Settings, plan_schedule, prunable_layers
 from components.finetune import stage as finetune_stage
 from components.finetune.config import FinetuneConfig
-from components.prune import stage
-from components.prune.config import PruneConfig
-from components.prune.pruning import plan_schedule, prunable_layers
 from tests.builders.synthetic import run_context, write_dataset
 
 pytestmark = pytest.mark.xdist_group("prune")  # What they share is made once.
 
-CONFIG = PruneConfig(final_sparsity=0.7, epochs=5, optimizer={"learning_rate": 2e-3})
+CONFIG = Settings(final_sparsity=0.7, epochs=5, optimizer={"learning_rate": 2e-3})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,13 +35,14 @@ class Dense:
     dataset: Path
     bundle: Path
 
-    def prune(self, output: Path, config: PruneConfig = CONFIG) -> ModelBundle:
+    def prune(self, output: Path, settings: Settings = CONFIG) -> ModelBundle:
+        step = StepSpec(kind="prune", settings=settings.model_dump(mode="json"))
         stage.STAGE.run(
             dataset=self.dataset,
-            dense=self.bundle,
-            config=config.to_json(),
+            parent=self.bundle,
+            config=VariantConfig(steps=(step,)).to_json(),
             context=self.context.to_json(),
-            pruned=output,
+            bundle=output,
         )
         return ModelBundle.read(output)
 
@@ -57,7 +59,7 @@ def dense(tmp_path_factory: pytest.TempPathFactory) -> Dense:
         dataset=folder / "dataset",
         config=config.to_json(),
         context=context.to_json(),
-        dense=folder / "bundle",
+        bundle=folder / "bundle",
     )
     return Dense(context, folder / "dataset", folder / "bundle")
 
@@ -77,13 +79,13 @@ def accuracy(bundle: Path) -> float:
 def test_each_pruned_kernel_is_as_sparse_as_asked_for(pruned):
     model = load_bundle_model(pruned)
     document = ModelBundle.read(pruned)
-    assert {layer.layer: layer.pruned for layer in document.sparsity} == {
+    assert {layer.layer: layer.pruned for layer in document.steps[0].sparsity} == {
         "block1_conv": False,
         "block2_conv": True,
         "block3_conv": True,
         "head": False,
     }
-    for layer in document.sparsity:
+    for layer in document.steps[0].sparsity:
         kernel = model.get_layer(layer.layer).kernel.numpy()
         assert layer.parameters == kernel.size
         assert layer.zeros == np.sum(kernel == 0)
@@ -91,7 +93,8 @@ def test_each_pruned_kernel_is_as_sparse_as_asked_for(pruned):
             assert layer.zeros / layer.parameters == pytest.approx(0.7, abs=0.5 / kernel.size)
         else:
             assert layer.zeros == 0
-    assert document.target_sparsity == 0.7
+    (step,) = document.steps
+    assert (step.target_sparsity, step.title) == (0.7, "prune 70 %")
 
 
 def test_the_pruned_model_is_the_dense_one_but_for_its_weights(dense, pruned):
@@ -100,7 +103,7 @@ def test_the_pruned_model_is_the_dense_one_but_for_its_weights(dense, pruned):
         (layer.name, type(layer)) for layer in before.layers
     ]
     first, second = ModelBundle.read(dense.bundle), ModelBundle.read(pruned)
-    changing = {"history", "best_epoch", "sparsity", "target_sparsity", "lineage"}
+    changing = {"history", "best_epoch", "steps", "lineage"}
     assert first.model_dump(exclude=changing) == second.model_dump(exclude=changing)
     for layer in before.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -183,7 +186,7 @@ def test_leaving_nothing_to_prune_is_refused():
 def test_the_last_update_falls_on_the_end_and_within_training(
     epochs, begin, end, frequency, steps_per_epoch
 ):
-    config = PruneConfig(epochs=epochs, begin=begin, end=end, frequency=frequency)
+    config = Settings(epochs=epochs, begin=begin, end=end, frequency=frequency)
     schedule = plan_schedule(config, steps_per_epoch=steps_per_epoch)
     total = epochs * steps_per_epoch
     assert 0 <= schedule.begin_step < schedule.end_step <= total
@@ -195,12 +198,12 @@ def test_the_last_update_falls_on_the_end_and_within_training(
 
 
 def test_the_shortest_training_still_reaches_the_final_sparsity(dense, tmp_path):
-    config = PruneConfig(final_sparsity=0.5, epochs=1, global_batch_size=96, end=1.0)
+    config = Settings(final_sparsity=0.5, epochs=1, global_batch_size=96, end=1.0)
     document = dense.prune(tmp_path / "bundle", config)
-    pruned = [layer for layer in document.sparsity if layer.pruned]
+    pruned = [layer for layer in document.steps[0].sparsity if layer.pruned]
     assert [layer.zeros / layer.parameters for layer in pruned] == pytest.approx([0.5, 0.5])
 
 
 def test_a_broken_pattern_is_refused_with_the_recipe():
     with pytest.raises(ValidationError, match=r"keep_dense: '\(' is no regular expression"):
-        PruneConfig(keep_dense=("(",))
+        Settings(keep_dense=("(",))

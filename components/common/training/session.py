@@ -1,0 +1,85 @@
+"""What a training works with, beside its model and how it is to learn."""
+
+import dataclasses
+from typing import Any
+
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.image import InputSpec
+from components.common.process.events import Events
+from components.common.shell.stage import Task
+from components.common.tasks.image.config import Augment
+from components.common.tasks.image.inputs import prepare_pictures
+from components.common.training.checkpoints import Checkpoints
+from components.common.training.examples import Examples
+from components.common.training.phases import Data
+from components.common.training.resumption import Attempt
+from components.common.training.tensorboard import TensorBoard, open_board
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Session:
+    """What a training works with.
+
+    Attributes:
+      manifest: the data set.
+      spec: how pictures are prepared for the model.
+      train: the training split.
+      validation: the validation split.
+      events: is told of the progress.
+      attempt: keeps the training's state, and knows that of an interrupted one.
+      board: takes the curves.
+    """
+
+    manifest: DatasetManifest
+    spec: InputSpec
+    train: Examples
+    validation: Examples
+    events: Events
+    attempt: Attempt = dataclasses.field(default_factory=Attempt)
+    board: TensorBoard | None = None
+
+    @property
+    def examples_per_class(self) -> tuple[int, ...]:
+        return self.manifest.splits["train"].examples_per_class
+
+    def data(self, augment: Augment) -> Data:
+        """Returns both splits with how they are prepared."""
+        return Data(
+            train=self.train,
+            validation=self.validation,
+            prepare_train=prepare_pictures(self.spec, augment),
+            prepare=prepare_pictures(self.spec),
+        )
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        return -(-len(self.train) // batch_size)
+
+
+def open_session(
+    task: Task[Any],
+    manifest: DatasetManifest,
+    spec: InputSpec,
+    splits: tuple[Examples, Examples],
+    *,
+    part: str = "",
+) -> Session:
+    """Returns what a task trains with; within the scope of its strategy.
+
+    Args:
+      task: the task.
+      manifest: the data set.
+      spec: how pictures are prepared for the model.
+      splits: the examples for training and for validation.
+      part: names one of several trainings of the task, which has a state and curves of its own.
+    """
+    storage, (train, validation) = task.context.data(), splits
+    folder = f"{task.checkpoint_folder}/{part}".rstrip("/")
+    return Session(
+        manifest=manifest,
+        spec=spec,
+        train=train,
+        validation=validation,
+        events=task.events,
+        attempt=Attempt(Checkpoints(storage, folder)),
+        board=open_board(task, storage, part=part),
+    )

@@ -1,0 +1,51 @@
+"""What a compression step is, and what it returns."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from components.common.config import Section
+from components.common.documents.bundle import Epoch, StepFacts
+
+if TYPE_CHECKING:
+    from components.common.training.session import Session
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Compressed:
+    """A model after a step, and how it came to be.
+
+    Attributes:
+      model: without wrappers; its graph is that of the model before.
+      history: the epochs of the training, counted from 1.
+      best_epoch: the number of the epoch whose weights are kept.
+      facts: what the step did.
+      measurements: figures of the training for the task's record.
+    """
+
+    model: Any
+    history: tuple[Epoch, ...]
+    best_epoch: int
+    facts: StepFacts
+    measurements: Mapping[str, float]
+
+
+class Step(Protocol):
+    """What STEPS holds: modules that look like this."""
+
+    @property
+    def Settings(self) -> type[Section]:  # noqa: N802
+        """What a recipe states of the step."""
+
+    def apply(self, model: Any, settings: Any, session: "Session") -> Compressed:
+        """Applies the step.
+
+        Args:
+          model: a flat functional model; its layers are taken over.
+          settings: the step's own Settings.
+          session: what it learns from, and who is told of it.
+
+        Raises:
+          Terminated: the process was told to end; the state is kept.
+          UserError: the settings do not fit the model.
+        """
