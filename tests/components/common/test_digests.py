@@ -169,6 +169,14 @@ def test_what_shapes_outputs_shapes_those_of_the_stages_that_use_it() -> None:
         "components/common/process/peak_memory.py": {"benchmark"},
         "components/common/statistics/noninferiority.py": {"gate"},
         "components/gate/trials.py": {"gate"},
+        "components/common/tasks/image/preparation/pictures.py": {"preprocess"},
+        "components/common/tasks/image/statistics.py": {"preprocess", "report"},
+        "components/common/tasks/image/inputs.py": {"finetune", "prune", "quantize"},
+        "components/common/tasks/image/export.py": {"quantize"},
+        "components/common/tasks/image/calibration.py": {"quantize"},
+        "components/common/tasks/image/device.py": {"quantize", "evaluate", "benchmark", "gate"},
+        "components/common/tasks/image/thumbnails.py": {"report"},
+        "components/common/tasks/image/model_card.py": {"publish"},
     }
     for file, stages in shaped.items():
         assert {stage for stage in STAGES if file in modules(ROOT, stage)} == stages, file
