@@ -58,7 +58,7 @@ def test_what_a_recipe_says_of_a_stage_reaches_it() -> None:
         for stage in STAGES
         if stage.section is not None
     }
-    assert stated.keys() - sections.keys() == {"name", "description"}
+    assert stated.keys() - sections.keys() == {"name", "description", "prune"}
     for section, stage in sections.items():
         told = configs[stage].model_dump(mode="json")
         raised = {key for key in told if stage == "validate" and key.startswith("min_")}
@@ -71,21 +71,23 @@ def test_progress_has_every_stage_in_order(name: str) -> None:
     expected = list(expected_tasks(recipe(name)))
     stages = [task.partition("[")[0] for task in expected]
     assert list(dict.fromkeys(stages)) == [
-        stage.name for stage in STAGES if recipe(name).runs(stage)
+        stage.name for stage in STAGES if recipe(name).tasks_of(stage)
     ]
     assert sorted(stages, key=lambda stage: place_of(stage)[0]) == stages
+    compressed = [f"compress[{each.variant_id}]" for each in recipe(name).compressions()]
     ids = recipe(name).candidate_ids()
     assert [task for task in expected if "[" in task] == [
-        f"{stage}[{id_}]" for id_ in ids for stage in CANDIDATE_STAGES
+        *compressed,
+        *(f"{stage}[{id_}]" for id_ in ids for stage in CANDIDATE_STAGES),
     ]
 
 
-def test_a_stage_without_its_section_does_not_run() -> None:
+def test_a_recipe_that_compresses_nothing_has_no_task_for_it() -> None:
     whole = recipe("digits")
     without = whole.model_copy(update={"prune": None})
-    missing = {stage.name for stage in STAGES if whole.runs(stage) and not without.runs(stage)}
-    assert missing == {"prune"}
-    assert set(expected_tasks(whole)) - set(expected_tasks(without)) >= {"prune"}
+    lost = {stage.name for stage in STAGES if not without.tasks_of(stage)}
+    assert lost == {"compress"}
+    assert "compress[pruned]" in {*expected_tasks(whole)} - {*expected_tasks(without)}
 
 
 def test_stages_and_tasks_sort_as_the_dag_runs_them() -> None:
@@ -98,7 +100,9 @@ def test_stages_and_tasks_sort_as_the_dag_runs_them() -> None:
 
 
 def test_the_dag_has_a_task_for_every_stage(tmp_path: Path) -> None:
-    text = compile_dag(prunes=True, target=make_target(tmp_path)).yaml
+    text = compile_dag(
+        compressions=recipe("digits").compressions(), target=make_target(tmp_path)
+    ).yaml
     pipeline: Any = next(yaml.load_all(text, Loader=yaml.CSafeLoader))
     executors = {name.removeprefix("exec-") for name in pipeline["deploymentSpec"]["executors"]}
     assert executors == COMPONENTS.keys() == set(TASKS)
@@ -136,7 +140,8 @@ def test_the_pipeline_sees_of_a_component_its_contract_and_configuration() -> No
         for imported in graph.find_modules_directly_imported_by(module)
         if imported.split(".")[0] == "components" and imported.split(".")[1] != "common"
     }
-    assert seen == {"component", "config"}
+    # A recipe states the settings of a compression step, which are in the step's module.
+    assert {name for name in seen if not name.startswith("steps.")} == {"component", "config"}
 
 
 # --- inputs -------------------------------------------------------------------------------
@@ -154,7 +159,11 @@ def inputs_read(stage: str) -> Iterator[str]:
                     yield name
 
 
-@pytest.mark.parametrize("task", [task for task in TASKS if task not in ("candidate", "notify")])
+# These are prepared by a `run` of the stage's own, whose signature is the component's.
+PREPARED = ("compress", "candidate", "notify")
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task not in PREPARED])
 def test_a_stage_reads_the_inputs_that_its_component_takes(task: str) -> None:
     inputs = COMPONENTS[task].component_spec.inputs
     assert set(inputs_read(task)) == {*inputs} - {"config", "context"}
