@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from components.common.data.predictions import Predictions, join_by_id
+from components.common.data.predictions import Predictions
 from components.common.documents.evaluation import (
     ClassMetrics,
     Estimate,
@@ -75,13 +75,7 @@ def compare_with_keras(predictions: Predictions, keras: Predictions) -> KerasAgr
     Raises:
       ValueError: the two are not about the same examples.
     """
-    own_at, keras_at = join_by_id(predictions, keras)
-    if not len(own_at) == len(predictions) == len(keras):
-        raise ValueError(
-            f"the bundle's predictions are of other examples: {len(own_at)} of "
-            f"{len(predictions)} test examples are among its {len(keras)}"
-        )
-    own, other = predictions.probabilities[own_at], keras.probabilities[keras_at]
+    own, other = predictions.probabilities, keras.in_order_of(predictions).probabilities
     return KerasAgreement(
         same_prediction=float(np.mean(predicted_classes(own) == predicted_classes(other))),
         largest_difference=float(np.abs(own - other).max()),

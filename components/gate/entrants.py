@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from components.common.data.predictions import Predictions, join_by_id, read_evaluation_predictions
+from components.common.data.predictions import Predictions, read_evaluation_predictions
 from components.common.documents.candidate import TFLiteModel
 from components.common.documents.evaluation import Estimate, Evaluation
 from components.common.documents.measured import (
@@ -126,13 +126,6 @@ def align_correct(predictions: Predictions, order: Predictions) -> Correct:
     Raises:
       ValueError: the two are not of the same examples.
     """
-    position, target = join_by_id(predictions, order)
-    if not len(position) == len(predictions) == len(order):
-        raise ValueError(
-            f"predictions of {len(predictions)} and {len(order)} examples share "
-            f"{len(position)}: they are not of one test split"
-        )
-    right = predicted_classes(predictions.probabilities) == predictions.labels
-    correct = np.empty(len(order), dtype=np.bool_)
-    correct[target] = right[position]
+    aligned = predictions.in_order_of(order)
+    correct: Correct = predicted_classes(aligned.probabilities) == aligned.labels
     return correct

@@ -35,6 +35,26 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def in_order_of(self, other: "Predictions") -> "Predictions":
+        """Returns the same predictions in the order in which another set has the examples.
+
+        Raises:
+          ValueError: the two are not of the same examples.
+        """
+        own_at, other_at = join_by_id(self, other)
+        if not len(own_at) == len(self) == len(other):
+            raise ValueError(
+                f"predictions of {len(self)} and {len(other)} examples share {len(own_at)}: they "
+                "are not of one test split"
+            )
+        order = own_at[np.argsort(other_at)]
+        return Predictions(
+            ids=self.ids[order],
+            labels=self.labels[order],
+            probabilities=self.probabilities[order],
+            slices=self.slices[order],
+        )
+
 
 def make_predictions(
     ids: Iterable[str],

@@ -66,5 +66,5 @@ def test_the_trained_model_is_compared_by_example_id() -> None:
 
 def test_predictions_of_other_examples_are_refused() -> None:
     other = make_predictions(["a", "b", "c", "d", "x"], [0] * 5, np.zeros((5, 3)))
-    with pytest.raises(ValueError, match="4 of 5 test examples are among its 5"):
+    with pytest.raises(ValueError, match="of 5 and 5 examples share 4"):
         compare_with_keras(predictions(), other)

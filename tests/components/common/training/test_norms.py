@@ -20,20 +20,12 @@ from components.common.training.config import Optimizer
 from components.common.training.examples import KeptExamples
 from components.common.training.loop import make_deterministic, run_phase
 from components.common.training.norms import MeasuredNorms
-from components.common.training.phases import Data, Phase
 from components.common.training.resumption import Attempt
 from components.common.training.strategy import read_variables
+from tests.builders.training import keep_examples, make_data, make_phase
 from tests.fakes.termination import Deadline
 
-PHASE = Phase(
-    name="fine_tune",
-    epochs=3,
-    first_epoch=1,
-    optimizer=Optimizer(learning_rate=0.03),
-    batch_size=16,
-    class_weights=(1.0, 1.0),
-    seed=0,
-)
+PHASE = make_phase(name="fine_tune", epochs=3, learning_rate=0.03)
 
 
 def make_model(momentum: float = 0.999, *, trainable: bool = True) -> keras.Model:
@@ -56,19 +48,11 @@ def make_examples(count: int, seed: int) -> KeptExamples:
     stripes = 10.0 * (np.arange(6) % 2)
     pictures = np.where(labels[:, None, None] == 0, stripes[None, :, None], stripes[None, None, :])
     pictures = 40 + pictures + random.normal(size=pictures.shape)
-    return KeptExamples(
-        inputs=tf.constant(pictures[..., None].astype(np.float32)),
-        labels=tf.constant(labels.astype(np.int64)),
-    )
+    return keep_examples(pictures[..., None], labels)
 
 
 def train(model: keras.Model, *, train_on: int = 96, attempt: Attempt | None = None, **changes):
-    data = Data(
-        train=make_examples(train_on, 1),
-        validation=make_examples(40, 2),
-        prepare_train=lambda inputs, *places: inputs,
-        prepare=lambda inputs, *places: inputs,
-    )
+    data = make_data(make_examples(train_on, 1), make_examples(40, 2))
     phase = dataclasses.replace(PHASE, **changes)
     clock = Clock(Events("test"), total_steps=100)
     return run_phase(model, phase, data, clock, attempt=attempt), data

@@ -21,16 +21,9 @@ from components.common.training.phases import Data, Phase
 from components.common.training.precision import precision_for
 from components.common.training.strategy import read_variables
 from components.common.training.trainer import Trainer
+from tests.builders.training import keep_examples, make_data, make_phase
 
-PHASE = Phase(
-    name="head",
-    epochs=4,
-    first_epoch=1,
-    optimizer=Optimizer(learning_rate=0.05),
-    batch_size=16,
-    class_weights=(1.0, 1.0),
-    seed=0,
-)
+PHASE = make_phase(name="head", epochs=4, learning_rate=0.05)
 
 
 def make_model(*, classes: int = 2) -> keras.Model:
@@ -44,19 +37,11 @@ def make_examples(count: int, seed: int, *, flipped: float = 0.0) -> KeptExample
     random = np.random.default_rng(seed)
     points = random.normal(size=(count, 2)).astype(np.float32)
     labels = (points.sum(axis=1) > 0) ^ (random.uniform(size=count) < flipped)
-    return KeptExamples(
-        inputs=tf.constant(points),
-        labels=tf.constant(labels.astype(np.int64)),
-    )
+    return keep_examples(points, labels)
 
 
-def make_data(**changes) -> Data:
-    data = Data(
-        train=make_examples(100, 1),
-        validation=make_examples(60, 2),
-        prepare_train=lambda inputs, *places: inputs,
-        prepare=lambda inputs, *places: inputs,
-    )
+def make_points(**changes) -> Data:
+    data = make_data(make_examples(100, 1), make_examples(60, 2))
     return dataclasses.replace(data, **changes)
 
 
@@ -64,7 +49,7 @@ def train(phase: Phase = PHASE, data: Data | None = None, **options):
     make_deterministic(phase.seed)
     model = make_model()
     clock = Clock(Events("test"), total_steps=7 * phase.epochs)
-    history = run_phase(model, phase, data or make_data(), clock, **options)
+    history = run_phase(model, phase, data or make_points(), clock, **options)
     return model, history, clock
 
 
@@ -129,7 +114,7 @@ def test_weight_decay_of_sgd_shrinks_kernels_alone():
     model = make_model()
     before = model.get_layer(HEAD).kernel.numpy()
     run_phase(
-        model, phase, make_data(train=zeros, validation=zeros), Clock(Events("t"), total_steps=1)
+        model, phase, make_points(train=zeros, validation=zeros), Clock(Events("t"), total_steps=1)
     )
     np.testing.assert_allclose(model.get_layer(HEAD).kernel.numpy(), before * 0.95, rtol=1e-5)
 
@@ -155,7 +140,7 @@ def test_the_model_ends_with_the_weights_of_the_best_eligible_epoch(eligible_fro
         optimizer=Optimizer(name="sgd", learning_rate=30.0, schedule="constant"),
         eligible_from=eligible_from,
     )
-    data = make_data(
+    data = make_points(
         train=make_examples(100, 1, flipped=0.4), validation=make_examples(60, 2, flipped=0.2)
     )
     make_deterministic(0)
@@ -197,7 +182,7 @@ def test_training_stops_when_nothing_gets_better():
 
 
 def test_training_that_diverges_is_stopped_and_says_so():
-    data = make_data(prepare_train=lambda inputs, *places: inputs * 1e30)
+    data = make_points(prepare_train=lambda inputs, *places: inputs * 1e30)
     optimizer = Optimizer(name="sgd", learning_rate=1e30, schedule="constant")
     with pytest.raises(UserError, match="the loss of epoch 1 is not finite; lower"):
         train(dataclasses.replace(PHASE, optimizer=optimizer), data)
@@ -211,7 +196,7 @@ def test_a_rare_class_counts_as_much_as_a_common_one():
 
 
 def test_class_weights_move_the_decision():
-    noisy = make_data(train=make_examples(400, 5, flipped=0.3))
+    noisy = make_points(train=make_examples(400, 5, flipped=0.3))
     fast = Optimizer(learning_rate=0.3)
     shares = []
     for weights in ((1.0, 1.0), (0.1, 10.0)):
@@ -226,7 +211,7 @@ def test_label_smoothing_holds_confidence_back():
     phase = dataclasses.replace(PHASE, optimizer=Optimizer(learning_rate=0.5))
     plain, _, _ = train(phase)
     smooth, _, _ = train(dataclasses.replace(phase, label_smoothing=0.4))
-    points = make_data().validation.inputs
+    points = make_points().validation.inputs
     assert smooth(points).numpy().max(1).mean() < plain(points).numpy().max(1).mean() - 0.05
 
 
@@ -243,7 +228,7 @@ def test_steps_taken_at_once_are_those_taken_one_by_one():
     results = []
     for pace in (None, 1, 3, 8):
         make_deterministic(0)
-        model, data = make_model(), make_data()
+        model, data = make_model(), make_points()
         trainer = Trainer(model, PHASE, steps_per_epoch=7)
         batches = trainer.fetch_ahead(
             training_batches(
@@ -280,7 +265,7 @@ def make_float16_trainer() -> Trainer:
 
 
 def test_float16_is_trained_with_a_scale_that_gives_way_to_overflow():
-    trainer, examples = make_float16_trainer(), make_data().train
+    trainer, examples = make_float16_trainer(), make_points().train
     optimizer, model = trainer.optimizer, trainer.model
     assert float(optimizer.loss_scale) == 2**15
     # The scale is part of what is kept of an interrupted training.
