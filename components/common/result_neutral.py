@@ -29,7 +29,7 @@ RESULT_NEUTRAL = frozenset(
         "storage/storage",
         # Finds entries by key and believes none without its digest.
         "shell/store",
-        # What stands beside outputs: records, tasks' results and receipts.
+        # What stands beside outputs: records, tasks' results and receipts; where outputs lie.
         "documents/record",
         # What is told of a computation: to the terminal, the live view, TensorBoard; and to its
         # record of time, memory, speed and versions. How memory is measured is not listed: the

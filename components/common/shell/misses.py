@@ -49,10 +49,13 @@ def _differences(record: Record, before: Record, locations: Collection[str]) -> 
     modules = _changed(record.modules, before.modules) if before.modules else []
     if modules:
         yield f"{shown(modules)} changed"
+    values, values_before = (
+        dict(_leaves({name: value for name, value in config.items() if name not in locations}))
+        for config in (record.config, before.config)
+    )
     yield from (
-        f"{name} is {_in_short(record.config, name)}, was {_in_short(before.config, name)}"
-        for name in _changed(record.config, before.config)
-        if name not in locations
+        f"{name} is {_in_short(values.get(name))}, was {_in_short(values_before.get(name))}"
+        for name in _changed(values, values_before)
     )
     if record.inputs != before.inputs:
         yield "what it reads changed"
@@ -64,8 +67,19 @@ def _changed(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
 
 
-def _in_short(config: Mapping[str, Any], name: str) -> str:
-    text = repr(config.get(name))
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields every single value of nested ones, such as `augment.flip` or `steps.0.kind`."""
+    for name, value in values.items():
+        if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+            value = {str(number): item for number, item in enumerate(value)}
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _in_short(value: Any) -> str:
+    text = repr(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 4]} ..."
 
 

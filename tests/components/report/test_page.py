@@ -352,7 +352,7 @@ def test_each_task_says_whether_it_was_computed_and_why(tmp_path: Path) -> None:
     run = fabricate(tmp_path, cached=True)
     changed = "components/common/training/loop.py changed; epochs is 5, was 3; <b>bold</b>"
     for name, changes in {
-        "prune": {"status": "computed", "reason": changed},
+        "finetune": {"status": "computed", "reason": changed},
         "benchmark": {"status": "computed"},
     }.items():
         path = tmp_path / "data" / run.context.run_folder() / "tasks" / f"{name}.json"
@@ -360,6 +360,6 @@ def test_each_task_says_whether_it_was_computed_and_why(tmp_path: Path) -> None:
         path.write_text(result.to_json())
     page = render(run, tmp_path)
     assert page.row("preprocess").startswith("preprocess from the store ")
-    assert page.row("prune").startswith(f"prune computed anew: {changed} ")
+    assert page.row("finetune").startswith(f"finetune computed anew: {changed} ")
     assert page.row("benchmark").startswith("benchmark computed 0.2 s")
     assert "<b>bold</b>" not in page.source

@@ -66,6 +66,20 @@ def test_records_that_do_not_say_their_modules_are_not_compared_by_them() -> Non
     assert reason(record(key="now"), record(modules={})) == "its code changed"
 
 
+def test_of_nested_values_the_ones_that_differ_are_named() -> None:
+    def config(sparsity: float, shift: float | None) -> dict[str, Any]:
+        augment = {"flip": True, "shift": shift} if shift else None
+        step = {"kind": "prune", "settings": {"sparsity": sparsity, "augment": augment}}
+        return {"steps": [{"kind": "other"}, step], "splits": [0.8, 0.2]}
+
+    told = reason(record(key="now", config=config(0.4, 0.1)), record(config=config(0.5, 0.2)))
+    assert told == (
+        "steps.1.settings.augment.shift is 0.1, was 0.2; steps.1.settings.sparsity is 0.4, was 0.5"
+    )
+    told = reason(record(key="now", config=config(0.4, None)), record(config=config(0.4, 0.2)))
+    assert "steps.1.settings.augment.flip is None, was True" in told
+
+
 def test_long_values_are_cut() -> None:
     told = reason(record(key="now", config={"text": "x" * 10_000}), record(config={"text": ""}))
     assert len(told) < 100 and told.endswith("x ..., was ''")
