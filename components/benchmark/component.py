@@ -27,4 +27,4 @@ def benchmark(
     from components.benchmark.stage import STAGE
     from components.common.shell.component import run_component
 
-    run_component(STAGE, arguments)
+    run_component(STAGE.run, arguments)

@@ -27,4 +27,4 @@ def compress(
     from components.common.shell.component import run_component
     from components.compress import stage
 
-    run_component(stage, arguments)
+    run_component(stage.run, arguments)

@@ -23,4 +23,4 @@ def finetune(
     from components.common.shell.component import run_component
     from components.finetune import stage
 
-    run_component(stage, arguments)
+    run_component(stage.run, arguments)

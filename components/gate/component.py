@@ -33,4 +33,4 @@ def gate(
     from components.common.shell.component import run_component
     from components.gate.stage import STAGE
 
-    run_component(STAGE, arguments)
+    run_component(STAGE.run, arguments)

@@ -19,7 +19,7 @@ def preprocess(config: str, context: str, dataset: dsl.Output[dsl.Dataset]):
     from components.common.shell.component import run_component
     from components.preprocess.stage import declare_stage
 
-    run_component(declare_stage(), arguments)
+    run_component(declare_stage().run, arguments)
 
 
 def survey(*, config: str, context: str, dataset: Path) -> None:

@@ -37,4 +37,4 @@ def publish(
     from components.common.shell.component import run_component
     from components.publish.stage import STAGE
 
-    run_component(STAGE, arguments)
+    run_component(STAGE.run, arguments)

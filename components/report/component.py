@@ -37,4 +37,4 @@ def report(
     from components.common.shell.component import run_component
     from components.report.stage import STAGE
 
-    run_component(STAGE, arguments)
+    run_component(STAGE.run, arguments)

@@ -23,4 +23,4 @@ def validate(
     from components.common.shell.component import run_component
     from components.validate.stage import STAGE
 
-    run_component(STAGE, arguments)
+    run_component(STAGE.run, arguments)

@@ -92,7 +92,7 @@ class Stage(Generic[C]):
     Attributes:
       name: the component's name.
       config: the class of its configuration.
-      output: the name of its output among the component's arguments.
+      output: the name of its output among the arguments of `run`.
       compute: writes the output; returns figures of its own work for the record.
       identify: returns what the config's locations stand for (content digests), or the
         machine where results depend on it; enters the key.
