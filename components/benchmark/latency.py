@@ -32,7 +32,6 @@ def measure_latencies(
     warmup_runs: int,
     max_seconds: float,
     on_round: Callable[[int], None] = lambda _: None,
-    seed: int = 0,
 ) -> dict[str, Latency]:
     """Times single inferences: the model alone, without loading its input.
 
@@ -45,14 +44,13 @@ def measure_latencies(
       max_seconds: for all models together; a quarter of it ends the warm-up, the whole of
         it the timed runs, once each model has had FEWEST_RUNS.
       on_round: told how many timed rounds are done.
-      seed: of the order in which models take turns.
 
     Raises:
       LiteRTError: a model cannot be loaded or run.
     """
     classifiers = {name: Classifier(path, threads=threads) for name, path in models.items()}
     samples: dict[str, list[int]] = {name: [] for name in models}
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     started = time.monotonic()
     with _no_garbage_collection():
         for done in range(warmup_runs):

@@ -48,15 +48,15 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def read_whole_file(path: Path, *, max_bytes: int = SMALL_BYTES) -> bytes:
+def read_whole_file(path: Path) -> bytes:
     """Returns a local file's bytes.
 
     Raises:
       FileNotFoundError: there is none, or it is no file.
-      DamagedError: it holds more than max_bytes.
+      DamagedError: it holds more than SMALL_BYTES.
     """
     with open_regular_file(path) as file:
-        return read_bounded(file, max_bytes)
+        return read_bounded(file, SMALL_BYTES)
 
 
 def write_whole_file(path: Path, data: bytes) -> None:

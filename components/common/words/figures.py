@@ -13,6 +13,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+_MOST_SHOWN = 5
+
 
 def points(share: float) -> str:
     """Returns a difference of shares in percentage points: 0.0123 as `1.23 points`."""
@@ -105,7 +107,7 @@ def listing(items: Sequence[str]) -> str:
     return f"{', '.join(items[:-1])} and {items[-1]}"
 
 
-def shown(names: Sequence[str], most: int = 5) -> str:
-    """Returns `a, b and 7 more` of many names, all of few."""
-    further = len(names) - most
-    return listing([*names[:most], *([f"{further} more"] if further > 0 else [])])
+def shown(names: Sequence[str]) -> str:
+    """Returns five names and `and 7 more` of many, all of few."""
+    further = len(names) - _MOST_SHOWN
+    return listing([*names[:_MOST_SHOWN], *([f"{further} more"] if further > 0 else [])])
