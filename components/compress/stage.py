@@ -41,7 +41,8 @@ def run(
 
 
 def _compute(task: Task[VariantConfig]) -> Mapping[str, float]:
-    from components.common.models.bundles import load_bundle_model, save_predictions, save_weights
+    from components.common.models.bundles import load_bundle_model, save_weights
+    from components.common.models.predictions import save_predictions
     from components.common.training.examples import open_training_splits
     from components.common.training.findings import find_training_faults
     from components.common.training.loop import make_deterministic

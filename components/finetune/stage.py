@@ -29,7 +29,8 @@ def run(*, dataset: Path, config: str, context: str, models: Path) -> None:
 
 
 def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
-    from components.common.models.bundles import frozen_layers, save_predictions, save_weights
+    from components.common.models.bundles import frozen_layers, save_weights
+    from components.common.models.predictions import save_predictions
     from components.common.tasks.image.models.backbones import BACKBONES
     from components.common.training.examples import open_training_splits
     from components.common.training.findings import find_training_faults

@@ -1,30 +1,20 @@
-"""The files of a model bundle: the model's weights and its predictions.
+"""A model bundle's weights, and the model that they make again.
 
 A bundle holds no code and no description of layers. Its document names an architecture, from
 which our own code builds the graph; the weights are arrays that go into that graph, each by the
-names of its layer and of the weight. Both files are byte for byte the same for the same weights.
+names of its layer and of the weight. The file is byte for byte the same for the same weights.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from components.common.data.arrays import read_expected_arrays, write_arrays
-from components.common.data.predictions import FILE_NAME
 from components.common.documents.bundle import ModelBundle
-from components.common.documents.dataset import DatasetManifest, Split
-from components.common.documents.image import InputSpec
-from components.common.storage import Storage
 from components.common.tasks.image.models.classifier import build_classifier
-from components.common.training.input_pipeline import identified_batches
-from components.common.training.loop import inference
 from components.common.training.strategy import read_variables, write_variables
 
 WEIGHTS_FILE = "weights.npz"
-PREDICTED_SPLITS: tuple[Split, ...] = ("validation", "test")
 
 
 def save_weights(model: Any, directory: Path) -> None:
@@ -53,28 +43,6 @@ def load_bundle_model(directory: Path) -> Any:
 def frozen_layers(model: Any) -> tuple[str, ...]:
     """Returns the names of the layers that training left as they were."""
     return tuple(layer.name for layer in model.layers if layer.weights and not layer.trainable)
-
-
-def save_predictions(
-    model: Any,
-    directory: Path,
-    manifest: DatasetManifest,
-    storage: Storage,
-    *,
-    spec: InputSpec,
-    scratch: Path,
-) -> None:
-    """Writes `predictions.npz`: what the model says of validation and test."""
-    predict = inference(model)
-    arrays: dict[str, npt.NDArray[Any]] = {}
-    for split in PREDICTED_SPLITS:
-        batches = identified_batches(manifest, split, storage, spec=spec, scratch=scratch)
-        parts = [(ids.numpy(), labels.numpy(), predict(inputs)) for inputs, labels, ids in batches]
-        ids, labels, probabilities = (np.concatenate(column) for column in zip(*parts, strict=True))
-        arrays[f"{split}_ids"] = ids.astype(np.bytes_)
-        arrays[f"{split}_labels"] = labels
-        arrays[f"{split}_probabilities"] = probabilities
-    write_arrays(directory / FILE_NAME, arrays)
 
 
 def _named_weights(model: Any) -> Iterator[tuple[str, Any]]:

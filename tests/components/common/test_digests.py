@@ -165,13 +165,13 @@ def test_what_shapes_outputs_shapes_those_of_the_stages_that_use_it() -> None:
     shaped = {
         "components/common/shell/stage.py": {*STAGES} - {"notify"},  # Which has no key.
         "components/common/documents/base.py": set(STAGES),
-        "components/common/training/loop.py": {"finetune", "compress", "quantize"},
+        "components/common/training/loop.py": {"finetune", "compress"},
         "components/common/process/peak_memory.py": {"benchmark"},
         "components/common/statistics/noninferiority.py": {"gate"},
         "components/gate/trials.py": {"gate"},
         "components/common/tasks/image/preparation/pictures.py": {"preprocess"},
         "components/common/tasks/image/statistics.py": {"preprocess", "report"},
-        "components/common/tasks/image/inputs.py": {"finetune", "compress", "quantize"},
+        "components/common/tasks/image/inputs.py": {"finetune", "compress"},
         "components/common/tasks/image/export.py": {"quantize"},
         "components/common/tasks/image/calibration.py": {"quantize"},
         "components/common/tasks/image/device.py": {"quantize", "evaluate", "benchmark", "gate"},
