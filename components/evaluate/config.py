@@ -1,6 +1,6 @@
 """What evaluate is told."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,10 @@ from components.common.config import StageConfig
 class EvaluateConfig(StageConfig):
     """The recipe's `evaluate` section."""
 
+    filled_in: ClassVar[frozenset[str]] = frozenset({"split"})
+
+    split: Literal["validation", "test"] = "test"
+    """On what to judge: candidates are ranked on validation, and proven on test alone."""
     calibration_bins: Annotated[int, Field(ge=2, le=100)] = 15
     """Of the expected calibration error (equal-width bins of the top probability)."""
     bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000

@@ -1,4 +1,4 @@
-"""evaluate: a candidate on the test split, in LiteRT, fed what a device would feed."""
+"""evaluate: a candidate on the test or the validation split, in LiteRT, fed what a device feeds."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -45,10 +45,10 @@ def run(
       confusion: KFP's ClassificationMetrics artifact.
       scratch: where the bundle is put, or was put before.
     """
-    made = Candidate.read(candidate)
+    made, own = Candidate.read(candidate), EvaluateConfig.from_json(config)
     execute(
         STAGE,
-        config=EvaluateConfig.from_json(config),
+        config=own,
         context=context,
         inputs={
             "dataset": dataset,
@@ -56,7 +56,7 @@ def run(
             "candidate": candidate,
         },
         output=evaluation,
-        instance=candidate_id,
+        instance=candidate_id if own.split == "test" else f"{candidate_id} on {own.split}",
         scratch=scratch,
     )
     _log(Evaluation.read(evaluation), made.class_names, metrics, confusion)
@@ -85,16 +85,17 @@ def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
     if candidate.failure is not None:
         _write_failure(task, candidate.candidate_id, candidate.failure)
         return {}
-    if manifest.splits["test"].examples == 0:
+    split = task.config.split
+    if manifest.splits[split].examples == 0:
         raise UserError(
-            "the data set's test split is empty, so no model can be evaluated; give it a share "
-            "of the examples (data.splits.test)"
+            f"the data set's {split} split is empty, so no model can be evaluated; give it a "
+            f"share of the examples (data.splits.{split})"
         )
     started = time.monotonic()
     try:
         predictions = predict_examples(
             task.inputs["candidate"] / "model.tflite",
-            _test_examples(task, manifest),
+            _examples(task, manifest),
             see=device_input(manifest.image),
             threads=usable_cores(),
         )
@@ -106,11 +107,11 @@ def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
     return {"examples_per_s": len(predictions) / seconds}
 
 
-def _test_examples(task: Task[EvaluateConfig], manifest: DatasetManifest) -> "Iterator[Example]":
+def _examples(task: Task[EvaluateConfig], manifest: DatasetManifest) -> "Iterator[Example]":
     from components.common.tasks.image.examples import read_examples
 
-    total = manifest.splits["test"].examples
-    examples = read_examples(manifest, "test", task.context.data())
+    total = manifest.splits[task.config.split].examples
+    examples = read_examples(manifest, task.config.split, task.context.data())
     for done, example in enumerate(examples, start=1):
         yield example
         task.events.progress(done, total, "pictures")
@@ -119,6 +120,7 @@ def _test_examples(task: Task[EvaluateConfig], manifest: DatasetManifest) -> "It
 def _write_failure(task: Task[EvaluateConfig], candidate_id: str, failure: str) -> None:
     Evaluation(
         candidate_id=candidate_id,
+        split=task.config.split,
         failure=failure,
         examples=0,
         metrics={},
@@ -149,6 +151,7 @@ def _write_evaluation(
     write_evaluation_predictions(task.output, predictions)
     Evaluation(
         candidate_id=candidate.candidate_id,
+        split=task.config.split,
         failure=None,
         examples=len(predictions),
         metrics=assess_metrics(
@@ -160,7 +163,7 @@ def _write_evaluation(
         per_slice=tuple(assess_slices(predictions)),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         keras=compare_with_keras(
-            predictions, read_bundle_predictions(task.inputs["bundle"], "test")
+            predictions, read_bundle_predictions(task.inputs["bundle"], task.config.split)
         ),
         lineage=task.lineage,
     ).write(task.output)

@@ -59,7 +59,9 @@ def judge_blessed(
       order: the order of examples that the entrants follow.
     """
     for entrant in entrants:
-        if entrant.model is not None and entrant.model.sha256 == model.model_sha256:
+        if entrant.model is None or not entrant.finalist:
+            continue
+        if entrant.model.sha256 == model.model_sha256:
             return Blessed(model=model, correct=entrant.correct)
     try:
         release = registry.release(model.version)

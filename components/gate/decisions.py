@@ -116,6 +116,7 @@ def _judge(case: Case, selection: _Selection, entrant: Entrant) -> CandidateVerd
     id_ = entrant.candidate_id
     return CandidateVerdict(
         candidate_id=id_,
+        finalist=entrant.finalist,
         accepted=entrant in selection.finalists,
         reasons=tuple(selection.objections[id_] or _weigh(case, selection, entrant)),
         comparisons=tuple(selection.trial.comparisons.get(id_, ())),

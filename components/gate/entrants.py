@@ -47,6 +47,7 @@ class Entrant:
 
     Attributes:
       scheme: the kind of its quantization scheme.
+      finalist: whether it was handed to the proof; one that was not has a failure.
       failure: why it could not be made or evaluated; then the fields below are None.
       training_faults: what is wrong with the training of the model that it was made from.
       latency_ms: p50 at one thread in this run's benchmark, None where it is missing.
@@ -57,6 +58,7 @@ class Entrant:
     variant: str
     scheme: str
     failure: str | None
+    finalist: bool = True
     model: TFLiteModel | None = None
     accuracy: Estimate | None = None
     latency_ms: float | None = None
@@ -89,7 +91,7 @@ def read_entrants(
       examples all `correct` arrays follow; None where nothing could be evaluated.
 
     Raises:
-      ValueError: the evaluations are not those of the candidates, or not of one test split.
+      ValueError: the evaluations are not those of the finalists, or not of one test split.
     """
     measured = read_candidates(candidates, evaluations, benchmark)
     folders = folders_by_id(Evaluation, evaluations)
@@ -112,6 +114,7 @@ def _enter(measured: MeasuredCandidate, correct: Correct | None) -> Entrant:
         variant=candidate.variant,
         scheme=candidate.scheme.kind,
         failure=measured.failure,
+        finalist=measured.finalist,
         model=candidate.model,
         accuracy=measured.accuracy,
         latency_ms=measured.latency_ms,

@@ -10,6 +10,9 @@ from components.gate.gains import FASTER
 
 def check_size_and_speed(entrant: Entrant, budgets: GateConfig) -> Iterator[str]:
     """Yields why a candidate is out whatever its predictions are."""
+    if not entrant.finalist:
+        yield "It is no finalist: it was not evaluated on the test split."
+        return
     if entrant.failure is not None:
         yield f"There is nothing to judge: {entrant.failure}"
         return

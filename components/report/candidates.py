@@ -54,8 +54,8 @@ def _candidate_row(run: Run, id_: str) -> CandidateRow:
         id=id_,
         words=measured.candidate.words,
         baseline=id_ == BASELINE_ID,
-        standing=_standing(run, id_, measured.failure),
-        failure=measured.failure,
+        standing=_standing(run, id_),
+        failure=measured.failure if measured.finalist else None,
         accuracy=evaluation.metrics.get("accuracy") if evaluation else None,
         metrics=evaluation.metrics if evaluation else {},
         drop=next((c for c in comparisons if c.reference == BASELINE_ID), None),
@@ -72,10 +72,11 @@ def _candidate_row(run: Run, id_: str) -> CandidateRow:
     )
 
 
-def _standing(run: Run, id_: str, failure: str | None) -> Standing:
+def _standing(run: Run, id_: str) -> Standing:
+    measured = run.candidates[id_]
     if id_ == run.decision.winner:
         return "winner"
-    if failure is not None:
+    if measured.finalist and measured.failure is not None:
         return "failed"
     verdict = run.verdict(id_)
     return "accepted" if verdict is not None and verdict.accepted else "refused"

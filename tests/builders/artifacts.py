@@ -82,7 +82,12 @@ def measured_from(**inputs: str) -> Lineage:
 
 
 def write_evaluation(
-    folder: Path, candidate_id: str, predictions: Predictions, *, lineage: Lineage = LINEAGE
+    folder: Path,
+    candidate_id: str,
+    predictions: Predictions,
+    *,
+    lineage: Lineage = LINEAGE,
+    split: Split = "test",
 ) -> Evaluation:
     labels, predicted = predictions.labels, predicted_classes(predictions.probabilities)
     confusion = confusion_matrix(labels, predicted, len(CLASS_NAMES))
@@ -98,6 +103,7 @@ def write_evaluation(
     ]
     evaluation = Evaluation(
         candidate_id=candidate_id,
+        split=split,
         failure=None,
         examples=len(predictions),
         metrics={"accuracy": share_estimate(int((labels == predicted).sum()), len(predictions))},

@@ -264,6 +264,7 @@ def _evaluation(
     if predictions is None:
         return Evaluation(
             candidate_id=id_,
+            split="test",
             failure=failure,
             examples=0,
             metrics={},
@@ -281,6 +282,7 @@ def _evaluation(
     metrics["log_loss"] = Estimate(value=0.0912, low=0.07, high=0.11)
     return Evaluation(
         candidate_id=id_,
+        split="test",
         failure=None,
         examples=TEST_EXAMPLES,
         metrics=metrics,

@@ -48,6 +48,8 @@ class Comparison(Part):
 
 class CandidateVerdict(Part):
     candidate_id: str
+    finalist: bool = True
+    """It was handed to the proof, by an evaluation on the test split."""
     accepted: bool
     """It meets every budget; the smallest accepted one wins."""
     reasons: tuple[str, ...]

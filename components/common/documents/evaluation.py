@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from components.common.documents.base import Document, Lineage, Part, Share
+from components.common.documents.dataset import Split
 
 
 class Estimate(Part):
@@ -38,7 +39,7 @@ class KerasAgreement(Part):
 
 
 class Evaluation(Document):
-    """A candidate on the test split, in LiteRT.
+    """A candidate on one split, in LiteRT.
 
     `predictions.npz` beside it: `ids` (bytes [n]), `labels` (int64 [n]), `probabilities`
     (float32 [n, classes]), `slices` (bytes [n], empty where the example has none).
@@ -47,6 +48,8 @@ class Evaluation(Document):
     file_name: ClassVar[str] = "evaluation.json"
 
     candidate_id: str
+    split: Split
+    """On validation, candidates may be ranked; only what is on test proves anything."""
     failure: str | None
     """Why there are no metrics: the candidate's own failure, or LiteRT's."""
     examples: int

@@ -16,11 +16,19 @@ from components.common.documents.evaluation import Estimate, Evaluation
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MeasuredCandidate:
-    """A candidate, and what is known of it; a part is None where it was not come to."""
+    """A candidate, and what is known of it; a part is None where it was not come to.
+
+    Its evaluation is the one on the test split: candidates may be ranked on another before.
+    """
 
     candidate: Candidate
     evaluation: Evaluation | None
     benchmark: CandidateBenchmark | None
+
+    @property
+    def finalist(self) -> bool:
+        """Whether it was handed to the proof; one that can't be made needs no evaluation."""
+        return self.evaluation is not None or self.candidate.failure is not None
 
     @property
     def failure(self) -> str | None:
@@ -49,8 +57,11 @@ def join_candidates(
     evaluations: Iterable[Evaluation],
     benchmark: Benchmark | None,
 ) -> dict[str, MeasuredCandidate]:
-    """Returns candidates by id, float32 first; evaluations of others are passed over."""
-    judged = {evaluation.candidate_id: evaluation for evaluation in evaluations}
+    """Returns candidates by id, float32 first.
+
+    Evaluations of others are passed over, and those that only ranked.
+    """
+    judged = {one.candidate_id: one for one in evaluations if one.split == "test"}
     timed = {one.candidate_id: one for one in benchmark.candidates} if benchmark else {}
     return {
         candidate.candidate_id: MeasuredCandidate(
@@ -65,16 +76,28 @@ def join_candidates(
 def read_candidates(
     candidates: Sequence[Path], evaluations: Sequence[Path], benchmark: Path
 ) -> dict[str, MeasuredCandidate]:
-    """Reads and joins what lies in the folders of a run's artifacts.
+    """Reads and joins what lies in the folders of a run's artifacts, for a proof.
+
+    Args:
+      candidates: all that were made.
+      evaluations: of the finalists, on the test split; float32, which they are compared with,
+        is one of them.
+      benchmark: of the candidates.
 
     Raises:
-      ValueError: the evaluations are not those of the candidates.
+      ValueError: the evaluations are not so.
     """
     made = [Candidate.read(folder) for folder in candidates]
     judged = [Evaluation.read(folder) for folder in evaluations]
-    ids, others = ({one.candidate_id for one in documents} for documents in (made, judged))
-    if ids != others:
-        raise ValueError(f"candidates {sorted(ids)} but evaluations {sorted(others)}")
+    ids, finalists = ({one.candidate_id for one in documents} for documents in (made, judged))
+    if not finalists <= ids or BASELINE_ID in ids - finalists:
+        raise ValueError(f"candidates {sorted(ids)} but evaluations {sorted(finalists)}")
+    for one in judged:
+        if one.split != "test":
+            raise ValueError(
+                f"{one.candidate_id} was evaluated on the {one.split} split, which was there to "
+                "choose by; what is proven is proven on the test split"
+            )
     return join_candidates(made, judged, Benchmark.read(benchmark))
 
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ CONFIG = EvaluateConfig(bootstrap_resamples=100)
 
 
 def evaluate(
-    trained: TrainedModel, candidate: Path, folder: Path
+    trained: TrainedModel, candidate: Path, folder: Path, config: EvaluateConfig = CONFIG
 ) -> tuple[Evaluation, dsl.Metrics, dsl.ClassificationMetrics]:
     metrics = dsl.Metrics(name="metrics", uri=str(folder / "metrics"), metadata={})
     confusion = dsl.ClassificationMetrics(
@@ -40,7 +40,7 @@ def evaluate(
         models=trained.models,
         candidate=candidate,
         candidate_id=Candidate.read(candidate).candidate_id,
-        config=CONFIG.to_json(),
+        config=config.to_json(),
         context=trained.context.to_json(),
         evaluation=folder / "evaluation",
         metrics=metrics,
@@ -68,6 +68,22 @@ def test_a_candidate_is_measured_on_every_test_example(
     assert np.trace(evaluation.confusion) == right.sum()
     assert [entry.slice_name for entry in evaluation.per_slice] == ["even", "odd"]
     assert sum(entry.examples for entry in evaluation.per_slice) == 300
+
+
+def test_a_candidate_is_judged_on_validation_where_it_is_to_be_ranked(
+    trained: TrainedModel, candidates: dict[str, Path], tmp_path: Path
+) -> None:
+    config = CONFIG.model_copy(update={"split": "validation"})
+    on_test, _, _ = evaluate(trained, candidates["int8"], tmp_path / "test")
+    evaluation, _, _ = evaluate(trained, candidates["int8"], tmp_path / "validation", config)
+    predictions = read_evaluation_predictions(tmp_path / "validation/evaluation")
+    assert (evaluation.split, on_test.split) == ("validation", "test")
+    assert (evaluation.examples, on_test.examples) == (30, 300)
+    assert set(predictions.ids) == set(read_bundle_predictions(trained.dense, "validation").ids)
+    assert evaluation.keras is not None and evaluation.keras.same_prediction > 0.9
+    tasks = Path(trained.context.data_root, trained.context.run_folder(), "tasks")
+    names = {path.name for path in tasks.glob("evaluate*")}
+    assert {"evaluate[int8].json", "evaluate[int8 on validation].json"} <= names
 
 
 @pytest.mark.parametrize("id_", ["float32", "pruned-float32"])
@@ -174,16 +190,19 @@ assert not heavy, heavy
         assert file_digest(here) == file_digest(there)
 
 
-def test_an_empty_test_split_is_the_users_to_mend(
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_an_empty_split_is_the_users_to_mend(
+    split: Literal["validation", "test"],
     trained: TrainedModel,
     candidates: dict[str, Path],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     nothing = SplitExamples(examples=0, shards=(), examples_per_class=(0, 0, 0))
-    splits = dict(trained.manifest.splits) | {"test": nothing}
+    splits = {**trained.manifest.splits, split: nothing}
     trained.manifest.model_copy(update={"splits": splits}).write(tmp_path / "dataset")
     without = dataclasses.replace(trained, dataset=tmp_path / "dataset")
     with pytest.raises(SystemExit, match="2"):
-        evaluate(without, candidates["float32"], tmp_path)
-    assert "data.splits.test" in capsys.readouterr().err
+        config = CONFIG.model_copy(update={"split": split})
+        evaluate(without, candidates["float32"], tmp_path, config)
+    assert f"data.splits.{split}" in capsys.readouterr().err

@@ -91,6 +91,44 @@ def test_an_evaluation_too_few_is_refused(run):
         run.decide(evaluations=run.inputs["evaluations"][:1])
 
 
+def test_a_candidate_without_an_evaluation_is_no_finalist(tmp_path: Path) -> None:
+    """However small, it can't win, and it costs the others no certainty."""
+    models = MODELS | {"float16": b"float16"}
+    run = Run(tmp_path, context := run_context(tmp_path), {})
+    run.inputs |= write_measured_run(tmp_path, context, models, examples=EXAMPLES)
+    two = {
+        name: tuple(folder for folder in run.inputs[name] if "float16" not in folder.name)
+        for name in ("candidates", "evaluations")
+    }
+    assert run.decide().winner == "float16"
+    handed_two = run.decide(evaluations=two["evaluations"])
+    assert handed_two.winner == "int8"
+    *others, left_out = sorted(handed_two.candidates, key=lambda one: not one.finalist)
+    assert tuple(others) == run.decide(**two).candidates, "as if there were no third"
+    assert left_out.candidate_id == "float16"
+    assert (left_out.finalist, left_out.accepted, left_out.comparisons) == (False, False, ())
+    assert left_out.reasons == ("It is no finalist: it was not evaluated on the test split.",)
+    assert {gain.after for gain in handed_two.steps} == {"int8"}
+
+
+def test_what_was_evaluated_on_validation_proves_nothing(run):
+    predictions = read_evaluation_predictions(run.folder / "int8-evaluation")
+    write_evaluation(run.folder / "int8-evaluation", "int8", predictions, split="validation")
+    with pytest.raises(ValueError, match="int8 was evaluated on the validation split"):
+        run.decide()
+
+
+def test_a_blessed_model_that_is_no_finalist_is_run_again(tmp_path: Path) -> None:
+    """Its outcomes are not taken from the candidate that it is, for that one has none."""
+    models = MODELS | {"float16": b"float16"}
+    run = Run(tmp_path, context := run_context(tmp_path), {})
+    run.inputs |= write_measured_run(tmp_path, context, models, examples=EXAMPLES)
+    publish_and_bless(run.registry, models["float16"], **membership_of(run.inputs["dataset"]))
+    alone = [folder for folder in run.inputs["evaluations"] if "float16" not in folder.name]
+    (note,) = run.decide(evaluations=tuple(alone)).notes
+    assert "LiteRT cannot load the model" in note
+
+
 def test_the_decision_follows_the_pointer_and_never_comes_from_the_store(run):
     assert run.decide().verdict == "blessed"
     publish_and_bless(run.registry, MODELS["int8"])

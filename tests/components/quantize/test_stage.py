@@ -148,8 +148,7 @@ def test_a_step_on_the_file_is_done_recorded_and_told(
     config = CONFIG.model_copy(update={"file_steps": ("share",)})
     stage.run(
         dataset=trained.dataset,
-        dense=trained.dense,
-        pruned=trained.pruned,
+        models=trained.models,
         candidate_id="int8",
         config=config.to_json(),
         context=trained.context.to_json(),

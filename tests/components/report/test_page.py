@@ -308,6 +308,18 @@ def test_nothing_blessed_shows_why_and_looks_into_float32(tmp_path: Path) -> Non
     assert "– – –" in page.row("dynamic_range")
 
 
+def test_a_candidate_that_was_left_out_of_the_proof_did_not_fail(tmp_path: Path) -> None:
+    run = fabricate(tmp_path)
+    left_out = tmp_path / "evaluation-dynamic_range"
+    evaluations = tuple(path for path in run.artifacts["evaluations"] if path != left_out)
+    assert len(evaluations) < len(run.artifacts["evaluations"])
+    run.artifacts["evaluations"] = evaluations
+    page = render(run, tmp_path)
+    assert "Not accepted" in page.row("dynamic_range")
+    assert "Failed" not in page.text("candidates")
+    assert "It was not evaluated." not in page.text("candidates")
+
+
 def test_single_candidate_without_pruning(tmp_path: Path) -> None:
     page = render(fabricate(tmp_path, ids=("float32",), winner="float32"), tmp_path)
     assert "sparsity" not in page.ids and "mistakes" not in page.ids

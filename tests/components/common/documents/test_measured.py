@@ -24,7 +24,7 @@ def make_candidate(id_: str, failure: str | None = None) -> Candidate:
 def make_evaluation(id_: str, accuracy: float, failure: str | None = None) -> Evaluation:
     metrics = {} if failure else {"accuracy": Estimate(value=accuracy, low=0.0, high=1.0)}
     return Evaluation(
-        candidate_id=id_, failure=failure, examples=9, metrics=metrics, per_class=(),
+        candidate_id=id_, split="test", failure=failure, examples=9, metrics=metrics, per_class=(),
         per_slice=(), confusion=(), keras=None, lineage=LINEAGE,
     )  # fmt: skip
 
@@ -70,6 +70,18 @@ def test_a_failure_is_told_whichever_stage_it_befell() -> None:
     assert joined["int8"].failure == "It fell."
     assert joined["float16"].failure == "It broke."
     assert joined["float32"].failure == "It was not evaluated."
+
+
+def test_what_only_ranked_a_candidate_is_none_of_its_figures() -> None:
+    ranked = make_evaluation("int8", 0.9).model_copy(update={"split": "validation"})
+    joined = join_candidates(
+        [make_candidate("int8"), make_candidate("a", "It fell.")], [ranked], None
+    )
+    assert (joined["int8"].accuracy, joined["int8"].finalist) == (None, False)
+    assert joined["a"].finalist, "one that could not be made has nothing to be evaluated"
+    proven = make_evaluation("int8", 0.8)
+    joined = join_candidates([make_candidate("int8")], [proven, ranked], None)
+    assert joined["int8"].finalist and joined["int8"].evaluation == proven
 
 
 def test_evaluations_of_other_candidates_are_refused(tmp_path: Path) -> None:
