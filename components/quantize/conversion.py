@@ -6,8 +6,8 @@ it wants, and whose answer each scheme checks.
 
 import tempfile
 import warnings
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from components.common.documents.image import InputSpec
@@ -22,16 +22,15 @@ def convert_model(
     model: keras.Model,
     spec: InputSpec,
     kind: str,
-    pictures: npt.NDArray[np.uint8] | None = None,
+    examples: npt.NDArray[Any] | None = None,
 ) -> bytes:
     """Converts a classifier.
 
     Args:
-      model: takes float32 [n, height, width, channels], gives probabilities
-        [n, classes].
+      model: takes prepared examples, float32 [n, ...], gives probabilities [n, classes].
       spec: what the model expects.
       kind: the quantization scheme's.
-      pictures: uint8 [n, height, width, channels] where the scheme calibrates: spans [0, 255].
+      examples: [n, ...], as a device has them, where the scheme calibrates.
 
     Returns:
       The `.tflite` file.
@@ -48,7 +47,7 @@ def convert_model(
         exported = export_module(model, spec)
         tf.saved_model.save(exported, folder, signatures={SIGNATURE: exported.serve})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        scheme.tell(converter, pictures)
+        scheme.tell(converter, examples)
         data = _convert(converter)
     scheme.check(data)
     return data

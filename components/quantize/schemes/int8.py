@@ -15,7 +15,7 @@ def _tell(converter: Any, examples: Any) -> None:
     from components.common.tasks.image.export import DEVICE_TYPE
 
     if examples is None:
-        raise ValueError("int8 needs pictures to calibrate on")
+        raise ValueError("int8 needs examples to calibrate on")
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: representative_dataset(examples)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

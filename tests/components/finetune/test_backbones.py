@@ -10,9 +10,9 @@ from components.common.errors import UserError
 from components.common.keras import keras
 from components.common.tasks.image.limits import BACKBONE_LIMITS
 from components.common.tasks.image.models.backbones import BACKBONES
+from components.common.tasks.image.models.pretrained import assign_torch_weights
 from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model
-from components.finetune.pretrained import assign_torch_weights
 from components.finetune.torch_weights import read_torch_weights
 from components.finetune.weights import identify_weights, local_weights
 
