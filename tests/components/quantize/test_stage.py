@@ -10,16 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kfp import dsl
 
 from components.common.data.predictions import read_bundle_predictions
-from components.common.digests import file_digest
+from components.common.digests import file_digest, tree_digest
 from components.common.documents.candidate import Candidate
+from components.common.documents.evaluation import Evaluation
 from components.common.documents.record import Record
 from components.common.keras import keras, tf
 from components.common.lite.litert import Classifier
 from components.common.models.bundles import save_weights
 from components.common.tasks.image.models.backbones import BACKBONES, Backbone
 from components.common.tasks.image.models.classifier import build_classifier
+from components.evaluate import stage as evaluate
+from components.evaluate.config import EvaluateConfig
 from components.quantize import stage
 from components.quantize.config import QuantizeConfig
 from tests.builders.bundles import ARCHITECTURE, read_split, store_models
@@ -120,6 +124,58 @@ def test_each_depends_on_its_own_bundle_and_on_how_pictures_are_fitted(
     assert lineages["float16"].inputs["dataset"] == lineages["int8"].inputs["dataset"]
     assert lineages["int8"].inputs["bundle"] == lineages["float32"].inputs["bundle"]
     assert lineages["int8"].inputs["bundle"] != lineages["pruned-int8"].inputs["bundle"]
+
+
+def test_a_candidate_in_the_store_needs_no_bundle(
+    trained: TrainedModel, candidates: dict[str, Path], tmp_path: Path
+) -> None:
+    context = trained.context.model_copy(update={"run_id": "without bundles"})
+    store = Path(trained.context.data_root, "store")
+    kept = [(store / name, tmp_path / name) for name in ("finetune", "compress")]
+    for here, away in kept:
+        here.rename(away)
+    try:
+        stage.run(
+            dataset=trained.dataset,
+            models=trained.models,
+            candidate_id="pruned-int8",
+            config=CONFIG.to_json(),
+            context=context.to_json(),
+            candidate=tmp_path / "candidate",
+        )
+    finally:
+        for here, away in kept:
+            away.rename(here)
+    assert tree_digest(tmp_path / "candidate") == tree_digest(candidates["pruned-int8"])
+
+
+def test_one_bundle_is_fetched_once_for_converting_and_evaluating(
+    trained: TrainedModel, tmp_path: Path
+) -> None:
+    context = run_context(tmp_path)
+    shutil.copytree(Path(trained.context.data_root, "shards"), tmp_path / "data/shards")
+    bundles = {"dense": trained.dense, "pruned": trained.pruned}
+    given = {
+        "dataset": trained.dataset,
+        "models": store_models(context, tmp_path / "models", bundles),
+        "candidate_id": "pruned-float32",
+        "context": context.to_json(),
+        "scratch": tmp_path / "scratch",
+        "candidate": tmp_path / "candidate",
+    }
+    stage.run(config=CONFIG.to_json(), **given)
+    (fetched,) = (tmp_path / "scratch").iterdir()
+    assert tree_digest(fetched) == tree_digest(trained.pruned)
+    for name in ("finetune", "compress"):
+        shutil.rmtree(tmp_path / "data/store" / name)
+    evaluate.run(
+        config=EvaluateConfig(bootstrap_resamples=100).to_json(),
+        evaluation=tmp_path / "evaluation",
+        metrics=dsl.Metrics(name="metrics", uri="metrics", metadata={}),
+        confusion=dsl.ClassificationMetrics(name="confusion", uri="confusion", metadata={}),
+        **given,
+    )
+    assert Evaluation.read(tmp_path / "evaluation").failure is None
 
 
 def test_another_scheme_in_the_recipe_leaves_a_candidate_in_the_store(

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from components.common.workers.jobset import WorkerPods, build_jobset
-from pipeline.recipe import load_recipe
+from pipeline.recipe import Compression, load_recipe
 from pipeline.recipe.parameters import run_parameters
 from pipeline.target import Target, Volume, load_target
 from tests.builders.targets import PRUNED, make_target
@@ -336,6 +336,32 @@ def test_the_digest_depends_on_shape_and_target_alone(tmp_path: Path) -> None:
         compile_dag(compressions=PRUNED, target=other_image).digest,
     }
     assert len(digests) == 3
+
+
+def test_a_target_says_how_many_candidates_are_made_at_once(tmp_path: Path) -> None:
+    def limit(**changes: Any) -> int:
+        spec, _ = compiled(make_target(tmp_path, **changes))
+        (loop,) = (task for task in tasks_of(spec).values() if "parameterIterator" in task)
+        return int(loop["iteratorPolicy"]["parallelismLimit"])
+
+    assert (limit(), limit(parallel_candidates=7)) == (2, 7)
+
+
+def test_variants_are_made_one_after_the_other_and_called_by_their_ids_and_steps(
+    tmp_path: Path,
+) -> None:
+    chain = (Compression("half", ("prune",)), Compression("small", ("prune", "prune")))
+    text = compile_dag(compressions=chain, target=make_target(tmp_path)).yaml
+    spec = next(yaml.load_all(text, Loader=yaml.CSafeLoader))
+    first, second = (task for name, task in tasks_of(spec).items() if name.startswith("compress"))
+    assert first["taskInfo"]["name"] == "half: prune"
+    assert second["taskInfo"]["name"] == "small: prune, prune"
+    models = [task["inputs"]["artifacts"]["models"] for task in (first, second)]
+    producers = [each["taskOutputArtifact"]["producerTask"] for each in models]
+    assert producers == ["finetune", "compress"]
+    for name in ("gate", "report", "publish"):
+        given = tasks_of(spec)[name]["inputs"]["artifacts"]["models"]["taskOutputArtifact"]
+        assert given == {"outputArtifactKey": "compressed", "producerTask": "compress-2"}
 
 
 def test_the_pipeline_has_no_default_for_any_parameter(
