@@ -16,7 +16,7 @@ from components.common.documents.dataset import SPLITS, Split
 from components.common.documents.rejects import Note, Reject
 from components.preprocess.assignment import ShardPlan
 from components.preprocess.ledger import ShardRecord
-from components.preprocess.shards import Member
+from components.preprocess.members import Member
 from components.preprocess.tasks import ShardTask
 
 _Placed = tuple[Split, Member]

@@ -23,7 +23,7 @@ from components.common.tasks.image.preparation.formats import (
     sniff_format,
 )
 from components.preprocess.files import NotAFileError, TooLargeError, read_chunks
-from components.preprocess.shards import Member
+from components.preprocess.members import Member
 from components.preprocess.sources import Listing, SourceRecord, is_remote, open_source
 
 

@@ -9,7 +9,7 @@ from components.common.documents.dataset import Shard
 from components.common.errors import DamagedError
 from components.common.process.machine import usable_cores
 from components.common.storage import Storage
-from components.preprocess.shards import ShardContent
+from components.preprocess.members import ShardContent
 
 
 class ShardRecord(Document):

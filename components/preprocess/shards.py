@@ -6,7 +6,6 @@ about a shard's bytes, and nothing else belongs here.
 """
 
 import contextlib
-import dataclasses
 import gzip
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -17,63 +16,15 @@ from components.common.data.records import write_record
 from components.common.tasks.image.features import Example, encode_example
 from components.common.tasks.image.preparation.pictures import (
     PictureError,
-    PictureNote,
-    PictureProblem,
     encode_picture,
     no_counts,
     prepare_picture,
 )
 from components.common.tasks.image.preparation.spec import PictureSpec
+from components.preprocess.members import Member, MemberNote, MemberReject, ShardContent
 
 _PICTURE_DIGITS = 24
 """96 bits: enough for no two of a thousand million pictures to be taken for the same."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Member:
-    """An example to be."""
-
-    id: str
-    """SHA-256 of the file's bytes."""
-    path: str
-    """Relative to the source's root."""
-    label: int
-    """Index into the source's class names."""
-    slice: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class MemberReject:
-    """A member that turned out to be no usable picture."""
-
-    id: str
-    reason: PictureProblem
-    detail: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class MemberNote:
-    """What is odd about a member that became an example."""
-
-    id: str
-    kind: PictureNote
-    detail: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ShardContent:
-    """What was written into a shard."""
-
-    examples_per_class: tuple[int, ...]
-    rejects: tuple[MemberReject, ...]
-    notes: tuple[MemberNote, ...]
-    pictures: tuple[str, ...]
-    """A digest of each example's picture as it was encoded, in their order."""
-    not_square: int
-    """How many examples were not about as high as wide before they were fitted."""
-    histogram: tuple[tuple[int, ...], ...]
-    """Per channel, how many pixels have each of the 256 intensities; before encoding.
-    Zeros where they were not counted."""
 
 
 def write_shard(

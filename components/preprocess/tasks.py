@@ -11,7 +11,7 @@ from components.common.documents.dataset import Split
 from components.common.tasks.image.preparation.spec import PictureSpec
 from components.preprocess import shards
 from components.preprocess.assignment import ShardPlan
-from components.preprocess.shards import Member
+from components.preprocess.members import Member
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

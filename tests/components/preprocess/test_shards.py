@@ -21,8 +21,8 @@ from components.common.tasks.image.device import decode_picture
 from components.common.tasks.image.features import decode_example
 from components.common.tasks.image.preparation.spec import PictureSpec
 from components.preprocess.ledger import find_whole_shards
+from components.preprocess.members import Member
 from components.preprocess.pool import run_pool
-from components.preprocess.shards import Member
 from components.preprocess.tasks import ShardTask
 from components.preprocess.transforms import run_pipeline
 from components.preprocess.writer import ShardWriter

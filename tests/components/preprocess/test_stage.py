@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -242,3 +243,11 @@ def test_a_source_without_a_training_example_is_refused(tmp_path):
     with pytest.raises(SystemExit):
         preprocess(tmp_path, list=str(source / "list.csv"))
     assert "no example is left for the training split" in last_result(tmp_path).message
+
+
+def test_an_answer_from_the_store_waits_for_neither_numpy_nor_pillow():
+    loaded = "import sys, components.preprocess.stage; print({'numpy', 'PIL'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", loaded], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"

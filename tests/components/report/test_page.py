@@ -18,8 +18,6 @@ from components.report import formats, stage
 from components.report.config import ReportConfig
 from tests.builders.fabricate import TEST_EXAMPLES, Fabricated, fabricate
 
-_VOID = {"meta", "img", "br", "i"}
-
 
 class Parsed(html.parser.HTMLParser):
     """The page's text, section by section, table rows and addresses."""

@@ -10,7 +10,6 @@ import io
 import math
 import warnings
 import zlib
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +27,7 @@ from components.common.tasks.image.preparation.profiles import (
     ProfileError,
     conversion_to_srgb,
 )
-from components.common.tasks.image.preparation.spec import PictureSpec
+from components.common.tasks.image.preparation.spec import PictureNote, PictureProblem, PictureSpec
 
 # Image.open then finds every decoder without searching for all plugins there are.
 _PLUGINS = (GifImagePlugin, WebPImagePlugin, RunLengthDecoder)
@@ -57,10 +56,6 @@ _SQUARE = 1.05
 """Pictures whose longer side has no more than so many of the shorter one look square."""
 
 INTENSITIES = 256
-
-PictureNote = Literal["missing_end", "profile_ignored", "one_colour"]
-
-PictureProblem = Literal["oversized", "truncated", "unreadable"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

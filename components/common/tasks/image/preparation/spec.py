@@ -3,6 +3,12 @@
 import dataclasses
 from typing import Literal
 
+PictureNote = Literal["missing_end", "profile_ignored", "one_colour"]
+"""What may be odd about a picture that is used."""
+
+PictureProblem = Literal["oversized", "truncated", "unreadable"]
+"""Why one can't be used."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PictureSpec:
