@@ -133,7 +133,8 @@ def test_features_computed_once_train_the_head_as_the_whole_model_would(pictures
     slow = pictures.build(config)
     freeze_backbone(slow)
     prepare = prepare_pictures(pictures.spec())
-    (phase,) = fine_tuning._phases(config, pictures.manifest)
+    counts = pictures.manifest.splits["train"].examples_per_class
+    (phase,) = fine_tuning._phases(config, counts)
     history = run_phase(
         slow,
         phase,

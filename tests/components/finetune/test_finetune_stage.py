@@ -60,7 +60,7 @@ def test_the_bundle_tells_how_the_model_came_to_be(bundle, dataset):
     assert [epoch.epoch for epoch in document.history] == [1, 2, 3, 4]
     assert {epoch.phase for epoch in document.history} == {"fine_tune"}
     assert document.parameters == load_bundle_model(bundle).count_params()
-    assert document.sparsity == ()
+    assert document.steps == ()
     validation = DatasetManifest.read(dataset[1]).splits["validation"].examples
     assert document.best_epoch == best_epoch(document.history, examples=validation).epoch
 
