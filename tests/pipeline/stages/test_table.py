@@ -125,11 +125,16 @@ def test_every_stage_that_trains_can_be_launched() -> None:
 def test_the_stages_are_the_packages_that_are_kept_apart() -> None:
     folders = [path.parent.name for path in ROOT.glob("components/*/__init__.py")]
     assert set(folders) - {"common", "candidate"} == set(NAMES)
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
-    (layers,) = (
-        c["layers"] for c in contracts["contracts"] if c.get("containers") == ["components"]
-    )
+    text = (ROOT / "pyproject.toml").read_text()
+    linter = tomllib.loads(text)["tool"]["importlinter"]
+    contracts = {contract["name"]: contract for contract in linter["contracts"]}
+    (layers,) = (c["layers"] for c in contracts.values() if c.get("containers") == ["components"])
     assert set(layers[1].split(" | ")) == set(NAMES)
+    cores = contracts["Cores work on what they are given, not on storage"]["source_modules"]
+    assert set(cores) == {f"components.{name}" for name in NAMES}
+    kept_out = contracts["candidate composes quantize and evaluate"]["forbidden_modules"]
+    others = {stage.name for stage in STAGES if stage.task != "candidate"}
+    assert set(kept_out) == {f"components.{name}" for name in others}
 
 
 def test_the_pipeline_sees_of_a_component_its_contract_and_configuration() -> None:
