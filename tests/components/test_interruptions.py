@@ -162,14 +162,10 @@ class Stages:
 
     def __init__(self, work: Work, stage: str, folder: Path) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        modules = ["models.bundles", "training.checkpoints", "training.loop"]
-        self._context.set_forkserver_preload(
-            [
-                *(f"components.common.{module}" for module in modules),
-                "components.finetune.fine_tuning",
-                "components.compress.steps.prune",
-            ]
-        )
+        # By what they define, for the server passes over a module that it does not find.
+        defined = (load_bundle_model, Checkpoints, make_deterministic, fine_tune)
+        modules = [prune.__name__, *(each.__module__ for each in defined)]
+        self._context.set_forkserver_preload(modules)
         self._work, self._stage, self._folder = work, stage, folder
 
     def root(self, name: str) -> Path:
