@@ -20,7 +20,7 @@ from components.common.documents.evaluation import ClassMetrics, Evaluation
 from components.common.documents.record import Record
 from components.common.documents.variant import DENSE
 from components.common.run_context import RunContext
-from components.common.shell.stage import input_digest
+from components.common.shell.inputs import input_digest
 from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate
 from components.common.tasks.image.examples import read_examples
 from components.quantize.config import QuantizeConfig

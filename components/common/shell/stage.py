@@ -6,13 +6,11 @@ and otherwise lets the stage's `compute` write into a fresh directory, keeps the
 records how it came to be, beside the output and in the run's folder.
 """
 
-import contextlib
 import dataclasses
 import os
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -20,19 +18,18 @@ from components.common.config import StageConfig
 from components.common.digests import (
     canonical_json,
     code_digest,
-    file_digest,
     module_digests,
     text_digest,
     tree_digest,
 )
 from components.common.documents.base import Lineage
-from components.common.documents.dataset import DatasetManifest
 from components.common.documents.record import Record, StoredOutput, TaskResult
 from components.common.errors import BAD_INPUT, UserError
 from components.common.process.events import Events
 from components.common.process.libraries import imported_libraries, other_versions
 from components.common.run_context import RunContext
 from components.common.shell.effort import Effort
+from components.common.shell.inputs import Input, fetched, input_digest
 from components.common.shell.local_runner import connect
 from components.common.shell.misses import explain_miss, leave_record, recall_record
 from components.common.shell.results import best_effort, keep_failure, keep_result
@@ -41,15 +38,12 @@ from components.common.workers.worker import DEVICES, WORKER_PODS, Worker, this_
 
 C = TypeVar("C", bound=StageConfig)
 
-Input = Path | Sequence[Path] | StoredOutput | None
-"""An artifact's path, those of a collected input, an output that stays in the store, or None for
-an artifact that is not there."""
-
 Deliver = Callable[[Path, Record, Path], None]
 """Makes of an output's directory and record what is handed on: the artifact at a path."""
 
 PROFILE_STEPS = "LITESMITH_PROFILE_STEPS"
 """Set by a user, or in a target: how many steps of each phase of a training to profile."""
+
 MODULE_DIGITS = 16  # They tell apart what one module was; nothing is believed for them.
 IMAGE = "LITESMITH_IMAGE"
 """Set in the container images: which one this is."""
@@ -246,7 +240,7 @@ def _answer(
             lambda: store.find(stage.name, key, work, verify, other_than=before),
         )
     if record is None:
-        with _fetched(inputs, store, scratch) as paths:
+        with fetched(inputs, store, scratch) as paths:
             task = Task(
                 name=_task_name(stage, instance),
                 config=config,
@@ -346,42 +340,6 @@ def _compute(stage: Stage[C], task: Task[C], identity: Mapping[str, str], code: 
         peak_memory_bytes=effort.peak_memory_bytes,
         measurements=measurements,
     )
-
-
-def input_digest(path: Path | Sequence[Path] | StoredOutput) -> str:
-    """Returns what an input counts as in a key: its bytes, of a data set its examples alone.
-
-    So a picture that was renamed, or a reject more, leaves what was trained on the same examples
-    as it is.
-    """
-    if isinstance(path, StoredOutput):
-        return path.output_digest
-    if not isinstance(path, Path):
-        # A collected input is a set: its order depends on which iteration KFP lists first.
-        return text_digest(canonical_json(sorted(input_digest(item) for item in path)))
-    if not path.is_dir():
-        return file_digest(path)
-    if (path / DatasetManifest.file_name).is_file():
-        return text_digest(canonical_json(DatasetManifest.read(path).identity()))
-    return tree_digest(path)
-
-
-@contextlib.contextmanager
-def _fetched(
-    inputs: Mapping[str, Input], store: Store, scratch: Path | None
-) -> Iterator[Mapping[str, Path | Sequence[Path] | None]]:
-    """Yields the inputs as files; what stays in the store is fetched, and verified."""
-    with contextlib.ExitStack() as stack:
-        folder = scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        paths: dict[str, Path | Sequence[Path] | None] = {}
-        for name, given in inputs.items():
-            if isinstance(given, StoredOutput):
-                paths[name] = place = folder / given.output_digest
-                if not place.is_dir():
-                    store.fetch(given, place)
-            else:
-                paths[name] = given
-        yield paths
 
 
 def _deliver(work: Path, output: Path, output_file: str | None) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.record import Record, TaskResult
 from components.common.runs.receipts import find_ancestors
-from components.common.shell.stage import input_digest
+from components.common.shell.inputs import input_digest
 from tests.builders.synthetic import run_context, write_dataset
 
 ELSEWHERE = {
