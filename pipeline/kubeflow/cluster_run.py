@@ -24,6 +24,7 @@ State = Literal[
 FINAL_STATES: tuple[State, ...] = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 DRIVER = "-driver"
 """How KFP ends the name of what prepares a task, or a group of tasks."""
+_FURTHER = re.compile(r"-\d+$")  # What KFP puts behind the second task of a component.
 _ATTEMPT = re.compile(r"(?P<name>.+)\((?P<number>\d+)\)")
 
 
@@ -133,6 +134,7 @@ def _tasks(details: Sequence[Any], *, over: bool) -> tuple[TaskState, ...]:
     states: dict[str, list[str]] = {}
     for detail in details:
         name = str(detail.display_name)
+        name = stage if (stage := _FURTHER.sub("", name)) in TASKS else name
         state = detail.state if detail.state in get_args(State) else unknown
         if name in TASKS or (name.endswith(DRIVER) and state == "FAILED"):
             states.setdefault(name, []).append(state)

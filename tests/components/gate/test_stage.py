@@ -209,6 +209,7 @@ def test_the_blessed_model_runs_on_what_it_has_not_seen(trained, candidates, tmp
         evaluations=(folders["float32"], folders["int8"]),
         benchmark=tmp_path / "benchmark",
         dataset=trained.dataset,
+        models=trained.models,
         config=GateConfig(accuracy_drop=0.2, model_name="shapes").to_json(),
         context=context.to_json(),
         decision=tmp_path / "decision",

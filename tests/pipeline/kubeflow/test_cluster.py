@@ -624,3 +624,11 @@ def test_a_scheduled_runs_context_names_it(cluster: Cluster, server: KfpServer) 
     context = cluster.target.context(WORKFLOW_ID, RECIPE)
     run = cluster.submit(RECIPE, context, DAG)
     assert run.context.run_id == run.kfp_id
+
+
+def test_the_tasks_of_several_variants_are_one_stage(cluster: Cluster, server: KfpServer) -> None:
+    """KFP numbers the tasks of one component, from the second on."""
+    run = start(cluster)
+    server.move(run.kfp_id, "RUNNING", **{"compress": "SUCCEEDED", "compress-2": "RUNNING"})
+    (stage,) = cluster.get(run.kfp_id).tasks
+    assert (stage.stage, stage.states) == ("compress", ("SUCCEEDED", "RUNNING"))
