@@ -18,8 +18,8 @@ def test_runs_show_says_what_changed_since_the_run_before(
     monkeypatch.setenv("COLUMNS", "200")
     reasons = {
         "preprocess": "",
-        "prune": "components/prune/stage.py changed",
-        "quantize[int8]": "components/prune/stage.py changed",
+        "compress[pruned]": "components/compress/stage.py changed",
+        "quantize[int8]": "components/compress/stage.py changed",
         "benchmark": "what it reads changed",
     }
     run = create_run(
@@ -33,6 +33,6 @@ def test_runs_show_says_what_changed_since_the_run_before(
     shown = CliRunner().invoke(app, ["runs", "show", "--data-root", str(tmp_path)])
     assert shown.exit_code == 0
     assert [line.strip() for line in shown.stdout.splitlines() if "computed anew" in line] == [
-        "prune, quantize[int8]: computed anew: components/prune/stage.py changed",
+        "compress[pruned], quantize[int8]: computed anew: components/compress/stage.py changed",
         "benchmark: computed anew: what it reads changed",
     ]
