@@ -1,13 +1,17 @@
-"""The command line, called as its users call it: in processes of its own."""
+"""The command line as its users call it, in processes of its own where the process matters."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from pipeline.cli.main import main
 from pipeline.recipe import shipped_recipes
 from pipeline.terminal.exit_codes import MEANINGS, ExitCode
 
@@ -16,6 +20,23 @@ HEAVY = ("tensorflow", "tf_keras", "apache_beam", "kfp", "ai_edge_litert")
 
 
 def litesmith(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs the command in this process, which spares the start of another."""
+    shown, told, code = io.StringIO(), io.StringIO(), 0
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(shown),
+        contextlib.redirect_stderr(told),
+        mock.patch.object(sys, "argv", [LITESMITH, *arguments]),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return subprocess.CompletedProcess(arguments, code, shown.getvalue(), told.getvalue())
+
+
+def start(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs the installed command in a process of its own."""
     return subprocess.run(
         [LITESMITH, *arguments], cwd=folder, capture_output=True, text=True, timeout=60
     )
@@ -55,7 +76,7 @@ def test_help_states_every_exit_code(tmp_path: Path) -> None:
 
 
 def test_refused_recipe_is_one_line_on_stderr_and_bad_input(tmp_path: Path) -> None:
-    done = litesmith("run", "digits", "--set", "data.folder=nowhere", folder=tmp_path)
+    done = start("run", "digits", "--set", "data.folder=nowhere", folder=tmp_path)
     assert done.returncode == ExitCode.BAD_INPUT
     assert done.stdout == ""
     assert done.stderr.startswith("error: data.folder: there is no folder")
@@ -110,7 +131,7 @@ def test_schema_is_json(tmp_path: Path) -> None:
 def test_files_named_like_our_packages_do_no_harm(tmp_path: Path) -> None:
     for name in ("components.py", "pipeline.py", "kfp.py", "typer.py"):
         (tmp_path / name).write_text("raise SystemExit('taken for ours')\n")
-    assert litesmith("recipe", "validate", "digits", folder=tmp_path).returncode == ExitCode.OK
+    assert start("recipe", "validate", "digits", folder=tmp_path).returncode == ExitCode.OK
 
 
 def test_listing_runs_and_entries_of_an_empty_data_root(tmp_path: Path) -> None:
