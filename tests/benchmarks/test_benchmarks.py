@@ -14,6 +14,11 @@ ROOT = Path(__file__).parents[2]
     ("arguments", "expected"),
     [
         (["preprocess", "--examples", "64", "--usual-examples", "64", "--rounds", "1"], "usual"),
+        (
+            ["share", "--backbone", "small_cnn", "--weights", "none", "--size", "32"]
+            + ["--pictures", "4"],
+            "4 of 4 answers the same to the bit",
+        ),
         (["input_pipeline", "--examples", "64", "--rounds", "1"], "generator"),
         (
             ["gpu_training", "--network", "MobileNetV2", "--examples", "16", "--size", "32"]
