@@ -1,5 +1,6 @@
 """Every JSON document: what was changed is never believed, and never a traceback."""
 
+import dataclasses
 import hashlib
 import importlib
 import json
@@ -51,6 +52,11 @@ def fabricate(annotation: Any, name: str = "") -> Any:
         hints = typing.get_type_hints(annotation)
         values = {field: fabricate(hints[field], field) for field in annotation.model_fields}
         return values if "schema_version" not in values else {**values, "schema_version": 1}
+    if dataclasses.is_dataclass(annotation):
+        hints = typing.get_type_hints(annotation)
+        return {
+            field.name: fabricate(hints[field.name]) for field in dataclasses.fields(annotation)
+        }
     if origin is typing.Annotated:
         return fabricate(arguments[0], name)
     if origin is Literal:
