@@ -1,38 +1,18 @@
 """The command line as its users call it, in processes of its own where the process matters."""
 
-import contextlib
-import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from unittest import mock
 
 import pytest
 
-from pipeline.cli.main import main
 from pipeline.recipe import shipped_recipes
 from pipeline.terminal.exit_codes import MEANINGS, ExitCode
+from tests.pipeline.commands import LITESMITH, litesmith
 
-LITESMITH = str(Path(sys.executable).with_name("litesmith"))
 HEAVY = ("tensorflow", "tf_keras", "apache_beam", "kfp", "ai_edge_litert")
-
-
-def litesmith(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Runs the command in this process, which spares the start of another."""
-    shown, told, code = io.StringIO(), io.StringIO(), 0
-    with (
-        contextlib.chdir(folder),
-        contextlib.redirect_stdout(shown),
-        contextlib.redirect_stderr(told),
-        mock.patch.object(sys, "argv", [LITESMITH, *arguments]),
-    ):
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-    return subprocess.CompletedProcess(arguments, code, shown.getvalue(), told.getvalue())
 
 
 def start(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -21,8 +21,7 @@ from pipeline.runs.leftovers import (
     scratch_folder,
 )
 from pipeline.terminal.exit_codes import ExitCode
-
-LITESMITH = str(Path(sys.executable).with_name("litesmith"))
+from tests.pipeline.commands import LITESMITH, litesmith
 
 HOLDING = """
 import time
@@ -112,8 +111,8 @@ def test_pruning_says_how_much_killed_commands_had_left(temporary: Path, tmp_pat
     half.write_bytes(bytes(1500))
     os.utime(half, (0, 0))
     for option, said in (["--dry-run"], "would remove"), ([], "removed"):
-        command = [LITESMITH, "cache", "prune", "--data-root", str(data), *option]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        done = litesmith("cache", "prune", "--data-root", str(data), *option, folder=tmp_path)
+        assert done.returncode == ExitCode.OK
         assert said in done.stdout and "what killed commands had left: 2 kB" in done.stdout
         assert half.exists() == bool(option)
 
@@ -128,11 +127,7 @@ def test_a_place_where_nothing_can_be_written_gets_a_sentence(
 ) -> None:
     if command[0] == "cache":
         root = str(Path(root).parent)
-    done = subprocess.run(
-        [LITESMITH, *command, "--data-root", root],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert "Traceback" not in done.stderr
+    done = litesmith(*command, "--data-root", root, folder=tmp_path)
     assert done.returncode in (ExitCode.OK, ExitCode.BAD_INPUT)
     assert done.returncode == ExitCode.OK or (root in done.stderr and "error:" in done.stderr)
 

@@ -1,8 +1,6 @@
 """What the command's console makes of names and messages that are somebody else's."""
 
 import io
-import subprocess
-import sys
 from pathlib import Path
 
 from rich.table import Table
@@ -10,6 +8,7 @@ from rich.text import Text
 
 from pipeline.terminal.console import open_console
 from pipeline.terminal.exit_codes import ExitCode
+from tests.pipeline.commands import litesmith
 
 HOSTILE = "run \x1b[2J\x1b]8;;http://evil\x1b\\\x9b [/red] :smile: \u202e"
 
@@ -33,12 +32,9 @@ def test_tables_and_texts_show_others_words_as_they_are() -> None:
 
 
 def test_an_error_shows_what_it_names_without_obeying_it(tmp_path: Path) -> None:
-    litesmith = str(Path(sys.executable).with_name("litesmith"))
     name = "\x1b[2J\x1b[32mfine\x1b[0m.yaml"
     (tmp_path / name).write_text("na\u202eme: 1\nname: [\n")
     for command in (["recipe", "validate", name], ["run", "no-such\x1b[2J"]):
-        done = subprocess.run(
-            [litesmith, *command], cwd=tmp_path, capture_output=True, text=True, timeout=60
-        )
+        done = litesmith(*command, folder=tmp_path)
         assert done.returncode == ExitCode.BAD_INPUT
         assert "\x1b" not in done.stderr and "\\u001b[2J" in done.stderr
