@@ -334,6 +334,7 @@ def compete_in_process(root: str, number: int, barrier: Any, results: Any) -> No
     results.put((number, compete(LocalStorage(root), number, barrier.wait)))
 
 
+@pytest.mark.slow
 def test_of_twenty_processes_at_once_exactly_one_wins_each_generation(folder, tmp_path):
     forks = multiprocessing.get_context("fork")
     for round_ in range(1, 4):

@@ -243,6 +243,7 @@ def test_the_model_is_tried_with_every_step() -> None:
     assert {finding.state for finding in findings.values()} == {"fine"}
 
 
+@pytest.mark.slow
 def test_a_failing_check_ends_with_bad_input(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     arguments = ["doctor", "digits", "--tiny", "--data-root", str(tmp_path / "file")]

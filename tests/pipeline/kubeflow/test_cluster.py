@@ -49,6 +49,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- submitting -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_recipe_too_long_for_a_workflow_is_refused_before_anything_is_sent(
     cluster: Cluster, server: KfpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,6 +63,7 @@ def build() -> keras.Model:
     return make_model()
 
 
+@pytest.mark.slow
 def test_a_slow_average_is_replaced_by_what_the_pictures_have():
     model = build()
     history, data = train(model, epochs=1)
@@ -79,11 +80,13 @@ def test_a_model_does_as_well_in_use_as_in_training_after_a_few_steps():
     assert history[-1].validation_accuracy > 0.95
 
 
+@pytest.mark.slow
 def test_a_last_batch_of_one_picture_spoils_nothing():
     history, _ = train(build(), train_on=97)
     assert history[-1].validation_accuracy > 0.95
 
 
+@pytest.mark.slow
 def test_fewer_pictures_than_a_batch_are_enough():
     history, _ = train(build(), train_on=12, epochs=10)
     assert history[-1].validation_accuracy > 0.95
