@@ -7,6 +7,9 @@ import dataclasses
 
 from components.common.tasks.image.preparation.spec import PictureNote, PictureProblem
 
+_STRICT = {"extra": "forbid"}
+"""For pydantic, as these are parts of a document: no unknown field is passed over."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Member:
@@ -25,6 +28,8 @@ class Member:
 class MemberReject:
     """A member that turned out to be no usable picture."""
 
+    __pydantic_config__ = _STRICT
+
     id: str
     reason: PictureProblem
     detail: str
@@ -34,6 +39,8 @@ class MemberReject:
 class MemberNote:
     """What is odd about a member that became an example."""
 
+    __pydantic_config__ = _STRICT
+
     id: str
     kind: PictureNote
     detail: str
@@ -42,6 +49,8 @@ class MemberNote:
 @dataclasses.dataclass(frozen=True, slots=True)
 class ShardContent:
     """What was written into a shard."""
+
+    __pydantic_config__ = _STRICT
 
     examples_per_class: tuple[int, ...]
     rejects: tuple[MemberReject, ...]
