@@ -66,3 +66,19 @@ def test_predictions_are_joined_by_id_not_by_position() -> None:
     other = make_predictions(["new", "longer", "b"], [0, 1, 1], np.zeros((3, 2)))
     left, right = join_by_id(PREDICTIONS, other)
     assert PREDICTIONS.ids[left].tolist() == other.ids[right].tolist() == [b"b", b"longer"]
+
+
+def test_predictions_take_over_another_sets_order() -> None:
+    other = make_predictions(["longer", "b", "a"], [1, 1, 0], np.zeros((3, 2)))
+    aligned = PREDICTIONS.in_order_of(other)
+    assert aligned.ids.tolist() == other.ids.tolist()
+    assert aligned.labels.tolist() == [1, 1, 0]
+    assert aligned.slices.tolist() == [b"x", b"x", b""]
+    np.testing.assert_array_equal(aligned.probabilities[:, 0], np.float32([0.5, 0.2, 0.9]))
+
+
+@pytest.mark.parametrize("ids", [["b", "a"], ["b", "a", "new"], ["b", "a", "longer", "new"]])
+def test_predictions_of_other_examples_are_not_aligned(ids: list[str]) -> None:
+    other = make_predictions(ids, [0] * len(ids), np.zeros((len(ids), 2)))
+    with pytest.raises(ValueError, match="not of one test split"):
+        PREDICTIONS.in_order_of(other)
