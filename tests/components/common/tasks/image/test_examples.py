@@ -22,7 +22,5 @@ def test_a_whole_record_that_is_no_example_is_told_with_its_shard(tmp_path: Path
     shard = shard.model_copy(update={"size_bytes": size_bytes, "crc32c": crc32c})
     split = manifest.splits["test"].model_copy(update={"shards": (shard,)})
     foreign = manifest.model_copy(update={"splits": {**manifest.splits, "test": split}})
-    with pytest.raises(
-        UserError, match=r"test-00000-of-.*damaged .*no tf\.train\.Example"
-    ):
+    with pytest.raises(UserError, match=r"test-00000-of-.*damaged .*no tf\.train\.Example"):
         list(read_examples(foreign, "test", context.data()))
