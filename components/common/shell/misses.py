@@ -13,7 +13,9 @@ from components.common.errors import DamagedError
 from components.common.run_context import RunContext
 from components.common.words.figures import shown
 
-_SHOWN_CHARACTERS = 60  # Of a value.
+_MOST_VALUES = 5  # That are named of a configuration.
+_VALUE_CHARACTERS = 60
+_REASON_CHARACTERS = 1000
 
 
 def recall_record(run: RunContext, task: str) -> Record | None:
@@ -42,7 +44,8 @@ def explain_miss(record: Record, before: Record | None, *, locations: Collection
     """
     if before is None or before.key == record.key:
         return ""
-    return "; ".join(_differences(record, before, locations)) or "its code changed"
+    reason = "; ".join(_differences(record, before, locations)) or "its code changed"
+    return _cut(reason, _REASON_CHARACTERS)
 
 
 def _differences(record: Record, before: Record, locations: Collection[str]) -> Iterator[str]:
@@ -53,10 +56,12 @@ def _differences(record: Record, before: Record, locations: Collection[str]) -> 
         dict(_leaves({name: value for name, value in config.items() if name not in locations}))
         for config in (record.config, before.config)
     )
-    yield from (
-        f"{name} is {_in_short(values.get(name))}, was {_in_short(values_before.get(name))}"
-        for name in _changed(values, values_before)
-    )
+    changed = _changed(values, values_before)
+    for name in changed[:_MOST_VALUES]:
+        value, was = (repr(leaves.get(name)) for leaves in (values, values_before))
+        yield f"{name} is {_cut(value, _VALUE_CHARACTERS)}, was {_cut(was, _VALUE_CHARACTERS)}"
+    if len(changed) > _MOST_VALUES:
+        yield f"{len(changed) - _MOST_VALUES} more values changed"
     if record.inputs != before.inputs:
         yield "what it reads changed"
     yield from (f"{name} changed" for name in _changed(record.identity, before.identity))
@@ -78,9 +83,8 @@ def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{name}", value
 
 
-def _in_short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 4]} ..."
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 4]} ..."
 
 
 def _name(run: RunContext, task: str) -> str:

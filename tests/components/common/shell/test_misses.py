@@ -80,9 +80,18 @@ def test_of_nested_values_the_ones_that_differ_are_named() -> None:
     assert "steps.1.settings.augment.flip is None, was True" in told
 
 
-def test_long_values_are_cut() -> None:
+def test_what_is_long_is_cut() -> None:
     told = reason(record(key="now", config={"text": "x" * 10_000}), record(config={"text": ""}))
     assert len(told) < 100 and told.endswith("x ..., was ''")
+    told = reason(record(key="now", modules={"x" * 10_000: "1"}), record())
+    assert len(told) == 1000 and told.endswith("x ...")
+
+
+def test_of_many_values_some_are_named() -> None:
+    values = {f"value_{number}": number for number in range(8)}
+    told = reason(record(key="now", config=values), record(config={}))
+    assert told.startswith("value_0 is 0, was None; value_1 is 1, was None; ")
+    assert told.endswith("value_4 is 4, was None; 3 more values changed")
 
 
 def test_the_record_before_is_that_of_the_task_and_the_recipe(context: RunContext) -> None:
