@@ -19,7 +19,7 @@ import yaml
 
 from components import launched_worker
 from components.common.config import StageConfig
-from components.common.documents.record import Record
+from components.common.documents.record import Record, StoredOutput
 from components.common.errors import UserError
 from components.common.process.events import Events
 from components.common.process.termination import TERMINATED
@@ -92,6 +92,18 @@ def launch(tmp_path: Path) -> Launch:
     launch = Launch(context.data(), "finetune", KEY)
     launch.leave(StageConfig(), context, {"dataset": tmp_path / "dataset", "none": None})
     return launch
+
+
+def test_workers_are_told_which_task_they_compute_and_which_output_of_the_store_they_need(
+    tmp_path: Path,
+) -> None:
+    context = run_context(tmp_path)
+    parent = StoredOutput(stage="finetune", key="key", output_digest="digest")
+    launch = Launch(context.data(), "compress", KEY)
+    launch.leave(StageConfig(), context, {"parent": parent}, instance="pruned")
+    document, inputs = launch.take(tmp_path / "inputs")
+    assert (document.instance, inputs) == ("pruned", {"parent": parent})
+    assert not list(context.data().list(f"{launch.folder}/inputs/")), "nothing is copied"
 
 
 def wait(launch: Launch, *results: Record | None, pace: Pace = QUICK) -> Record:
