@@ -31,6 +31,8 @@ RESULT_NEUTRAL = frozenset(
         "shell/store",
         # What stands beside outputs: records, tasks' results and receipts; where outputs lie.
         "documents/record",
+        # Which document goes on to other tasks: the bundle of which it tells is in the store.
+        "models/handing_on",
         # What is told of a computation: to the terminal, the live view, TensorBoard; and to its
         # record of time, memory, speed and versions. How memory is measured is not listed: the
         # benchmark's output has it.
