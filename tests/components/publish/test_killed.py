@@ -38,6 +38,7 @@ def write_or_die(self, name, data, **conditions):
 CloudStorage.write = write_or_die
 folder, config, context = Path(sys.argv[2]), sys.argv[3], sys.argv[4]
 stage.STAGE.run(
+    models=folder / "models",
     dataset=folder / "dataset",
     candidates=(folder / "float32", folder / "int8"),
     evaluations=(folder / "float32-evaluation", folder / "int8-evaluation"),
