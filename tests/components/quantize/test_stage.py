@@ -26,6 +26,9 @@ from components.evaluate import stage as evaluate
 from components.evaluate.config import EvaluateConfig
 from components.quantize import stage
 from components.quantize.config import QuantizeConfig
+from components.quantize.file_steps import FILE_STEPS
+from components.quantize.file_steps.file_step import FileStep
+from components.quantize.model_files import ModelFileError
 from tests.builders.bundles import ARCHITECTURE, read_split, store_models
 from tests.builders.synthetic import run_context
 from tests.components.conftest import CALIBRATION_EXAMPLES, QUANTIZATION, TrainedModel
@@ -227,6 +230,28 @@ def test_a_step_on_the_file_is_done_recorded_and_told(
     before, after = Classifier(candidates["int8"] / "model.tflite"), Classifier(path)
     for picture in pictures[:20]:
         assert after.classify(picture).tobytes() == before.classify(picture).tobytes()
+
+
+def test_a_step_that_cannot_work_on_a_file_is_a_failed_candidate(
+    trained: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(data: bytes) -> bytes:
+        raise ModelFileError("the model keeps weights outside its flatbuffer")
+
+    monkeypatch.setitem(FILE_STEPS, "share", FileStep(kind="share", words="", apply=refuse))
+    context = trained.context.model_copy(update={"run_id": "refused"})
+    stage.run(
+        dataset=trained.dataset,
+        models=trained.models,
+        candidate_id="float16",
+        config=CONFIG.model_copy(update={"file_steps": ("share",)}).to_json(),
+        context=context.to_json(),
+        candidate=tmp_path / "refused",
+    )
+    candidate = Candidate.read(tmp_path / "refused")
+    assert candidate.failure == "the model keeps weights outside its flatbuffer"
+    assert (candidate.model, candidate.file_steps) == (None, ())
+    assert not (tmp_path / "refused/model.tflite").exists()
 
 
 def test_a_candidate_without_steps_says_what_its_scheme_does(candidates: dict[str, Path]) -> None:
