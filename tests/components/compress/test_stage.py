@@ -111,6 +111,7 @@ def sparsity(entry: ModelEntry) -> list[float]:
     ]
 
 
+@pytest.mark.slow
 def test_a_tree_of_variants_is_made_each_from_its_parent(tree: tuple[Run, Path]) -> None:
     run, path = tree
     models = Models.read(path)
