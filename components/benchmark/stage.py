@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 from components.benchmark.config import BenchmarkConfig
-from components.common.documents.benchmark import Benchmark, CandidateBenchmark, Machine
+from components.common.documents.benchmark import Benchmark, BenchmarkMachine, CandidateBenchmark
 from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.measured import folders_by_id
@@ -50,7 +50,7 @@ def _compute(task: Task[BenchmarkConfig]) -> None:
         for threads in counts
     ]
     Benchmark(
-        machine=Machine(cpu_model=cpu_model(), cores=usable_cores()),
+        machine=BenchmarkMachine(cpu_model=cpu_model(), cores=usable_cores()),
         candidates=tuple(
             CandidateBenchmark(
                 candidate_id=id_,

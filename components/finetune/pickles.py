@@ -35,18 +35,18 @@ def read_pickle(stream: IO[bytes], names: Mapping[str, Any], *, refer: Callable[
     Raises:
       ValueError: the pickle is damaged, too large, or asks for something else.
     """
-    machine = _Machine(names, refer)
+    unpickler = _Unpickler(names, refer)
     start = stream.tell()
     for opcode, argument, position in pickletools.genops(stream):
         if position is not None and position - start > LARGEST:
             raise ValueError(f"its pickle has more than {LARGEST:,} bytes")
         if opcode.name == "STOP":
-            return machine.pop()
-        machine.execute(opcode.name, argument)
+            return unpickler.pop()
+        unpickler.execute(opcode.name, argument)
     raise ValueError("its pickle has no end")
 
 
-class _Machine:
+class _Unpickler:
     def __init__(self, names: Mapping[str, Any], refer: Callable[[Any], Any]) -> None:
         self._names, self._refer = names, refer
         self._stack: list[Any] = []

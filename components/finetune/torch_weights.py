@@ -57,7 +57,7 @@ _BFLOAT16 = _Kind("u2")
 
 
 @dataclasses.dataclass(frozen=True)
-class _Storage:
+class _TensorStorage:
     key: str
     kind: _Kind
     elements: int
@@ -68,10 +68,10 @@ class _Storage:
 
 
 @dataclasses.dataclass(frozen=True)
-class _View:
+class _TensorView:
     """A tensor: a view on a storage; offset and strides count elements."""
 
-    storage: _Storage
+    storage: _TensorStorage
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
@@ -196,7 +196,7 @@ def _read_legacy(file: IO[bytes]) -> Tensors:
     return {name: view.read(values[view.storage.key]) for name, view in views.items()}
 
 
-def _read_storage(stream: mmap.mmap, storage: _Storage) -> npt.NDArray[Any]:
+def _read_storage(stream: mmap.mmap, storage: _TensorStorage) -> npt.NDArray[Any]:
     (elements,) = struct.unpack("<q", stream.read(8))
     if elements != storage.elements:
         raise ValueError(f"storage {storage.key} has {elements} elements")
@@ -206,17 +206,17 @@ def _read_storage(stream: mmap.mmap, storage: _Storage) -> npt.NDArray[Any]:
     return storage.kind.decode(data, order="<")
 
 
-def _read_views(stream: Any) -> dict[str, _View]:
+def _read_views(stream: Any) -> dict[str, _TensorView]:
     views = _read_pickle(stream)
     for name, view in views.items():
-        if not isinstance(view, _View):
+        if not isinstance(view, _TensorView):
             raise ValueError(f"its {name} is no tensor")
         view.check()
     return dict(views)
 
 
-def _storages(views: Mapping[str, _View]) -> dict[str, _Storage]:
-    storages: dict[str, _Storage] = {}
+def _storages(views: Mapping[str, _TensorView]) -> dict[str, _TensorStorage]:
+    storages: dict[str, _TensorStorage] = {}
     for view in views.values():
         if storages.setdefault(view.storage.key, view.storage) != view.storage:
             raise ValueError(f"storage {view.storage.key} is two different ones")
@@ -227,19 +227,19 @@ def _read_pickle(stream: Any) -> Any:
     return read_pickle(stream, _KNOWN, refer=_refer)
 
 
-def _refer(reference: Any) -> _Storage:
+def _refer(reference: Any) -> _TensorStorage:
     kind, element, key, _device, elements, *rest = reference
     if kind != "storage" or not isinstance(element, _Kind) or any(each for each in rest):
         raise ValueError("it refers to something else than a storage")
     if not isinstance(key, str) or type(elements) is not int or elements < 0:
         raise ValueError("it refers to a storage of no size")
-    return _Storage(key, element, elements)
+    return _TensorStorage(key, element, elements)
 
 
-def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _View:
-    if not isinstance(storage, _Storage):
+def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _TensorView:
+    if not isinstance(storage, _TensorStorage):
         raise ValueError("a tensor has no storage")
-    return _View(storage, offset, tuple(shape), tuple(strides))
+    return _TensorView(storage, offset, tuple(shape), tuple(strides))
 
 
 def _rebuild_parameter(tensor: Any, *_: Any) -> Any:

@@ -148,12 +148,12 @@ def _read_jsonl(text: str, path: str, ignored: set[str]) -> _Rows:
             continue
         where = f"{path}, line {line}"
         try:
-            row = json.loads(row_text, object_pairs_hook=_Pairs)
+            row = json.loads(row_text, object_pairs_hook=_JsonObject)
         except RecursionError as error:
             raise UserError(f"{where}: not a record: it is nested too deeply") from error
         except ValueError as error:
             raise UserError(f"{where}: not valid JSON: {error}") from error
-        if not isinstance(row, _Pairs):
+        if not isinstance(row, _JsonObject):
             raise UserError(f'{where}: expected an object such as {{"path": …, "label": …}}')
         keys = tuple(key for key, _ in row)
         if keys not in columns_of_keys:
@@ -161,7 +161,7 @@ def _read_jsonl(text: str, path: str, ignored: set[str]) -> _Rows:
         yield line, {column: row[index][1] for column, index in columns_of_keys[keys].items()}
 
 
-class _Pairs(list[tuple[str, Any]]):
+class _JsonObject(list[tuple[str, Any]]):
     """An object as it is written: a key may stand twice."""
 
 
@@ -275,4 +275,4 @@ def _text(value: Any, name: str, where: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "an object" if isinstance(value, _Pairs) else repr(value)
+    return "an object" if isinstance(value, _JsonObject) else repr(value)

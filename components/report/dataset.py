@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.documents.rejects import Reject
-from components.common.documents.validation import Finding
+from components.common.documents.validation import DatasetFinding
 from components.common.tasks.image.statistics import Histogram, intensity_histogram
 from components.common.tasks.image.words import describe_pictures, fit_in_words, is_coarse
 from components.report.sources import Run
@@ -65,7 +65,7 @@ class DataSection:
     notes: tuple[tuple[str, int], ...]
     """What is odd about pictures that are used all the same, and about how many."""
     passed_over: Mapping[str, int]
-    findings: tuple[Finding, ...]
+    findings: tuple[DatasetFinding, ...]
 
     @property
     def rejected(self) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from components.common.documents.benchmark import Machine
+from components.common.documents.benchmark import BenchmarkMachine
 from components.common.documents.decision import Budgets, Decision, StepGain
 from components.report import charts, formats
 from components.report.activity import ActivitySection, activity_section
@@ -41,7 +41,7 @@ class Page:
     decision: Decision
     candidates: tuple[CandidateRow, ...]
     budgets: Budgets
-    machine: Machine
+    machine: BenchmarkMachine
     test_examples: int
     steps: tuple[StepGain, ...]
     trainings: tuple[Training, ...]

@@ -11,7 +11,7 @@ LAYERS = 60
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Phase:
+class PhaseSpan:
     """Consecutive epochs trained in one way."""
 
     name: str
@@ -27,7 +27,7 @@ class Training:
     backbone: str
     parameters: int
     epochs: tuple[Epoch, ...]
-    phases: tuple[Phase, ...]
+    phases: tuple[PhaseSpan, ...]
     best: Epoch | None
     faults: tuple[str, ...] = ()
 
@@ -102,12 +102,14 @@ def _sparsity_section(run: Run, variant: str, step: StepFacts) -> SparsitySectio
 
 
 def _training(title: str, bundle: ModelBundle) -> Training:
-    phases: list[Phase] = []
+    phases: list[PhaseSpan] = []
     for epoch in bundle.history:
         if phases and phases[-1].name == epoch.phase:
             phases[-1] = dataclasses.replace(phases[-1], last_epoch=epoch.epoch)
         else:
-            phases.append(Phase(name=epoch.phase, first_epoch=epoch.epoch, last_epoch=epoch.epoch))
+            phases.append(
+                PhaseSpan(name=epoch.phase, first_epoch=epoch.epoch, last_epoch=epoch.epoch)
+            )
     return Training(
         title=title,
         backbone=bundle.architecture.backbone,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from components.common.data.membership import Membership, example_digest
 from components.common.documents.dataset import SPLITS, DatasetManifest, Split
 from components.common.documents.rejects import Note
-from components.common.documents.validation import Finding
+from components.common.documents.validation import DatasetFinding
 from components.common.words.figures import percent, shown
 from components.validate.classes import (
     find_constant_test,
@@ -19,7 +19,7 @@ from components.validate.classes import (
     find_mirrored_classes,
     find_small_test_classes,
 )
-from components.validate.config import Action, ValidateConfig
+from components.validate.config import Severity, ValidateConfig
 from components.validate.names import find_similar_names
 from components.validate.pictures import (
     find_distortion,
@@ -38,7 +38,7 @@ def check_dataset(
     blessed: DatasetManifest | None,
     read_ids: ReadIds,
     notes: Sequence[Note] = (),
-) -> tuple[Finding, ...]:
+) -> tuple[DatasetFinding, ...]:
     """Runs all checks.
 
     Args:
@@ -107,7 +107,7 @@ def check_dataset(
     return tuple(sorted(findings, key=lambda finding: finding.severity != "stop"))
 
 
-def explain_stop(findings: Sequence[Finding]) -> str | None:
+def explain_stop(findings: Sequence[DatasetFinding]) -> str | None:
     """Returns what to tell where findings stop the run, None where none does."""
     stopping = [finding for finding in findings if finding.severity == "stop"]
     if not stopping:
@@ -234,11 +234,13 @@ def total_variation(first: Sequence[float], second: Sequence[float]) -> float:
     return sum(abs(a - b) for a, b in zip(first, second, strict=True)) / 2
 
 
-def _find(check: str, action: Action, find: Callable[[], Iterable[str]]) -> Iterator[Finding]:
-    if action == "ignore":
+def _find(
+    check: str, severity: Severity, find: Callable[[], Iterable[str]]
+) -> Iterator[DatasetFinding]:
+    if severity == "ignore":
         return
     for message in find():
-        yield Finding(check=check, severity=action, message=message)
+        yield DatasetFinding(check=check, severity=severity, message=message)
 
 
 def _names(ids: Iterable[str], digests: Container[int]) -> list[str]:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from components.common.config import StageConfig
 
-Action = Literal["ignore", "warn", "stop"]
+Severity = Literal["ignore", "warn", "stop"]
 
 
 class ValidateConfig(StageConfig):
@@ -16,34 +16,34 @@ class ValidateConfig(StageConfig):
 
     min_examples_per_class: Annotated[int, Field(ge=1)] = 10
     """In the training split."""
-    too_few_examples: Action = "warn"
-    missing_class: Action = "stop"
+    too_few_examples: Severity = "warn"
+    missing_class: Severity = "stop"
     """A class without an example in some split: `warn` lets a run go on without it there."""
     max_imbalance: Annotated[float, Field(ge=1)] = 9.0
     """Times as many training examples as the largest class may have of any other: from 9 on,
     data are called highly imbalanced (Fernandez et al., Fuzzy Sets and Systems 159, 2008)."""
-    imbalance: Action = "warn"
+    imbalance: Severity = "warn"
     """A class that is rarer than that, where train.class_weights does not make up for it."""
-    mirrored_classes: Action = "warn"
+    mirrored_classes: Severity = "warn"
     """Classes named for what flips turn into one another, such as left and right."""
-    similar_names: Action = "warn"
+    similar_names: Severity = "warn"
     """Classes whose names differ by case, Unicode form or space alone."""
-    duplicates_across_splits: Action = "stop"
-    parted_groups: Action = "stop"
+    duplicates_across_splits: Severity = "stop"
+    parted_groups: Severity = "stop"
     """A group, such as a patient or a burst of pictures, with examples in several splits."""
-    one_colour: Action = "warn"
+    one_colour: Severity = "warn"
     """Pictures that show nothing: of one colour after fitting."""
-    same_pixels: Action = "warn"
+    same_pixels: Severity = "warn"
     """Pictures of different classes that are the same after fitting."""
-    not_square: Action = "warn"
+    not_square: Severity = "warn"
     """Pictures that MediaPipe and the Task Library would stretch, where `data.fit` does not."""
     max_label_shift: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Total variation distance between class shares here and in the blessed run."""
-    label_shift: Action = "warn"
+    label_shift: Severity = "warn"
     max_pixel_shift: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Total variation distance between intensity histograms here and in the blessed run."""
-    pixel_shift: Action = "warn"
-    changed_classes: Action = "warn"
+    pixel_shift: Severity = "warn"
+    changed_classes: Severity = "warn"
     """Class names differ from the blessed run's."""
     min_test_examples: Annotated[int, Field(ge=1)] = 1
     """Fewer always stop the run. The recipe raises it to what its budgets need."""

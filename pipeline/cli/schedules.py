@@ -17,7 +17,7 @@ from pipeline.terminal.exit_codes import ExitCode
 if TYPE_CHECKING:
     from pipeline.schedules import Wanted
     from pipeline.schedules.backfill import Filled
-    from pipeline.schedules.reconciliation import Change
+    from pipeline.schedules.reconciliation import ScheduleChange
     from pipeline.target import KubeflowTarget
 
 schedule_app = typer.Typer(help="Recurring runs, declared in a file.", no_args_is_help=True)
@@ -117,5 +117,5 @@ def _schedules(
         yield where, wanted, declared.owner
 
 
-def _print_change(change: "Change") -> None:
+def _print_change(change: "ScheduleChange") -> None:
     say(f"  {change.action:<8} {change.name}: {change.reason}")

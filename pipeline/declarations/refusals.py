@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-Models = Sequence[type[BaseModel]]
+SectionTypes = Sequence[type[BaseModel]]
 _TYPES = {
     "bool_type": "must be true or false",
     "dict_type": "must be a mapping of keys to values",
@@ -54,7 +54,9 @@ def _explain(problem: Mapping[str, Any], model: Any) -> str:
     return f"{key}: {message}" + ("" if isinstance(value, dict) else f" (got {shown(value)})")
 
 
-def _follow(location: Sequence[str | int], model: Any) -> tuple[list[str], Models, Models]:
+def _follow(
+    location: Sequence[str | int], model: Any
+) -> tuple[list[str], SectionTypes, SectionTypes]:
     """Follows a location from a model on.
 
     Returns:
@@ -97,7 +99,7 @@ def _kinds(model: type[BaseModel]) -> tuple[object, ...]:
     return typing.get_args(_fields(model).get("kind"))
 
 
-def _suggest(key: str, models: Models) -> str:
+def _suggest(key: str, models: SectionTypes) -> str:
     """Says which key was meant, or which there are beside an unknown one."""
     names = sorted({str(name) for model in models for name in _fields(model)})
     alike = difflib.get_close_matches(key, names, n=1)

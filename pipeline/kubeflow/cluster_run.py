@@ -18,10 +18,10 @@ from components.common.runs.outcomes import GROUP
 from pipeline.dag.compile import WORKFLOW_ID
 from pipeline.stages import TASKS, place_of
 
-State = Literal[
+KfpState = Literal[
     "PENDING", "RUNNING", "SUCCEEDED", "SKIPPED", "FAILED", "CANCELING", "CANCELED", "PAUSED"
 ]
-FINAL_STATES: tuple[State, ...] = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
+FINAL_STATES: tuple[KfpState, ...] = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 DRIVER = "-driver"
 """How KFP ends the name of what prepares a task, or a group of tasks."""
 _FURTHER = re.compile(r"-\d+$")  # What KFP puts behind the second task of a component.
@@ -135,7 +135,7 @@ def _tasks(details: Sequence[Any], *, over: bool) -> tuple[TaskState, ...]:
     for detail in details:
         name = str(detail.display_name)
         name = stage if (stage := _FURTHER.sub("", name)) in TASKS else name
-        state = detail.state if detail.state in get_args(State) else unknown
+        state = detail.state if detail.state in get_args(KfpState) else unknown
         if name in TASKS or (name.endswith(DRIVER) and state == "FAILED"):
             states.setdefault(name, []).append(state)
     return in_order(TaskState(name, tuple(found)) for name, found in states.items())

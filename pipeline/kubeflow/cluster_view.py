@@ -24,13 +24,13 @@ _STYLES = {"SUCCEEDED": "green", "FAILED": "red", "RUNNING": "yellow", "CANCELED
 def open_cluster_view(console: Console) -> Iterator[Callable[[ClusterRun], None]]:
     """Yields what shows a run: live rows, or where there is no terminal a line per change."""
     if not console.is_terminal:
-        yield _PlainView(console).update
+        yield _ClusterLog(console).update
         return
     with Live(console=console, refresh_per_second=2) as live:
         yield lambda run: live.update(_rows(run))
 
 
-class _PlainView:
+class _ClusterLog:
     """A line for each change of a state, for a log."""
 
     def __init__(self, console: Console) -> None:

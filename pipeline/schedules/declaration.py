@@ -21,7 +21,7 @@ from pipeline.schedules.cron import Cron, check_recurs, occurrences, parse_cron,
 from pipeline.target import KubeflowTarget, PortForwardAuth, load_target
 
 # Within which KFP's library and calendars count alike.
-Moment = Annotated[
+ScheduleBound = Annotated[
     AwareDatetime,
     Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2100, 1, 1, tzinfo=UTC)),
 ]
@@ -51,8 +51,8 @@ class Schedule(Section):
     """How many of its runs may go on at once; a run that is due waits for a place."""
     catch_up: bool = False
     """Whether every missed run is made up for, or only the latest."""
-    start: Moment | None = None
-    end: Moment | None = None
+    start: ScheduleBound | None = None
+    end: ScheduleBound | None = None
     enabled: bool = True
     window_days: Annotated[int, Field(ge=1, le=3660)] | None = None
     """How many whole days of data a run sees, up to the day before it (UTC). The recipe's

@@ -51,7 +51,7 @@ class Existing:
 
 
 @dataclasses.dataclass(frozen=True)
-class Change:
+class ScheduleChange:
     """What has to be done about one schedule."""
 
     action: Action
@@ -69,20 +69,22 @@ def read_existing(cluster: Cluster, owner: str) -> list[Existing]:
     return [existing for run in runs if (existing := _existing(run, owner)) is not None]
 
 
-def plan(wanted: Sequence[Wanted], existing: Iterable[Existing]) -> list[Change]:
+def plan(wanted: Sequence[Wanted], existing: Iterable[Existing]) -> list[ScheduleChange]:
     """Returns what has to be done, schedule by schedule, `keep` where nothing has."""
     by_name: dict[str, list[Existing]] = {}
     for one in sorted(existing, key=lambda one: (one.created, one.id)):
         by_name.setdefault(one.name, []).append(one)
     changes = [_change(want, by_name.pop(want.name, [])) for want in wanted]
     for name, gone in by_name.items():
-        changes.append(Change("delete", name, "is not in the file any more", goes=tuple(gone)))
+        changes.append(
+            ScheduleChange("delete", name, "is not in the file any more", goes=tuple(gone))
+        )
     return changes
 
 
 def apply(
-    cluster: Cluster, owner: str, wanted: Sequence[Wanted], report: Callable[[Change], None]
-) -> list[Change]:
+    cluster: Cluster, owner: str, wanted: Sequence[Wanted], report: Callable[[ScheduleChange], None]
+) -> list[ScheduleChange]:
     """Brings a cluster to agree with what is wanted there.
 
     Args:
@@ -97,7 +99,7 @@ def apply(
     Raises:
       UserError: the cluster refuses, or never comes to agree.
     """
-    done: list[Change] = []
+    done: list[ScheduleChange] = []
     for _ in range(_ROUNDS):
         changes = [
             change
@@ -115,25 +117,27 @@ def apply(
     )
 
 
-def _change(want: Wanted, there: Sequence[Existing]) -> Change:
+def _change(want: Wanted, there: Sequence[Existing]) -> ScheduleChange:
     fitting = _fitting(want, there)
     if not there:
         start = want.schedule.start
         late = start is not None and start < datetime.now(UTC)
         reason = "is not on the cluster" + (_made_up_for(want, f" since {start}") if late else "")
-        return Change("create", want.name, reason, wanted=want)
+        return ScheduleChange("create", want.name, reason, wanted=want)
     if not fitting:
         reason = f"differs in {', '.join(_differences(want, there[-1])) or 'its digest'}"
-        return Change("replace", want.name, reason, wanted=want, goes=tuple(there))
+        return ScheduleChange("replace", want.name, reason, wanted=want, goes=tuple(there))
     stays = fitting[0]
     rest = tuple(one for one in there if one is not stays)
     if stays.enabled != want.schedule.enabled:
         action: Action = "enable" if want.schedule.enabled else "disable"
         reason = f"enabled: {str(want.schedule.enabled).lower()}{_made_up_for(want)}"
-        return Change(action, want.name, reason, want, stays, rest)
+        return ScheduleChange(action, want.name, reason, want, stays, rest)
     if rest:
-        return Change("delete", want.name, f"{len(rest)} older or double ones", want, stays, rest)
-    return Change("keep", want.name, "as it is", want, stays)
+        return ScheduleChange(
+            "delete", want.name, f"{len(rest)} older or double ones", want, stays, rest
+        )
+    return ScheduleChange("keep", want.name, "as it is", want, stays)
 
 
 def _made_up_for(want: Wanted, since: str = "") -> str:
@@ -169,7 +173,7 @@ def _fact_digits(want: Wanted) -> str:
     return "".join(text_digest(canonical_json(facts[name]))[:4] for name in sorted(facts))
 
 
-def _carry_out(cluster: Cluster, owner: str, change: Change) -> Change:
+def _carry_out(cluster: Cluster, owner: str, change: ScheduleChange) -> ScheduleChange:
     """Makes a change; at no moment do an old and a new one fire side by side.
 
     Returns:
@@ -228,7 +232,7 @@ def _under_way(cluster: Cluster, one: Existing) -> list[str]:
     ]
 
 
-def _refuse_to_end(cluster: Cluster, change: Change, going_on: Sequence[str]) -> None:
+def _refuse_to_end(cluster: Cluster, change: ScheduleChange, going_on: Sequence[str]) -> None:
     """Keeps a run from being ended with its recurring run by a server that knows no other way."""
     version = cluster.api.server_version
     if version is None or _release(version) >= _FIRST_TO_ORPHAN:

@@ -13,7 +13,12 @@ from components.common.data.predictions import (
 )
 from components.common.digests import tree_digest
 from components.common.documents.base import Lineage
-from components.common.documents.benchmark import Benchmark, CandidateBenchmark, Latency, Machine
+from components.common.documents.benchmark import (
+    Benchmark,
+    BenchmarkMachine,
+    CandidateBenchmark,
+    Latency,
+)
 from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import DatasetManifest, Split
 from components.common.documents.evaluation import ClassMetrics, Evaluation
@@ -122,7 +127,7 @@ def write_benchmark(
     folder: Path, p50_ms: Mapping[str, float], *, lineage: Lineage = LINEAGE
 ) -> Benchmark:
     benchmark = Benchmark(
-        machine=Machine(cpu_model="A machine", cores=2),
+        machine=BenchmarkMachine(cpu_model="A machine", cores=2),
         candidates=tuple(
             CandidateBenchmark(
                 candidate_id=candidate_id,

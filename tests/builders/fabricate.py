@@ -13,7 +13,12 @@ from components.common.data.predictions import (
     write_evaluation_predictions,
 )
 from components.common.documents.base import Lineage
-from components.common.documents.benchmark import Benchmark, CandidateBenchmark, Latency, Machine
+from components.common.documents.benchmark import (
+    Benchmark,
+    BenchmarkMachine,
+    CandidateBenchmark,
+    Latency,
+)
 from components.common.documents.bundle import Architecture, Epoch, LayerSparsity, ModelBundle
 from components.common.documents.candidate import (
     BASELINE_ID,
@@ -41,7 +46,7 @@ from components.common.documents.evaluation import (
 from components.common.documents.image import InputSpec
 from components.common.documents.models import Models
 from components.common.documents.record import Record, TaskResult
-from components.common.documents.validation import Finding, Validation
+from components.common.documents.validation import DatasetFinding, Validation
 from components.common.documents.variant import DENSE
 from components.common.run_context import RunContext
 from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate
@@ -86,7 +91,7 @@ def fabricate(
     channels: int = 1,
     size: int = 16,
     rejects: Sequence[tuple[str, str, str]] = (),
-    findings: Sequence[Finding] = (),
+    findings: Sequence[DatasetFinding] = (),
     unmade: Mapping[str, str] | None = None,
     unrun: Mapping[str, str] | None = None,
     cached: bool = False,
@@ -309,7 +314,7 @@ def _evaluation(
 def _benchmark(ids: Sequence[str]) -> Benchmark:
     milliseconds = {"float32": 0.214, "float16": 0.216, "dynamic_range": 0.391, "int8": 0.123}
     return Benchmark(
-        machine=Machine(cpu_model="Example CPU <7>", cores=2),
+        machine=BenchmarkMachine(cpu_model="Example CPU <7>", cores=2),
         candidates=tuple(
             CandidateBenchmark(
                 candidate_id=id_,

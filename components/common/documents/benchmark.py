@@ -28,7 +28,7 @@ class CandidateBenchmark(Part):
         return next((latency for latency in self.latencies if latency.threads == 1), None)
 
 
-class Machine(Part):
+class BenchmarkMachine(Part):
     """Where latency was measured; figures of two machines are never compared."""
 
     cpu_model: str
@@ -40,6 +40,6 @@ class Benchmark(Document):
 
     file_name: ClassVar[str] = "benchmark.json"
 
-    machine: Machine
+    machine: BenchmarkMachine
     candidates: tuple[CandidateBenchmark, ...]
     lineage: Lineage

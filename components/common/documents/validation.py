@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from components.common.documents.base import Document, Part
 
 
-class Finding(Part):
+class DatasetFinding(Part):
     """Something that validate noticed."""
 
     check: str
@@ -16,4 +16,4 @@ class Finding(Part):
 class Validation(Document):
     file_name: ClassVar[str] = "validation.json"
 
-    findings: tuple[Finding, ...]
+    findings: tuple[DatasetFinding, ...]

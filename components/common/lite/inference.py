@@ -31,14 +31,14 @@ class Labelled(Protocol):
     def slice(self) -> str: ...
 
 
-Example = TypeVar("Example", bound=Labelled)
+AnyExample = TypeVar("AnyExample", bound=Labelled)
 
 
 def predict_examples(
     model: Path,
-    examples: Iterable[Example],
+    examples: Iterable[AnyExample],
     *,
-    see: Callable[[Example], npt.NDArray[Any]],
+    see: Callable[[AnyExample], npt.NDArray[Any]],
     threads: int,
 ) -> Predictions:
     """Classifies examples, in their order.
@@ -56,7 +56,7 @@ def predict_examples(
     known: list[tuple[str, int, str]] = []
     results: dict[int, npt.NDArray[np.float32]] = {}
 
-    def take() -> tuple[int, Example] | None:
+    def take() -> tuple[int, AnyExample] | None:
         with lock:
             example = next(source, None)
             if example is None:

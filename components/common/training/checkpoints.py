@@ -28,7 +28,7 @@ _POSITION = "position"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class State:
+class TrainingState:
     """Where a training stands.
 
     Attributes:
@@ -47,7 +47,7 @@ class Checkpoints:
         self._storage = storage
         self._folder = folder
 
-    def save(self, state: State) -> None:
+    def save(self, state: TrainingState) -> None:
         """Keeps a state, and of those before it only the newest."""
         earlier = list(self._names())
         number = int(earlier[0][:8]) + 1 if earlier else 0
@@ -57,14 +57,14 @@ class Checkpoints:
         for old in earlier[_KEPT - 1 :]:
             self._storage.delete(f"{self._folder}/{old}")
 
-    def load(self) -> tuple[str, State | None]:
+    def load(self) -> tuple[str, TrainingState | None]:
         """Returns the newest state that is whole and its name; "" and None without one."""
         for name in self._names():
             if (state := self.load_named(name)) is not None:
                 return name, state
         return "", None
 
-    def load_named(self, name: str) -> State | None:
+    def load_named(self, name: str) -> TrainingState | None:
         """Returns one state; None where it is not there, or not whole."""
         with contextlib.suppress(FileNotFoundError, *_DAMAGED):
             data = self._storage.read(f"{self._folder}/{name}", max_bytes=_LARGEST_BYTES)
@@ -81,7 +81,7 @@ class Checkpoints:
 _DAMAGED = (DamagedError, ValueError, KeyError, TypeError, RecursionError)
 
 
-def _encode(state: State) -> bytes:
+def _encode(state: TrainingState) -> bytes:
     text = json.dumps(state.position, sort_keys=True)  # A diverged loss is NaN.
     members = {_POSITION: np.frombuffer(text.encode(), np.uint8)}
     for group, arrays in state.arrays.items():
@@ -90,13 +90,13 @@ def _encode(state: State) -> bytes:
     return encode_arrays(members)
 
 
-def _decode(data: bytes) -> State:
+def _decode(data: bytes) -> TrainingState:
     members = parse_arrays(data, name="state")
     position = json.loads(members[_POSITION].tobytes())
     if not isinstance(position, dict):
         raise ValueError("no position")
     groups = [name[:-1] for name in members if name.endswith("/")]
-    return State(
+    return TrainingState(
         position=position,
         arrays={
             group: [members[f"{group}/{index}"] for index in range(int(members[f"{group}/"]))]

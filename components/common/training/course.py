@@ -8,7 +8,7 @@ import numpy.typing as npt
 from components.common.documents.bundle import Epoch
 from components.common.errors import DamagedError, UserError
 from components.common.training.best_epoch import best_epoch
-from components.common.training.checkpoints import State
+from components.common.training.checkpoints import TrainingState
 from components.common.training.clock import Clock
 from components.common.training.phases import Phase
 from components.common.training.strategy import (
@@ -64,10 +64,10 @@ class Course:
         if self._best is not None:
             write_variables(self.trainer.model.weights, self._best[1])
 
-    def capture(self) -> State:
+    def capture(self) -> TrainingState:
         """Returns everything that `restore` needs to go on from here."""
         best, clock = self._best, self.clock
-        return State(
+        return TrainingState(
             position={
                 "epoch": self.epoch,
                 "step": self.step,
@@ -84,7 +84,7 @@ class Course:
             },
         )
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: TrainingState) -> None:
         """Puts a kept state back.
 
         Raises:
@@ -98,7 +98,7 @@ class Course:
                 "its folder below checkpoints/ of the data root, and run again"
             ) from error
 
-    def _restore(self, state: State) -> None:
+    def _restore(self, state: TrainingState) -> None:
         position, arrays = state.position, state.arrays
         self.epoch, self.step = position["epoch"], position["step"]
         self.ended = position["ended"]

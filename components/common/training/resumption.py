@@ -15,7 +15,7 @@ import numpy.typing as npt
 from components.common.documents.bundle import Epoch
 from components.common.errors import DamagedError, UserError
 from components.common.process.termination import Terminated, Termination
-from components.common.training.checkpoints import Checkpoints, State
+from components.common.training.checkpoints import Checkpoints, TrainingState
 from components.common.training.strategy import Replicas
 
 INTERVAL_S = 60.0
@@ -84,12 +84,12 @@ class Attempt:
             self._base = found.arrays["base"]
         return list(self._earlier), self._base
 
-    def resume(self) -> State | None:
+    def resume(self) -> TrainingState | None:
         """Returns the state in which the phase was left, once."""
         found, self._found = self._found_here(), None
         return found
 
-    def look(self, capture: Callable[[], State], *, ends: bool) -> None:
+    def look(self, capture: Callable[[], TrainingState], *, ends: bool) -> None:
         """Keeps the phase's state if it is time to, or the training must end here.
 
         Raises:
@@ -101,13 +101,13 @@ class Attempt:
         if self._keeps and time.monotonic() >= self._next_save:
             self.keep(capture())
 
-    def keep(self, state: State) -> None:
+    def keep(self, state: TrainingState) -> None:
         """Keeps the phase's state now."""
         if self._checkpoints is None or not self._keeps:
             return
         started = time.monotonic()
         self._checkpoints.save(
-            State(
+            TrainingState(
                 position={
                     **state.position,
                     "phase": self._phase,
@@ -119,13 +119,13 @@ class Attempt:
         ended = time.monotonic()
         self._next_save = ended + max(self._interval_s, (ended - started) / SHARE_OF_TIME)
 
-    def _found_here(self) -> State | None:
+    def _found_here(self) -> TrainingState | None:
         if self._found is not None and self._found.position["phase"] == self._phase:
             return self._found
         return None
 
 
-def _find(checkpoints: Checkpoints, replicas: Replicas) -> State | None:
+def _find(checkpoints: Checkpoints, replicas: Replicas) -> TrainingState | None:
     """Returns the state to go on from: for all workers the one that the chief found."""
     name, state = checkpoints.load() if replicas.is_chief else ("", None)
     if state is not None:
@@ -142,7 +142,7 @@ def _find(checkpoints: Checkpoints, replicas: Replicas) -> State | None:
     return state
 
 
-def _check_kept(name: str, state: State) -> None:
+def _check_kept(name: str, state: TrainingState) -> None:
     phase, earlier = state.position.get("phase"), state.position.get("earlier")
     if not isinstance(phase, int) or not isinstance(earlier, list) or "base" not in state.arrays:
         raise DamagedError(

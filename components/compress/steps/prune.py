@@ -82,7 +82,7 @@ class Settings(Section):
 
 
 @dataclasses.dataclass(frozen=True)
-class Schedule:
+class PruningSchedule:
     """When sparsity rises, in steps counted from 1.
 
     Attributes:
@@ -99,14 +99,14 @@ class Schedule:
     first_sparse_epoch: int
 
 
-def plan_schedule(settings: Settings, *, steps_per_epoch: int) -> Schedule:
+def plan_schedule(settings: Settings, *, steps_per_epoch: int) -> PruningSchedule:
     """Places the schedule's shares on the steps of all epochs."""
     total = settings.epochs * steps_per_epoch
     begin = min(int(settings.begin * total), total - 1)
     length = max(1, round(settings.end * total) - begin)
     frequency = max(1, min(settings.frequency, length // _FEWEST_UPDATES))
     end = begin + length // frequency * frequency
-    return Schedule(begin, end, frequency, math.ceil(end / steps_per_epoch))
+    return PruningSchedule(begin, end, frequency, math.ceil(end / steps_per_epoch))
 
 
 def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
@@ -229,7 +229,7 @@ def layer_sparsity(model: Any, pruned: frozenset[str]) -> tuple[LayerSparsity, .
     return tuple(found)
 
 
-def _wrap(model: Any, names: frozenset[str], settings: Settings, schedule: Schedule) -> Any:
+def _wrap(model: Any, names: frozenset[str], settings: Settings, schedule: PruningSchedule) -> Any:
     import tensorflow_model_optimization as tfmot
 
     from components.common.keras import keras

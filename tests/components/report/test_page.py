@@ -13,7 +13,7 @@ from PIL import Image
 from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.models import Models
 from components.common.documents.record import TaskResult
-from components.common.documents.validation import Finding
+from components.common.documents.validation import DatasetFinding
 from components.report import formats, stage
 from components.report.config import ReportConfig
 from tests.builders.fabricate import TEST_EXAMPLES, Fabricated, fabricate
@@ -104,7 +104,9 @@ def blessed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Fabricated, Parse
             ("a/2.txt", "not_an_image", ""),
             ("a/3.jpg", "duplicate", "same content as a/0.jpg"),
         ],
-        findings=[Finding(check="label_shift", severity="warn", message="Shares differ by 0.14.")],
+        findings=[
+            DatasetFinding(check="label_shift", severity="warn", message="Shares differ by 0.14.")
+        ],
     )
     return run, render(run, folder)
 

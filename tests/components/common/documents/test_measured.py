@@ -5,7 +5,12 @@ from pathlib import Path
 import pytest
 
 from components.common.documents.base import Lineage
-from components.common.documents.benchmark import Benchmark, CandidateBenchmark, Latency, Machine
+from components.common.documents.benchmark import (
+    Benchmark,
+    BenchmarkMachine,
+    CandidateBenchmark,
+    Latency,
+)
 from components.common.documents.candidate import Candidate, SchemeSpec
 from components.common.documents.evaluation import Estimate, Evaluation
 from components.common.documents.measured import folders_by_id, join_candidates, read_candidates
@@ -32,7 +37,7 @@ def make_evaluation(id_: str, accuracy: float, failure: str | None = None) -> Ev
 def make_benchmark(**p50_ms: dict[int, float]) -> Benchmark:
     """Returns a benchmark of candidates: id -> threads -> milliseconds."""
     return Benchmark(
-        machine=Machine(cpu_model="A machine", cores=2),
+        machine=BenchmarkMachine(cpu_model="A machine", cores=2),
         candidates=tuple(
             CandidateBenchmark(
                 candidate_id=id_,

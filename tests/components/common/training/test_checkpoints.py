@@ -11,12 +11,12 @@ import pytest
 from components.common.errors import DamagedError, UserError
 from components.common.storage import LocalStorage
 from components.common.training import resumption
-from components.common.training.checkpoints import Checkpoints, State
+from components.common.training.checkpoints import Checkpoints, TrainingState
 from components.common.training.resumption import Attempt
 
 
-def state(step: int) -> State:
-    return State(
+def state(step: int) -> TrainingState:
+    return TrainingState(
         position={"step": step, "loss": float("nan")},
         arrays={"model": [np.arange(step), np.float32([[step]])], "scalar": [np.array(step)]},
     )
@@ -88,7 +88,7 @@ def test_saving_takes_a_twentieth_of_the_time_at_most(saving_s, least, most, mon
     while clock.now < 3600:
         clock.now += 1
         trained_s += 1
-        attempt.look(lambda: State(position={}, arrays={}), ends=False)
+        attempt.look(lambda: TrainingState(position={}, arrays={}), ends=False)
     assert least <= len(saved) <= most
     # The last one was made before its time was earned.
     assert (len(saved) - 1) * saving_s <= 0.05 * trained_s

@@ -10,7 +10,7 @@ from components.common.keras import keras
 
 
 @dataclasses.dataclass(frozen=True)
-class _Stage:
+class _BlockRow:
     """A row of inverted residual blocks; the first one has the stride."""
 
     expansion: int
@@ -20,14 +20,14 @@ class _Stage:
     blocks: int
 
 
-_STAGES = (
-    _Stage(1, 3, 1, 16, 1),
-    _Stage(6, 3, 2, 24, 2),
-    _Stage(6, 5, 2, 40, 2),
-    _Stage(6, 3, 2, 80, 3),
-    _Stage(6, 5, 1, 112, 3),
-    _Stage(6, 5, 2, 192, 4),
-    _Stage(6, 3, 1, 320, 1),
+_ROWS = (
+    _BlockRow(1, 3, 1, 16, 1),
+    _BlockRow(6, 3, 2, 24, 2),
+    _BlockRow(6, 5, 2, 40, 2),
+    _BlockRow(6, 3, 2, 80, 3),
+    _BlockRow(6, 5, 1, 112, 3),
+    _BlockRow(6, 5, 2, 192, 4),
+    _BlockRow(6, 3, 1, 320, 1),
 )
 
 
@@ -35,28 +35,26 @@ def build_efficientnet_lite0(pixels: Any) -> Any:
     """Returns the feature maps [n, h / 32, w / 32, 1280]."""
     features = _convolve(pixels, "stem", keras.layers.Conv2D(32, 3, 2, **_conv("stem")))
     number = 0
-    for stage in _STAGES:
-        for index in range(stage.blocks):
-            stride = stage.stride if index == 0 else 1
-            features = _block(features, f"block{number}", stage, stride)
+    for row in _ROWS:
+        for index in range(row.blocks):
+            stride = row.stride if index == 0 else 1
+            features = _block(features, f"block{number}", row, stride)
             number += 1
     return _convolve(features, "top", keras.layers.Conv2D(1280, 1, **_conv("top")))
 
 
-def _block(inputs: Any, name: str, stage: _Stage, stride: int) -> Any:
+def _block(inputs: Any, name: str, row: _BlockRow, stride: int) -> Any:
     features = inputs
-    if stage.expansion != 1:
-        expand = keras.layers.Conv2D(
-            inputs.shape[-1] * stage.expansion, 1, **_conv(f"{name}_expand")
-        )
+    if row.expansion != 1:
+        expand = keras.layers.Conv2D(inputs.shape[-1] * row.expansion, 1, **_conv(f"{name}_expand"))
         features = _convolve(features, f"{name}_expand", expand)
     depthwise = keras.layers.DepthwiseConv2D(
-        stage.kernel, stride, **_conv(f"{name}_depthwise", kernel="depthwise_initializer")
+        row.kernel, stride, **_conv(f"{name}_depthwise", kernel="depthwise_initializer")
     )
     features = _convolve(features, f"{name}_depthwise", depthwise)
-    project = keras.layers.Conv2D(stage.filters, 1, **_conv(f"{name}_project"))
+    project = keras.layers.Conv2D(row.filters, 1, **_conv(f"{name}_project"))
     features = _convolve(features, f"{name}_project", project, activate=False)
-    if stride == 1 and inputs.shape[-1] == stage.filters:
+    if stride == 1 and inputs.shape[-1] == row.filters:
         features = keras.layers.Add(name=f"{name}_add")([inputs, features])
     return features
 
