@@ -76,25 +76,25 @@ EXAMPLES = {"train": 48, "validation": 24, "test": 6}
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+def fine_tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
     folder = tmp_path_factory.mktemp("trained")
     run = Run(run_context(folder), folder)
     return run, run.fine_tune()
 
 
 @pytest.fixture(scope="module")
-def tree(trained: tuple[Run, Path]) -> tuple[Run, Path]:
+def tree(fine_tuned: tuple[Run, Path]) -> tuple[Run, Path]:
     """All variants: two of the trained model, one of a variant."""
-    run, models = trained
+    run, models = fine_tuned
     for variant in CONFIG.variants:
         models = run.compress(variant.id, models)
     return run, models
 
 
 @pytest.fixture
-def elsewhere(trained: tuple[Run, Path], tmp_path: Path) -> Run:
+def elsewhere(fine_tuned: tuple[Run, Path], tmp_path: Path) -> Run:
     """A copy of the data root with nothing but the trained model in its store."""
-    run, _ = trained
+    run, _ = fine_tuned
     shutil.copytree(Path(run.context.data_root, "shards"), tmp_path / "data/shards")
     shutil.copytree(Path(run.context.data_root, "store/finetune"), tmp_path / "data/store/finetune")
     shutil.copytree(run.folder / "dataset", tmp_path / "dataset")
@@ -111,7 +111,6 @@ def sparsity(entry: ModelEntry) -> list[float]:
     ]
 
 
-@pytest.mark.slow
 def test_a_tree_of_variants_is_made_each_from_its_parent(tree: tuple[Run, Path]) -> None:
     run, path = tree
     models = Models.read(path)
