@@ -72,7 +72,7 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
             for name, value in facts.decision.budgets.model_dump(exclude_none=True).items()
         ],
         splits=[(split, str(facts.manifest.splits[split].examples)) for split in SPLITS],
-        lineage=list(_lineage(facts)),
+        lineage=list(_lineage(facts, digests="{}" if escape else "`{}`")),
     )
 
 
@@ -151,11 +151,16 @@ def _slices(facts: CardFacts) -> Iterator[Sequence[str]]:
         )
 
 
-def _lineage(facts: CardFacts) -> Iterator[Sequence[str]]:
-    """Yields of each computation its stage, key, code, output, beginning and duration."""
+def _lineage(facts: CardFacts, *, digests: str) -> Iterator[Sequence[str]]:
+    """Yields of each computation its stage, key, code, output, beginning and duration.
+
+    Args:
+      facts: of the card.
+      digests: how they are to stand there, as a format.
+    """
     for record in facts.ancestry.records:
-        digests = (record.key, record.code, record.output_digest)
-        shown = (digest[:12] for digest in digests)
+        own = (record.key, record.code, record.output_digest)
+        shown = (digests.format(digest[:12]) for digest in own)
         yield record.stage, *shown, record.started, seconds(record.seconds)
 
 

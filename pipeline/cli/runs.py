@@ -19,6 +19,8 @@ from pipeline.terminal.console import open_console
 
 runs_app = typer.Typer(help="Look at runs, here or on a cluster.", no_args_is_help=True)
 
+_LATEST = 20  # Runs of a cluster, which may hold thousands.
+
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, or the one that KFP gave it.")
 ]
@@ -95,12 +97,12 @@ def runs_cancel(run_id: RunArgument, target: TargetOption) -> None:
     say(f"{run.name}: {word}; finished stages are kept in the store")
 
 
-def list_cluster_runs(target: str, *, limit: int = 20) -> None:
+def list_cluster_runs(target: str) -> None:
     """Prints a cluster's latest runs."""
     with connected(kubeflow_target(target)) as cluster:
         from pipeline.kubeflow.cluster_view import runs_table
 
-        runs = list(itertools.islice(cluster.runs(), limit))
+        runs = list(itertools.islice(cluster.runs(), _LATEST))
         if not runs:
             say(f"no run on {cluster.api.host} yet; start one with `litesmith submit`")
             return
