@@ -84,6 +84,15 @@ def _observed(comparison: Comparison) -> str:
     return f"{verb} {points(abs(comparison.drop))}"
 
 
+def _proven(comparison: Comparison) -> str:
+    bound = comparison.upper_bound
+    confidence = f"{percent(1 - comparison.alpha)} confidence"
+    if bound < 0:
+        return f"gain more than {points(-bound)} ({confidence})"
+    allowed = f"where {points(comparison.margin)} are allowed"
+    return f"lose less than {points(bound)} ({confidence}) {allowed}"
+
+
 def _remedy(comparison: Comparison, discordance: float) -> str:
     if comparison.drop >= comparison.margin:
         return "The loss that was seen is over the budget: train longer, or compress less."
@@ -250,9 +259,7 @@ def explain_victory(
     for comparison in comparisons:
         yield (
             f"Against {comparison.reference} it {_observed(comparison)} over "
-            f"{comparison.examples} test examples, and is proven to lose less than "
-            f"{points(comparison.upper_bound)} ({percent(1 - comparison.alpha)} confidence) where "
-            f"{points(comparison.margin)} are allowed."
+            f"{comparison.examples} test examples, and is proven to {_proven(comparison)}."
         )
 
 

@@ -40,6 +40,17 @@ def test_the_smallest_that_is_proven_not_inferior_is_blessed():
     assert "loses 0.1 points over 1000 test examples" in reasons
 
 
+def test_what_is_proven_is_called_a_gain_where_even_the_bound_is_one():
+    decision = decide_on(float32(), int8(correct_with(lost=0, gained=40)))
+    _, reasons = verdict_on(decision, "int8")
+    assert re.search(
+        r"gains 4 points over 1000 .* is proven to gain more than [23]\.\d+ points", reasons
+    )
+    assert "-" not in reasons
+    _, reasons = verdict_on(decide_on(float32(), int8()), "int8")
+    assert re.search(r"is proven to lose less than [\d.]+ points .* where 2 points are", reasons)
+
+
 def test_a_worse_candidate_is_refused_with_its_figures_and_a_remedy():
     decision = decide_on(float32(), float16(), int8(POOR))
     assert decision.winner == "float16"
