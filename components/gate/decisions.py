@@ -93,6 +93,9 @@ def _select(case: Case) -> _Selection:
         e.candidate_id: [*check_size_and_speed(e, budgets), *check_withdrawn(e, case.withdrawn)]
         for e in case.entrants
     }
+    # The cheap questions come first because each contender costs the others certainty: Holm divides
+    # alpha among them. What is too large, too slow or withdrawn is therefore never tested. The
+    # questions after the trial only add objections, so no answer to one changes another's.
     contenders = [e for e in case.entrants if not objections[e.candidate_id]]
     trial, worth = try_accuracy(case, contenders), judge_worth(case, contenders)
     for entrant in contenders:
@@ -158,6 +161,8 @@ def _power(case: Case, selection: _Selection) -> tuple[float | None, str]:
     subject = selection.winner if selection.winner in rivals else first
     assert subject is not None
     discordance = count_pairs(baseline.outcomes, subject.outcomes).discordance
+    # As if the subject had the smallest p-value of all, where Holm's procedure is strictest: so the
+    # power told is the least that it may have.
     power = acceptance_probability(
         examples=split.examples,
         margin=margin,

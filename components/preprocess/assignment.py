@@ -73,6 +73,7 @@ def _deal(split: Split, members: Sequence[SourceExample], count: int) -> list[Sh
         ShardPlan(
             split=split,
             name=f"{split}-{number:05d}-of-{count:05d}",
+            # By id: the order in which a source lists its files must not reach the bytes.
             members=tuple(sorted(dealt[number], key=lambda member: member.id)),
         )
         for number in range(count)

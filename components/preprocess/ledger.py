@@ -37,6 +37,8 @@ def find_whole_shards(storage: Storage, paths: Sequence[str]) -> Mapping[str, Sh
 
     def find(path: str) -> ShardRecord | None:
         record = _read_record(storage, path)
+        # The record alone proves nothing: someone may have cut or replaced the shard after it was
+        # written. A bucket knows the checksums of its objects, so nothing is downloaded for this.
         if record is None or not _is_whole(storage, path, record.size_bytes, record.crc32c):
             return None
         return record
@@ -75,4 +77,5 @@ def _record_name(path: str) -> str:
 
 
 def _threads() -> ThreadPoolExecutor:
+    # They wait for answers more than they compute.
     return ThreadPoolExecutor(2 * usable_cores())

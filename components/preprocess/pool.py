@@ -27,6 +27,8 @@ def run_pool(tasks: Sequence[ShardTask], writer: ShardWriter, events: Events) ->
     """
     pictures, total = 0, sum(len(task.members) for task in tasks)
     processes = min(len(tasks), usable_cores())
+    # One queue for all: with the longest shards first, the short ones even out the end, where
+    # otherwise one core would work on a late long shard while the others idle.
     pool = ProcessPoolExecutor(processes, initializer=_end_without, initargs=(os.getpid(),))
     try:
         for made in as_completed([pool.submit(writer.write, task) for task in tasks]):
@@ -40,6 +42,8 @@ def _end_without(parent: int) -> None:
     """Ends this process when the one that it works for is gone, killed perhaps."""
 
     def watch() -> None:
+        # A driver that is killed runs no `finally`, and its workers would wait for tasks for ever.
+        # The system then gives them another parent, on Linux and on macOS alike.
         while os.getppid() == parent:
             time.sleep(0.5)
         os._exit(1)

@@ -83,6 +83,8 @@ def write_shard(
 
 def _read_member(member: Member, read: Callable[[str], bytes]) -> bytes:
     data = read(member.path)
+    # The id was taken when the source was listed. A file that was written to since then would put
+    # other bytes under it, and a later run would believe them.
     if hashlib.sha256(data).hexdigest() != member.id:
         raise RuntimeError(f"{member.path}: changed while the run was reading it; run again")
     return data

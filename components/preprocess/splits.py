@@ -62,6 +62,8 @@ def assign_split(key: str, bounds: Sequence[tuple[Split, float]]) -> Split:
       bounds: of each split, the share of units up to it; ascending to 1.
     """
     if len(bounds) > 1:
+        # Each use of the hash has a prefix of its own, so that one draw says nothing about another:
+        # which split an example is in, and which shard.
         point = hash_text(f"split {key}") / 2**64
         for split, bound in bounds:
             if point < bound:
@@ -143,6 +145,8 @@ class _Draft:
 
     def fill_gaps(self) -> None:
         """Moves units one by one, each so that fewer gaps are left, until none can."""
+        # With groups of several classes, which moves are the fewest is a set-cover problem; so this
+        # is greedy. It ends, because each move leaves fewer gaps than there were.
         moving = True
         while moving and (gaps := list(self._find_gaps())):
             members = self._members({label for label, _ in gaps})
@@ -170,6 +174,8 @@ class _Draft:
             return False
 
         def rank(key: str) -> tuple[int, int, int]:
+            # Most gaps first; then out of training, which comes first in SPLITS and can spare most;
+            # then by a hash, not by path or position, which change when other files are added.
             return -gains[key], SPLITS.index(self._splits[key]), hash_text(f"{split} {key}")
 
         moved = min(gains, key=rank)

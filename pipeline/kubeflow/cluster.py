@@ -86,6 +86,8 @@ class Cluster:
     def _only(self, run: Any, name: str, experiment_id: str) -> Any:
         """Returns the first run of a name; ends one's own where somebody else was quicker."""
         runs = self._client.runs
+        # KFP lets several runs have one name, so two callers who looked at the same time may each
+        # have started one. All of them keep the oldest.
         first = self.api.named(
             runs.run_service_list_runs, "runs", name, experiment_id=experiment_id
         )
@@ -242,6 +244,8 @@ class Cluster:
             except UserError:
                 # Somebody was quicker, or the run: the server says that it has no such row.
                 latest = self.get(run.kfp_id)
+                # Where nothing has moved on, the refusal has another cause, and to ask again is no
+                # use.
                 if latest.state == run.state:
                     raise
                 return self.cancel(latest)
@@ -304,6 +308,8 @@ def once(find: Callable[[], T | None], create: Callable[[], T]) -> T:
       answer was lost.
     """
     for wait_s in (*WAITS_S, None):
+        # Looked for before every try: a write whose answer was lost may have been carried out, and
+        # where the name is taken, what took it is to be found.
         found = find()
         if found is not None:
             return found

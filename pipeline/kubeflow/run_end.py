@@ -80,6 +80,8 @@ def read_end(run: ClusterRun, pods: Pods | None = None) -> RunEnd:
         outcome = find_outcome(logs)
     if outcome is None:
         return _end_without_outcome(run, pods, unread)
+    # Either word is enough. KFP forgets now and then that a run was cancelled and calls it failed;
+    # the outcome says so only where the command that cancelled it reached the run's folder.
     if outcome.state == "interrupted" or run.state == "CANCELED":
         return RunEnd(ExitCode.INTERRUPTED, CANCELLED, outcome)
     if run.state != "SUCCEEDED":

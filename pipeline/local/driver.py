@@ -131,6 +131,8 @@ def _run_worker(run: RunFolder, progress: RunProgress, console: Console) -> int:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            # Ctrl-C in the terminal then reaches this process alone, which ends the others in
+            # order; and one signal to the group reaches every task, however deep.
             start_new_session=True,
         )
         try:
@@ -168,6 +170,8 @@ def _end_group(worker: subprocess.Popen[bytes]) -> None:
             os.killpg(worker.pid, signal.SIGTERM)
             # Tasks that train save their state; the worker itself ends before them.
             deadline = time.monotonic() + _GRACE_S
+            # Signal 0 asks whether anyone of the group is left, once the worker is reaped; an empty
+            # group is the ProcessLookupError that ends this early.
             while time.monotonic() < deadline:
                 worker.poll()
                 os.killpg(worker.pid, 0)
@@ -182,6 +186,7 @@ def stoppable() -> Iterator[None]:
     numbers = [
         number
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        # What whoever started this ignores stays ignored: SIGHUP under nohup, for one.
         if signal.getsignal(number) is not signal.SIG_IGN
     ]
     before = {number: signal.getsignal(number) for number in numbers}
@@ -272,6 +277,9 @@ def _record_stop(
 
 def _find_failure(run: RunFolder, progress: RunProgress) -> Failure:
     """Finds out why a run failed, from its tasks' events and kfp's log."""
+    # The witnesses, the best first: a task that said that it failed; one that began and never
+    # ended, so was killed; KFP's log, which knows of a task that ended before it could say
+    # anything.
     task = progress.failed()
     if task is not None:
         code = ExitCode.BAD_INPUT if task.user_error else ExitCode.STAGE_FAILED

@@ -100,6 +100,9 @@ def apply(
       UserError: the cluster refuses, or never comes to agree.
     """
     done: list[ScheduleChange] = []
+    # Others who apply the same file may make or delete between the look and the deed here, and KFP
+    # keeps no name unique. So only a round that finds nothing to do ends this; all who apply choose
+    # by the same rule which one stays (`_fitting`), and so come to agree.
     for _ in range(_ROUNDS):
         changes = [
             change
@@ -152,6 +155,8 @@ def _made_up_for(want: Wanted, since: str = "") -> str:
 def _fitting(want: Wanted, there: Iterable[Existing]) -> list[Existing]:
     """Returns those that are as wanted, first the one that stays."""
     found = [one for one in there if (one.name, one.digest) == (want.name, want.digest())]
+    # One that is switched on goes before an older one that is not: what fires is not taken away.
+    # The id decides between two of the same second, so that everyone chooses alike.
     return sorted(found, key=lambda one: (not one.enabled, one.created, one.id))
 
 
@@ -183,6 +188,10 @@ def _carry_out(cluster: Cluster, owner: str, change: ScheduleChange) -> Schedule
     going_on = [name for one in change.goes for name in _under_way(cluster, one)]
     if going_on:
         _refuse_to_end(cluster, change, going_on)
+    #   old ones off -> the new one made, and on -> old ones deleted
+    #
+    # What is off can be switched on again, what is deleted can't: so the old ones are deleted last,
+    # and are switched on again where the new one can't be made.
     for one in change.goes:
         _unless_gone(cluster, service.recurring_run_service_disable_recurring_run, one)
     if change.action in ("create", "replace"):
@@ -271,6 +280,7 @@ def _create(cluster: Cluster, owner: str, want: Wanted, *, replaces_at: datetime
         max_concurrency=str(want.schedule.max_concurrency),
         no_catchup=not want.schedule.catch_up,
         trigger=_trigger(want.schedule, start),
+        # Of two that are made at the same time, only the one that stays is switched on, below.
         mode=kfp_api.RecurringRunMode.DISABLE,
     )
 

@@ -58,6 +58,7 @@ def inspect_model(data: bytes) -> TFLiteModel:
 
 def deflated_bytes(data: bytes) -> int:
     """Returns the size after deflate at the highest level, headers excluded."""
+    # Negative: a raw stream without zlib's header, as a zip (APK, IPA) holds it.
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     return len(compressor.compress(data)) + len(compressor.flush())
 

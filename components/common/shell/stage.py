@@ -167,6 +167,8 @@ def execute(
             stage, config, run, inputs, output, instance, events, deliver, scratch
         )
     except BaseException as error:
+        # Being told to end is a BaseException too, and whoever reads the run's folder wants to
+        # know.
         keep_failure(run, name, error, seconds=time.monotonic() - started, events=events)
         if isinstance(error, UserError):
             raise SystemExit(BAD_INPUT) from None
@@ -209,6 +211,9 @@ def _answer(
     identity = dict(stage.identify(config, run, events)) if stage.identify else {}
     digests = {input_: input_digest(path) for input_, path in inputs.items() if path is not None}
     code = code_digest(f"components.{stage.name}.stage")
+    # All that can shape the output, and nothing else. Where inputs lie, which run this is and which
+    # machine computes are absent, so that another run elsewhere finds the same entry; a stage whose
+    # result depends on the machine says so through `identify`.
     material = {
         "stage": stage.name,
         "config": config.identity(),
@@ -222,12 +227,15 @@ def _answer(
     def verify(stored: Path) -> bool:
         return stage.verify is None or stage.verify(stored, run)
 
+    # Beside the artifact's place, hence on the same disk, so that handing it on is a rename.
     work = output.with_name(f"{output.name}.work")
     record = None
     if stage.reuse and not run.fresh:
         record = store.find(stage.name, key, work, verify)
     cached = record is not None
     if record is None and WORKER_PODS in os.environ:
+        # The workers' result is awaited in the store, where a fresh run must not take the entry
+        # that was there before them for theirs.
         before = store.find_record(stage.name, key) if run.fresh else None
         record = _launch(
             stage,
@@ -259,6 +267,7 @@ def _answer(
             return record, cached
         if stage.reuse:
             record = store.put(record, work, verify, replace=run.fresh)
+    # Last: a task that is killed before its output is in the store finds its states again.
     if stage.resumes:
         run.data().delete(_checkpoint_folder(stage.name, key, run))
     if deliver is None:

@@ -73,6 +73,7 @@ def binomial_tail(count: int, examples: int, share: float) -> float:
     """Returns the chance of at most so many events, each with a chance of `share` in (0, 1)."""
     total = 0.0
     for events in range(count + 1):
+        # In logarithms: the binomial coefficients of a few thousand examples overflow a float.
         log = math.lgamma(examples + 1) - math.lgamma(events + 1)
         log -= math.lgamma(examples - events + 1)
         total += math.exp(log + events * math.log(share) + (examples - events) * math.log1p(-share))

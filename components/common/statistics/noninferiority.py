@@ -65,6 +65,7 @@ def drop_score(lost: Counts, gained: Counts, *, examples: float, drop: float) ->
     """
     # The most likely share of gained examples, given that drop.
     b = (2 * examples - lost + gained) * drop - lost - gained
+    # The larger root of 2n·share² + b·share - gained·drop·(1 - drop) = 0.
     share = ((b * b + 8 * examples * gained * drop * (1 - drop)) ** 0.5 - b) / (4 * examples)
     variance = examples * (2 * share + drop * (1 - drop))
     score: Counts = (lost - gained - examples * drop) / variance**0.5
@@ -155,6 +156,7 @@ def holm(p_values: Mapping[str, float], *, alpha: float) -> dict[str, HolmStep]:
     """
     steps: dict[str, HolmStep] = {}
     share, going = alpha, True
+    # Equal p-values go by name, so that a run that is repeated decides alike.
     for rank, name in enumerate(sorted(p_values, key=lambda name: (p_values[name], name))):
         if going:
             share = alpha / (len(p_values) - rank)

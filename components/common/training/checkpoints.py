@@ -54,6 +54,8 @@ class Checkpoints:
         data = _encode(state)
         name = f"{number:08d}-{hashlib.sha256(data).hexdigest()}.npz"
         self._storage.write(f"{self._folder}/{name}", data)
+        # Only after the new state is there, so that there is a whole one at every moment. More than
+        # one is kept because the newest may turn out to be damaged when it is needed.
         for old in earlier[_KEPT - 1 :]:
             self._storage.delete(f"{self._folder}/{old}")
 

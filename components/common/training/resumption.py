@@ -95,6 +95,8 @@ class Attempt:
         Raises:
           Terminated: it must end, and the state is kept.
         """
+        # All workers raise, though the chief alone keeps the state. They have agreed to end after
+        # this step; one that went on would wait for the others at the next.
         if ends:
             self.keep(capture())
             raise Terminated
@@ -117,6 +119,8 @@ class Attempt:
             )
         )
         ended = time.monotonic()
+        # What is bounded is the time spent saving: where a state takes 6 s to write, the next one
+        # comes two minutes later at the earliest.
         self._next_save = ended + max(self._interval_s, (ended - started) / SHARE_OF_TIME)
 
     def _found_here(self) -> TrainingState | None:
@@ -127,6 +131,8 @@ class Attempt:
 
 def _find(checkpoints: Checkpoints, replicas: Replicas) -> TrainingState | None:
     """Returns the state to go on from: for all workers the one that the chief found."""
+    # Workers that each looked for themselves might see the data root at different moments, go on
+    # from different states, and train a mixture of two models or wait for one another for ever.
     name, state = checkpoints.load() if replicas.is_chief else ("", None)
     if state is not None:
         _check_kept(name, state)
@@ -153,6 +159,7 @@ def _check_kept(name: str, state: TrainingState) -> None:
 
 def _tell(replicas: Replicas, text: str) -> str:
     """Returns the text that one of all workers has, where the others have none."""
+    # A sum to which all but one bring zeros is a broadcast. Its bytes travel as float64, exactly.
     codes = np.zeros(_NAME_LENGTH)
     codes[: len(text)] = list(text.encode())
     return bytes(replicas.sum_over_workers(codes).astype(np.uint8)).rstrip(b"\0").decode()

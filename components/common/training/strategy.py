@@ -125,6 +125,8 @@ class Replicas:
         if self.local == 1:
             compiled = tf.function(run, input_signature=signature)
             return lambda *batch: (compiled(*batch),)
+        # The parts of several replicas come as one PerReplica value, which TensorSpecs don't
+        # describe.
         compiled = tf.function(run, reduce_retracing=True)
         local_results: Callable[..., Sequence[Any]] = self.strategy.experimental_local_results
         return lambda *batch: local_results(compiled(*batch))
@@ -152,6 +154,8 @@ class Replicas:
         """Adds up what each worker has; all must call it."""
         if self.workers == 1:
             return values
+        # The strategy adds up what all replicas have, and a worker may have several: its first one
+        # brings the worker's values, the others zeros.
         zeros = np.zeros_like(values)
         shares = self.strategy.experimental_distribute_values_from_function(
             lambda context: tf.constant(
@@ -193,6 +197,7 @@ class SynchronizedNorms:
     def __enter__(self) -> None:
         self._fused = [layer.fused for layer in self._layers]
         for layer in self._layers if self._changes else ():
+            # The fused kernel knows only the moments of its own replica.
             layer.synchronized, layer.fused = True, False
 
     def __exit__(self, *error: object) -> None:

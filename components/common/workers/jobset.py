@@ -94,6 +94,11 @@ def build_jobset(
         deleted.
     """
     name = jobset_name(stage, key)
+    # The Job says why it failed, and by that word alone the JobSet decides (maxRestarts is 0):
+    #
+    #   exit 75 or 143, eviction, drained node -> PodFailurePolicy      -> all pods anew, uncounted
+    #   any other exit (backoffLimit 0)        -> BackoffLimitExceeded  -> the set fails
+    #   longer than timeout_s                  -> DeadlineExceeded      -> the set fails
     job = {
         "parallelism": pods.count,
         "completions": pods.count,

@@ -68,6 +68,10 @@ def launch_and_wait(
     wait = Wait(cluster, launch, body, pods.count, states, events, pace)
     with _told_to_end():
         try:
+            # The store says whether the work is done, not the JobSet: another launcher may have
+            # removed a set that had completed, and a whole result is right whoever put it there. A
+            # set that vanished without one is made again, but only so often, lest one launcher and
+            # whoever deletes its sets go on for ever.
             for _ in range(_MOST_SETS):
                 completed = wait.until_ended()
                 if (record := find()) is not None:
@@ -95,6 +99,7 @@ def _told_to_end() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    # Raised, not noted: the process may be in the middle of a request that waits for a change.
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
@@ -105,6 +110,7 @@ def _told_to_end() -> Iterator[None]:
 def _remove(cluster: JobSetApi) -> None:
     """Removes the JobSet as far as can be; what stays ends with its owner or its time."""
     if threading.current_thread() is threading.main_thread():
+        # A further SIGTERM would cut the removal short, and the workers would compute for nobody.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         cluster.delete(patience=_GRACE_S)

@@ -61,10 +61,15 @@ class Wait:
         while (jobset := self._cluster.find()) is not None:
             pods = self._cluster.pods()
             self._tell(pods)
+            # The pods are judged before their set: of a set that failed, Kubernetes says only that
+            # a job did; the cause is with the pod that failed by itself. By index, so that of
+            # several such pods every launcher names the same one.
             for pod in sorted(pods, key=pod_index):
                 if failed_by_itself(pod):
                     self._fail(pod)
             if condition(jobset, "Completed"):
+                # The set may be over before the chief's last lines are here. They are waited for,
+                # but not for long: a log that hangs must not hold up a result.
                 for log in self._logs.values():
                     log.join(self._pace.look)
                 return True
@@ -74,6 +79,8 @@ class Wait:
                     f"{failure.get('message')}"
                 )
             self._restarts.count(jobset)
+            # Workers whose launcher was killed outright would compute for nobody. They look for
+            # this sign, and end when it has not been given for a while.
             if time.monotonic() >= self._renew_at:
                 self._launch.renew()
                 self._renew_at = time.monotonic() + RENEWED_AFTER_S
@@ -83,10 +90,14 @@ class Wait:
     def _start(self) -> None:
         """Makes the JobSet, or finds the one that computes the same."""
         deadline = time.monotonic() + _DELETED_WITHIN_S
+        # Making the set is what decides: of several launchers that try at once, Kubernetes lets one
+        # take the name, and the others find what that one made. To look first and make afterwards
+        # would leave a gap for two.
         while not self._cluster.create(self._body):
             found = self._cluster.find()
             if found is None:
                 continue  # It went in the meantime.
+            # The name holds the first digits of the key; the annotation has all of them.
             if found["metadata"].get("annotations", {}).get(KEY) != self._launch.key:
                 raise WorkersFailed(
                     f"JobSet {self._cluster.name}: is there, and computes something else; remove it"
@@ -152,6 +163,11 @@ class _Restarts:
         if restarts <= self._seen:
             self._seen = restarts  # A new set counts anew.
             return
+        # Pods on spot nodes may be taken away a hundred times in a long training, which is fine as
+        # long as each stretch ends further on. So only restarts with the same newest state count:
+        #
+        #   state 3, restart, state 4, restart, restart, restart ...
+        #               0                 0        1        2     of _MOST_VAIN_RESTARTS
         newest = self._newest_state()
         self._vain = self._vain + restarts - self._seen if newest == self._newest else 0
         self._seen, self._newest = restarts, newest

@@ -112,6 +112,11 @@ class _SharingBuilder:
     def _keep(self, key: tuple[Any, ...], position: int) -> int:
         known = self._written.setdefault(key, position)
         if known != position:
+            # The part stands in the file already. It is the latest, nothing refers to it yet, and
+            # files grow towards their front, so moving the head back forgets it:
+            #
+            #   head ->[the part again][what stood before it ...]
+            #                  head -->[what stood before it ...]   `_before` bytes from the end
             self._builder.head = len(self._builder.Bytes) - self._before
         return known
 
