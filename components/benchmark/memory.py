@@ -1,7 +1,7 @@
 """Memory that a model needs: by how much a fresh process grows at its peak.
 
-A process of its own, because memory that an earlier model gave back would be taken again
-unseen. Run as a program, this module measures one model and prints the bytes.
+It is a process of its own, because a model could otherwise take again, unseen, the memory that an
+earlier one gave back. Run as a program, this module measures one model and prints the bytes.
 """
 
 import subprocess

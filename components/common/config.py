@@ -1,7 +1,7 @@
 """What users state, in sections: frozen, strict, and refused where a key is unknown.
 
-Strict means that a value is of the type that it is written in: `flip: "yes"` is no boolean
-and `epochs: "3"` no number. A stage's section has one canonical text besides.
+Strict means that a value is of the type that it is written in: `flip: "yes"` is no boolean and
+`epochs: "3"` no number. A stage's section also has one canonical text.
 """
 
 from typing import Any, ClassVar, Self

@@ -1,4 +1,4 @@
-"""The data set of one task: shards that are missing are written, and the manifest of all."""
+"""The data set of one task: writes the shards that are missing, and the manifest of all."""
 
 import dataclasses
 import time

@@ -1,4 +1,4 @@
-"""Reads a source's files without being held up by what is none.
+"""Reads a source's files without being held up by what is not a file.
 
 A named pipe makes whoever opens it wait for a writer, a device gives without end, and a
 sparse file of a few blocks may claim terabytes. All of them can stand in a folder, in a

@@ -1,8 +1,8 @@
 """A list file as a listing: a .csv with a header, or a .jsonl with one object a line.
 
-What is meant without a doubt is accepted: column names in any case, further columns,
-spaces around values, semicolons or tabs instead of commas, the usual names of splits. All
-else is refused, naming the line.
+What can mean only one thing is accepted: column names in upper or lower case, further columns,
+spaces around values, semicolons or tabs instead of commas, the usual names of splits. All else is
+refused, naming the line.
 """
 
 import csv

@@ -1,9 +1,9 @@
 """Which split an example belongs to: what its source states, else a hash of what it is.
 
-Examples that must stay together are a unit: a group, or an example of none. A unit's hash
-is held against the shares of the splits, so that a data set that grows keeps it where it
-was. Only where that leaves a class out of a split does a unit of the class move there;
-one is enough, and it may move back once the hash has brought another.
+Examples that must stay together are a unit: a group, or an example of none. A unit's hash is
+compared with the shares of the splits, so that a data set that grows keeps it where it was. Only
+where that leaves a class out of a split does a unit of the class move there; one is enough, and it
+may move back once the hash has brought another.
 """
 
 import dataclasses

@@ -1,8 +1,8 @@
 """Looks at a source as a run does, and stops where decoding would begin.
 
-Every file is read once, to be digested; what preprocess refuses by then is found by what
-refuses it there. What is left is dealt out to splits, and described by a manifest without
-shards and without statistics of pixels: enough for validate to judge the counts.
+Every file is read once, to be digested; what preprocess refuses up to there, the same code refuses
+here. What is left is dealt out to splits, and described by a manifest without shards and without
+statistics of pixels: enough for validate to judge the counts.
 """
 
 from collections import Counter

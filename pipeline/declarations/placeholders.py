@@ -1,9 +1,9 @@
 """Marks in texts that KFP, Argo and Kubernetes take for their own.
 
-KFP replaces `{{$.inputs...}}` in what a task is given, on a laptop too, and there looks for its
-workspace where a text has the path of one; Argo `{{workflow...}}`
-and its like in a whole workflow; Kubernetes `$(NAME)` in a container's arguments, by the
-environment, secrets included, and there `$$` becomes `$`.
+KFP replaces `{{$.inputs...}}` in what a task is given, on a laptop too, and looks there for its
+workspace where a text has the path of one. Argo replaces `{{workflow...}}` and its like in a whole
+workflow. Kubernetes replaces `$(NAME)` in a container's arguments from the environment, secrets
+included, and makes `$` of `$$` there.
 """
 
 from collections.abc import Iterator, Mapping

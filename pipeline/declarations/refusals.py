@@ -1,7 +1,7 @@
 """A refusal in a user's words: pydantic's problems as key path, what is allowed, and value.
 
-The model that refused is looked into beside them, for the keys that there are, and for which
-parts of a location name a union's member and not a key.
+It also looks into the model that refused: for the keys that there are, and for the parts of a
+location that name a union's member rather than a key.
 """
 
 import difflib

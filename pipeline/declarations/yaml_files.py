@@ -6,9 +6,9 @@ A value means what it seems to mean: the core schema of YAML 1.2
 `4_000_000` is an integer, for nobody means a word by it. Octal and hexadecimal numbers are
 words here.
 
-Files come from others, with a pull request for instance, so reading one has bounds: of size,
-of depth, of a number's digits, and of the values there are once aliases, by which a few lines
-can stand for a billion, have been written out. Tags are refused, and a key that is given twice.
+Files come from others, with a pull request for instance, so reading one has bounds: of size, of
+depth, of a number's digits, and of the values there are once aliases, by which a few lines can
+stand for a billion, have been written out. Tags are refused, and so is a key that is given twice.
 """
 
 import io

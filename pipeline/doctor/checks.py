@@ -1,8 +1,8 @@
 """Checks what a run will need, before anything is rented: the data first, in seconds.
 
-Each check ends as a Finding, a failure with its remedy. The checks do not depend on one
-another, so that one call shows all troubles. What takes minutes, the trial of the model, is
-made where it is asked for.
+Each check ends as a Finding, a failure with its remedy. The checks do not depend on one another,
+so that one call shows every problem. What takes minutes, the trial of the model, runs only where
+it is asked for.
 """
 
 import dataclasses

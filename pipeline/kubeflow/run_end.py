@@ -1,9 +1,9 @@
 """How a run on a cluster ended: the one place that decides its verdict and exit status.
 
-It is the outcome that tells: in the run's folder or, where that is out of reach, in
-notify's log. Where notify could not leave one, it is made of what the tasks left in the
-folder; and where nothing of litesmith's is left, KFP and the pods say what they can. A
-verdict that can't be read is never a pass.
+The outcome tells: it is in the run's folder or, where that is out of reach, in notify's log. Where
+notify could not leave one, it is made of what the tasks left in the folder; and where nothing of
+litesmith's is left, KFP and the pods say what they can. A verdict that can't be read is never a
+pass.
 """
 
 import dataclasses

@@ -1,7 +1,7 @@
 """Whether the data can prove the accuracy budget at all, judged before anything runs.
 
-Only a count of files or lines: what is unreadable or a duplicate shows in preprocess, and
-validate judges by the examples that are left. So this errs on the side of the data.
+It only counts files or lines: what is unreadable or a duplicate shows in preprocess, and validate
+judges by the examples that are left. So this errs on the side of the data.
 """
 
 import itertools

@@ -1,10 +1,10 @@
 """What killed commands leave behind, and how the next ones remove it.
 
-Three kinds of files are of no use once the process is gone that made them: a command's folder
-of temporary files, the artifacts that kfp hands from task to task below a run's folder, and
-files half-written beside their places in a data root or registry. A command holds a lock on the
-first while it lives, and a run on the second; files half-written are nobody's when nothing was
-added for longer than any write, and the wait for its turn, can take.
+Three kinds of files are of no use once the process that made them is gone: a command's folder of
+temporary files, the artifacts that kfp hands from task to task below a run's folder, and files
+half-written beside their places in a data root or registry. A command holds a lock on the first
+while it lives, and a run on the second; half-written files are nobody's when nothing was added for
+longer than any write, with the wait for its turn, can take.
 """
 
 import contextlib

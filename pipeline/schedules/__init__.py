@@ -1,4 +1,4 @@
-"""Recurring runs: declared in a file, and brought about on a cluster.
+"""Recurring runs: declared in a file, and made on a cluster.
 
 A file of schedules says which recurring runs there are to be (`declaration`), in cron's words
 (`cron`); `reconciliation` makes a cluster's those of the file and touches no others; `backfill`

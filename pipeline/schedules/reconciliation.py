@@ -1,13 +1,13 @@
 """Recurring runs on a cluster, brought to agree with a file of schedules.
 
-KFP can't change a recurring run, and its names are not unique. So each one that is made
-here says in its description whose it is, and holds the digest of everything that it was
-made from. Whatever of this file's owner has another digest, or no place in the file any
-more, goes; nothing else is touched. Applying is a loop over plan and deed until the plan
-is empty: what another applier did meanwhile, or one that was stopped half-way left, is in
-the next plan. Of several equal ones the oldest stays, whoever looks; none fires before it is
-known to be the one that stays: each is made switched off. A run under way outlives the
-recurring run that started it: its workflow is left to itself when that one goes.
+KFP can't change a recurring run, and its names are not unique. So each one that is made here says
+in its description whose it is, and holds the digest of everything that it was made from. Whatever
+of this file's owner has another digest, or no place in the file any more, goes; nothing else is
+touched. To apply is to plan and carry out until the plan is empty: what somebody else who applies
+did meanwhile, or what an apply that was stopped half-way left, is in the next plan. Of several
+equal ones the oldest stays, whoever looks; none fires before it is known to be the one that stays:
+each is made switched off. A run under way outlives the recurring run that started it: its workflow
+is left to itself when that one goes.
 """
 
 import dataclasses

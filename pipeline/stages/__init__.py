@@ -1,4 +1,4 @@
-"""The stages of a run, in one table that whoever must know of stages reads.
+"""The stages of a run, in one table for everything that must know them.
 
 `table` says of each how it is configured and run. It loads neither KFP nor a stage; what connects
 the stages is in `pipeline.dag`.

@@ -1,7 +1,7 @@
 """All stages, in the DAG's order.
 
-A stage is a package below `components`. It has a task of its own in the DAG, but for the stages of
-one candidate, which share one.
+A stage is a package below `components`. It has a task of its own in the DAG, except that the
+stages of one candidate share one.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""A cluster with Kubeflow Pipelines, and how one comes in."""
+"""A cluster with Kubeflow Pipelines, and how it is reached."""
 
 from typing import Annotated, Literal, Self
 

@@ -1,6 +1,6 @@
 """tf.train.Example without TensorFlow: the named values of one example as bytes, and back.
 
-A value is a number (int64), a text (as UTF-8) or bytes: one of it, for each name.
+Each name has one value: a number (int64), a text (as UTF-8) or bytes.
 """
 
 from collections.abc import Mapping

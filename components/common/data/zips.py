@@ -1,8 +1,8 @@
 """Zip files whose bytes depend on their members alone.
 
-No compression, which another version of zlib would do otherwise, and one date for all: the
-earliest that a zip can carry. Arrays are kept in such files, and a `.tflite` carries one behind
-its flatbuffer; readers find either by the zip's end.
+Nothing is compressed, because another version of zlib would do it differently, and all members
+have one date: the earliest that a zip can carry. Arrays are kept in such files, and a `.tflite`
+carries one behind its flatbuffer; readers find either by the zip's end.
 """
 
 import zipfile

@@ -1,4 +1,4 @@
-"""The models of a run, which finetune begins and each compress task adds its own to.
+"""The models of a run: finetune writes the first, and each compress task adds its own.
 
 The bundles themselves stay in the store: what goes from task to task is where they are, and
 what their documents say.

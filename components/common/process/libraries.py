@@ -1,7 +1,7 @@
 """The versions of Python and of the libraries that a task has imported.
 
-They enter no key: a new version of a library makes no work undone. They stand in the record of
-what was made by them, so that whoever is answered from the store can be told.
+They enter no key: a new version of a library undoes no work. They stand in the record of what was
+made by them, so that whoever is answered from the store can be told.
 """
 
 import contextlib

@@ -2,5 +2,5 @@
 
 KFP knows whether tasks succeeded; what they came to stands in the run's folder, wherever it lies.
 `receipts` gathers what tasks left there, `results` the figures of the candidates, `outcomes` how
-the run ended. The stages after the gate read it so, and so do commands.
+the run ended. The stages after the gate read it this way, and so do commands.
 """

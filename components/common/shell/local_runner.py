@@ -1,7 +1,7 @@
 """A task's side of the local runner: where it tells of itself, and how long it lives.
 
-The runner starts tasks through KFP, which hands over nothing but arguments. So it says by
-variables of the environment where events and logs go, and whose child a task is.
+The runner starts tasks through KFP, which hands over nothing but arguments. So it says in
+environment variables where events and logs go, and whose child a task is.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
-"""Locks on files, which the system lets go of when their holder ends.
+"""Locks on files, which the system releases when their holder ends.
 
 A lock's file lies in a folder that others may write to: so it is opened without changing it, and
-never through a link, which could lead to somebody's file.
+never through a link, which could lead to someone else's file.
 """
 
 import contextlib

@@ -1,9 +1,9 @@
 """States of an unfinished training under the data root, from which it goes on.
 
-A state is one object: its name holds its number and the digest of its bytes, and storage
-writes an object whole or not at all. So a state is either there as it was meant or is not
-believed, and the one before it is taken. States are kept by the computation's key: the
-same work finds them again, on whatever machine and in whatever run, other work never.
+A state is one object: its name holds its number and the digest of its bytes, and storage writes an
+object whole or not at all. So a state is either there as it was meant or is not believed, and the
+one before it is taken. States are kept by the computation's key: the same work finds them again,
+on any machine and in any run; other work never does.
 """
 
 import contextlib

@@ -1,8 +1,7 @@
 """What a training's epochs give away: that it learned by heart, or that it went astray.
 
-A classifier that takes all classes for equally likely has a loss of log(classes); always
-answering the most frequent class has an accuracy of its share. Both are what a training
-should come to be better than.
+A classifier that takes all classes for equally likely has a loss of log(classes); always answering
+the most frequent class has an accuracy of its share. A training should do better than either.
 """
 
 import math

@@ -1,10 +1,9 @@
 """From shards to batches: the input pipeline of everything that trains.
 
-A split is opened once. Where its decoded examples fit MEMORY_BYTES they are kept,
-and a batch is a gather from them; a greater split is read and decoded anew in
-each epoch. The order of training is a function of seed and epoch alone, and what is
-random in a batch a function of seed and step, so that the batches do not depend on
-threads, replicas or interruptions.
+A split is opened once. Where its decoded examples fit MEMORY_BYTES they are kept, and a batch is a
+gather from them; a larger split is read and decoded anew in each epoch. The order of training is a
+function of seed and epoch alone, and what is random in a batch a function of seed and step, so
+that the batches do not depend on threads, replicas or interruptions.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""One JobSet and its pods, through Kubernetes' API: all of a stage that talks to a cluster."""
+"""One JobSet and its pods, through Kubernetes' API: of a stage, this alone talks to a cluster."""
 
 import contextlib
 import dataclasses

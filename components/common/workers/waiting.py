@@ -1,4 +1,4 @@
-"""Waiting for the JobSet of one launch: what its pods do is told, what failed is judged."""
+"""Waits for the JobSet of one launch, tells what its pods do, and judges what failed."""
 
 import threading
 import time

@@ -1,8 +1,8 @@
-"""Compression steps: each one makes of a trained model another with the same graph.
+"""Compression steps: each makes from a trained model another one with the same graph.
 
-A step is a module with frozen `Settings`, which a recipe states, and `apply`, which trains. It
-loads neither TensorFlow nor anything that does before it is applied, for a recipe is also read
-where these are missing. It is registered by one line of STEPS.
+A step is a module with frozen `Settings`, which a recipe states, and `apply`, which trains. Before
+it is applied, it loads neither TensorFlow nor anything that does, because recipes are also read
+where these are missing. One line of STEPS registers it.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """Magnitude pruning while training goes on, by tfmot.
 
-Sparsity rises as a cubic (M. Zhu, S. Gupta, To prune, or not to prune, 2017) until
-`end`; the rest of the epochs recover, and only of these may one be the best: an earlier
-one is not yet as sparse as asked for. BatchNorm stays frozen, as in fine-tuning.
+Sparsity rises as a cubic (M. Zhu, S. Gupta, To prune, or not to prune, 2017) until `end`; the rest
+of the epochs recover, and only one of these may be the best: an earlier one is not yet as sparse
+as asked for. BatchNorm stays frozen, as in fine-tuning.
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
-"""share: what is equal in a file is written once.
+"""share: writes what is equal in a file only once.
 
-A flatbuffer is written from its leaves to its root, and refers to what stands already by the
+A flatbuffer is written from its leaves to its root, and refers to what is already written by the
 distance to it, so that several tables may refer to one vector. Converters write each anew: the
 zero points of a quantized network alone, eight bytes for each channel of each kernel and all 0,
 are a twelfth of EfficientNet-Lite0.

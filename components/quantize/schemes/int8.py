@@ -1,6 +1,6 @@
 """int8: integers throughout, with activation ranges from training examples.
 
-It gives uint8 too: TFLite's integer softmax has 256 levels whatever the output's type, so
+Its output is uint8 too: TFLite's integer softmax has 256 levels whatever the output's type, so
 float32 would cost an operator that integer-only accelerators lack, and hold no more.
 """
 

@@ -1,4 +1,4 @@
-"""What of a recipe's parts must agree, so that its backbone can take its pictures."""
+"""Which parts of a recipe must agree, so that its backbone can take its pictures."""
 
 from components.common.documents.bundle import BackboneName
 from components.common.tasks.image.limits import BACKBONE_LIMITS
