@@ -153,6 +153,7 @@ class Registry:
         whole = release.model_copy(update={"files": digests})
         for file_name, data in files.items():
             self._ensure(self._name(whole.version, file_name), data)
+        # Last: without it there is no version, so a killed publisher leaves none half-made.
         self._ensure(self._name(whole.version, Release.file_name), _encode(whole))
         return whole
 
@@ -168,6 +169,7 @@ class Registry:
           LostRaceError: the pointer was moved since.
         """
         standing, seen = self.blessed()
+        # This look is for the history; the condition of the write closes the gap after it.
         if seen != generation:
             raise LostRaceError(self.model_name)
         history = (*standing.history, standing.version) if standing else ()
@@ -196,6 +198,7 @@ class Registry:
         target = self.release(standing.history[-1] if version is None else version)
         if target.version == standing.version:
             raise UserError(f"{version}: is the blessed version of {self.model_name} already")
+        # Before the pointer moves: to go back to a damaged model helps nobody.
         self.read_model(target.version)
         # Going back forgets the version left, so that going back again goes further back.
         before = standing.history

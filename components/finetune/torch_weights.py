@@ -81,6 +81,7 @@ class _TensorView:
         numbers = (self.offset, *self.shape, *self.strides)
         if not all(type(number) is int and number >= 0 for number in numbers):
             raise ValueError("a tensor's place in its storage is no row of numbers")
+        # as_strided checks nothing: past its storage, a tensor would be this process's memory.
         reach = self.offset + sum(
             (size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True)
         )

@@ -45,6 +45,7 @@ def acceptance_probability(
     score = drop_score(
         lost.astype(np.float64), gained.astype(np.float64), examples=examples, drop=margin
     )
+    # More discordant examples than there are can't be; above, such pairs only kept their index.
     accepted = (score < NormalDist().inv_cdf(alpha)) & (same >= 0)
     if gained[0, 0] == 0:
         accepted[:, 0] &= _exact_p_values(lost[:, 0], examples, margin, log_factorial) < alpha

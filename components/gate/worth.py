@@ -152,6 +152,8 @@ def _check_recalls(
     def p_value(result: ClassResult) -> float:
         return share_p_value(result.hits, result.examples, share=budget)
 
+    # A claim about all classes holds where it holds for the class with the largest p-value; so that
+    # one stands for its candidate, and Holm's procedure is over the candidates alone.
     worst = {e.candidate_id: max(class_results(e, split), key=p_value) for e in contenders}
     steps = holm({id_: p_value(result) for id_, result in worst.items()}, alpha=case.alpha)
     for id_, result in worst.items():

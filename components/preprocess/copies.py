@@ -83,6 +83,7 @@ def _groups_of_equals(
         content = records[task.path].content
         unusable = {reject.id for reject in content.rejects}
         members = (member for member in task.members if member.id not in unusable)
+        # A record's digests are of the members that were not rejected, in their order.
         for member, digest in zip(members, content.pictures, strict=True):
             placed = task.split, member
             if digest in first:

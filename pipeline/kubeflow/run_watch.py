@@ -52,6 +52,8 @@ class RunWatch:
           run: as KFP tells of it now.
         """
         now, is_first = time.monotonic(), self._told is None
+        # Two clocks: since KFP told anything new, and since a task left a result of which KFP has
+        # told nothing. Only the second proves that KFP stands still; the first may be a long task.
         if run.tasks != self._told:
             self._told, self._told_at, self._result_at, self._is_still = run.tasks, now, None, False
         new = [name for name in self._read(run.context) if ends_task(name.partition("[")[0])]

@@ -43,6 +43,7 @@ def main() -> None:
 
 def _end_with(driver: int) -> None:
     """Ends this process group when the driver is gone."""
+    # POSIX has no signal for a parent's death; but the process has another parent then.
     while os.getppid() == driver:
         time.sleep(_WATCH_S)
     os.killpg(os.getpid(), signal.SIGKILL)

@@ -70,6 +70,7 @@ class KeptExamples:
         places = tf.range(tf.size(order))
         if self.own is not None:
             own = tf.constant(self.own, tf.int32)
+            # Of another worker's example this is some row of ours, which the comparison drops.
             rows = tf.minimum(tf.searchsorted(own, order), len(self.own) - 1)
             places = tf.cast(tf.where(tf.gather(own, rows) == order)[:, 0], tf.int32)
             order = tf.gather(rows, places)
@@ -100,6 +101,8 @@ class StreamedExamples:
             return self._own_among_all(seed)
         if seed is None:
             return self.shards.records(at_once=1)  # In the order of `own`.
+        # To shuffle a whole split would take it all into memory. So the shards are read in a random
+        # order, and each window of their records is shuffled.
         records = self.shards.records(_permutation(len(self.shards), seed, 0))
         windows = records.batch(_SHUFFLED_AT_ONCE).enumerate(start=1)
 
@@ -117,6 +120,10 @@ class StreamedExamples:
         """
         files = self.shards.each()
         others = tf.data.Dataset.from_tensors("").repeat()
+        # Worker 1 of 2 has the shards 1 and 3, which are its files 0 and 1:
+        #
+        #   shard     0       1    2       3
+        #   source    others  0    others  1
         index, count = self.worker.index, self.worker.count
         source = [
             shard // count if shard % count == index else len(files)

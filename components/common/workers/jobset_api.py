@@ -64,6 +64,7 @@ class JobSetApi:
         try:
             self._ask(self._jobsets.create_namespaced_custom_object, *self._place, body)
         except kubernetes.client.ApiException as error:
+            # Somebody else's, or our own, of which the answer was lost: the caller takes either.
             if error.status == 409:
                 return False
             if error.status == 404:
@@ -103,6 +104,8 @@ class JobSetApi:
                 self._jobsets.delete_namespaced_custom_object,
                 *self._place,
                 self.name,
+                # The name is free only when jobs and pods are gone, so that no new set trains
+                # beside the pods of the old one.
                 propagation_policy="Foreground",
                 patience=patience,
             )
@@ -112,6 +115,7 @@ class JobSetApi:
 
     def wait_for_change(self, version: str) -> None:
         """Returns when the JobSet is another one than in a version, or after a while."""
+        # While pods come up, a set may change many times a second: one look serves for all of it.
         time.sleep(self._pace.settle)
         changes = kubernetes.watch.Watch().stream(
             self._jobsets.list_namespaced_custom_object,

@@ -71,6 +71,7 @@ class Launch:
         stored = {name: each for name, each in inputs.items() if isinstance(each, StoredOutput)}
         for name, path in given.items():
             self.data.upload(path, f"{self.folder}/inputs/{name}")
+        # The document comes after the inputs: who finds it finds them.
         document = LaunchDocument(
             instance=instance,
             config=config.to_json(),
