@@ -23,7 +23,7 @@ match sys.argv[1]:
     case "validate":
         from components.validate.stage import STAGE as stage
     case "finetune":
-        from components.finetune.stage import STAGE as stage
+        from components.finetune import stage
 arguments = json.loads(sys.argv[2])
 paths = {name: Path(path) for name, path in json.loads(sys.argv[3]).items()}
 try:
@@ -43,7 +43,7 @@ finally:
             "validation",
             "the data set is refused",
         ),
-        ("finetune", {"backbone": "small_cnn", "weights": "/no/such.h5"}, "dense", "/no/such.h5"),
+        ("finetune", {"backbone": "small_cnn", "weights": "/no/such.h5"}, "models", "/no/such.h5"),
     ],
 )
 def test_a_retried_mistake_fails_again_before_anything_heavy(
