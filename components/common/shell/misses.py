@@ -40,10 +40,12 @@ def explain_miss(record: Record, before: Record | None, *, locations: Collection
       locations: names of values that say where something is, and enter no key.
 
     Returns:
-      Such as `epochs is 5, was 3`; nothing where there was none before, or the same.
+      Such as `epochs is 5, was 3`; nothing where there was none before.
     """
-    if before is None or before.key == record.key:
+    if before is None:
         return ""
+    if before.key == record.key:
+        return "what the store held of it is gone or damaged"
     reason = "; ".join(_differences(record, before, locations)) or "its code changed"
     return _cut(reason, _REASON_CHARACTERS)
 

@@ -162,7 +162,8 @@ def execute(
     started = time.monotonic()
     events.emit("started")
     try:
-        before = recall_record(run, name) if stage.reuse else None
+        # A fresh run computes whatever differs, so nothing of what differs is its reason.
+        before = recall_record(run, name) if stage.reuse and not run.fresh else None
         record, cached = _answer(
             stage, config, run, inputs, output, instance, events, deliver, scratch
         )

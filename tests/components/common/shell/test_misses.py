@@ -56,9 +56,9 @@ def test_what_differs_is_named(changes: dict[str, Any], expected: str) -> None:
     assert reason(record(key="now", **changes), record()) == expected
 
 
-def test_only_what_was_computed_under_another_key_is_explained() -> None:
+def test_under_the_same_key_the_store_itself_had_lost_it() -> None:
     changed = {"modules": {}, "inputs": {}}
-    assert reason(record(**changed), record()) == ""
+    assert reason(record(**changed), record()) == "what the store held of it is gone or damaged"
     assert reason(record(key="now", **changed), None) == ""
 
 

@@ -285,9 +285,12 @@ class TestDamage:
             (entry / "record.json").write_text("{")
         else:
             stored.with_name("stray").write_text("")
+        reasons = []
         for _ in range(2):
             assert product(bench.run({"number": bench.number(21)})) == product(output)
             assert bench.computed == 2
+            reasons.append(bench.result().reason)
+        assert reasons == ["what the store held of it is gone or damaged", ""]
 
 
 class TestRace:
@@ -442,7 +445,7 @@ class TestFresh:
         bench.run({"number": bench.number(1)})
         bench.fresh = True
         fresh = bench.run({"number": bench.number(1)})
-        assert bench.result().status == "computed"
+        assert (bench.result().status, bench.result().reason) == ("computed", "")
         bench.fresh = False
         later = bench.run({"number": bench.number(1)})
         assert bench.result().status == "cached"
