@@ -88,8 +88,9 @@ class Document(Part):
             document = cls.model_validate_json(body)
             canonical_json(document.model_dump())  # Refuses what no JSON has, such as infinity.
         except (ValidationError, ValueError) as error:
-            reason = _explain_version(body) or f"is damaged ({_first_line(error)}); {_REMEDY}"
-            raise DamagedError(f"{name}: {reason}") from error
+            # Its digest is right: nothing was damaged on the way.
+            other = f"is of an older litesmith, or of none ({_first_line(error)}); {_REMEDY}"
+            raise DamagedError(f"{name}: {_explain_version(body) or other}") from error
         return document
 
     def write(self, directory: Path) -> None:

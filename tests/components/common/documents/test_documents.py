@@ -178,6 +178,14 @@ def test_a_newer_document_is_called_newer() -> None:
             Outcome.parse(data)
 
 
+def test_a_whole_document_that_lacks_a_field_is_called_older_not_damaged() -> None:
+    with pytest.raises(
+        DamagedError, match=r"of an older litesmith.*run_id: Field required"
+    ) as told:
+        Outcome.parse(sealed(canonical_json({"schema_version": 1})))
+    assert "damaged" not in str(told.value)
+
+
 def test_what_is_empty_or_no_file_is_said(tmp_path: Path) -> None:
     path = tmp_path / Outcome.file_name
     path.write_bytes(b"")
