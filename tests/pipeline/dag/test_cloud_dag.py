@@ -84,6 +84,6 @@ def test_a_bucket_gives_the_same_model_as_a_folder_bit_for_bit(bucket: str, tmp_
     again = run_digits(tmp_path, data_root=f"{bucket}/data", registry=f"{bucket}/registry")
     cached = {task for task, status in statuses(again).items() if status == "cached"}
     assert {task.partition("[")[0] for task in cached} == REUSED
-    summary = again.summary()
-    assert summary is not None and summary.verdict == "already_blessed"
+    outcome = again.outcome()
+    assert outcome is not None and outcome.verdict == "already_blessed"
     assert again.report.is_file()
