@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from components.common.data.layout import litter_kind
 from components.common.documents.dataset import Split
 from components.common.errors import DamagedError, UserError
-from components.common.storage import check_name, open_storage
+from components.common.storage import check_name, is_half_written, open_storage
 from components.preprocess.files import read_chunks, too_large
 
 
@@ -66,7 +66,10 @@ class Sieve:
 
     def keeps_entry(self, path: str) -> bool:
         """Tells whether a file or folder, whose own folder is kept, is no litter and wanted."""
-        kind = litter_kind(path[path.rfind("/") + 1 :])
+        name = path[path.rfind("/") + 1 :]
+        if is_half_written(name):
+            return False  # Another run writes the same sample just now: that is no part of it.
+        kind = litter_kind(name)
         if kind is None and self._exclude:
             kind = self._excluded_by(path)
         return self._count(kind)

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from components.common.errors import UserError
+from components.common.storage import beside
 from components.preprocess.folders import list_folder
 from components.preprocess.lists import list_file
 from components.preprocess.sources import Listing, SourceRecord
@@ -118,6 +119,13 @@ def test_what_is_no_data_set_is_refused(tmp_path):
     (tmp_path / "void" / "a").mkdir(parents=True)
     with pytest.raises(UserError, match="holds no pictures"):
         list_folder(str(tmp_path / "void"))
+
+
+def test_what_litesmith_is_writing_is_passed_over_without_a_word(tmp_path):
+    before = list_folder(touch(tmp_path, "a/1.png", "b/2.png"))
+    with beside(tmp_path / "a" / "2.png") as partial:
+        partial.write_bytes(b"half")
+        assert list_folder(str(tmp_path)) == before
 
 
 def test_litter_is_passed_over_and_counted(tmp_path):
