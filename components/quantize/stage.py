@@ -85,7 +85,7 @@ def _describe(scheme: SchemeSpec, steps: Sequence[FileStepResult]) -> str:
 
 def _describe_step(result: FileStepResult) -> str:
     saved = 1 - result.bytes_after / result.bytes_before
-    return f"{FILE_STEPS[result.kind].words} ({percent(saved)} smaller)"
+    return f"{FILE_STEPS[result.kind].words} ({percent(saved)} smaller before zipping)"
 
 
 def _make_model(
