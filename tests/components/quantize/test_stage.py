@@ -222,7 +222,8 @@ def test_a_step_on_the_file_is_done_recorded_and_told(
     assert candidate.model.sha256 == file_digest(path)
     saved = 100 * (1 - step.bytes_after / step.bytes_before)
     assert candidate.words == (
-        f"int8 weights and activations; equal vectors written once ({saved:.1f} % smaller before zipping)"
+        "int8 weights and activations; equal vectors written once "
+        f"({saved:.1f} % smaller before zipping)"
     )
     with zipfile.ZipFile(path) as archive:
         assert json.loads(archive.read("lineage.json"))["file_steps"] == ["share"]
