@@ -243,7 +243,7 @@ def test_signals_at_any_moment_change_nothing(stage, work, tmp_path):
             # Before and after the training it has nothing to save, and just ends.
             assert process.exitcode in (TERMINATED, -signal.SIGTERM)
             if process.exitcode == TERMINATED:
-                assert list(stages.root(name).glob(f"checkpoints/{stage}/*/*.npz"))
+                assert list(stages.root(name).glob(f"checkpoints/{stage}/**/*.npz"))
                 saved += 1
         assert stages.digest(name) == stages.digest("undisturbed")
         assert not list(stages.root(name).glob("checkpoints/**/*.npz"))
