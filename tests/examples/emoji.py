@@ -8,15 +8,15 @@ With `--fold 0` to `--fold 3` the list also says which split a picture belongs t
 splits of the four folds make up the whole, so that every picture is tested on once.
 
 The pictures are 64x64 PNG files with an alpha channel; the label is the emoji's category.
-What differs from another emoji in nothing but the person (gender, age, skin) is in one
-group with it, so that near-duplicates never part into different splits.
+What differs from another emoji in nothing but the person (gender, age, skin), or not at all, is in
+one group with it, so that near-duplicates never part into different splits.
 """
 
 import argparse
 import csv
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 FOLDS = 4
@@ -49,6 +49,28 @@ def group_of(code_points: str) -> str:
     return "-".join(kept) or code_points
 
 
+def unite_equal_pictures(rows: Sequence[Mapping[str, str]]) -> Iterator[dict[str, str]]:
+    """Yields the rows, with one group for all groups that have a picture in common.
+
+    Some flags are drawn alike, and so are some families.
+    """
+    united: dict[str, str] = {}
+
+    def find(group: str) -> str:
+        while group in united:
+            group = united[group]
+        return group
+
+    owners: dict[str, str] = {}
+    for row in rows:
+        picture = hashlib.sha256(Path(row["path"]).read_bytes()).hexdigest()
+        group, other = find(row["group"]), find(owners.setdefault(picture, row["group"]))
+        if group != other:
+            united[group] = other
+    for row in rows:
+        yield {**row, "group": find(row["group"])}
+
+
 def split_of(group: str, fold: int) -> str:
     """Returns the split of a group in one of FOLDS folds: a fifteenth of the rest is validation."""
     number = int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], "big")
@@ -63,7 +85,7 @@ def main() -> None:
     parser.add_argument("list", type=Path, help="the .csv file to write")
     parser.add_argument("--fold", type=int, choices=range(FOLDS), help="state the splits")
     arguments = parser.parse_args()
-    rows = list(list_emoji(arguments.package))
+    rows = list(unite_equal_pictures(list(list_emoji(arguments.package))))
     if arguments.fold is not None:
         rows = [{**row, "split": split_of(row["group"], arguments.fold)} for row in rows]
     with arguments.list.open("w", encoding="utf-8", newline="") as file:

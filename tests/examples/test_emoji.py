@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.emoji import FOLDS, group_of, list_emoji, split_of
+from tests.examples.emoji import FOLDS, group_of, list_emoji, split_of, unite_equal_pictures
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,25 @@ def test_the_list_holds_what_has_a_category_and_a_picture(tmp_path: Path):
             "group": "1F436",
         }
     ]
+
+
+def test_groups_that_have_a_picture_in_common_are_one(tmp_path: Path):
+    def row(name: str, content: bytes, group: str) -> dict[str, str]:
+        path = tmp_path / name
+        path.write_bytes(content)
+        return {"path": str(path), "group": group}
+
+    rows = [
+        row("a1", b"flag", "A"),
+        row("b1", b"other", "B"),
+        row("b2", b"family", "B"),
+        row("c1", b"family", "C"),
+        row("c2", b"flag", "C"),
+        row("d1", b"alone", "D"),
+    ]
+    groups = [united["group"] for united in unite_equal_pictures(rows)]
+    assert len(set(groups[:5])) == 1
+    assert groups[5] == "D"
 
 
 def test_each_group_is_tested_on_in_one_fold_and_validates_in_some_others():
