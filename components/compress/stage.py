@@ -1,5 +1,6 @@
 """The shell of compress: from a model bundle to that of a smaller variant."""
 
+import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -43,8 +44,8 @@ def run(
 def _compute(task: Task[VariantConfig]) -> Mapping[str, float]:
     from components.common.models.bundles import load_bundle_model, save_weights
     from components.common.models.predictions import save_predictions
+    from components.common.tasks.image.models.classifier import build_classifier
     from components.common.training.examples import open_training_splits
-    from components.common.training.findings import find_training_faults
     from components.common.training.loop import make_deterministic
     from components.common.training.session import open_session
     from components.common.training.strategy import open_strategy, read_variables, write_variables
@@ -59,30 +60,30 @@ def _compute(task: Task[VariantConfig]) -> Mapping[str, float]:
         storage, scratch = task.context.data(), Path(folder)
         with strategy.scope():
             splits = open_training_splits(manifest, storage, scratch=scratch, worker=task.worker)
-            model = load_bundle_model(task.inputs["parent"])
+            model, bundle = load_bundle_model(task.inputs["parent"]), parent
             for number, (step, own) in enumerate(zip(task.config.steps, settings, strict=True)):
                 part = f"{number + 1}-{step.kind}"
-                session = open_session(task, manifest, parent.input, splits, part=part)
+                session = open_session(task, manifest, bundle.input, splits, part=part)
                 done.append(STEPS[step.kind].apply(model, own, session))
-                model = done[-1].model
+                model, bundle = done[-1].model, _describe_graph(bundle, done[-1])
         measurements = {**done[-1].measurements, "training_s": _training_s(done)}
         if not task.worker.is_chief:
             return measurements
         if strategy.num_replicas_in_sync > 1:
             weights = read_variables(model.weights)
-            model = load_bundle_model(task.inputs["parent"])
+            model = build_classifier(bundle.architecture, bundle.input, len(bundle.class_names))
             write_variables(model.weights, weights)
-        save_predictions(model, task.output, manifest, storage, spec=parent.input, scratch=scratch)
+        save_predictions(model, task.output, manifest, storage, spec=bundle.input, scratch=scratch)
     save_weights(model, task.output)
-    faults = [find_training_faults(each.history, each.best_epoch, manifest) for each in done]
-    for fault in (fault for found in faults for fault in found):
+    faults = tuple(_training_faults(done, manifest))
+    for fault in faults:
         task.events.warn(f"training: {fault}")
-    history = tuple(_number_epochs([each.history for each in done]))
-    parent.model_copy(
+    bundle.model_copy(
         update={
-            "history": history,
-            "best_epoch": len(history) - len(done[-1].history) + done[-1].best_epoch,
-            "faults": tuple(fault for found in faults for fault in found),
+            "parameters": model.count_params(),
+            "history": tuple(_number_epochs([each.history for each in done])),
+            "best_epoch": _best_epoch(done),
+            "faults": faults,
             "steps": tuple(each.facts for each in done),
             "lineage": task.lineage,
         }
@@ -90,12 +91,40 @@ def _compute(task: Task[VariantConfig]) -> Mapping[str, float]:
     return measurements
 
 
+def _describe_graph(before: ModelBundle, after: "Compressed") -> ModelBundle:
+    """Returns a bundle's document with the graph that a step left."""
+    update = {}
+    if (student := after.student) is not None:
+        update = {field.name: getattr(student, field.name) for field in dataclasses.fields(student)}
+    elif after.filters:
+        filters = {**before.architecture.filters, **after.filters}
+        update = {"architecture": before.architecture.model_copy(update={"filters": filters})}
+    return before.model_copy(update=update)
+
+
+def _training_faults(done: Sequence["Compressed"], manifest: DatasetManifest) -> Iterator[str]:
+    from components.common.training.findings import find_training_faults
+
+    for each in done:
+        if each.history:
+            yield from find_training_faults(each.history, each.best_epoch, manifest)
+
+
 def _settings(kind: str, settings: Mapping[str, Any]) -> Any:
     return STEPS[kind].Settings.model_validate_json(canonical_json(settings))
 
 
 def _training_s(done: Sequence["Compressed"]) -> float:
-    return sum(each.measurements["training_s"] for each in done)
+    return sum(each.measurements.get("training_s", 0.0) for each in done)
+
+
+def _best_epoch(done: Sequence["Compressed"]) -> int:
+    """Returns the number, counted through all steps, of the last epoch that was kept."""
+    before = best = 0
+    for each in done:
+        best = before + each.best_epoch if each.history else best
+        before += len(each.history)
+    return best
 
 
 def _number_epochs(histories: Sequence[Sequence[Epoch]]) -> Iterator[Epoch]:

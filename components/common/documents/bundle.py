@@ -1,5 +1,6 @@
 """A model bundle, which finetune and compress write."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -22,6 +23,10 @@ class Architecture(Part):
     width: Annotated[float, Field(gt=0, le=2)] = 1.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     dropout_seed: int = 0
+    filters: Annotated[
+        Mapping[str, Annotated[int, Field(ge=1)]], Field(exclude_if=lambda filters: not filters)
+    ] = {}
+    """Convolution -> how many filters it has left, where some were cut."""
 
 
 class Epoch(Part):

@@ -11,7 +11,9 @@ from typing import Any
 
 from components.common.data.arrays import read_expected_arrays, write_arrays
 from components.common.documents.bundle import ModelBundle
+from components.common.errors import DamagedError
 from components.common.tasks.image.models.classifier import build_classifier
+from components.common.tasks.image.models.narrowing import NarrowingError
 from components.common.training.strategy import read_variables, write_variables
 
 WEIGHTS_FILE = "weights.npz"
@@ -27,10 +29,15 @@ def load_bundle_model(directory: Path) -> Any:
     """Builds the graph that a bundle's document names, and puts the bundle's weights into it.
 
     Raises:
-      DamagedError: the weights are not those of that graph.
+      DamagedError: the document names no such graph, or the weights are not that graph's.
     """
     bundle = ModelBundle.read(directory)
-    model = build_classifier(bundle.architecture, bundle.input, len(bundle.class_names))
+    try:
+        model = build_classifier(bundle.architecture, bundle.input, len(bundle.class_names))
+    except NarrowingError as error:
+        raise DamagedError(
+            f"{directory / ModelBundle.file_name}: architecture.filters: {error}; run again"
+        ) from error
     names, variables = zip(*_named_weights(model), strict=True)
     shapes = {name: tuple(variable.shape) for name, variable in zip(names, variables, strict=True)}
     arrays = read_expected_arrays(directory / WEIGHTS_FILE, shapes)

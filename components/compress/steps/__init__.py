@@ -1,4 +1,4 @@
-"""Compression steps: each makes from a trained model another one with the same graph.
+"""Compression steps: each makes from a trained model another one, whose graph it describes.
 
 A step is a module with frozen `Settings`, which a recipe states, and `apply`, which trains. Before
 it is applied, it loads neither TensorFlow nor anything that does, because recipes are also read

@@ -5,10 +5,26 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from components.common.config import Section
-from components.common.documents.bundle import Epoch, StepFacts
+from components.common.documents.bundle import Architecture, Epoch, StepFacts
+from components.common.documents.image import InputSpec
 
 if TYPE_CHECKING:
     from components.common.training.session import Session
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Student:
+    """A graph that took the place of another one, as a bundle describes it.
+
+    Attributes:
+      architecture: what it is built from.
+      input: how pictures are prepared for it.
+      frozen_layers: those that training left as they were.
+    """
+
+    architecture: Architecture
+    input: InputSpec
+    frozen_layers: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -16,18 +32,23 @@ class Compressed:
     """A model after a step, and how it came to be.
 
     Attributes:
-      model: without wrappers; its graph is that of the model before.
-      history: the epochs of the training, counted from 1.
-      best_epoch: the number of the epoch whose weights are kept.
+      model: without wrappers; its graph is that of the model before, unless `filters` or
+        `student` says otherwise.
+      history: the epochs of the training, counted from 1; empty for a step that trained none.
+      best_epoch: the number of the epoch whose weights are kept; 0 where there is none.
       facts: what the step did.
       measurements: figures of the training for the task's record.
+      filters: convolution -> how many filters it has left, where the step cut some.
+      student: describes the graph, where it is another one.
     """
 
     model: Any
     history: tuple[Epoch, ...]
     best_epoch: int
     facts: StepFacts
-    measurements: Mapping[str, float]
+    measurements: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    filters: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    student: Student | None = None
 
 
 class Step(Protocol):

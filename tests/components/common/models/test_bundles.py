@@ -74,6 +74,41 @@ def test_a_model_comes_back_whatever_was_built_before(tmp_path: Path, backbone: 
     assert frozen_layers(loaded) == frozen_layers(model) != ()
 
 
+def test_a_narrowed_model_comes_back(tmp_path: Path) -> None:
+    narrow = SMALL.model_copy(update={"filters": {"block2_conv": 8, "block3_conv": 16}})
+    model = write_bundle(tmp_path, narrow, frozen=3)
+    loaded = load_bundle_model(tmp_path)
+    assert [w.shape for w in loaded.get_weights()] == [w.shape for w in model.get_weights()]
+    pictures = np.random.default_rng(1).normal(size=(4, 16, 16, 3)).astype(np.float32)
+    np.testing.assert_array_equal(loaded(pictures), model(pictures))
+    assert frozen_layers(loaded) == frozen_layers(model) != ()
+
+
+def test_an_architecture_that_nothing_was_cut_of_says_nothing_of_filters(tmp_path: Path) -> None:
+    write_bundle(tmp_path)
+    assert "filters" not in (tmp_path / ModelBundle.file_name).read_text()
+
+
+@pytest.mark.parametrize(
+    ("filters", "message"),
+    [
+        ({"block2_conv": 17}, "architecture.filters: block2_conv can have 1 to 16 filters"),
+        ({"head": 2}, "architecture.filters: 'head' is no convolution"),
+        ({"block2_conv": 8}, WEIGHTS_FILE),
+        ({"block2_conv": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_filters_that_a_stranger_wrote_are_refused(
+    tmp_path: Path, filters: dict[str, int], message: str
+) -> None:
+    write_bundle(tmp_path)
+    bundle = ModelBundle.read(tmp_path)
+    stranger = bundle.architecture.model_copy(update={"filters": filters})
+    bundle.model_copy(update={"architecture": stranger}).write(tmp_path)
+    with pytest.raises(DamagedError, match=message):
+        load_bundle_model(tmp_path)
+
+
 def test_dropout_is_that_of_the_architecture(tmp_path: Path) -> None:
     write_bundle(tmp_path)
     dropout = load_bundle_model(tmp_path).get_layer("dropout")

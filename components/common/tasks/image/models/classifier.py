@@ -6,6 +6,7 @@ from components.common.documents.bundle import HEAD, Architecture
 from components.common.documents.image import InputSpec
 from components.common.keras import keras
 from components.common.tasks.image.models.backbones import BACKBONES
+from components.common.tasks.image.models.narrowing import narrow_model
 
 
 def build_classifier(
@@ -16,7 +17,7 @@ def build_classifier(
     Its layers have the same names in every process, whatever was built before.
 
     Args:
-      architecture: names the backbone.
+      architecture: names the backbone, and the filters that were cut.
       spec: the size of the pictures.
       classes: how many there are.
       precision: Keras' policy for the layers, such as `mixed_bfloat16`.
@@ -24,12 +25,15 @@ def build_classifier(
     Returns:
       A flat functional model: float32 [n, height, width, channels], prepared as `spec`
       says, to probabilities float32 [n, classes].
+
+    Raises:
+      NarrowingError: the architecture's filters are none that such a graph can have.
     """
     policy = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy(precision)
     keras.backend.reset_uids()
     try:
-        return _build(architecture, spec, classes)
+        return narrow_model(_build(architecture, spec, classes), architecture.filters)
     finally:
         keras.mixed_precision.set_global_policy(policy)
 
