@@ -50,6 +50,9 @@ def _compute(task: Task[VariantConfig]) -> Mapping[str, float]:
     from components.common.training.session import open_session
     from components.common.training.strategy import open_strategy, read_variables, write_variables
 
+    def load_parent() -> Any:
+        return load_bundle_model(task.inputs["parent"])
+
     manifest = DatasetManifest.read(task.inputs["dataset"])
     parent = ModelBundle.read(task.inputs["parent"])
     strategy = open_strategy(task.devices, task.worker)
@@ -60,10 +63,12 @@ def _compute(task: Task[VariantConfig]) -> Mapping[str, float]:
         storage, scratch = task.context.data(), Path(folder)
         with strategy.scope():
             splits = open_training_splits(manifest, storage, scratch=scratch, worker=task.worker)
-            model, bundle = load_bundle_model(task.inputs["parent"]), parent
+            model, bundle = load_parent(), parent
             for number, (step, own) in enumerate(zip(task.config.steps, settings, strict=True)):
                 part = f"{number + 1}-{step.kind}"
-                session = open_session(task, manifest, bundle.input, splits, part=part)
+                session = open_session(
+                    task, manifest, bundle.input, splits, part=part, load_parent=load_parent
+                )
                 done.append(STEPS[step.kind].apply(model, own, session))
                 model, bundle = done[-1].model, _describe_graph(bundle, done[-1])
         measurements = {**done[-1].measurements, "training_s": _training_s(done)}

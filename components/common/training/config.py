@@ -27,3 +27,15 @@ class Optimizer(Section):
     """Decoupled, for adamw; as L2 on the kernels otherwise."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Of sgd alone."""
+
+
+class Distillation(Section):
+    """Learning from what another model, the teacher, makes of the same pictures, as well.
+
+    The loss is the teacher's part with `weight`, and that of the labels with the rest
+    (G. Hinton, O. Vinyals, J. Dean, Distilling the knowledge in a neural network, 2015).
+    """
+
+    temperature: Positive = 3.0
+    """Divides the logits of both, so that the teacher's small probabilities count too."""
+    weight: Annotated[float, Field(gt=0, le=1)] = 0.7

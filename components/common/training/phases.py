@@ -1,9 +1,10 @@
 """What a phase of training is: how it learns, and what from."""
 
 import dataclasses
+from typing import Any
 
 from components.common.tasks.image.inputs import Prepare
-from components.common.training.config import Optimizer
+from components.common.training.config import Distillation, Optimizer
 from components.common.training.examples import Examples
 
 
@@ -16,6 +17,9 @@ class Phase:
       first_epoch: the number of its first epoch, counted from 1 through all phases.
       class_weights: how much an example of each class counts.
       eligible_from: the first epoch that may be the best one.
+      distillation: how much it learns from the teacher, if from one.
+      teacher: a classifier of the same inputs, made in the scope of the same strategy; None
+        without distillation. It is only asked, never trained nor kept.
     """
 
     name: str
@@ -28,6 +32,8 @@ class Phase:
     label_smoothing: float = 0.0
     patience: int | None = None
     eligible_from: int = 1
+    distillation: Distillation | None = None
+    teacher: Any = None
 
     @property
     def epoch_numbers(self) -> range:

@@ -1,6 +1,7 @@
 """What a training works with, beside its model and how it is to learn."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from components.common.documents.dataset import DatasetManifest
@@ -10,6 +11,7 @@ from components.common.shell.stage import Task
 from components.common.tasks.image.config import Augment
 from components.common.tasks.image.inputs import prepare_pictures
 from components.common.training.checkpoints import Checkpoints
+from components.common.training.config import Distillation
 from components.common.training.examples import Examples
 from components.common.training.phases import Data
 from components.common.training.resumption import Attempt
@@ -28,6 +30,8 @@ class Session:
       events: is told of the progress.
       attempt: keeps the training's state, and knows that of an interrupted one.
       board: takes the curves.
+      load_parent: makes the model that the task's own comes from, in the strategy's scope; None
+        where there is none.
     """
 
     manifest: DatasetManifest
@@ -37,6 +41,7 @@ class Session:
     events: Events
     attempt: Attempt = dataclasses.field(default_factory=Attempt)
     board: TensorBoard | None = None
+    load_parent: Callable[[], Any] | None = None
 
     @property
     def examples_per_class(self) -> tuple[int, ...]:
@@ -51,6 +56,13 @@ class Session:
             prepare=prepare_pictures(self.spec),
         )
 
+    def teacher(self, distillation: Distillation | None) -> Any:
+        """Returns whom a phase's model learns from: the parent, or None without distillation."""
+        if distillation is None:
+            return None
+        assert self.load_parent is not None, "the task's model has no parent"
+        return self.load_parent()
+
     def steps_per_epoch(self, batch_size: int) -> int:
         return -(-len(self.train) // batch_size)
 
@@ -62,6 +74,7 @@ def open_session(
     splits: tuple[Examples, Examples],
     *,
     part: str = "",
+    load_parent: Callable[[], Any] | None = None,
 ) -> Session:
     """Returns what a task trains with; within the scope of its strategy.
 
@@ -71,6 +84,7 @@ def open_session(
       spec: how pictures are prepared for the model.
       splits: the examples for training and for validation.
       part: names one of several trainings of the task, which has a state and curves of its own.
+      load_parent: see `Session`.
     """
     storage, (train, validation) = task.context.data(), splits
     folder = f"{task.checkpoint_folder}/{part}".rstrip("/")
@@ -82,4 +96,5 @@ def open_session(
         events=task.events,
         attempt=Attempt(Checkpoints(storage, folder)),
         board=open_board(task, storage, part=part),
+        load_parent=load_parent,
     )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.keras import keras, tf
+from components.common.training.distillation import distil
 from components.common.training.input_pipeline import (
     training_batches,
 )
@@ -85,6 +86,8 @@ class Trainer:
         self.replicas = Replicas()
         self._phase = phase
         self._classify = _WithoutSoftmax(model)
+        if phase.distillation is not None:
+            self._teach = _WithoutSoftmax(phase.teacher)
         self.optimizer.build(model.trainable_variables)
         labels, places = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.int32)
         signature = [_inputs_signature(model), labels]
@@ -220,7 +223,10 @@ class Trainer:
         with tf.GradientTape() as tape:
             seed = self._dropout_seed()
             logits = self._classify.training(inputs, seed, places, phase.batch_size)
-            losses = weights * tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+            losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+            if phase.distillation is not None:
+                losses = distil(losses, logits, self._teach(inputs), phase.distillation)
+            losses *= weights
             # By the nominal size: the examples of a smaller last batch count no more.
             loss = tf.reduce_sum(losses) / phase.batch_size
             if decay:
