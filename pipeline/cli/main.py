@@ -15,6 +15,7 @@ from components.common.errors import UserError
 from components.common.storage import StorageError
 from pipeline.cli.cache import cache_app
 from pipeline.cli.ci import ci_app
+from pipeline.cli.lite import lite_app
 from pipeline.cli.models import models_app
 from pipeline.cli.options import (
     DEFAULT_DATA_ROOT,
@@ -51,6 +52,7 @@ app.add_typer(cache_app, name="cache")
 app.add_typer(models_app, name="models")
 app.add_typer(submission_app)
 app.add_typer(ci_app)
+app.add_typer(lite_app)
 app.add_typer(schedule_app, name="schedule")
 app.add_typer(target_app, name="target")
 

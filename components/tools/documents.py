@@ -1,0 +1,90 @@
+"""What the commands find, as `--json` prints it."""
+
+from collections.abc import Mapping
+
+from components.common.documents.base import Part
+
+
+class Sizes(Part):
+    """Of a file, in bytes: as it is, and as it would be sent."""
+
+    raw: int
+    zip: int
+    """After deflate at its highest level, as app stores and HTTP servers send it."""
+    xz: int
+    """After LZMA at its highest level, headers included."""
+
+
+class Interface(Part):
+    """An input or output; `real = scale * (stored - zero_point)`."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    scale: float
+    """0 where it is not quantized."""
+    zero_point: int
+
+
+class LayerCosts(Part):
+    """An operator, in the order in which they run."""
+
+    operator: str
+    output: str
+    """The name of what it makes."""
+    shape: tuple[int, ...]
+    """Of what it makes."""
+    computes_in: str
+    """The type of what it makes."""
+    weights_in: str
+    """The type of its largest constant; empty without one."""
+    parameters: int
+    macs: int | None
+    """Multiply-accumulates of one run; null where shapes don't tell."""
+
+
+class StoredTensor(Part):
+    """A constant of the file; tensors that share their content are one."""
+
+    name: str
+    also: int
+    """How many more tensors share the content."""
+    dtype: str
+    shape: tuple[int, ...]
+    bytes: int
+    zeros: float | None
+    """Share of the values that are 0; null for types that are no weights."""
+
+
+class Inspection(Part):
+    """What a `.tflite` file holds."""
+
+    file: str
+    sha256: str
+    sizes: Sizes
+    inputs: tuple[Interface, ...]
+    outputs: tuple[Interface, ...]
+    operators: Mapping[str, int]
+    """Operator -> how many, over all subgraphs."""
+    layers: tuple[LayerCosts, ...]
+    parameters: int
+    macs: int
+    """Of the layers that can be counted."""
+    uncounted: tuple[str, ...]
+    """Operators that may multiply, and don't tell how often."""
+    computes_in: Mapping[str, float]
+    """Type -> its share of the multiply-accumulates."""
+    float_operators: Mapping[str, int]
+    """Of a model that computes in integers as well: what computes in float, and how many."""
+    tensors: tuple[StoredTensor, ...]
+    """The largest first."""
+    sparsity: float
+    """Share of zeros among all weights."""
+    bytes_by_use: Mapping[str, int]
+    """The whole file: weights, and what is overhead."""
+    files: Mapping[str, int]
+    """Associated files, such as labels: name -> bytes."""
+    metadata: tuple[str, ...]
+    """Names of the model's metadata entries."""
+    labels: int | None
+    """Lines of the associated `.txt` that has as many as the output has classes."""

@@ -1,0 +1,128 @@
+"""Anybody's `.tflite` in the terminal: what the commands of `components/tools` print."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from components.common.words.figures import listing, or_dash, percent, size
+from components.tools.documents import Inspection, Interface, LayerCosts, StoredTensor
+from pipeline.terminal.console import make_table
+
+
+def inspection_view(found: Inspection, *, most: int) -> RenderableType:
+    """Renders `inspect`.
+
+    Args:
+      found: what the file holds.
+      most: how many layers and tensors to show; the largest.
+    """
+    head = make_table("", "", wraps=("",))
+    for name, text in _facts(found).items():
+        head.add_row(Text(name, style="bold"), Text(text))
+    return Group(
+        Text(found.file, style="bold"),
+        head,
+        Text(),
+        _uses_table(found),
+        Text(),
+        _layers_table(found.layers, most),
+        Text(),
+        _tensors_table(found.tensors, found.sizes.raw, most),
+    )
+
+
+def _facts(found: Inspection) -> dict[str, str]:
+    sizes = found.sizes
+    facts = {
+        "size": f"{size(sizes.raw)}; zip {size(sizes.zip)}, xz {size(sizes.xz)}",
+        "input": "; ".join(map(_interface, found.inputs)),
+        "output": "; ".join(map(_interface, found.outputs)),
+        "operators": _counts(found.operators),
+        "parameters": f"{found.parameters:,}, of the weights {percent(found.sparsity)} zeros",
+        "MACs": _macs(found),
+        "computes in": listing([f"{dtype} {percent(s)}" for dtype, s in found.computes_in.items()]),
+        "metadata": listing(found.metadata) or "none",
+        "files": _files(found),
+    }
+    if found.float_operators:
+        facts["in float all the same"] = _counts(found.float_operators)
+    return facts
+
+
+def _interface(one: Interface) -> str:
+    shape = " × ".join(map(str, one.shape))
+    scale = f", scale {one.scale:.6g}, zero point {one.zero_point}" if one.scale else ""
+    return f"{one.name}: {one.dtype}, {shape}{scale}"
+
+
+def _macs(found: Inspection) -> str:
+    beside = f"; not counted: {listing(found.uncounted)}" if found.uncounted else ""
+    return f"{found.macs:,} multiply-accumulates a run{beside}"
+
+
+def _files(found: Inspection) -> str:
+    if not found.files:
+        return "none"
+    labels = f"; {found.labels} labels" if found.labels is not None else ""
+    return listing([f"{name} ({size(count)})" for name, count in found.files.items()]) + labels
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def _uses_table(found: Inspection) -> Table:
+    table = make_table("bytes", "size", "share", figures=("size", "share"))
+    for use, count in found.bytes_by_use.items():
+        table.add_row(use, size(count), percent(count / found.sizes.raw))
+    return table
+
+
+def _layers_table(layers: Sequence[LayerCosts], most: int) -> Table:
+    figures = ("parameters", "MACs")
+    table = make_table("layer", "output", "shape", "in", "weights", *figures, figures=figures)
+    places = sorted(range(len(layers)), key=lambda place: -(layers[place].macs or 0))[:most]
+    for one in (layers[place] for place in sorted(places)):
+        table.add_row(
+            one.operator,
+            _short(one.output),
+            "×".join(map(str, one.shape)),
+            one.computes_in,
+            one.weights_in,
+            f"{one.parameters:,}",
+            or_dash(one.macs, lambda macs: f"{macs:,}"),
+        )
+    _tell_rest(table, layers, most)
+    return table
+
+
+def _tensors_table(tensors: Sequence[StoredTensor], whole: int, most: int) -> Table:
+    figures = ("size", "share", "zeros")
+    table = make_table("tensor", "type", "shape", *figures, figures=figures)
+    for one in tensors[:most]:
+        also = f" and {one.also} more" if one.also else ""
+        table.add_row(
+            _short(one.name) + also,
+            one.dtype,
+            "×".join(map(str, one.shape)),
+            size(one.bytes),
+            percent(one.bytes / whole),
+            or_dash(one.zeros, percent),
+        )
+    _tell_rest(table, tensors, most)
+    return table
+
+
+def _tell_rest(table: Table, rows: Iterable[object], most: int) -> None:
+    if (rest := len(list(rows)) - most) > 0:
+        table.add_row(f"and {rest} smaller ones (--all)")
+
+
+def _short(name: str) -> str:
+    """Returns the end of a name, which tells converters' names apart."""
+    return name if len(name) <= _NAME_LENGTH else f"…{name[1 - _NAME_LENGTH :]}"
+
+
+_NAME_LENGTH = 30

@@ -1,0 +1,69 @@
+"""The commands on anybody's `.tflite`, as their users call them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.terminal.exit_codes import ExitCode
+from tests.builders.tflite_models import build_classifier
+from tests.pipeline.commands import litesmith
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(build_classifier())
+    return path
+
+
+def test_inspect_shows_a_model_in_words_and_as_json(model: Path) -> None:
+    shown = litesmith("inspect", "model.tflite", folder=model.parent)
+    assert shown.returncode == ExitCode.OK
+    assert "1 CONV_2D, 1 MEAN, 1 FULLY_CONNECTED, 1 SOFTMAX" in shown.stdout
+    found = json.loads(litesmith("inspect", "model.tflite", "--json", folder=model.parent).stdout)
+    assert found["sizes"]["raw"] == model.stat().st_size
+
+
+def test_a_file_that_is_no_model_is_bad_input(tmp_path: Path) -> None:
+    (tmp_path / "text.tflite").write_text("not a model")
+    done = litesmith("inspect", "text.tflite", folder=tmp_path)
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert done.stderr.startswith("error: text.tflite: not a .tflite file")
+
+
+def test_where_litert_is_missing_the_set_to_install_is_named(model: Path) -> None:
+    code = """
+import sys
+sys.modules["ai_edge_litert"] = None  # As if it were not installed.
+from pipeline.cli.main import main
+sys.argv = ["litesmith", "inspect", "model.tflite"]
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=model.parent, capture_output=True, text=True
+    )
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert "ai_edge_litert" in done.stderr
+    assert "requirements/lite.lock" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_no_tensorflow_is_imported(model: Path) -> None:
+    code = """
+import sys
+from pipeline.cli.main import main
+sys.argv = ["litesmith", "inspect", "model.tflite"]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+heavy = ("tensorflow", "tf_keras", "apache_beam", "kfp")
+print("LOADED", [name for name in heavy if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=model.parent, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1:] == ["LOADED []"], done.stderr
