@@ -1,21 +1,64 @@
 """What quantize is told: the candidates, and one task's share of them."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field
 
-from components.common.config import StageConfig
+from components.common.config import Choice, Section, StageConfig, choice_of
 from components.common.documents.candidate import BASELINE_ID, CandidateSpec, SchemeSpec
-from components.common.documents.variant import DENSE
-from components.quantize.file_steps import FILE_STEPS
+from components.common.documents.variant import DENSE, StepSpec
+from components.quantize.file_steps import FILE_STEPS, label_step
 from components.quantize.schemes import SCHEMES
 
+
+def _no_step_twice(stated: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    if _repeats(stated):
+        raise ValueError(f"file_steps names a step twice: {_names(stated)}")
+    return stated
+
+
+def _no_scheme_twice(stated: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    if _repeats(stated):
+        raise ValueError(f"names a scheme twice: {_names(stated)}")
+    return stated
+
+
+def _repeats(stated: Sequence[Choice]) -> bool:
+    return any(one in stated[:at] for at, one in enumerate(stated))
+
+
+def _names(stated: Sequence[Choice]) -> str:
+    return ", ".join(each.kind for each in stated)
+
+
 if TYPE_CHECKING:
-    SchemeKind: TypeAlias = str
-    FileStepKind: TypeAlias = str
-else:  # What is registered may be named.
-    SchemeKind, FileStepKind = Literal[tuple(SCHEMES)], Literal[tuple(FILE_STEPS)]
+    DeclaredFileStep: TypeAlias = Choice
+else:  # What is registered may be stated.
+    DeclaredFileStep = choice_of(
+        "DeclaredFileStep", {kind: step.Settings for kind, step in FILE_STEPS.items()}
+    )
+FileSteps = Annotated[tuple[DeclaredFileStep, ...], AfterValidator(_no_step_twice)]
+
+
+class SchemeSettings(Section):
+    """What a candidate states for itself."""
+
+    file_steps: FileSteps | None = None
+    """What is done to its finished file, in order; without it, what quantize.file_steps says."""
+
+
+if TYPE_CHECKING:
+    DeclaredScheme: TypeAlias = Choice
+else:
+    DeclaredScheme = choice_of("DeclaredScheme", dict.fromkeys(SCHEMES, SchemeSettings))
+CandidateSchemes = Annotated[tuple[DeclaredScheme, ...], AfterValidator(_no_scheme_twice)]
+"""Each makes a candidate of a model."""
+
+
+def _schemes(*kinds: str) -> tuple[DeclaredScheme, ...]:
+    return tuple(DeclaredScheme.model_validate(kind) for kind in kinds)
 
 
 class CandidateConfig(StageConfig):
@@ -24,7 +67,7 @@ class CandidateConfig(StageConfig):
     candidate_id: str
     variant: str
     scheme: SchemeSpec
-    file_steps: tuple[FileStepKind, ...]
+    file_steps: tuple[StepSpec, ...]
 
 
 class QuantizeConfig(StageConfig):
@@ -32,45 +75,50 @@ class QuantizeConfig(StageConfig):
 
     filled_in: ClassVar[frozenset[str]] = frozenset({"candidates"})
 
-    schemes: tuple[SchemeKind, ...] = ("float32", "float16", "dynamic_range", "int8")
+    schemes: CandidateSchemes = _schemes("float32", "float16", "dynamic_range", "int8")
     """Of the dense model; float32 is always made, as the baseline."""
-    pruned_schemes: tuple[SchemeKind, ...] = ("float32", "int8")
-    """Of the pruned model, where the recipe prunes."""
+    compressed_schemes: CandidateSchemes = _schemes("float32", "int8")
+    """Of each compressed model that states none itself."""
     calibration_examples: Annotated[int, Field(ge=10, le=10_000)] = 200
     """Training examples from which int8 takes its activation ranges."""
-    file_steps: tuple[FileStepKind, ...] = ()
-    """What is done to each finished `.tflite` file, in order. `share` writes equal vectors once:
-    the file is smaller, and predicts the same to the bit."""
+    file_steps: FileSteps = ()
+    """What is done to each finished `.tflite` file, in order, where a scheme states nothing of its
+    own. `share` writes equal vectors once: the file is smaller, and predicts the same to the bit.
+    """
     candidates: tuple[CandidateSpec, ...] = ()
     """All that the recipe asks for, the baseline first."""
 
-    @model_validator(mode="after")
-    def _nothing_twice(self) -> Self:
-        for name in ("schemes", "pruned_schemes", "file_steps"):
-            kinds = getattr(self, name)
-            if len(set(kinds)) < len(kinds):
-                what = "step" if name == "file_steps" else "scheme"
-                raise ValueError(f"{name} names a {what} twice: {', '.join(kinds)}")
-        return self
-
-    def with_candidates(self, variants: Iterable[str]) -> Self:
+    def with_candidates(
+        self,
+        variants: Iterable[str],
+        *,
+        schemes: Mapping[str, Sequence[DeclaredScheme]] = MappingProxyType({}),
+    ) -> Self:
         """Returns the configuration with every variant under each of its schemes.
 
         Args:
           variants: their ids; of DENSE, a candidate is called as its scheme.
+          schemes: by variant, where one states its own.
         """
-        dense = (BASELINE_ID, *(scheme for scheme in self.schemes if scheme != BASELINE_ID))
-        section = self.model_dump(mode="json")
+        asked = {DENSE: _baseline_first(self.schemes), **schemes}
         candidates = tuple(
-            CandidateSpec(
-                id=scheme if variant == DENSE else f"{variant}-{scheme}",
-                variant=variant,
-                scheme=SCHEMES[scheme].specify(section),
-            )
+            self._candidate(variant, scheme)
             for variant in variants
-            for scheme in (dense if variant == DENSE else self.pruned_schemes)
+            for scheme in asked.get(variant, self.compressed_schemes)
         )
         return self.model_copy(update={"candidates": candidates})
+
+    def _candidate(self, variant: str, declared: DeclaredScheme) -> CandidateSpec:
+        assert isinstance(declared.settings, SchemeSettings)
+        own = declared.settings.file_steps
+        stated = tuple(map(StepSpec.of, own or ()))
+        names = [*([] if variant == DENSE else [variant]), declared.kind, *map(label_step, stated)]
+        return CandidateSpec(
+            id="-".join(names),
+            variant=variant,
+            scheme=SCHEMES[declared.kind].specify(self.model_dump(mode="json")),
+            file_steps=tuple(map(StepSpec.of, self.file_steps)) if own is None else stated,
+        )
 
     def for_candidate(self, id_: str) -> CandidateConfig:
         (own,) = (candidate for candidate in self.candidates if candidate.id == id_)
@@ -78,5 +126,10 @@ class QuantizeConfig(StageConfig):
             candidate_id=own.id,
             variant=own.variant,
             scheme=own.scheme,
-            file_steps=self.file_steps,
+            file_steps=own.file_steps,
         )
+
+
+def _baseline_first(schemes: Sequence[DeclaredScheme]) -> Sequence[DeclaredScheme]:
+    (baseline,) = _schemes(BASELINE_ID)
+    return baseline, *(scheme for scheme in schemes if scheme != baseline)

@@ -142,7 +142,7 @@ def _card(
         lineage["calibration_examples"] = len(pictures)
         lineage["calibration_sha256"] = hashlib.sha256(pictures.tobytes()).hexdigest()
     if task.config.file_steps:
-        lineage["file_steps"] = list(task.config.file_steps)
+        lineage["file_steps"] = [step.kind for step in task.config.file_steps]
     return ModelCard(
         name=f"{bundle.architecture.backbone} {id_}",
         description=f"Classifies pictures into {len(bundle.class_names)} classes.",

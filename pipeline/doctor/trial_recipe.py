@@ -1,9 +1,13 @@
 """What the doctor runs of a recipe in a folder of its own, and how the results are named there."""
 
 from pathlib import Path
+from typing import TypeVar
 
+from components.common.config import Section
 from components.common.run_context import RunContext
 from pipeline.recipe import Recipe
+
+S = TypeVar("S", bound=Section)
 
 RECIPE_FILE = "recipe.json"
 EXAMPLES_FILE = "examples.csv"
@@ -18,18 +22,23 @@ def trial_recipe(recipe: Recipe, folder: Path) -> Recipe:
     train = recipe.train.model_copy(
         update={"weights": "none", "epochs": 1, "unfreeze": None, "global_batch_size": 4}
     )
-    pruning = recipe.prune and recipe.prune.model_copy(
-        update={"epochs": 2, "frequency": 1, "global_batch_size": 4}
-    )
     return recipe.model_copy(
         update={
             "data": data,
             "train": train,
-            "prune": pruning,
+            "prune": recipe.prune and _shortened(recipe.prune),
+            "compress": recipe.compress.with_settings(_shortened),
             "quantize": recipe.quantize.model_copy(update={"calibration_examples": 10}),
             "evaluate": recipe.evaluate.model_copy(update={"bootstrap_resamples": 100}),
         }
     )
+
+
+def _shortened(settings: S) -> S:
+    """Returns a compression step's settings for little work, as far as it has such settings."""
+    short = {"epochs": 2, "frequency": 1, "global_batch_size": 4}
+    own = type(settings).model_fields
+    return settings.model_copy(update={key: short[key] for key in short if key in own})
 
 
 def trial_context(folder: Path) -> RunContext:

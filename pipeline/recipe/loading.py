@@ -46,7 +46,8 @@ def load_recipe(
 
     Args:
       name_or_path: the name of a shipped recipe, or a file.
-      overrides: `section.key=value`, the value in YAML.
+      overrides: `section.key=value`, the value in YAML; an entry of a list is called by its
+        place, from 0 on.
       tiny: take the recipe's own small variant, its `tiny` section of overrides.
       locations: what is asked of them, see Locations.
 
@@ -152,16 +153,38 @@ def _overlay(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     return _merge(values, changes)
 
 
-def _merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns values with changes laid over them, mapping by mapping."""
+def _merge(
+    values: Mapping[str, Any], changes: Mapping[str, Any], above: str = ""
+) -> dict[str, Any]:
+    """Returns values with changes laid over them, mapping by mapping.
+
+    Entries of a list are changed by their places: `{0: ...}`.
+    """
     merged = dict(values)
     for key, change in changes.items():
-        present = merged.get(key)
+        present, path = merged.get(key), f"{above}{key}."
         if isinstance(present, dict) and isinstance(change, dict):
-            merged[key] = _merge(present, change)
+            merged[key] = _merge(present, change, path)
+        elif isinstance(present, list) and change and _gives_places(change):
+            merged[key] = _merge_entries(present, change, path)
         else:
             merged[key] = change
     return merged
+
+
+def _gives_places(change: Any) -> bool:
+    return isinstance(change, dict) and all(map(str.isdecimal, change))
+
+
+def _merge_entries(present: list[Any], changes: Mapping[str, Any], above: str) -> list[Any]:
+    places = {str(place): entry for place, entry in enumerate(present)}
+    for place in changes:
+        if place not in places:
+            raise UserError(
+                f"{above}{place}: there is no such entry; the list has {len(present)}, counted "
+                "from 0"
+            )
+    return list(_merge(places, changes, above).values())
 
 
 def _locate(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:

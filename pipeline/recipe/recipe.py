@@ -6,13 +6,14 @@ and checked in one place. This module adds what no single stage can check: combi
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.benchmark.config import BenchmarkConfig
 from components.common.config import Section, StageConfig
-from components.common.documents.variant import DENSE, StepSpec, Variant
+from components.common.documents.variant import Variant
 from components.common.statistics.exact_tests import required_gains, required_hits
 from components.common.statistics.noninferiority import required_examples
 from components.common.tasks.image.compatibility import explain_misfit
@@ -29,6 +30,15 @@ from components.quantize.config import QuantizeConfig
 from components.report.config import ReportConfig
 from components.validate.config import ValidateConfig
 from pipeline.declarations.yaml_files import parse_yaml, write_yaml
+from pipeline.recipe.ladder import (
+    DeclaredVariant,
+    Ladder,
+    arrange,
+    declare,
+    find_fault,
+    find_namesakes,
+    learn_as,
+)
 from pipeline.stages import STAGES, StageEntry
 
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,62}"
@@ -52,6 +62,7 @@ class Recipe(Section):
     validation: ValidateConfig = Field(default=ValidateConfig(), alias="validate")
     train: FinetuneConfig
     prune: PruneSettings | None = None
+    compress: Ladder = Ladder()
     quantize: QuantizeConfig = QuantizeConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     benchmark: BenchmarkConfig = BenchmarkConfig()
@@ -61,14 +72,17 @@ class Recipe(Section):
 
     @field_validator("prune")
     @classmethod
-    def _learns_as_training_does(
+    def _prune_as_training(
         cls, prune: PruneSettings | None, info: ValidationInfo
     ) -> PruneSettings | None:
         train = info.data.get("train")
-        if prune is None or train is None:
-            return prune
-        missing = PruneSettings.LEARNED_ALIKE - prune.model_fields_set
-        return prune.model_copy(update={name: getattr(train, name) for name in missing})
+        return prune if prune is None or train is None else learn_as(train, prune)
+
+    @field_validator("compress")
+    @classmethod
+    def _compress_as_training(cls, ladder: Ladder, info: ValidationInfo) -> Ladder:
+        train = info.data.get("train")
+        return ladder if train is None else ladder.with_settings(partial(learn_as, train))
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -85,6 +99,11 @@ class Recipe(Section):
                 "train.unfreeze: a backbone without pretrained weights is trained whole from "
                 "the first epoch; remove unfreeze, or state train.weights"
             )
+        schemes = self.quantize.compressed_schemes
+        if fault := find_fault(self.compress, prune=self.prune, schemes=schemes):
+            raise ValueError(fault)
+        if fault := find_namesakes(self._quantization().candidates):
+            raise ValueError(fault)
         return self
 
     def candidate_ids(self) -> tuple[str, ...]:
@@ -92,11 +111,7 @@ class Recipe(Section):
 
     def variants(self) -> tuple[Variant, ...]:
         """Returns the tree of models, each after its parent."""
-        root = Variant(id=DENSE, parent=None)
-        if self.prune is None:
-            return (root,)
-        step = StepSpec(kind="prune", settings=self.prune.model_dump(mode="json"))
-        return root, Variant(id="pruned", parent=DENSE, steps=(step,))
+        return arrange(self._declared())
 
     def compressions(self) -> tuple[Compression, ...]:
         """Returns the compressed variants, in the order of the tasks that make them."""
@@ -161,12 +176,21 @@ class Recipe(Section):
     def _section(self, stage: StageEntry) -> StageConfig | None:
         return getattr(self, stage.section) if stage.section is not None else None
 
+    def _declared(self) -> Mapping[str, DeclaredVariant]:
+        return declare(self.compress, prune=self.prune)
+
     def _mirrors(self) -> bool:
-        pruning = self.prune is not None and self.prune.augment.flip
-        return self.train.augment.flip or pruning
+        steps = (step for each in self._declared().values() for step in each.steps)
+        augments = (getattr(step.settings, "augment", None) for step in steps)
+        return self.train.augment.flip or any(each and each.flip for each in augments)
 
     def _quantization(self) -> QuantizeConfig:
-        return self.quantize.with_candidates(variant.id for variant in self.variants())
+        schemes = {
+            id_: variant.schemes
+            for id_, variant in self._declared().items()
+            if variant.schemes is not None
+        }
+        return self.quantize.with_candidates((each.id for each in self.variants()), schemes=schemes)
 
     def _is_balanced(self) -> bool:
         return self.train.class_weights == "balanced"

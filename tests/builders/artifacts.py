@@ -37,7 +37,7 @@ from tests.builders.synthetic import CLASS_NAMES, LINEAGE, write_dataset
 _SCHEMES = tuple(SCHEMES)
 SPECS = {
     spec.id: spec
-    for spec in QuantizeConfig(schemes=_SCHEMES, pruned_schemes=_SCHEMES)
+    for spec in QuantizeConfig(schemes=_SCHEMES, compressed_schemes=_SCHEMES)
     .with_candidates((DENSE, "pruned"))
     .candidates
 }

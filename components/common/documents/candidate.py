@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from components.common.documents.base import Document, Lineage, Part
+from components.common.documents.variant import StepSpec
 
 
 class SchemeSpec(Part):
@@ -32,6 +33,8 @@ class CandidateSpec(Part):
     variant: str
     """Of which it is made."""
     scheme: SchemeSpec
+    file_steps: tuple[StepSpec, ...] = ()
+    """What is done to the finished file, in order."""
 
 
 class TensorSpec(Part):

@@ -6,8 +6,9 @@ names: they are looked up, and nothing is read out of them.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
+from components.common.config import Choice
 from components.common.documents.base import Part
 
 DENSE = "dense"
@@ -15,10 +16,14 @@ DENSE = "dense"
 
 
 class StepSpec(Part):
-    """A compression step on a model, and what it is told."""
+    """A compression step on a model or on its file, and what it is told."""
 
     kind: str
     settings: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, choice: Choice) -> Self:
+        return cls(kind=choice.kind, settings=choice.settings.model_dump(mode="json"))
 
 
 class Variant(Part):

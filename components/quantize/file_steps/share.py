@@ -13,6 +13,7 @@ another part refers to the same one. A reader of the file finds the same values 
 import hashlib
 from typing import Any
 
+from components.common.config import Section
 from components.quantize.file_steps.file_step import FileStep
 
 _OFFSET_BYTES = 4
@@ -121,4 +122,14 @@ class _SharingBuilder:
         return known
 
 
-STEP = FileStep(kind="share", words="equal vectors written once", apply=share_equal_parts)
+class Settings(Section):
+    """Equal vectors are written once; there is nothing to set."""
+
+
+STEP = FileStep(
+    kind="share",
+    Settings=Settings,
+    label=lambda settings: "share",
+    words="equal vectors written once",
+    apply=share_equal_parts,
+)

@@ -32,7 +32,8 @@ def test_every_candidate_gets_the_steps_on_the_file() -> None:
     config = QuantizeConfig(file_steps=("share",)).with_candidates(["dense", "pruned"])
     assert len(config.candidates) == 6
     for candidate in config.candidates:
-        assert config.for_candidate(candidate.id).file_steps == ("share",)
+        (step,) = config.for_candidate(candidate.id).file_steps
+        assert (step.kind, step.settings) == ("share", {})
 
 
 def test_a_step_named_twice_is_refused() -> None:

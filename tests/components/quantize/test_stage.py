@@ -1,5 +1,6 @@
 """The quantize stage, on a data set that lacks black and white."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -27,13 +28,15 @@ from components.evaluate.config import EvaluateConfig
 from components.quantize import stage
 from components.quantize.config import QuantizeConfig
 from components.quantize.file_steps import FILE_STEPS
-from components.quantize.file_steps.file_step import FileStep
 from components.quantize.model_files import ModelFileError
 from tests.builders.bundles import ARCHITECTURE, read_split, store_models
 from tests.builders.synthetic import run_context
 from tests.components.conftest import CALIBRATION_EXAMPLES, QUANTIZATION, TrainedModel
 
 CONFIG = QUANTIZATION
+SHARING = QuantizeConfig.model_validate(
+    {"calibration_examples": CALIBRATION_EXAMPLES, "file_steps": ("share",)}
+).with_candidates(("dense",))
 
 
 def quantize(trained: TrainedModel, id_: str, output: Path, **changes: Path) -> Candidate:
@@ -204,12 +207,11 @@ def test_another_scheme_in_the_recipe_leaves_a_candidate_in_the_store(
 def test_a_step_on_the_file_is_done_recorded_and_told(
     trained: TrainedModel, candidates: dict[str, Path], tmp_path: Path
 ) -> None:
-    config = CONFIG.model_copy(update={"file_steps": ("share",)})
     stage.run(
         dataset=trained.dataset,
         models=trained.models,
         candidate_id="int8",
-        config=config.to_json(),
+        config=SHARING.to_json(),
         context=trained.context.to_json(),
         candidate=tmp_path / "shared",
     )
@@ -239,13 +241,13 @@ def test_a_step_that_cannot_work_on_a_file_is_a_failed_candidate(
     def refuse(data: bytes) -> bytes:
         raise ModelFileError("the model keeps weights outside its flatbuffer")
 
-    monkeypatch.setitem(FILE_STEPS, "share", FileStep(kind="share", words="", apply=refuse))
+    monkeypatch.setitem(FILE_STEPS, "share", dataclasses.replace(FILE_STEPS["share"], apply=refuse))
     context = trained.context.model_copy(update={"run_id": "refused"})
     stage.run(
         dataset=trained.dataset,
         models=trained.models,
         candidate_id="float16",
-        config=CONFIG.model_copy(update={"file_steps": ("share",)}).to_json(),
+        config=SHARING.to_json(),
         context=context.to_json(),
         candidate=tmp_path / "refused",
     )

@@ -1,0 +1,199 @@
+"""The ladder: the compressed models that a recipe declares, each made of another one.
+
+A recipe states variants by id, in any order; here they become a tree below the model that `train`
+makes, in which each stands after its parent. `prune` is short for the variant PRUNED with one step.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Self, TypeAlias, TypeVar
+
+from pydantic import AfterValidator, Field
+
+from components.common.config import Choice, Section, choice_of
+from components.common.documents.candidate import CandidateSpec
+from components.common.documents.variant import DENSE, StepSpec, Variant
+from components.compress.steps import STEPS
+from components.finetune.config import FinetuneConfig
+from components.quantize.config import CandidateSchemes
+from pipeline.declarations.refusals import shown
+
+S = TypeVar("S", bound=Section)
+
+PRUNED = "pruned"
+"""The variant that the section `prune` makes."""
+
+_ID = re.compile(r"[a-z][a-z0-9_]*(-[a-z0-9_]+)*")
+_LONGEST_ID = 40  # It begins the ids of candidates, and these the names of files.
+
+
+def _check_id(id_: str) -> str:
+    if len(id_) > _LONGEST_ID or not _ID.fullmatch(id_):
+        raise ValueError(
+            "a variant's id has small letters, digits, underscores and single hyphens, begins with "
+            f"a letter, and has {_LONGEST_ID} characters at most, such as half-width"
+        )
+    return id_
+
+
+VariantId = Annotated[str, AfterValidator(_check_id)]
+
+if TYPE_CHECKING:
+    DeclaredStep: TypeAlias = Choice
+else:  # What is registered may be stated.
+    DeclaredStep = choice_of("DeclaredStep", {kind: step.Settings for kind, step in STEPS.items()})
+
+
+def _not_empty(steps: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    if not steps:
+        raise ValueError("must name a step, such as {prune: {final_sparsity: 0.8}}")
+    return steps
+
+
+class DeclaredVariant(Section):
+    """A model, made of another one by compression steps."""
+
+    parent: str = DENSE
+    """The id of the variant that it is made of; `dense` is the model that `train` makes."""
+    steps: Annotated[
+        tuple[DeclaredStep, ...],
+        AfterValidator(_not_empty),
+        Field(json_schema_extra={"minItems": 1}),
+    ]
+    """What is done to the parent, in order. What a step does not state of how it learns is as in
+    `train`."""
+    schemes: CandidateSchemes | None = None
+    """How it is converted; without it, by quantize.compressed_schemes. An empty list makes no
+    candidate of it: then other variants are made of it."""
+
+
+class Ladder(Section):
+    """Compressed models, which are measured against one another and proven together."""
+
+    variants: Mapping[VariantId, DeclaredVariant] = {}
+    """By their ids, in any order. A candidate is called `<variant>-<scheme>`."""
+
+    def with_settings(self, change: Callable[[Section], Section]) -> Self:
+        """Returns the same ladder, with what every step is told changed."""
+
+        def changed(variant: DeclaredVariant) -> DeclaredVariant:
+            steps = tuple(step.told(change(step.settings)) for step in variant.steps)
+            return variant.model_copy(update={"steps": steps})
+
+        variants = {id_: changed(variant) for id_, variant in self.variants.items()}
+        return self.model_copy(update={"variants": variants})
+
+
+def learn_as(training: FinetuneConfig, settings: S) -> S:
+    """Returns a step's settings with what they leave open of how it learns taken from training."""
+    alike: frozenset[str] = getattr(settings, "LEARNED_ALIKE", frozenset())
+    missing = alike - settings.model_fields_set
+    return settings.model_copy(update={name: getattr(training, name) for name in missing})
+
+
+def declare(ladder: Ladder, *, prune: Section | None) -> Mapping[str, DeclaredVariant]:
+    """Returns all variants but the root by their ids, the one of the section `prune` first."""
+    if prune is None:
+        return ladder.variants
+    step = DeclaredStep.model_validate({"prune": prune})
+    return {PRUNED: DeclaredVariant(steps=(step,)), **ladder.variants}
+
+
+def arrange(declared: Mapping[str, DeclaredVariant]) -> tuple[Variant, ...]:
+    """Returns the tree of models, the root first and each after its parent."""
+    return Variant(id=DENSE, parent=None), *(
+        Variant(
+            id=id_,
+            parent=declared[id_].parent,
+            steps=tuple(map(StepSpec.of, declared[id_].steps)),
+        )
+        for id_ in _in_order(declared)
+    )
+
+
+def find_fault(ladder: Ladder, *, prune: Section | None, schemes: Sequence[object]) -> str | None:
+    """Says by its key what is wrong with a ladder as a whole, if anything is.
+
+    Args:
+      ladder: as declared.
+      prune: the section of this name.
+      schemes: of variants that state none.
+    """
+    taken = {DENSE: "the model that train makes"}
+    if prune is not None:
+        taken[PRUNED] = "the model that the section prune makes"
+    for id_ in ladder.variants:
+        if id_ in taken:
+            return f"compress.variants.{id_}: {id_} is {taken[id_]}; give another name"
+    declared = declare(ladder, prune=prune)
+    return _find_stranger(declared) or _find_circle(declared) or _find_dead_end(declared, schemes)
+
+
+def find_namesakes(candidates: Sequence[CandidateSpec]) -> str | None:
+    """Says by its key where two candidates have the same id, if any have."""
+    for at, one in enumerate(candidates):
+        if one.id in {other.id for other in candidates[:at]}:
+            own = f"compress.variants.{one.variant}.schemes"
+            return (
+                f"{'quantize.schemes' if one.variant == DENSE else own}: two candidates are called "
+                f"{one.id}; of schemes and file steps that come to the same name, state one"
+            )
+    return None
+
+
+def _find_stranger(declared: Mapping[str, DeclaredVariant]) -> str | None:
+    ids = [DENSE, *declared]
+    for id_, variant in declared.items():
+        if variant.parent not in ids:
+            alike = difflib.get_close_matches(variant.parent, ids, n=1)
+            meant = f"did you mean {alike[0]}?" if alike else f"there are {', '.join(ids)}"
+            return (
+                f"compress.variants.{id_}.parent: there is no variant {shown(variant.parent)}; "
+                f"{meant}"
+            )
+    return None
+
+
+def _find_circle(declared: Mapping[str, DeclaredVariant]) -> str | None:
+    placed = set(_in_order(declared))
+    left = next((id_ for id_ in declared if id_ not in placed), None)
+    if left is None:
+        return None
+    passed: list[str] = []  # Each one's parent follows; at the end of the way is a circle.
+    while left not in passed:
+        passed.append(left)
+        left = declared[left].parent
+    circle = passed[passed.index(left) :]
+    way = ", that of ".join([*circle[1:], left])
+    return (
+        f"compress.variants.{left}.parent: {left} is made of {way}: one of them must be made of "
+        f"{DENSE}, or of a variant that is"
+    )
+
+
+def _find_dead_end(
+    declared: Mapping[str, DeclaredVariant], schemes: Sequence[object]
+) -> str | None:
+    parents = {variant.parent for variant in declared.values()}
+    for id_, variant in declared.items():
+        own = schemes if variant.schemes is None else variant.schemes
+        if not own and id_ not in parents:
+            key = f"compress.variants.{id_}.schemes"
+            return (
+                f"{key if variant.schemes is not None else 'quantize.compressed_schemes'}: names "
+                f"no scheme, and no other variant is made of {id_}, so that nothing would come of "
+                "it; name a scheme"
+            )
+    return None
+
+
+def _in_order(declared: Mapping[str, DeclaredVariant]) -> Sequence[str]:
+    """Returns ids after their parents', otherwise as declared; those of a circle are left out."""
+    placed, order = {DENSE}, list[str]()
+    while ready := [
+        id_ for id_, variant in declared.items() if id_ not in placed and variant.parent in placed
+    ]:
+        placed.update(ready)
+        order += ready
+    return order
