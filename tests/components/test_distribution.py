@@ -53,6 +53,8 @@ CONFIG = FinetuneConfig(
 )
 PRUNING = prune.Settings(
     final_sparsity=0.6,
+    shares="lamp",
+    distillation={"weight": 0.5},
     epochs=3,
     global_batch_size=16,
     augment={"flip": True},

@@ -59,7 +59,14 @@ class Work:
         }
         spec = BACKBONES["small_cnn"].input_spec(self.manifest.image)
         events = Events("test")
-        return Session(manifest=self.manifest, spec=spec, **splits, events=events, attempt=attempt)
+        return Session(
+            manifest=self.manifest,
+            spec=spec,
+            **splits,
+            events=events,
+            attempt=attempt,
+            load_parent=self._load,
+        )
 
     def fine_tune(self, attempt: Attempt) -> tuple[keras.Model, tuple[Epoch, ...]]:
         """Head on computed features, then all layers: dropout, warm-up, patience."""
@@ -81,13 +88,21 @@ class Work:
         return model, history
 
     def prune(self, attempt: Attempt) -> tuple[keras.Model, tuple[Epoch, ...]]:
-        settings = prune.Settings(
-            final_sparsity=0.6, epochs=5, frequency=2, global_batch_size=16, augment={"zoom": 0.1}
-        )
+        return self._prune(attempt)
+
+    def distil(self, attempt: Attempt) -> tuple[keras.Model, tuple[Epoch, ...]]:
+        """Pruning with shares of each layer's own, below a teacher."""
+        return self._prune(attempt, shares="lamp", distillation={}, freeze=["block1_"])
+
+    def _prune(self, attempt: Attempt, **own: Any) -> tuple[keras.Model, tuple[Epoch, ...]]:
+        common = {"epochs": 5, "frequency": 2, "global_batch_size": 16, "augment": {"zoom": 0.1}}
+        settings = prune.Settings(final_sparsity=0.6, **common, **own)
         make_deterministic(settings.seed)
-        model = load_bundle_model(self.folder / "bundle")
-        pruned = prune.apply(model, settings, self.session(attempt))
+        pruned = prune.apply(self._load(), settings, self.session(attempt))
         return pruned.model, pruned.history
+
+    def _load(self) -> keras.Model:
+        return load_bundle_model(self.folder / "bundle")
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +126,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
 
 
 Train = Callable[[Work, Attempt], tuple[keras.Model, tuple[Epoch, ...]]]
-TRAININGS = [Work.fine_tune, Work.prune]
+TRAININGS = [Work.fine_tune, Work.prune, Work.distil]
 
 
 def assert_same(one: tuple[Any, Any], other: tuple[Any, Any]) -> None:

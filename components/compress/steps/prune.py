@@ -3,12 +3,19 @@
 Sparsity rises as a cubic (M. Zhu, S. Gupta, To prune, or not to prune, 2017) until `end`; the rest
 of the epochs recover, and only one of these may be the best: an earlier one is not yet as sparse
 as asked for. BatchNorm stays frozen, as in fine-tuning.
+
+All prunable layers become equally sparse, or each as LAMP finds (`lamp.py`) in the weights that
+the step begins with. LAMP's shares are found once for a target: they are a function of these
+weights alone, so that a training that goes on after an interruption has the same, and each layer
+climbs to its own share along the one schedule. Which weights of a layer go is decided anew, by
+magnitude, at each update of the masks.
 """
 
 import dataclasses
 import math
 import re
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +25,14 @@ from components.common.config import Section
 from components.common.documents.bundle import HEAD, LayerSparsity, StepFacts
 from components.common.errors import UserError
 from components.common.tasks.image.config import Augment
-from components.common.training.config import BatchSize, ClassWeights, LabelSmoothing, Optimizer
+from components.common.training.config import (
+    BatchSize,
+    ClassWeights,
+    Distillation,
+    LabelSmoothing,
+    Optimizer,
+)
+from components.compress.steps.lamp import lamp_shares
 from components.compress.steps.step import Compressed
 
 if TYPE_CHECKING:
@@ -45,6 +59,11 @@ class Settings(Section):
 
     final_sparsity: Sparsity = 0.5
     initial_sparsity: Sparsity = 0.0
+    shares: Literal["uniform", "lamp"] = "uniform"
+    """How the sparsity is shared: every prunable layer has it, or all of them together, each by
+    what its weights count."""
+    distillation: Distillation | None = None
+    """Learning from the parent's logits as well; {} for the defaults."""
     epochs: Annotated[int, Field(ge=1)] = 8
     begin: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Where pruning begins, as a share of all steps (tfmot's begin_step)."""
@@ -55,6 +74,8 @@ class Settings(Section):
     keep_dense: tuple[str, ...] = ()
     """Regular expressions of layer names to leave dense, beside depthwise kernels, the
     first convolution and the head, which always stay dense."""
+    freeze: tuple[str, ...] = ()
+    """Regular expressions of layer names to leave as they are: dense and untrained."""
     optimizer: Optimizer = Optimizer(learning_rate=3e-4)
     augment: Augment = Augment()
     global_batch_size: BatchSize = 32
@@ -69,13 +90,14 @@ class Settings(Section):
                 f"initial_sparsity {self.initial_sparsity:g} is above "
                 f"final_sparsity {self.final_sparsity:g}"
             )
-        for pattern in self.keep_dense:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(
-                    f"keep_dense: {pattern!r} is no regular expression: {error}"
-                ) from error
+        for name in ("keep_dense", "freeze"):
+            for pattern in getattr(self, name):
+                try:
+                    re.compile(pattern)
+                except re.error as error:
+                    raise ValueError(
+                        f"{name}: {pattern!r} is no regular expression: {error}"
+                    ) from error
         if self.begin >= self.end:
             raise ValueError(f"begin {self.begin:g} must lie before end {self.end:g}")
         return self
@@ -114,11 +136,10 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
 
     Raises:
       Terminated: the process was told to end; the state is kept.
-      UserError: keep_dense names no layer, or leaves none to prune.
+      UserError: a pattern of keep_dense or freeze names no layer, or none is left to prune.
     """
     import tensorflow_model_optimization as tfmot
 
-    from components.common.keras import keras
     from components.common.training.best_epoch import best_epoch
     from components.common.training.clock import Clock
     from components.common.training.loop import class_weights, run_phase
@@ -126,11 +147,10 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
 
     steps = session.steps_per_epoch(settings.global_batch_size)
     schedule = plan_schedule(settings, steps_per_epoch=steps)
-    names = prunable_layers(model, settings.keep_dense)
+    names = prunable_layers(model, keep_dense=settings.keep_dense, freeze=settings.freeze)
+    trainable = {layer.name: layer.trainable for layer in model.layers}
     wrapped = _wrap(model, names, settings, schedule)
-    for layer in wrapped.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False
+    _freeze(wrapped, settings.freeze)
     masks = tfmot.sparsity.keras.UpdatePruningStep()
     masks.set_model(wrapped)
     masks.on_train_begin()
@@ -150,11 +170,15 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
         seed=settings.seed,
         label_smoothing=settings.label_smoothing,
         eligible_from=schedule.first_sparse_epoch,
+        distillation=settings.distillation,
+        teacher=session.teacher(settings.distillation),
     )
     data = session.data(settings.augment)
     history = run_phase(wrapped, phase, data, clock, on_epoch_end=remask, attempt=session.attempt)
     sparse = history[phase.eligible_from - 1 :]
     stripped = tfmot.sparsity.keras.strip_pruning(wrapped)
+    for layer in stripped.layers:  # What a step freezes, the next one may train.
+        layer.trainable = trainable[layer.name]
     return Compressed(
         model=stripped,
         history=tuple(history),
@@ -162,7 +186,7 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
         facts=StepFacts(
             kind="prune",
             activity="pruning",
-            title=f"prune {100 * settings.final_sparsity:g} %",
+            title=_title(settings),
             sparsity=layer_sparsity(stripped, names),
             target_sparsity=settings.final_sparsity,
         ),
@@ -170,38 +194,41 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
     )
 
 
-def prunable_layers(model: Any, keep_dense: tuple[str, ...]) -> frozenset[str]:
+def prunable_layers(
+    model: Any, *, keep_dense: tuple[str, ...] = (), freeze: tuple[str, ...] = ()
+) -> frozenset[str]:
     """Returns the names of the layers to prune.
 
     Plain convolutions and dense layers are pruned, but not the first convolution nor the
-    head, which have few weights on which everything depends, nor what keep_dense names.
+    head, which have few weights on which everything depends, nor what keep_dense or freeze names.
     Depthwise kernels stay dense: they are small and each of their weights is alone in its
     channel.
 
     Raises:
-      UserError: a pattern of keep_dense matches no layer, or no layer is left.
+      UserError: a pattern matches no layer, or no layer is left.
     """
     from components.common.keras import keras
 
     kernels = kernel_layers(model)
-    for pattern in keep_dense:
-        if not any(re.search(pattern, name) for name in kernels):
-            raise UserError(
-                f"prune.keep_dense: {pattern} matches no layer with a kernel; the layers are "
-                f"{', '.join(kernels)}"
-            )
+    for setting, patterns in (("keep_dense", keep_dense), ("freeze", freeze)):
+        for pattern in patterns:
+            if not any(re.search(pattern, name) for name in kernels):
+                raise UserError(
+                    f"prune.{setting}: {pattern} matches no layer with a kernel; the layers are "
+                    f"{', '.join(kernels)}"
+                )
     first = next((name for name, layer in kernels.items() if _is_convolution(layer)), None)
     names = frozenset(
         name
         for name, layer in kernels.items()
         if type(layer) in (keras.layers.Conv2D, keras.layers.Dense)
         and name not in (first, HEAD)
-        and not any(re.search(pattern, name) for pattern in keep_dense)
+        and not any(re.search(pattern, name) for pattern in (*keep_dense, *freeze))
     )
     if not names:
         raise UserError(
-            "prune: no layer is left to prune; keep fewer dense in prune.keep_dense, or remove "
-            "the prune section"
+            "prune: no layer is left to prune; name fewer in prune.keep_dense and prune.freeze, "
+            "or remove the prune section"
         )
     return names
 
@@ -229,25 +256,62 @@ def layer_sparsity(model: Any, pruned: frozenset[str]) -> tuple[LayerSparsity, .
     return tuple(found)
 
 
+def _title(settings: Settings) -> str:
+    how = [
+        *(["LAMP"] if settings.shares == "lamp" else []),
+        *(["distilled"] if settings.distillation is not None else []),
+    ]
+    title = f"prune {100 * settings.final_sparsity:g} %"
+    return f"{title} ({', '.join(how)})" if how else title
+
+
+def _freeze(model: Any, patterns: tuple[str, ...]) -> None:
+    """Freezes BatchNorm, whose statistics a small data set would spoil, and layers by name."""
+    from components.common.keras import keras
+
+    for layer in model.layers:
+        named = any(re.search(pattern, layer.name) for pattern in patterns)
+        if named or isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
+
+
 def _wrap(model: Any, names: frozenset[str], settings: Settings, schedule: PruningSchedule) -> Any:
     import tensorflow_model_optimization as tfmot
 
     from components.common.keras import keras
 
-    decay = tfmot.sparsity.keras.PolynomialDecay(
-        initial_sparsity=settings.initial_sparsity,
-        final_sparsity=settings.final_sparsity,
-        begin_step=schedule.begin_step,
-        end_step=schedule.end_step,
-        frequency=schedule.frequency,
-    )
+    initial = _share(model, names, settings, settings.initial_sparsity)
+    final = _share(model, names, settings, settings.final_sparsity)
 
     def wrap(layer: Any) -> Any:
         if layer.name not in names:
             return layer
+        decay = tfmot.sparsity.keras.PolynomialDecay(
+            initial_sparsity=initial[layer.name],
+            final_sparsity=final[layer.name],
+            begin_step=schedule.begin_step,
+            end_step=schedule.end_step,
+            frequency=schedule.frequency,
+        )
         return tfmot.sparsity.keras.prune_low_magnitude(layer, pruning_schedule=decay)
 
     return keras.models.clone_model(model, clone_function=wrap)
+
+
+def _share(
+    model: Any, names: frozenset[str], settings: Settings, sparsity: float
+) -> Mapping[str, float]:
+    """Returns how sparse each layer is to be, for them to have a sparsity together."""
+    from components.common.training.strategy import read_variables
+
+    if settings.shares == "uniform":
+        return dict.fromkeys(names, sparsity)
+    kernels = {
+        name: read_variables(_kernels(layer))[0]
+        for name, layer in kernel_layers(model).items()
+        if name in names
+    }
+    return lamp_shares(kernels, sparsity)
 
 
 def _sparsity(wrapped: Any) -> float:

@@ -17,8 +17,10 @@ from components.common.keras import keras
 from components.common.models.bundles import load_bundle_model
 from components.common.run_context import RunContext
 from components.common.training.best_epoch import best_epoch
+from components.common.training.config import Distillation
 from components.compress import stage
 from components.compress.config import VariantConfig
+from components.compress.steps.lamp import lamp_shares
 from components.compress.steps.prune import Settings, plan_schedule, prunable_layers
 from components.finetune import stage as finetune_stage
 from components.finetune.config import FinetuneConfig
@@ -164,18 +166,20 @@ def every_kind_of_layer() -> keras.Model:
 
 def test_rules_say_which_layers_stay_dense():
     model = every_kind_of_layer()
-    assert prunable_layers(model, ()) == {"project", "hidden"}
-    assert prunable_layers(model, ("^proj",)) == {"hidden"}
+    assert prunable_layers(model) == {"project", "hidden"}
+    assert prunable_layers(model, keep_dense=("^proj",)) == {"hidden"}
+    assert prunable_layers(model, freeze=("^hid",)) == {"project"}
 
 
-def test_a_pattern_that_names_nothing_is_refused():
-    with pytest.raises(UserError, match="top_conv matches no layer.*stem, depthwise"):
-        prunable_layers(every_kind_of_layer(), ("top_conv",))
+@pytest.mark.parametrize("setting", ["keep_dense", "freeze"])
+def test_a_pattern_that_names_nothing_is_refused(setting):
+    with pytest.raises(UserError, match=rf"{setting}: top_conv matches no layer.*stem, depthwise"):
+        prunable_layers(every_kind_of_layer(), **{setting: ("top_conv",)})
 
 
 def test_leaving_nothing_to_prune_is_refused():
     with pytest.raises(UserError, match="no layer is left to prune"):
-        prunable_layers(every_kind_of_layer(), (".*",))
+        prunable_layers(every_kind_of_layer(), keep_dense=(".*",))
 
 
 @pytest.mark.parametrize(
@@ -204,6 +208,54 @@ def test_the_shortest_training_still_reaches_the_final_sparsity(dense, tmp_path)
     assert [layer.zeros / layer.parameters for layer in pruned] == pytest.approx([0.5, 0.5])
 
 
-def test_a_broken_pattern_is_refused_with_the_recipe():
-    with pytest.raises(ValidationError, match=r"keep_dense: '\(' is no regular expression"):
-        Settings(keep_dense=("(",))
+@pytest.mark.parametrize("setting", ["keep_dense", "freeze"])
+def test_a_broken_pattern_is_refused_with_the_recipe(setting):
+    with pytest.raises(ValidationError, match=rf"{setting}: '\(' is no regular expression"):
+        Settings(**{setting: ("(",)})
+
+
+def kernels_of(bundle: Path, layers) -> dict[str, np.ndarray]:
+    model = load_bundle_model(bundle)
+    return {layer: model.get_layer(layer).get_weights()[0] for layer in layers}
+
+
+def test_lamp_gives_layers_shares_of_their_own_and_all_of_them_what_was_asked_for(dense, tmp_path):
+    short = {"epochs": 1, "end": 1.0, "global_batch_size": 96}
+    settings = CONFIG.model_copy(update={"shares": "lamp", **short})
+    (step,) = dense.prune(tmp_path / "bundle", settings).steps
+    pruned = {layer.layer: layer for layer in step.sparsity if layer.pruned}
+    parameters = sum(layer.parameters for layer in pruned.values())
+    assert sum(layer.zeros for layer in pruned.values()) == round(0.7 * parameters)
+    shares = lamp_shares(kernels_of(dense.bundle, pruned), 0.7)
+    found = {name: layer.zeros / layer.parameters for name, layer in pruned.items()}
+    assert found == pytest.approx(shares, abs=1e-9)
+    assert max(found.values()) > min(found.values()) + 0.02
+    assert all(layer.zeros == 0 for layer in step.sparsity if not layer.pruned)
+    assert step.title == "prune 70 % (LAMP)"
+
+
+def test_a_frozen_part_is_left_as_it_was_and_the_rest_is_trained(dense, tmp_path):
+    short = {"epochs": 1, "end": 1.0, "freeze": ("^block[12]_",)}
+    document = dense.prune(tmp_path / "bundle", CONFIG.model_copy(update=short))
+    before, after = load_bundle_model(dense.bundle), load_bundle_model(tmp_path / "bundle")
+    changed = {
+        layer.name
+        for layer in before.layers
+        for one, other in zip(
+            layer.get_weights(), after.get_layer(layer.name).get_weights(), strict=True
+        )
+        if not np.array_equal(one, other)
+    }
+    assert changed == {"block3_conv", "head"}
+    assert [layer.layer for layer in document.steps[0].sparsity if layer.pruned] == ["block3_conv"]
+    assert document.frozen_layers == ModelBundle.read(dense.bundle).frozen_layers
+
+
+def test_a_pruned_model_learns_from_its_parent(dense, tmp_path):
+    """It begins as its teacher, from which it differs by what was pruned alone."""
+    short = CONFIG.model_copy(update={"epochs": 1, "final_sparsity": 0.1, "label_smoothing": 0.4})
+    (plain,) = dense.prune(tmp_path / "plain", short).history
+    taught = short.model_copy(update={"distillation": Distillation(weight=1.0)})
+    document = dense.prune(tmp_path / "taught", taught)
+    assert document.history[0].loss < plain.loss / 4
+    assert document.steps[0].title == "prune 10 % (distilled)"
