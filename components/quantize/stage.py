@@ -80,7 +80,8 @@ def _compute(task: Task[CandidateConfig]) -> None:
 
 
 def _describe(scheme: SchemeSpec, steps: Sequence[FileStepResult]) -> str:
-    return "; ".join([SCHEMES[scheme.kind].words, *map(_describe_step, steps)])
+    told = SCHEMES[scheme.kind].describe(scheme.settings)
+    return "; ".join([told, *map(_describe_step, steps)])
 
 
 def _describe_step(result: FileStepResult) -> str:
@@ -109,7 +110,7 @@ def _make_model(
     task.events.progress(0, 2, "steps", "loading the model")
     keras_model = load_bundle_model(task.inputs["bundle"])
     task.events.progress(1, 2, "steps", f"converting to {scheme.kind}")
-    data = convert_model(keras_model, bundle.input, scheme.kind, pictures)
+    data = convert_model(keras_model, bundle.input, scheme.kind, pictures, settings=scheme.settings)
     data = attach_metadata(data, _card(task, bundle, manifest.image, pictures))
     data, steps = apply_file_steps(data, task.config.file_steps)
     path = task.output / MODEL_FILE

@@ -16,6 +16,7 @@ DISTRIBUTIONS = {
     "google-crc32c": "google_crc32c",
     "jinja2": "jinja2",
     "kfp": "kfp",
+    "litert-quantizer": "litert_quantizer",
     "litesmith": "components",
     "numpy": "numpy",
     "pillow": "PIL",

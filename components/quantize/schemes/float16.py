@@ -5,7 +5,7 @@ from typing import Any
 from components.quantize.schemes.scheme import Scheme
 
 
-def _tell(converter: Any, examples: Any) -> None:
+def _tell(converter: Any, settings: Any, examples: Any) -> None:
     from components.common.keras import tf
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -9,7 +9,7 @@ from typing import Any
 from components.quantize.schemes.scheme import ConversionError, Scheme
 
 
-def _tell(converter: Any, examples: Any) -> None:
+def _tell(converter: Any, settings: Any, examples: Any) -> None:
     from components.common.keras import tf
     from components.common.tasks.image.calibration import representative_dataset
     from components.common.tasks.image.export import DEVICE_TYPE
@@ -40,7 +40,7 @@ def _check(data: bytes) -> None:
 SCHEME = Scheme(
     kind="int8",
     words="int8 weights and activations",
-    settings=("calibration_examples",),
+    section=("calibration_examples",),
     tell=_tell,
     check=_check,
 )

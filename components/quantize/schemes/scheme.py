@@ -2,20 +2,25 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
+from components.common.config import Section
 from components.common.documents.candidate import SchemeSpec
 
-BACKEND = "tflite_converter"
-"""What converts by every scheme: TensorFlow's converter, in components.quantize.conversion."""
+Backend = Literal["tflite_converter", "litert_quantizer"]
+"""What converts: a module of components.quantize.backends."""
 
 
 class ConversionError(Exception):
     """A model cannot be made by a scheme; the message says why, in a sentence or two."""
 
 
-def tell_nothing(converter: Any, examples: Any) -> None:
-    """Leaves the converter as it is."""
+class Settings(Section):
+    """What a recipe states of a scheme; of most of them nothing."""
+
+
+def tell_nothing(tool: Any, settings: Any, examples: Any) -> None:
+    """Leaves the back end's tool as it is."""
 
 
 def accept(data: bytes) -> None:
@@ -32,18 +37,52 @@ class Scheme:
     Attributes:
       kind: its name in a recipe.
       words: what becomes of the model, for people.
-      settings: which values of the recipe's `quantize` section it depends on.
-      tell: sets the converter up; examples to calibrate on are given where it calibrates.
+      backend: what converts.
+      Settings: what a recipe states of it, as `{<kind>: {<setting>: ...}}`.
+      section: which values of the recipe's `quantize` section it depends on.
+      tell: given the back end's tool, the Settings and examples to calibrate on (None where
+        the scheme does not calibrate), sets the tool up.
       check: raises ConversionError where the file is not what the scheme promises.
     """
 
     kind: str
     words: str
-    settings: tuple[str, ...] = ()
-    tell: Callable[[Any, Any], None] = tell_nothing
+    backend: Backend = "tflite_converter"
+    Settings: type[Section] = Settings
+    section: tuple[str, ...] = ()
+    tell: Callable[[Any, Any, Any], None] = tell_nothing
     check: Callable[[bytes], None] = accept
 
-    def specify(self, section: Mapping[str, Any]) -> SchemeSpec:
-        """Returns what a candidate is keyed by and records, of the values of a recipe's section."""
-        settings = {name: section[name] for name in self.settings}
-        return SchemeSpec(kind=self.kind, backend=BACKEND, settings=settings)
+    def specify(
+        self, section: Mapping[str, Any], stated: Mapping[str, Any] | None = None
+    ) -> SchemeSpec:
+        """Returns what a candidate is keyed by and records.
+
+        Args:
+          section: the values of the recipe's `quantize` section.
+          stated: what the recipe states of this scheme; nothing where it only names it.
+
+        Raises:
+          ValidationError: the scheme has no such setting, or needs one that is not stated.
+        """
+        own = self.Settings.model_validate(stated or {}, strict=False)
+        settings = {name: section[name] for name in self.section} | own.model_dump(mode="json")
+        return SchemeSpec(kind=self.kind, backend=self.backend, settings=settings)
+
+    def settings_in(self, spec: Mapping[str, Any]) -> Section:
+        """Returns the scheme's Settings out of the settings of a SchemeSpec."""
+        own = {name: value for name, value in spec.items() if name not in self.section}
+        return self.Settings.model_validate(own, strict=False)
+
+    def describe(self, spec: Mapping[str, Any]) -> str:
+        """Returns what becomes of a model, for people, with what a recipe states of the scheme.
+
+        Args:
+          spec: the settings of a SchemeSpec.
+        """
+        stated = self.settings_in(spec).model_dump(mode="json", exclude_defaults=True)
+        told = (
+            f"{name} {', '.join(value) if isinstance(value, list) else value}"
+            for name, value in stated.items()
+        )
+        return " ".join([self.words, *(f"({text})" for text in told)])

@@ -12,8 +12,9 @@ from components.common.keras import keras, tf
 from components.common.lite.litert import Classifier
 from components.common.lite.tflite import float_operators, inspect_model
 from components.common.tasks.image.calibration import span_range
-from components.quantize.conversion import ConversionError, convert_model
+from components.quantize.conversion import convert_model
 from components.quantize.metadata import ModelCard, attach_metadata
+from components.quantize.schemes.scheme import ConversionError
 
 GRAY = np.random.default_rng(0).integers(60, 188, (12, 8, 8, 1)).astype(np.uint8)
 SPEC = InputSpec(height=8, width=8, channels=1, offset=(127.0,), scale=(1 / 128,))

@@ -17,6 +17,34 @@ def test_a_scheme_is_its_kind_its_backend_and_what_it_depends_on() -> None:
     assert SCHEMES["float16"].specify(SECTION).settings == {}
 
 
+def test_a_scheme_is_keyed_by_what_is_stated_of_it() -> None:
+    spec = SCHEMES["int8_selective"].specify(SECTION, {"float_layers": ["^head$", "stem"]})
+    assert spec.model_dump() == {
+        "kind": "int8_selective",
+        "backend": "litert_quantizer",
+        "settings": {"calibration_examples": 60, "float_layers": ["^head$", "stem"]},
+    }
+    assert SCHEMES["int8_selective"].describe(spec.settings) == (
+        "int8 weights and activations but for named layers (float_layers ^head$, stem)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "stated", "reason"),
+    [
+        ("int8", {"float_layers": ["head"]}, "float_layers"),
+        ("int8_selective", {}, "float_layers"),
+        ("int8_selective", {"float_layers": []}, "at least 1"),
+        ("int8_selective", {"float_layers": ["head", "("]}, r"'\(' is no regular expression"),
+    ],
+)
+def test_settings_that_a_scheme_does_not_take_are_refused(
+    kind: str, stated: dict[str, list[str]], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        SCHEMES[kind].specify(SECTION, stated)
+
+
 @pytest.mark.parametrize(("kind", "depends"), [("float32", False), ("int8", True)])
 def test_more_calibration_makes_other_candidates_only_where_a_scheme_calibrates(
     kind: str, depends: bool

