@@ -47,6 +47,7 @@ class Entrant:
 
     Attributes:
       scheme: the kind of its quantization scheme.
+      file_steps: what was done to its file, in order, by the names that ids have for it.
       finalist: whether it was handed to the proof; one that was not has a failure.
       failure: why it could not be made or evaluated; then the fields below are None.
       training_faults: what is wrong with the training of the model that it was made from.
@@ -58,6 +59,7 @@ class Entrant:
     variant: str
     scheme: str
     failure: str | None
+    file_steps: tuple[str, ...] = ()
     finalist: bool = True
     model: TFLiteModel | None = None
     accuracy: Estimate | None = None
@@ -113,6 +115,7 @@ def _enter(measured: MeasuredCandidate, correct: Correct | None) -> Entrant:
         candidate_id=candidate.candidate_id,
         variant=candidate.variant,
         scheme=candidate.scheme.kind,
+        file_steps=tuple(step.kind for step in candidate.file_steps),
         failure=measured.failure,
         finalist=measured.finalist,
         model=candidate.model,

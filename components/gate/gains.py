@@ -16,8 +16,9 @@ FASTER = 0.95
 def step_gains(entrants: Sequence[Entrant], models: Models) -> tuple[StepGain, ...]:
     """Measures every requested step of which both ends were made and measured.
 
-    A scheme is held against float32 of the same variant, the steps of a variant against its
-    nearest ancestor under the same scheme.
+    Steps on the file are held against the same model and scheme without them, a scheme against
+    float32 of the same variant, and the steps of a variant against its nearest ancestor under the
+    same scheme and file steps.
     """
     measured = [
         entrant
@@ -30,18 +31,33 @@ def step_gains(entrants: Sequence[Entrant], models: Models) -> tuple[StepGain, .
 
 
 def _steps(measured: Sequence[Entrant], models: Models) -> Iterator[tuple[str, Entrant, Entrant]]:
-    by_kind = {(entrant.variant, entrant.scheme): entrant for entrant in measured}
-    for (variant, scheme), after in by_kind.items():
-        before = by_kind.get((variant, "float32"))
-        if scheme != "float32" and before is not None:
-            yield scheme, before, after
-    for (variant, scheme), after in by_kind.items():
+    for after in measured:
+        if (before := _less_converted(after, measured)) is not None:
+            scheme = [after.scheme] if before.scheme != after.scheme else []
+            steps = [step for step in after.file_steps if step not in before.file_steps]
+            yield listing([*scheme, *steps]), before, after
+    by_kind = {(each.variant, each.scheme, each.file_steps): each for each in measured}
+    for (variant, *kind), after in by_kind.items():
         measured_ancestors = (
-            ancestor for ancestor in models.ancestors(variant) if (ancestor, scheme) in by_kind
+            ancestor for ancestor in models.ancestors(variant) if (ancestor, *kind) in by_kind
         )
         if (nearest := next(measured_ancestors, None)) is not None:
             activities = [step.activity for step in models.steps_between(nearest, variant)]
-            yield listing(activities), by_kind[nearest, scheme], after
+            yield listing(activities), by_kind[nearest, *kind], after
+
+
+def _less_converted(after: Entrant, measured: Sequence[Entrant]) -> Entrant | None:
+    """Returns the candidate of the same variant that is nearest before one.
+
+    It has fewer steps on its file, or is float32 with no others.
+    """
+    own = set(after.file_steps)
+    siblings = [each for each in measured if each.variant == after.variant]
+    fewer = [e for e in siblings if e.scheme == after.scheme and set(e.file_steps) < own]
+    floats = [e for e in siblings if e.scheme == "float32" and set(e.file_steps) <= own]
+    if after.scheme == "float32":
+        floats = []
+    return max(fewer or floats, key=lambda each: len(each.file_steps), default=None)
 
 
 def _step_gain(step: str, before: Entrant, after: Entrant) -> StepGain:

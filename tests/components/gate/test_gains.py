@@ -100,3 +100,34 @@ def test_a_variant_is_held_against_its_parent_or_the_nearest_ancestor_that_was_m
         ("distillation", "pruned-float32", "small-float32"),
         ("pruning and distillation", "int8", "small-int8"),
     ]
+
+
+def test_file_steps_are_held_against_the_same_conversion_with_fewer_of_them() -> None:
+    def converted(scheme: str, *file_steps: str) -> Entrant:
+        entrant = make_entrant(scheme, GOOD)
+        id_ = "-".join([scheme, *file_steps])
+        return dataclasses.replace(entrant, candidate_id=id_, file_steps=file_steps)
+
+    steps = [("int8", "share"), ("int8",), ("int8", "snap4", "share"), ("float16", "share")]
+    gains = step_gains([float32(), *(converted(*each) for each in steps)], MODELS)
+    assert [(gain.step, gain.before, gain.after) for gain in gains] == [
+        ("share", "int8", "int8-share"),
+        ("int8", "float32", "int8"),
+        ("snap4", "int8-share", "int8-snap4-share"),
+        ("float16 and share", "float32", "float16-share"),
+    ]
+
+
+def test_a_variant_is_held_against_its_parent_with_the_same_steps_on_the_file() -> None:
+    ids = {"int8": (), "int8-share": ("share",), "pruned-int8-share": ("share",)}
+    entrants = [
+        dataclasses.replace(
+            make_entrant(id_.removesuffix("-share"), GOOD), candidate_id=id_, file_steps=steps
+        )
+        for id_, steps in ids.items()
+    ]
+    gains = step_gains(entrants, MODELS)
+    assert [(gain.step, gain.before, gain.after) for gain in gains] == [
+        ("share", "int8", "int8-share"),
+        ("pruning", "int8-share", "pruned-int8-share"),
+    ]
