@@ -31,6 +31,7 @@ from components.gate.explanations import (
     warn_of_forgotten,
 )
 from components.gate.gains import step_gains
+from components.gate.outcomes import sum_up
 from components.gate.power import acceptance_probability
 from components.gate.selection import (
     check_accuracy,
@@ -117,12 +118,15 @@ def _select(case: Case) -> _Selection:
 
 def _judge(case: Case, selection: _Selection, entrant: Entrant) -> CandidateVerdict:
     id_ = entrant.candidate_id
+    reasons = tuple(selection.objections[id_] or _weigh(case, selection, entrant))
+    comparisons = tuple(selection.trial.comparisons.get(id_, ()))
     return CandidateVerdict(
         candidate_id=id_,
         finalist=entrant.finalist,
         accepted=entrant in selection.finalists,
-        reasons=tuple(selection.objections[id_] or _weigh(case, selection, entrant)),
-        comparisons=tuple(selection.trial.comparisons.get(id_, ())),
+        summary=sum_up(entrant, case.budgets, comparisons=comparisons, reasons=reasons),
+        reasons=reasons,
+        comparisons=comparisons,
     )
 
 

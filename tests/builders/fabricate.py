@@ -387,7 +387,11 @@ def _decision(
 def _verdict(id_: str, evaluation: Evaluation, best: float, winner: str | None) -> CandidateVerdict:
     if evaluation.failure is not None:
         return CandidateVerdict(
-            candidate_id=id_, accepted=False, reasons=(evaluation.failure,), comparisons=()
+            candidate_id=id_,
+            accepted=False,
+            summary=f"There is nothing to judge: {evaluation.failure}",
+            reasons=(evaluation.failure,),
+            comparisons=(),
         )
     drop = best - evaluation.metrics["accuracy"].value
     comparison = Comparison(
@@ -406,6 +410,7 @@ def _verdict(id_: str, evaluation: Evaluation, best: float, winner: str | None) 
     return CandidateVerdict(
         candidate_id=id_,
         accepted=id_ == winner,
+        summary="It won." if id_ == winner else f"{id_} lost by a hair.",
         reasons=(reasons.get(id_, "Its zipped size is above the budget of 120,000 bytes."),),
         comparisons=() if id_ == BASELINE_ID else (comparison,),
     )

@@ -52,6 +52,8 @@ class CandidateVerdict(Part):
     """It was handed to the proof, by an evaluation on the test split."""
     accepted: bool
     """It meets every budget; the smallest accepted one wins."""
+    summary: str
+    """In one sentence, what it lost by or won by."""
     reasons: tuple[str, ...]
     """Why not, in whole sentences; for the winner, why it."""
     comparisons: tuple[Comparison, ...]

@@ -32,7 +32,11 @@ HOSTILE = ("<script>alert(1)</script>", "a|b\nc", "disc")
 def make_facts(folder: Path, **changes: Any) -> CardFacts:
     write_measured_run(folder, run_context(folder), {"int8": b"int8" * 100}, examples=60)
     verdict = CandidateVerdict(
-        candidate_id="int8", accepted=True, reasons=("It is the smallest.",), comparisons=()
+        candidate_id="int8",
+        accepted=True,
+        summary="It is the smallest.",
+        reasons=("It is the smallest.",),
+        comparisons=(),
     )
     decision = Decision(
         verdict="blessed",
