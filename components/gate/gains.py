@@ -33,17 +33,15 @@ def step_gains(entrants: Sequence[Entrant], models: Models) -> tuple[StepGain, .
 def _steps(measured: Sequence[Entrant], models: Models) -> Iterator[tuple[str, Entrant, Entrant]]:
     for after in measured:
         if (before := _less_converted(after, measured)) is not None:
-            scheme = [after.scheme] if before.scheme != after.scheme else []
-            steps = [step for step in after.file_steps if step not in before.file_steps]
-            yield listing([*scheme, *steps]), before, after
+            done = [after.scheme] if before.scheme != after.scheme else []
+            done += [step for step in after.file_steps if step not in before.file_steps]
+            yield listing(done), before, after
     by_kind = {(each.variant, each.scheme, each.file_steps): each for each in measured}
-    for (variant, *kind), after in by_kind.items():
-        measured_ancestors = (
-            ancestor for ancestor in models.ancestors(variant) if (ancestor, *kind) in by_kind
-        )
-        if (nearest := next(measured_ancestors, None)) is not None:
-            activities = [step.activity for step in models.steps_between(nearest, variant)]
-            yield listing(activities), by_kind[nearest, *kind], after
+    for (variant, scheme, file_steps), after in by_kind.items():
+        alike = (by_kind.get((each, scheme, file_steps)) for each in models.ancestors(variant))
+        if (before := next(filter(None, alike), None)) is not None:
+            activities = [step.activity for step in models.steps_between(before.variant, variant)]
+            yield listing(activities), before, after
 
 
 def _less_converted(after: Entrant, measured: Sequence[Entrant]) -> Entrant | None:

@@ -32,9 +32,7 @@ def test_every_candidate_has_one_sentence_that_says_what_it_lost_or_won_by() -> 
     )
     assert found["int8"].endswith(" points where 2 points are allowed.")
     assert found["float32"] == "It misses the budget by 2 kB zipped."
-    assert (
-        found["pruned-float32"] == "It misses the budget by 1 kB zipped and 0.5 ms an inference."
-    )
+    assert found["pruned-float32"] == "It misses the budget by 1 kB zipped and 0.5 ms an inference."
     assert found["float16"].startswith("It meets every budget, but is neither smaller nor faster")
     assert found["pruned-int8"].startswith("It meets every budget, but dynamic_range is smaller:")
     assert found["dynamic_range"].startswith("It is the smallest of 3 that meet every budget")
