@@ -1,5 +1,6 @@
 """`.tflite` files: what they say of themselves, and what LiteRT answers.
 
 `tflite` and `metadata_tables` read a file's flatbuffer without running it, and without TensorFlow;
-`litert` runs one on bytes as a device would feed them, `inference` on many examples at once.
+`litert` runs one on bytes as a device would feed them, `inference` on many examples at once;
+`tensors` keeps what every operator computes.
 """

@@ -1,0 +1,160 @@
+"""Which tensor of a `.tflite` holds the output of which Keras layer.
+
+The converter names a tensor after the operations that became one operator,
+`net/block1_relu/Relu6;net/block1_conv/Conv2D`: each a path that holds the name of a layer. It
+computes what the last of these layers gives. A BatchNorm that it folded into a convolution it
+doesn't name, so what follows a layer is passed over while it is a BatchNorm that no other tensor
+is named after.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from components.common.keras import keras, tf
+from components.common.lite.tensors import ComputedTensor
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Group:
+    """Layers that became one operator of the file, in their order.
+
+    Attributes:
+      names: the layers'; the operator gives what the last of them gives.
+      kind: the class of the last one.
+      label: the one with a kernel, or the last where none has.
+      layers: themselves.
+    """
+
+    names: tuple[str, ...]
+    kind: str
+    label: str
+    layers: tuple[Any, ...]
+
+
+def match_layers(
+    model: keras.Model, tensors: Sequence[ComputedTensor], *, output: int
+) -> Mapping[str, ComputedTensor]:
+    """Finds the tensors of layers' outputs.
+
+    Args:
+      model: a flat functional model with one input and one output.
+      tensors: what the file computes, in order.
+      output: the number of the file's output.
+
+    Returns:
+      Layer name -> tensor, in the order of the model; layers of which the file has no output of
+      their own are missing. Another tensor of the same values may stand for one: the last is taken.
+    """
+    places = {layer.name: place for place, layer in enumerate(model.layers)}
+    shapes = {layer.name: _shape(layer) for layer in model.layers}
+    found: dict[str, ComputedTensor] = {}
+    for tensor in tensors:
+        named = [name for name in _layers_named(tensor.name, places) if name in shapes]
+        if named:
+            last = max(named, key=places.__getitem__)
+            found[last] = tensor
+    followers = _followers(model)
+    matched = {}
+    for name, tensor in found.items():
+        last = _behind_norms(model, name, followers, found)
+        if shapes[last] == tensor.shape[1:]:
+            matched[last] = tensor
+    (matched[model.layers[-1].name],) = (each for each in tensors if each.index == output)
+    return dict(sorted(matched.items(), key=lambda item: places[item[0]]))
+
+
+def preceding_tensors(
+    model: keras.Model,
+    tensors: Sequence[ComputedTensor],
+    matched: Mapping[str, ComputedTensor],
+) -> tuple[ComputedTensor, ...]:
+    """Returns what the file makes of its input before the first layer, of the input's shape."""
+    layers = {tensor.index for tensor in matched.values()}
+    preceding = []
+    for tensor in tensors:
+        if tensor.index in layers:
+            break
+        if tensor.shape[1:] == _shape(model.layers[0]) and tensor.operator != "PAD":
+            preceding.append(tensor)
+    return tuple(preceding)
+
+
+def folds_apart(model: keras.Model, matched: Iterable[str]) -> Mapping[str, str]:
+    """Returns the BatchNorms that the file computes on their own -> the layer before.
+
+    Only those are meant that could have been folded into this layer's kernel.
+    """
+    known, followers = set(matched), _followers(model)
+    return {
+        norm.name: layer.name
+        for layer in model.layers
+        if has_kernel(layer) and layer.name in known
+        for norm in followers[layer.name]
+        if len(followers[layer.name]) == 1 and _is_norm(norm) and norm.name in known
+    }
+
+
+def group_layers(model: keras.Model, matched: Iterable[str]) -> Mapping[str, Group]:
+    """Returns for each layer of which the file has the output what became its operator."""
+    known = set(matched)
+    made_by = {id(layer.output): layer for layer in model.layers}
+    groups = {}
+    for name in known:
+        layers = [model.get_layer(name)]
+        while True:
+            inputs = tf.nest.flatten(layers[0].input)
+            before = made_by[id(inputs[0])]
+            if len(inputs) > 1 or before.name in known or before is model.layers[0]:
+                break
+            layers.insert(0, before)
+        kernels = [layer.name for layer in layers if has_kernel(layer)]
+        groups[name] = Group(
+            names=tuple(layer.name for layer in layers),
+            kind=type(layers[-1]).__name__,
+            label=(kernels or [name])[-1],
+            layers=tuple(layers),
+        )
+    return groups
+
+
+def _layers_named(tensor: str, layers: Mapping[str, int]) -> Iterable[str]:
+    for path in tensor.split(";"):
+        if name := next((part for part in path.split("/") if part in layers), None):
+            yield name
+
+
+def _behind_norms(
+    model: keras.Model,
+    name: str,
+    followers: Mapping[str, Sequence[Any]],
+    found: Mapping[str, ComputedTensor],
+) -> str:
+    while len(followers[name]) == 1:
+        (follower,) = followers[name]
+        if not _is_norm(follower) or follower.name in found:
+            break
+        name = follower.name
+    return name
+
+
+def _followers(model: keras.Model) -> Mapping[str, list[Any]]:
+    made_by = {id(layer.output): layer.name for layer in model.layers}
+    followers: dict[str, list[Any]] = {layer.name: [] for layer in model.layers}
+    for layer in model.layers[1:]:
+        for tensor in tf.nest.flatten(layer.input):
+            followers[made_by[id(tensor)]].append(layer)
+    return followers
+
+
+def _shape(layer: Any) -> tuple[int, ...]:
+    return tuple(layer.output.shape[1:])
+
+
+def _is_norm(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization)
+
+
+def has_kernel(layer: Any) -> bool:
+    """Whether it is a convolution, of whatever kind, or a dense layer."""
+    return hasattr(layer, "kernel") or hasattr(layer, "depthwise_kernel")
