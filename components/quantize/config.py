@@ -9,28 +9,39 @@ from pydantic import AfterValidator, Field
 from components.common.config import Choice, Section, StageConfig, choice_of
 from components.common.documents.candidate import BASELINE_ID, CandidateSpec, SchemeSpec
 from components.common.documents.variant import DENSE, StepSpec
-from components.quantize.file_steps import FILE_STEPS, label_step
+from components.common.lite.file_steps import FILE_STEPS, label_step
 from components.quantize.schemes import SCHEMES
 
+SHARE = "share"
+"""Of all steps, it must come last."""
 
-def _no_step_twice(stated: tuple[Choice, ...]) -> tuple[Choice, ...]:
-    if _repeats(stated):
-        raise ValueError(f"file_steps names a step twice: {_names(stated)}")
+
+def _steps_in_order(stated: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    kinds = [each.kind for each in stated]
+    if _repeats(kinds):
+        raise ValueError(f"file_steps names a step twice: {', '.join(kinds)}")
+    if SHARE in kinds[:-1]:
+        raise ValueError(f"{SHARE} must be the last step: those after it write equal parts anew")
     return stated
 
 
-def _no_scheme_twice(stated: tuple[Choice, ...]) -> tuple[Choice, ...]:
+def _schemes_fit(stated: tuple[Choice, ...]) -> tuple[Choice, ...]:
     if _repeats(stated):
-        raise ValueError(f"names a scheme twice: {_names(stated)}")
+        raise ValueError(f"names a scheme twice: {', '.join(each.kind for each in stated)}")
+    for scheme in stated:
+        assert isinstance(scheme.settings, SchemeSettings)
+        for step in scheme.settings.file_steps or ():
+            if _is_idle(step.kind, scheme.kind):
+                raise ValueError(f"{scheme.kind}: its file holds nothing that {step.kind} works on")
     return stated
 
 
-def _repeats(stated: Sequence[Choice]) -> bool:
+def _repeats(stated: Sequence[object]) -> bool:
     return any(one in stated[:at] for at, one in enumerate(stated))
 
 
-def _names(stated: Sequence[Choice]) -> str:
-    return ", ".join(each.kind for each in stated)
+def _is_idle(step: str, scheme: str) -> bool:
+    return scheme in FILE_STEPS[step].idle_under
 
 
 if TYPE_CHECKING:
@@ -39,7 +50,7 @@ else:  # What is registered may be stated.
     DeclaredFileStep = choice_of(
         "DeclaredFileStep", {kind: step.Settings for kind, step in FILE_STEPS.items()}
     )
-FileSteps = Annotated[tuple[DeclaredFileStep, ...], AfterValidator(_no_step_twice)]
+FileSteps = Annotated[tuple[DeclaredFileStep, ...], AfterValidator(_steps_in_order)]
 
 
 class SchemeSettings(Section):
@@ -53,7 +64,7 @@ if TYPE_CHECKING:
     DeclaredScheme: TypeAlias = Choice
 else:
     DeclaredScheme = choice_of("DeclaredScheme", dict.fromkeys(SCHEMES, SchemeSettings))
-CandidateSchemes = Annotated[tuple[DeclaredScheme, ...], AfterValidator(_no_scheme_twice)]
+CandidateSchemes = Annotated[tuple[DeclaredScheme, ...], AfterValidator(_schemes_fit)]
 """Each makes a candidate of a model."""
 
 
@@ -83,8 +94,8 @@ class QuantizeConfig(StageConfig):
     """Training examples from which int8 takes its activation ranges."""
     file_steps: FileSteps = ()
     """What is done to each finished `.tflite` file, in order, where a scheme states nothing of its
-    own. `share` writes equal vectors once: the file is smaller, and predicts the same to the bit.
-    """
+    own and leaves a step something to work on. `share` writes equal vectors once: the file is
+    smaller, and predicts the same to the bit."""
     candidates: tuple[CandidateSpec, ...] = ()
     """All that the recipe asks for, the baseline first."""
 
@@ -112,12 +123,13 @@ class QuantizeConfig(StageConfig):
         assert isinstance(declared.settings, SchemeSettings)
         own = declared.settings.file_steps
         stated = tuple(map(StepSpec.of, own or ()))
+        common = (step for step in self.file_steps if not _is_idle(step.kind, declared.kind))
         names = [*([] if variant == DENSE else [variant]), declared.kind, *map(label_step, stated)]
         return CandidateSpec(
             id="-".join(names),
             variant=variant,
             scheme=SCHEMES[declared.kind].specify(self.model_dump(mode="json")),
-            file_steps=tuple(map(StepSpec.of, self.file_steps)) if own is None else stated,
+            file_steps=tuple(map(StepSpec.of, common)) if own is None else stated,
         )
 
     def for_candidate(self, id_: str) -> CandidateConfig:

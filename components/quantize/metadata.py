@@ -19,8 +19,8 @@ from components.common.digests import canonical_json
 from components.common.documents.image import ImageSpec
 from components.common.lite.litert import OUTPUT
 from components.common.lite.metadata_tables import write_range, write_table, write_tables
+from components.common.lite.model_files import ModelFile, read_model_file, write_model_file
 from components.common.tasks.image.metadata import write_input
-from components.quantize.model_files import ModelFile, read_model_file, write_model_file
 
 LABELS_FILE = "labels.txt"
 LINEAGE_FILE = "lineage.json"

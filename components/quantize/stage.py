@@ -11,10 +11,10 @@ from components.common.documents.candidate import Candidate, FileStepResult, Sch
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.image import ImageSpec
 from components.common.documents.models import Models
+from components.common.lite.file_steps import apply_file_steps, describe_step
 from components.common.shell.stage import Stage, Task, execute
 from components.common.words.figures import percent
 from components.quantize.config import CandidateConfig, QuantizeConfig
-from components.quantize.file_steps import FILE_STEPS, apply_file_steps
 from components.quantize.schemes import SCHEMES
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def run(
 
 def _compute(task: Task[CandidateConfig]) -> None:
     from components.common.lite.litert import LiteRTError
-    from components.quantize.model_files import ModelFileError
+    from components.common.lite.model_files import ModelFileError
     from components.quantize.schemes.scheme import ConversionError
 
     bundle = ModelBundle.read(task.inputs["bundle"])
@@ -85,8 +85,11 @@ def _describe(scheme: SchemeSpec, steps: Sequence[FileStepResult]) -> str:
 
 
 def _describe_step(result: FileStepResult) -> str:
-    saved = 1 - result.bytes_after / result.bytes_before
-    return f"{FILE_STEPS[result.kind].words} ({percent(saved)} smaller before zipping)"
+    if result.bytes_after < result.bytes_before:
+        saved, where = 1 - result.bytes_after / result.bytes_before, "before zipping"
+    else:
+        saved, where = 1 - result.zipped_after / result.zipped_before, "zipped"
+    return f"{describe_step(result)} ({percent(saved)} smaller {where})"
 
 
 def _make_model(
@@ -98,25 +101,43 @@ def _make_model(
     from components.common.lite.litert import Classifier
     from components.common.lite.tflite import inspect_model
     from components.common.models.bundles import load_bundle_model
-    from components.common.tasks.image.calibration import read_calibration
     from components.quantize.conversion import convert_model
     from components.quantize.metadata import attach_metadata
 
     manifest = DatasetManifest.read(task.inputs["dataset"])
+    material = _TrainingExamples(task, manifest)
     pictures = None
     scheme = task.config.scheme
     if (count := scheme.settings.get("calibration_examples")) is not None:
-        pictures = read_calibration(manifest, task.context.data(), count=count, events=task.events)
+        pictures = material.examples(count)
     task.events.progress(0, 2, "steps", "loading the model")
     keras_model = load_bundle_model(task.inputs["bundle"])
     task.events.progress(1, 2, "steps", f"converting to {scheme.kind}")
     data = convert_model(keras_model, bundle.input, scheme.kind, pictures, settings=scheme.settings)
     data = attach_metadata(data, _card(task, bundle, manifest.image, pictures))
-    data, steps = apply_file_steps(data, task.config.file_steps)
+    data, steps = apply_file_steps(data, task.config.file_steps, material)
     path = task.output / MODEL_FILE
     path.write_bytes(data)
     Classifier(path).classify(np.zeros(bundle.input.shape, np.float32))
     return inspect_model(data), steps
+
+
+class _TrainingExamples:
+    """The `Material` of file steps: what calibration reads, each number of examples read once."""
+
+    def __init__(self, task: Task[CandidateConfig], manifest: DatasetManifest) -> None:
+        self._task, self._manifest = task, manifest
+        self._read: dict[int, npt.NDArray[np.uint8]] = {}
+
+    def examples(self, count: int) -> "npt.NDArray[np.uint8]":
+        from components.common.tasks.image.calibration import read_calibration
+
+        if count not in self._read:
+            storage = self._task.context.data()
+            self._read[count] = read_calibration(
+                self._manifest, storage, count=count, events=self._task.events
+            )
+        return self._read[count]
 
 
 def _card(
@@ -143,7 +164,10 @@ def _card(
         lineage["calibration_examples"] = len(pictures)
         lineage["calibration_sha256"] = hashlib.sha256(pictures.tobytes()).hexdigest()
     if task.config.file_steps:
-        lineage["file_steps"] = [step.kind for step in task.config.file_steps]
+        lineage["file_steps"] = [
+            {step.kind: step.settings} if step.settings else step.kind
+            for step in task.config.file_steps
+        ]
     return ModelCard(
         name=f"{bundle.architecture.backbone} {id_}",
         description=f"Classifies pictures into {len(bundle.class_names)} classes.",

@@ -17,6 +17,7 @@ import numpy as np
 
 from components.common.documents.image import ImageSpec
 from components.common.keras import keras
+from components.common.lite.file_steps.share import share_equal_parts
 from components.common.lite.litert import Classifier
 from components.common.lite.tflite import deflated_bytes
 from components.common.tasks.image.calibration import span_range
@@ -26,7 +27,6 @@ from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model
 from components.finetune.weights import local_weights
 from components.quantize.conversion import convert_model
-from components.quantize.file_steps.share import share_equal_parts
 from components.quantize.metadata import ModelCard, attach_metadata
 from tests.benchmarks.photographs import make_photograph
 

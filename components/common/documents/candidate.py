@@ -18,12 +18,13 @@ class SchemeSpec(Part):
     """What the scheme depends on besides; empty where its kind says all."""
 
 
-class FileStepResult(Part):
+class FileStepResult(StepSpec):
     """A step on the finished `.tflite` file, and what it came to."""
 
-    kind: str
     bytes_before: int
     bytes_after: int
+    zipped_before: int
+    zipped_after: int
 
 
 class CandidateSpec(Part):

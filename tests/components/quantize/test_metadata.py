@@ -14,12 +14,12 @@ from PIL import Image
 
 from components.common.documents.image import ImageSpec, InputSpec
 from components.common.keras import keras
+from components.common.lite.file_steps import FILE_STEPS
 from components.common.lite.litert import Classifier
 from components.common.tasks.image.calibration import span_range
 from components.common.tasks.image.preparation.pictures import prepare_picture
 from components.common.tasks.image.preparation.spec import PictureSpec
 from components.quantize.conversion import convert_model
-from components.quantize.file_steps import FILE_STEPS
 from components.quantize.metadata import ModelCard, attach_metadata
 from tests.components.conftest import TrainedModel
 

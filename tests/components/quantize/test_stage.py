@@ -19,7 +19,11 @@ from components.common.documents.candidate import Candidate
 from components.common.documents.evaluation import Evaluation
 from components.common.documents.record import Record
 from components.common.keras import keras, tf
+from components.common.lite.file_steps import FILE_STEPS
+from components.common.lite.file_steps.file_step import Material
+from components.common.lite.file_steps.share import Settings
 from components.common.lite.litert import Classifier
+from components.common.lite.model_files import ModelFileError
 from components.common.models.bundles import save_weights
 from components.common.tasks.image.models.backbones import BACKBONES, Backbone
 from components.common.tasks.image.models.classifier import build_classifier
@@ -27,8 +31,6 @@ from components.evaluate import stage as evaluate
 from components.evaluate.config import EvaluateConfig
 from components.quantize import stage
 from components.quantize.config import QuantizeConfig
-from components.quantize.file_steps import FILE_STEPS
-from components.quantize.model_files import ModelFileError
 from tests.builders.bundles import ARCHITECTURE, read_split, store_models
 from tests.builders.synthetic import run_context
 from tests.components.conftest import CALIBRATION_EXAMPLES, QUANTIZATION, TrainedModel
@@ -238,7 +240,7 @@ def test_a_step_on_the_file_is_done_recorded_and_told(
 def test_a_step_that_cannot_work_on_a_file_is_a_failed_candidate(
     trained: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(data: bytes) -> bytes:
+    def refuse(data: bytes, settings: Settings, material: Material) -> bytes:
         raise ModelFileError("the model keeps weights outside its flatbuffer")
 
     monkeypatch.setitem(FILE_STEPS, "share", dataclasses.replace(FILE_STEPS["share"], apply=refuse))

@@ -14,10 +14,14 @@ import hashlib
 from typing import Any
 
 from components.common.config import Section
-from components.quantize.file_steps.file_step import FileStep
+from components.common.lite.file_steps.file_step import FileStep
 
 _OFFSET_BYTES = 4
 _LARGEST_SCALAR = 8
+
+
+class Settings(Section):
+    """Equal vectors are written once; there is nothing to set."""
 
 
 def share_equal_parts(data: bytes) -> bytes:
@@ -29,7 +33,7 @@ def share_equal_parts(data: bytes) -> bytes:
     Raises:
       ModelFileError: the file can't be written anew.
     """
-    from components.quantize.model_files import read_model_file, write_model_file
+    from components.common.lite.model_files import read_model_file, write_model_file
 
     shared = write_model_file(read_model_file(data), size_hint=len(data), wrap=_SharingBuilder)
     return shared if len(shared) < len(data) else data
@@ -122,14 +126,10 @@ class _SharingBuilder:
         return known
 
 
-class Settings(Section):
-    """Equal vectors are written once; there is nothing to set."""
-
-
 STEP = FileStep(
     kind="share",
     Settings=Settings,
     label=lambda settings: "share",
-    words="equal vectors written once",
-    apply=share_equal_parts,
+    words=lambda settings: "equal vectors written once",
+    apply=lambda data, settings, material: share_equal_parts(data),
 )

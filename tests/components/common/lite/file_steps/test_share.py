@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from components.common.lite.file_steps.share import share_equal_parts
 from components.common.lite.litert import Classifier
+from components.common.lite.model_files import ModelFileError, read_model_file
 from components.common.lite.tflite import inspect_model
-from components.quantize.file_steps.share import share_equal_parts
-from components.quantize.model_files import ModelFileError, read_model_file
 from tests.builders.bundles import read_split
 from tests.components.conftest import TrainedModel
 
