@@ -15,6 +15,7 @@ from components.common.documents.measured import (
     folders_by_id,
     read_candidates,
 )
+from components.common.lite.file_steps import label_step
 from components.common.statistics.metrics import predicted_classes
 
 Correct = npt.NDArray[np.bool_]
@@ -115,7 +116,7 @@ def _enter(measured: MeasuredCandidate, correct: Correct | None) -> Entrant:
         candidate_id=candidate.candidate_id,
         variant=candidate.variant,
         scheme=candidate.scheme.kind,
-        file_steps=tuple(step.kind for step in candidate.file_steps),
+        file_steps=tuple(map(label_step, candidate.file_steps)),
         failure=measured.failure,
         finalist=measured.finalist,
         model=candidate.model,

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, create_model
 
 from components.common.config import Choice, Section, StageConfig, choice_of
 from components.common.documents.candidate import BASELINE_ID, CandidateSpec, SchemeSpec
 from components.common.documents.variant import DENSE, StepSpec
 from components.common.lite.file_steps import FILE_STEPS, label_step
 from components.quantize.schemes import SCHEMES
+from components.quantize.schemes.scheme import Scheme
 
 SHARE = "share"
 """Of all steps, it must come last."""
@@ -29,8 +30,7 @@ def _schemes_fit(stated: tuple[Choice, ...]) -> tuple[Choice, ...]:
     if _repeats(stated):
         raise ValueError(f"names a scheme twice: {', '.join(each.kind for each in stated)}")
     for scheme in stated:
-        assert isinstance(scheme.settings, SchemeSettings)
-        for step in scheme.settings.file_steps or ():
+        for step in _own_steps(scheme) or ():
             if _is_idle(step.kind, scheme.kind):
                 raise ValueError(f"{scheme.kind}: its file holds nothing that {step.kind} works on")
     return stated
@@ -53,19 +53,34 @@ else:  # What is registered may be stated.
 FileSteps = Annotated[tuple[DeclaredFileStep, ...], AfterValidator(_steps_in_order)]
 
 
-class SchemeSettings(Section):
-    """What a candidate states for itself."""
-
-    file_steps: FileSteps | None = None
-    """What is done to its finished file, in order; without it, what quantize.file_steps says."""
+def _candidate_settings(scheme: Scheme) -> type[Section]:
+    """Returns what a recipe states of a candidate: of its scheme, and of the steps on its file."""
+    file_steps = Field(
+        default=None,
+        description="Of its own file, in order; without it, what quantize.file_steps says.",
+    )
+    return create_model(
+        f"{scheme.kind}_settings",
+        __base__=scheme.Settings,
+        __doc__=scheme.Settings.__doc__,
+        file_steps=(FileSteps | None, file_steps),
+    )
 
 
 if TYPE_CHECKING:
     DeclaredScheme: TypeAlias = Choice
 else:
-    DeclaredScheme = choice_of("DeclaredScheme", dict.fromkeys(SCHEMES, SchemeSettings))
+    DeclaredScheme = choice_of(
+        "DeclaredScheme", {kind: _candidate_settings(each) for kind, each in SCHEMES.items()}
+    )
 CandidateSchemes = Annotated[tuple[DeclaredScheme, ...], AfterValidator(_schemes_fit)]
 """Each makes a candidate of a model."""
+
+
+def _own_steps(scheme: DeclaredScheme) -> tuple[DeclaredFileStep, ...] | None:
+    """Returns the steps on the file that are stated with a scheme; None where nothing is said."""
+    steps: tuple[DeclaredFileStep, ...] | None = dict(scheme.settings)["file_steps"]
+    return steps
 
 
 def _schemes(*kinds: str) -> tuple[DeclaredScheme, ...]:
@@ -120,15 +135,17 @@ class QuantizeConfig(StageConfig):
         return self.model_copy(update={"candidates": candidates})
 
     def _candidate(self, variant: str, declared: DeclaredScheme) -> CandidateSpec:
-        assert isinstance(declared.settings, SchemeSettings)
-        own = declared.settings.file_steps
+        own = _own_steps(declared)
         stated = tuple(map(StepSpec.of, own or ()))
         common = (step for step in self.file_steps if not _is_idle(step.kind, declared.kind))
         names = [*([] if variant == DENSE else [variant]), declared.kind, *map(label_step, stated)]
         return CandidateSpec(
             id="-".join(names),
             variant=variant,
-            scheme=SCHEMES[declared.kind].specify(self.model_dump(mode="json")),
+            scheme=SCHEMES[declared.kind].specify(
+                self.model_dump(mode="json", exclude={"schemes", "compressed_schemes"}),
+                declared.settings.model_dump(mode="json", exclude={"file_steps"}),
+            ),
             file_steps=tuple(map(StepSpec.of, common)) if own is None else stated,
         )
 

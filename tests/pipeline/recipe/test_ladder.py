@@ -91,6 +91,22 @@ def test_file_steps_of_all_go_to_every_candidate_that_states_none(path: str) -> 
     }
 
 
+def test_a_candidate_states_of_its_scheme_what_that_takes(path: str) -> None:
+    own = "[{int8_selective: {float_layers: [head], file_steps: [share]}}]"
+    recipe = load_recipe(path, [f"compress.variants.more.schemes={own}"])
+    assert Recipe.from_yaml(recipe.to_yaml()) == recipe
+    assert parse_yaml(write_commented(recipe)) == parse_yaml(recipe.to_yaml())
+    quantize = recipe.stage_configs()["quantize"]
+    assert isinstance(quantize, QuantizeConfig)
+    candidate = quantize.candidates[-1]
+    assert candidate.id == "more-int8_selective-share"
+    assert candidate.scheme.settings["float_layers"] == ["head"]
+    with pytest.raises(UserError, match=r"schemes\.0\.int8_selective\.float_layers: is required"):
+        load_recipe(path, ["compress.variants.more.schemes=[int8_selective]"])
+    with pytest.raises(UserError, match=r"schemes\.0\.int8\.float_layers: there is no such key"):
+        load_recipe(path, ["compress.variants.more.schemes=[{int8: {float_layers: [head]}}]"])
+
+
 def test_every_step_learns_as_training_does_where_it_states_nothing_else(recipe: Recipe) -> None:
     first, second = (step.settings for step in recipe.variants()[3].steps)
     assert (first["label_smoothing"], second["label_smoothing"]) == (0.2, 0.1)
@@ -117,7 +133,7 @@ def test_a_ladder_survives_its_own_yaml_and_its_comments(recipe: Recipe) -> None
     above = "    " + lines[lines.index("    sparse-90:") + 1].strip()
     assert above.startswith("    # The id of the variant that it is made of")
     assert "      # Where pruning begins" in text
-    assert "Each one of float32, float16, dynamic_range, int8" in " ".join(
+    assert "Each one of float32, float16, dynamic_range, int8, " in " ".join(
         line.strip(" #") for line in lines
     )
 
@@ -126,7 +142,8 @@ def test_the_schema_takes_a_name_or_a_name_with_what_it_is_told() -> None:
     definitions = recipe_schema()["$defs"]
     name, stated = definitions["DeclaredScheme"]["anyOf"]
     assert "int8" in name["enum"]
-    assert stated["properties"]["int8"] == {"$ref": "#/$defs/SchemeSettings"}
+    assert stated["properties"]["int8"] == {"$ref": "#/$defs/int8_settings"}
+    assert set(definitions["int8_settings"]["properties"]) == {"file_steps"}
     assert (stated["minProperties"], stated["maxProperties"]) == (1, 1)
     assert "prune" in definitions["DeclaredStep"]["anyOf"][1]["properties"]
     assert definitions["DeclaredVariant"]["required"] == ["steps"]
