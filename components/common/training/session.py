@@ -4,10 +4,15 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.image import InputSpec
 from components.common.process.events import Events
 from components.common.shell.stage import Task
+from components.common.storage import Storage
+from components.common.tasks.image.calibration import read_calibration
 from components.common.tasks.image.config import Augment
 from components.common.tasks.image.inputs import prepare_pictures
 from components.common.training.checkpoints import Checkpoints
@@ -32,6 +37,7 @@ class Session:
       board: takes the curves.
       load_parent: makes the model that the task's own comes from, in the strategy's scope; None
         where there is none.
+      storage: where the data set's shards lie.
     """
 
     manifest: DatasetManifest
@@ -42,6 +48,7 @@ class Session:
     attempt: Attempt = dataclasses.field(default_factory=Attempt)
     board: TensorBoard | None = None
     load_parent: Callable[[], Any] | None = None
+    storage: Storage | None = None
 
     @property
     def examples_per_class(self) -> tuple[int, ...]:
@@ -62,6 +69,20 @@ class Session:
             return None
         assert self.load_parent is not None, "the task's model has no parent"
         return self.load_parent()
+
+    def training_pictures(self, count: int) -> npt.NDArray[np.float32]:
+        """Returns prepared pictures of the training split, the same to all workers.
+
+        Args:
+          count: how many, of each class as many as can be; all, where there are fewer.
+
+        Returns:
+          float32 [n, height, width, channels].
+        """
+        assert self.storage is not None, "this session was opened without the data set's storage"
+        pictures = read_calibration(self.manifest, self.storage, count=count, events=self.events)
+        prepared: npt.NDArray[np.float32] = prepare_pictures(self.spec)(pictures, None).numpy()
+        return prepared
 
     def steps_per_epoch(self, batch_size: int) -> int:
         return -(-len(self.train) // batch_size)
@@ -97,4 +118,5 @@ def open_session(
         attempt=Attempt(Checkpoints(storage, folder)),
         board=open_board(task, storage, part=part),
         load_parent=load_parent,
+        storage=storage,
     )

@@ -7,8 +7,8 @@ where these are missing. One line of STEPS registers it.
 
 from collections.abc import Mapping
 
-from components.compress.steps import prune
+from components.compress.steps import channels, prune
 from components.compress.steps.step import Step
 
-STEPS: Mapping[str, Step] = {"prune": prune}
+STEPS: Mapping[str, Step] = {"prune": prune, "channels": channels}
 """A step's kind -> the step."""
