@@ -12,6 +12,7 @@ from components.common.documents.dataset import DatasetManifest
 from components.common.documents.image import ImageSpec
 from components.common.documents.models import Models
 from components.common.lite.file_steps import apply_file_steps, describe_step
+from components.common.process.machine import usable_cores
 from components.common.shell.stage import Stage, Task, execute
 from components.common.words.figures import percent
 from components.quantize.config import CandidateConfig, QuantizeConfig
@@ -96,9 +97,6 @@ def _make_model(
     task: Task[CandidateConfig], bundle: ModelBundle
 ) -> tuple[TFLiteModel, tuple[FileStepResult, ...]]:
     """Writes `model.tflite`, runs it once in LiteRT, and describes it and the steps on it."""
-    import numpy as np
-
-    from components.common.lite.litert import Classifier
     from components.common.lite.tflite import inspect_model
     from components.common.models.bundles import load_bundle_model
     from components.quantize.conversion import convert_model
@@ -110,16 +108,45 @@ def _make_model(
     scheme = task.config.scheme
     if (count := scheme.settings.get("calibration_examples")) is not None:
         pictures = material.examples(count)
-    task.events.progress(0, 2, "steps", "loading the model")
+    task.events.progress(0, 3, "steps", "loading the model")
     keras_model = load_bundle_model(task.inputs["bundle"])
-    task.events.progress(1, 2, "steps", f"converting to {scheme.kind}")
+    task.events.progress(1, 3, "steps", f"converting to {scheme.kind}")
     data = convert_model(keras_model, bundle.input, scheme.kind, pictures, settings=scheme.settings)
     data = attach_metadata(data, _card(task, bundle, manifest.image, pictures))
     data, steps = apply_file_steps(data, task.config.file_steps, material)
     path = task.output / MODEL_FILE
     path.write_bytes(data)
-    Classifier(path).classify(np.zeros(bundle.input.shape, np.float32))
+    task.events.progress(2, 3, "steps", "comparing its answers with the model's")
+    _check_answers(task, manifest, path)
     return inspect_model(data), steps
+
+
+def _check_answers(task: Task[CandidateConfig], manifest: DatasetManifest, file: Path) -> None:
+    """Holds the file's answers on validation pictures against those that the bundle has.
+
+    Raises:
+      ConversionError: they have nothing to do with one another.
+      LiteRTError: the file does not run.
+    """
+    from components.common.data.predictions import read_bundle_predictions
+    from components.common.lite.inference import predict_examples
+    from components.common.tasks.image.calibration import choose_examples
+    from components.common.tasks.image.device import device_input
+    from components.common.tasks.image.examples import read_examples
+    from components.quantize.agreement import EXAMPLES, explain_discord
+    from components.quantize.schemes.scheme import ConversionError
+
+    chosen = choose_examples(
+        read_examples(manifest, "validation", task.context.data()),
+        manifest.splits["validation"].examples_per_class,
+        EXAMPLES,
+    )
+    answers = predict_examples(
+        file, chosen, see=device_input(manifest.image), threads=usable_cores()
+    )
+    expected = read_bundle_predictions(task.inputs["bundle"], "validation")
+    if fault := explain_discord(answers, expected):
+        raise ConversionError(fault)
 
 
 class _TrainingExamples:

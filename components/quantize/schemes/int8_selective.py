@@ -23,6 +23,8 @@ def _compiles(pattern: str) -> str:
 
 
 class Settings(Section):
+    """Which layers are left in float32."""
+
     float_layers: Annotated[
         tuple[Annotated[str, AfterValidator(_compiles)], ...], Field(min_length=1)
     ]

@@ -67,3 +67,35 @@ def test_every_candidate_gets_the_steps_on_the_file() -> None:
 def test_a_step_named_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="file_steps names a step twice: share, share"):
         QuantizeConfig(file_steps=("share", "share"))
+
+
+def test_a_recipe_states_settings_of_a_scheme() -> None:
+    stated = {"int8_selective": {"float_layers": ["head"], "file_steps": ["share"]}}
+    config = QuantizeConfig(schemes=("int4", stated)).with_candidates(["dense"])
+    assert [candidate.id for candidate in config.candidates] == [
+        "float32", "int4", "int8_selective-share",
+    ]  # fmt: skip
+    own = config.for_candidate("int8_selective-share")
+    assert own.scheme.settings == {"calibration_examples": 200, "float_layers": ["head"]}
+    assert QuantizeConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("stated", "reason"),
+    [
+        ("int8_selective", r"float_layers\n *Field required"),
+        ({"int8": {"float_layers": ["head"]}}, "float_layers\n *Extra inputs"),
+        ({"int8_selective": {"float_layers": ["("]}}, "no regular expression"),
+    ],
+)
+def test_a_recipe_with_settings_that_a_scheme_does_not_take_is_refused(
+    stated: object, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        QuantizeConfig(schemes=(stated,))
+
+
+def test_two_candidates_of_one_name_are_refused() -> None:
+    stated = tuple({"int8_selective": {"float_layers": [layer]}} for layer in ("head", "stem"))
+    with pytest.raises(ValueError, match="names a scheme twice: int8_selective, int8_selective"):
+        QuantizeConfig(schemes=stated)

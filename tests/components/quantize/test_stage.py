@@ -30,7 +30,9 @@ from components.common.tasks.image.models.classifier import build_classifier
 from components.evaluate import stage as evaluate
 from components.evaluate.config import EvaluateConfig
 from components.quantize import stage
+from components.quantize.backends import BACKENDS
 from components.quantize.config import QuantizeConfig
+from components.quantize.conversion import convert_model
 from tests.builders.bundles import ARCHITECTURE, read_split, store_models
 from tests.builders.synthetic import run_context
 from tests.components.conftest import CALIBRATION_EXAMPLES, QUANTIZATION, TrainedModel
@@ -122,6 +124,28 @@ def test_a_model_that_int8_cannot_express_is_a_failed_candidate(
     assert candidate.model is None
     assert candidate.failure == ("the model is not full-integer: TFLite has no int8 kernel for SIN")
     assert [path.name for path in (tmp_path / "int8").iterdir()] == ["candidate.json"]
+
+
+def test_a_file_that_runs_and_answers_garbage_is_a_failed_candidate(
+    trained: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    untrained = build_classifier(ARCHITECTURE, trained.bundle("dense").input, 3)
+    garbage = convert_model(untrained, trained.bundle("dense").input, "float32")
+    monkeypatch.setitem(BACKENDS, "litert_quantizer", lambda saved_model, tell: garbage)
+    config = QuantizeConfig(schemes=("int8_weights",)).with_candidates(("dense",))
+    context = trained.context.model_copy(update={"run_id": "garbage"})
+    stage.run(
+        dataset=trained.dataset,
+        models=trained.models,
+        candidate_id="int8_weights",
+        config=config.to_json(),
+        context=context.to_json(),
+        candidate=tmp_path / "garbage",
+    )
+    candidate = Candidate.read(tmp_path / "garbage")
+    assert candidate.model is None
+    assert "its answers have nothing to do with the model's" in str(candidate.failure)
+    assert not (tmp_path / "garbage/model.tflite").exists()
 
 
 def test_each_depends_on_its_own_bundle_and_on_how_pictures_are_fitted(
