@@ -1,18 +1,28 @@
 """benchmark: latency and memory of all candidates, on the machine where it runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from components.benchmark.config import BenchmarkConfig
-from components.common.documents.benchmark import Benchmark, BenchmarkMachine, CandidateBenchmark
-from components.common.documents.candidate import Candidate
+from components.common.documents.benchmark import (
+    Benchmark,
+    BenchmarkMachine,
+    CandidateBenchmark,
+    Latency,
+)
+from components.common.documents.candidate import BASELINE_ID, Candidate
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.measured import folders_by_id
 from components.common.process.events import Events
 from components.common.process.machine import cpu_model, usable_cores
 from components.common.run_context import RunContext
 from components.common.shell.stage import Stage, Task
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _EXAMPLES = 32
 
@@ -27,7 +37,6 @@ def _thread_counts() -> tuple[int, ...]:
 
 
 def _compute(task: Task[BenchmarkConfig]) -> None:
-    from components.benchmark.latency import measure_latencies
     from components.benchmark.memory import measure_peak_memory
     from components.common.tasks.image.device import device_input
     from components.common.tasks.image.examples import read_examples
@@ -36,19 +45,7 @@ def _compute(task: Task[BenchmarkConfig]) -> None:
     manifest = DatasetManifest.read(task.inputs["dataset"])
     test = read_examples(manifest, "test", task.context.data())
     inputs = list(map(device_input(manifest.image), islice(test, _EXAMPLES)))
-    counts = _thread_counts()
-    sessions = [
-        measure_latencies(
-            models,
-            inputs,
-            threads=threads,
-            runs=task.config.runs,
-            warmup_runs=task.config.warmup_runs,
-            max_seconds=task.config.max_seconds / len(counts),
-            on_round=_progress(task, threads),
-        )
-        for threads in counts
-    ]
+    sessions = [_measure(task, models, inputs, threads) for threads in _thread_counts()]
     Benchmark(
         machine=BenchmarkMachine(cpu_model=cpu_model(), cores=usable_cores()),
         candidates=tuple(
@@ -61,6 +58,33 @@ def _compute(task: Task[BenchmarkConfig]) -> None:
         ),
         lineage=task.lineage,
     ).write(task.output)
+
+
+def _measure(
+    task: Task[BenchmarkConfig],
+    models: Mapping[str, Path],
+    inputs: "Sequence[npt.NDArray[Any]]",
+    threads: int,
+) -> dict[str, Latency]:
+    """Returns the latency of each candidate, and its ratio to float32's where that was made."""
+    from components.benchmark.candidates import FedCandidate
+    from components.common.lite.latency import measure_latencies, summarize
+
+    durations = measure_latencies(
+        {
+            id_: partial(FedCandidate, model, inputs, threads=threads)
+            for id_, model in models.items()
+        },
+        runs=task.config.runs,
+        warmup_runs=task.config.warmup_runs,
+        max_seconds=task.config.max_seconds / len(_thread_counts()),
+        on_round=_progress(task, threads),
+    )
+    baseline = durations.get(BASELINE_ID)
+    return {
+        id_: summarize(own, threads=threads, reference=None if id_ == BASELINE_ID else baseline)
+        for id_, own in durations.items()
+    }
 
 
 def _progress(task: Task[BenchmarkConfig], threads: int) -> Callable[[int], None]:

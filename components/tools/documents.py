@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from components.common.documents.base import Part
+from components.common.documents.benchmark import BenchmarkMachine, Latency
 
 
 class Sizes(Part):
@@ -88,3 +89,21 @@ class Inspection(Part):
     """Names of the model's metadata entries."""
     labels: int | None
     """Lines of the associated `.txt` that has as many as the output has classes."""
+
+
+class TimedModel(Part):
+    """A model, and how fast it ran."""
+
+    file: str
+    sha256: str
+    bytes: int
+    latencies: tuple[Latency, ...]
+    """One for each number of threads; their ratios are over the first model's."""
+
+
+class Bench(Part):
+    """Models that took turns on one machine."""
+
+    machine: BenchmarkMachine
+    models: tuple[TimedModel, ...]
+    """The first one is the reference."""

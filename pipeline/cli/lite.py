@@ -1,6 +1,7 @@
 """The commands on anybody's `.tflite`: they need no recipe, no store, and no TensorFlow."""
 
 import contextlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -56,4 +57,44 @@ def inspect(
     open_console().print(inspection_view(found, most=_EVERY if all_ else _FEW))
 
 
+@lite_app.command()
+def bench(
+    model: ModelFile,
+    other: Annotated[
+        Path | None, typer.Argument(metavar="[OTHER.tflite]", show_default=False)
+    ] = None,
+    threads: Annotated[
+        list[int], typer.Option("--threads", min=1, max=256, help="How many; may be repeated.")
+    ] = [1],  # noqa: B006
+    runs: Annotated[
+        int | None,
+        typer.Option(
+            "--runs",
+            min=20,
+            max=1_000_000,
+            help="Timed runs of each model, however long they take. [default: 200, or what a "
+            "minute has time for]",
+            show_default=False,
+        ),
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Time a model, or two that take turns: percentiles, and the ratio with its 95 % interval."""
+    with lite_extra():
+        from components.tools.bench import bench as time_models
+    found = time_models(
+        [model] if other is None else [model, other],
+        threads=sorted(set(threads)),
+        runs=runs or _RUNS,
+        max_seconds=_SECONDS if runs is None else math.inf,
+    )
+    if json_:
+        print_json(found)
+        return
+    from pipeline.terminal.lite_views import bench_view
+
+    open_console().print(bench_view(found))
+
+
 _FEW, _EVERY = 12, 1_000_000
+_RUNS, _SECONDS = 200, 60.0

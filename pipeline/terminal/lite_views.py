@@ -6,8 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from components.common.words.figures import listing, or_dash, percent, size
-from components.tools.documents import Inspection, Interface, LayerCosts, StoredTensor
+from components.common.words.figures import listing, milliseconds, or_dash, percent, size, times
+from components.tools.documents import Bench, Inspection, Interface, LayerCosts, StoredTensor
 from pipeline.terminal.console import make_table
 
 
@@ -31,6 +31,25 @@ def inspection_view(found: Inspection, *, most: int) -> RenderableType:
         Text(),
         _tensors_table(found.tensors, found.sizes.raw, most),
     )
+
+
+def bench_view(found: Bench) -> RenderableType:
+    """Renders `bench`."""
+    figures = ("threads", "p50", "p90", "p99", "runs")
+    table = make_table(
+        "model", *figures, "p50 to the first one's", figures=figures, wraps=("model",)
+    )
+    for model in found.models:
+        for latency in model.latencies:
+            table.add_row(
+                model.file,
+                str(latency.threads),
+                *(milliseconds(p) for p in (latency.p50_ms, latency.p90_ms, latency.p99_ms)),
+                f"{latency.runs:,}",
+                or_dash(latency.ratio, lambda one: times(one.value, one.low, one.high)),
+            )
+    machine = found.machine
+    return Group(Text(f"{machine.cpu_model}, {machine.cores} cores"), table)
 
 
 def _facts(found: Inspection) -> dict[str, str]:

@@ -325,6 +325,9 @@ def _benchmark(ids: Sequence[str]) -> Benchmark:
                         p90_ms=1.2 * milliseconds[SPECS[id_].scheme.kind] / threads,
                         p99_ms=2.5 * milliseconds[SPECS[id_].scheme.kind] / threads,
                         runs=200,
+                        ratio=_latency_ratio(milliseconds[SPECS[id_].scheme.kind] / 0.214)
+                        if id_ != BASELINE_ID
+                        else None,
                     )
                     for threads in (2, 1)
                 ),
@@ -334,6 +337,10 @@ def _benchmark(ids: Sequence[str]) -> Benchmark:
         ),
         lineage=LINEAGE,
     )
+
+
+def _latency_ratio(value: float) -> Estimate:
+    return Estimate(value=value, low=0.97 * value, high=1.04 * value)
 
 
 def _decision(

@@ -68,9 +68,9 @@ class ModelBuilder:
         self.model.operatorCodes.append(entry)
         self.graph.operators.append(operator)
 
-    def finish(self, input_: int, output: int) -> bytes:
+    def finish(self, input_: int, output: int, *more_inputs: int) -> bytes:
         """Returns the file, with litesmith's signature."""
-        self.graph.inputs, self.graph.outputs = [input_], [output]
+        self.graph.inputs, self.graph.outputs = [input_, *more_inputs], [output]
         signature = schema.SignatureDefT()
         signature.signatureKey = "serving_default"
         signature.inputs, signature.outputs = (

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from components.common.documents.base import Document, Lineage, Part
+from components.common.documents.evaluation import Estimate
 
 
 class Latency(Part):
@@ -13,6 +14,9 @@ class Latency(Part):
     p90_ms: float
     p99_ms: float
     runs: int
+    ratio: Estimate | None = None
+    """This p50 over that of what took turns with it as the reference, with a 95 % interval;
+    float32 among candidates. None of the reference itself."""
 
 
 class CandidateBenchmark(Part):

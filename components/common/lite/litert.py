@@ -1,9 +1,10 @@
-"""A `.tflite` classifier in LiteRT, fed what a device would feed.
+"""A `.tflite` in LiteRT: anybody's, or a classifier fed what a device would feed.
 
 The model's own input and output types are honoured: what a device has goes in as it is, or as
 the same values of the type that the model takes; quantized outputs are dequantized.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,63 @@ class LiteRTError(Exception):
     """LiteRT cannot load or run a model."""
 
 
+class Runner:
+    """One interpreter of any model; not to be shared between threads.
+
+    Args:
+      model: the `.tflite` file.
+      threads: how many threads one inference may use.
+
+    Attributes:
+      inputs: LiteRT's details of each: `name`, `shape`, `dtype`, `quantization`.
+      outputs: likewise.
+
+    Raises:
+      LiteRTError: the model cannot be loaded.
+    """
+
+    def __init__(self, model: Path, *, threads: int = 1) -> None:
+        try:
+            self._interpreter = Interpreter(model_path=str(model), num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise LiteRTError(f"LiteRT cannot load the model: {error}") from error
+        self.inputs: list[dict[str, Any]] = self._interpreter.get_input_details()
+        self.outputs: list[dict[str, Any]] = self._interpreter.get_output_details()
+
+    def signatures(self) -> Mapping[str, Any]:
+        """Returns signature -> names of its inputs and outputs."""
+        found: Mapping[str, Any] = self._interpreter.get_signature_list()
+        return found
+
+    def load(self, values: Sequence[npt.NDArray[Any]]) -> None:
+        """Copies a value into each input, of its type and shape."""
+        for taken, value in zip(self.inputs, values, strict=True):
+            try:
+                self._interpreter.set_tensor(taken["index"], value)
+            except ValueError as error:
+                raise LiteRTError(f"the model does not take its input: {error}") from error
+
+    def invoke(self) -> None:
+        """Runs the model on what was loaded; Python's lock is released meanwhile."""
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise LiteRTError(f"LiteRT cannot run the model: {error}") from error
+
+    def result(self, number: int = 0) -> npt.NDArray[np.float32]:
+        """Returns an output of the last run: float32, quantized ones dequantized."""
+        output = self.outputs[number]
+        values: npt.NDArray[Any] = self._interpreter.get_tensor(output["index"])
+        scale, zero_point = output["quantization"]
+        if scale == 0:
+            return values.astype(np.float32)
+        real = np.float32(scale) * (values.astype(np.int32) - zero_point)
+        return np.asarray(real, dtype=np.float32)
+
+
 class Classifier:
-    """One interpreter; not to be shared between threads.
+    """A classifier of litesmith's; not to be shared between threads.
 
     Args:
       model: the `.tflite` file.
@@ -32,19 +88,13 @@ class Classifier:
     """
 
     def __init__(self, model: Path, *, threads: int = 1) -> None:
-        try:
-            self._interpreter = Interpreter(model_path=str(model), num_threads=threads)
-            self._interpreter.allocate_tensors()
-        except (RuntimeError, ValueError) as error:
-            raise LiteRTError(f"LiteRT cannot load the model: {error}") from error
-        signatures = self._interpreter.get_signature_list()
+        self._runner = Runner(model, threads=threads)
+        signatures = self._runner.signatures()
         expected = {"inputs": [INPUT], "outputs": [OUTPUT]}
         if signatures.get(SIGNATURE) != expected:
             raise LiteRTError(
                 f"expected the signature {SIGNATURE} with {expected}, found {signatures}"
             )
-        (self._input,) = self._interpreter.get_input_details()
-        (self._output,) = self._interpreter.get_output_details()
 
     def load(self, features: npt.NDArray[Any]) -> None:
         """Copies what the model is to see into its input tensor.
@@ -52,29 +102,23 @@ class Classifier:
         Args:
           features: of one example, in the shape of the model's input without the batch.
         """
-        value = features[np.newaxis].astype(self._input["dtype"], copy=False)
+        (taken,) = self._runner.inputs
+        value = features[np.newaxis].astype(taken["dtype"], copy=False)
         try:
-            self._interpreter.set_tensor(self._input["index"], value)
-        except ValueError as error:
+            self._runner.load([value])
+        except LiteRTError as error:
             raise LiteRTError(
-                f"the model does not take the data set's examples: {error}"
+                f"the model does not take the data set's examples: {error.__cause__}"
             ) from error
 
     def invoke(self) -> None:
         """Runs the model on what was loaded; Python's lock is released meanwhile."""
-        try:
-            self._interpreter.invoke()
-        except RuntimeError as error:
-            raise LiteRTError(f"LiteRT cannot run the model: {error}") from error
+        self._runner.invoke()
 
     def probabilities(self) -> npt.NDArray[np.float32]:
         """Returns the last result: float32 [classes]."""
-        values: npt.NDArray[Any] = self._interpreter.get_tensor(self._output["index"])[0]
-        scale, zero_point = self._output["quantization"]
-        if scale == 0:
-            return values.astype(np.float32)
-        real = np.float32(scale) * (values.astype(np.int32) - zero_point)
-        return np.asarray(real, dtype=np.float32)
+        probabilities: npt.NDArray[np.float32] = self._runner.result()[0]
+        return probabilities
 
     def classify(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Returns the class probabilities, float32 [classes], of an example."""

@@ -65,6 +65,11 @@ def milliseconds(latency_ms: float) -> str:
     return f"{significant(latency_ms)} ms"
 
 
+def times(ratio: float, low: float, high: float) -> str:
+    """Returns a ratio with its confidence interval: `0.743 times (0.721 to 0.768)`."""
+    return f"{significant(ratio)} times ({significant(low)} to {significant(high)})"
+
+
 def seconds(duration_s: float) -> str:
     """Returns a duration in the unit that fits: `0.31 s`, `42 s`, `3 min 12 s`, `2 h 1 min`."""
     whole = round(duration_s)

@@ -150,6 +150,19 @@ def test_every_candidates_row_shows_its_documents_figures(
         assert verdict.reasons[0] in page.text("candidates")
 
 
+def test_latencies_are_held_against_float32_with_an_interval(
+    blessed: tuple[Fabricated, Parsed],
+) -> None:
+    run, page = blessed
+    ratio = next(c for c in run.benchmark.candidates if c.candidate_id == "int8").at_one_thread
+    assert ratio is not None and ratio.ratio is not None
+    assert (ratio.ratio.low, ratio.ratio.high) != (ratio.ratio.value, ratio.ratio.value)
+    value, low, high = map(
+        formats.significant, (ratio.ratio.value, ratio.ratio.low, ratio.ratio.high)
+    )
+    assert f"{value} {low} to {high}" in page.text("candidates")
+
+
 def test_every_candidate_says_what_was_done_to_its_model(
     blessed: tuple[Fabricated, Parsed],
 ) -> None:

@@ -1,6 +1,7 @@
 """The commands on anybody's `.tflite`, as their users call them."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,15 @@ def test_inspect_shows_a_model_in_words_and_as_json(model: Path) -> None:
     assert "1 CONV_2D, 1 MEAN, 1 FULLY_CONNECTED, 1 SOFTMAX" in shown.stdout
     found = json.loads(litesmith("inspect", "model.tflite", "--json", folder=model.parent).stdout)
     assert found["sizes"]["raw"] == model.stat().st_size
+
+
+def test_bench_shows_percentiles_and_the_ratio(model: Path) -> None:
+    command = ["bench", "model.tflite", "model.tflite", "--runs", "20", "--threads", "1"]
+    shown = litesmith(*command, folder=model.parent).stdout.splitlines()
+    assert re.search(r"20  -\s*$", shown[-2])
+    assert re.search(r"20  [\d.]+ times \([\d.]+ to [\d.]+\)\s*$", shown[-1])
+    found = json.loads(litesmith(*command, "--json", folder=model.parent).stdout)
+    assert [one["latencies"][0]["runs"] for one in found["models"]] == [20, 20]
 
 
 def test_a_file_that_is_no_model_is_bad_input(tmp_path: Path) -> None:
