@@ -92,7 +92,7 @@ class Work:
 
     def distil(self, attempt: Attempt) -> tuple[keras.Model, tuple[Epoch, ...]]:
         """Pruning with shares of each layer's own, below a teacher."""
-        return self._prune(attempt, shares="lamp", distillation={}, freeze=["block1_"])
+        return self._prune(attempt, shares="lamp", distillation={}, freeze=("block1_",))
 
     def _prune(self, attempt: Attempt, **own: Any) -> tuple[keras.Model, tuple[Epoch, ...]]:
         common = {"epochs": 5, "frequency": 2, "global_batch_size": 16, "augment": {"zoom": 0.1}}

@@ -146,7 +146,40 @@ class StreamedExamples:
         return inputs, labels, places
 
 
-Examples = KeptExamples | StreamedExamples
+@dataclasses.dataclass(frozen=True)
+class KeptVersions:
+    """Several versions of each example in memory, of which every pass takes one.
+
+    Attributes:
+      examples: with inputs [n, versions, ...].
+      versions: how many there are.
+    """
+
+    examples: KeptExamples
+    versions: int
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    @property
+    def own(self) -> npt.NDArray[np.int64] | None:
+        return self.examples.own
+
+    def epoch(self, seed: Any) -> Any:
+        """Returns a tf.data.Dataset of one pass, shuffled, of examples and their versions."""
+        count = len(self)
+        seeds = tf.stack([seed, tf.constant(1, tf.int64)])
+        chosen = tf.random.stateless_uniform([count], seeds, 0, self.versions, tf.int32)
+        order = _permutation(count, seed, 0)
+        return tf.data.Dataset.from_tensor_slices(order * self.versions + chosen)
+
+    def fetch(self, order: Any) -> tuple[Any, Any, Any]:
+        inputs, labels, places = self.examples.fetch(order // self.versions)
+        chosen = tf.gather(order % self.versions, places)
+        return tf.gather(inputs, chosen, batch_dims=1), labels, places
+
+
+Examples = KeptExamples | StreamedExamples | KeptVersions
 
 
 def open_examples(

@@ -108,3 +108,22 @@ def evaluation_batches(examples: Examples, prepare: Prepare, *, batch_size: int)
         return prepare(inputs, tf.zeros([2], tf.int64)), labels
 
     return in_parallel(examples.epoch(None).batch(batch_size), assemble)
+
+
+def augmented_batches(
+    examples: KeptExamples, prepare: Prepare, *, batch_size: int, seed: int, pass_: int
+) -> Any:
+    """Returns this worker's examples in their own order, as one of many passes changes them.
+
+    The batches are those of all workers, so that an example is changed alike by any number of
+    these: inputs [at most batch_size, ...].
+    """
+    steps = -(-len(examples) // batch_size)
+    members = tf.data.Dataset.range(len(examples), output_type=tf.int32).batch(batch_size)
+
+    def assemble(step: Any, members: Any) -> Any:
+        inputs, _, places = examples.fetch(members)
+        step_seed = tf.stack([tf.constant(seed, tf.int64), step])
+        return prepare(inputs, step_seed, places, tf.size(members))
+
+    return in_parallel(members.enumerate(start=pass_ * steps), assemble)

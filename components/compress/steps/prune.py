@@ -14,6 +14,7 @@ magnitude, at each update of the masks.
 import dataclasses
 import math
 import re
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -75,7 +76,9 @@ class Settings(Section):
     """Regular expressions of layer names to leave dense, beside depthwise kernels, the
     first convolution and the head, which always stay dense."""
     freeze: tuple[str, ...] = ()
-    """Regular expressions of layer names to leave as they are: dense and untrained."""
+    """Regular expressions of layer names to leave as they are: dense and untrained. Where all
+    layers up to some point are frozen, what leaves them is computed once, for 8 augmentations of
+    each picture; see docs/compression.md."""
     optimizer: Optimizer = Optimizer(learning_rate=3e-4)
     augment: Augment = Augment()
     global_batch_size: BatchSize = 32
@@ -140,8 +143,10 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
     """
     import tensorflow_model_optimization as tfmot
 
+    from components.common.tasks.image.augmentation import changes_pictures
     from components.common.training.best_epoch import best_epoch
     from components.common.training.clock import Clock
+    from components.common.training.frozen_part import Rest, keep_frozen_part
     from components.common.training.loop import class_weights, run_phase
     from components.common.training.phases import Phase
 
@@ -173,8 +178,14 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
         distillation=settings.distillation,
         teacher=session.teacher(settings.distillation),
     )
-    data = session.data(settings.augment)
-    history = run_phase(wrapped, phase, data, clock, on_epoch_end=remask, attempt=session.attempt)
+    rest = Rest(wrapped, phase, session.data(settings.augment))
+    if settings.freeze:
+        started = time.monotonic()
+        rest = keep_frozen_part(rest, augments=changes_pictures(settings.augment))
+        clock.besides_s += time.monotonic() - started
+    history = run_phase(
+        rest.model, rest.phase, rest.data, clock, on_epoch_end=remask, attempt=session.attempt
+    )
     sparse = history[phase.eligible_from - 1 :]
     stripped = tfmot.sparsity.keras.strip_pruning(wrapped)
     for layer in stripped.layers:  # What a step freezes, the next one may train.
