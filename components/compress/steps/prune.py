@@ -143,7 +143,6 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
     """
     import tensorflow_model_optimization as tfmot
 
-    from components.common.tasks.image.augmentation import changes_pictures
     from components.common.training.best_epoch import best_epoch
     from components.common.training.clock import Clock
     from components.common.training.frozen_part import Rest, keep_frozen_part
@@ -181,7 +180,7 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
     rest = Rest(wrapped, phase, session.data(settings.augment))
     if settings.freeze:
         started = time.monotonic()
-        rest = keep_frozen_part(rest, augments=changes_pictures(settings.augment))
+        rest = keep_frozen_part(rest, augments=settings.augment != Augment())
         clock.besides_s += time.monotonic() - started
     history = run_phase(
         rest.model, rest.phase, rest.data, clock, on_epoch_end=remask, attempt=session.attempt
