@@ -77,7 +77,11 @@ def submit_to_vertex(recipe: Recipe, context: RunContext, target: VertexTarget) 
     from google.api_core.exceptions import GoogleAPICallError
     from google.auth.exceptions import GoogleAuthError
 
-    dag = compile_dag(compressions=recipe.compressions(), target=target)
+    dag = compile_dag(
+        compressions=recipe.compressions(),
+        search_rounds=recipe.search_rounds(),
+        target=target,
+    )
     with scratch_folder() as folder:
         path = Path(folder, "pipeline.yaml")
         path.write_text(dag.yaml, encoding="utf-8")

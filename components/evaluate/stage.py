@@ -27,8 +27,8 @@ def run(
     config: str,
     context: str,
     evaluation: Path,
-    metrics: Any,
-    confusion: Any,
+    metrics: Any = None,
+    confusion: Any = None,
     scratch: Path | None = None,
 ) -> None:
     """Evaluates one candidate, and logs its figures to KFP, from the store as well.
@@ -41,8 +41,8 @@ def run(
       config: canonical JSON of EvaluateConfig.
       context: canonical JSON of RunContext.
       evaluation: where the evaluation goes.
-      metrics: KFP's Metrics artifact.
-      confusion: KFP's ClassificationMetrics artifact.
+      metrics: KFP's Metrics artifact, where it is to show them.
+      confusion: KFP's ClassificationMetrics artifact, likewise.
       scratch: where the bundle is put, or was put before.
     """
     made, own = Candidate.read(candidate), EvaluateConfig.from_json(config)
@@ -65,7 +65,7 @@ def run(
 def _log(
     evaluation: Evaluation, class_names: tuple[str, ...], metrics: Any, confusion: Any
 ) -> None:
-    if evaluation.failure is not None:
+    if evaluation.failure is not None or metrics is None:
         return
     for name, estimate in evaluation.metrics.items():
         metrics.log_metric(name, estimate.value)

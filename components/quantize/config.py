@@ -154,8 +154,14 @@ class QuantizeConfig(StageConfig):
             file_steps=tuple(map(StepSpec.of, common)) if own is None else stated,
         )
 
-    def for_candidate(self, id_: str) -> CandidateConfig:
-        (own,) = (candidate for candidate in self.candidates if candidate.id == id_)
+    def for_candidate(self, id_: str, *, found: Iterable[CandidateSpec] = ()) -> CandidateConfig:
+        """Returns one task's part.
+
+        Args:
+          id_: the candidate's id.
+          found: candidates that a search asks for, beside those that the recipe does.
+        """
+        own = {candidate.id: candidate for candidate in (*self.candidates, *found)}[id_]
         return CandidateConfig(
             candidate_id=own.id,
             variant=own.variant,

@@ -38,13 +38,15 @@ def run(
     scratch: Path | None = None,
 ) -> None:
     """Makes one candidate; only what it is made from enters its key, and is fetched."""
-    own = QuantizeConfig.from_json(config).for_candidate(candidate_id)
+    known = Models.read(models)
+    told = QuantizeConfig.from_json(config)
+    own = told.for_candidate(candidate_id, found=known.candidates)
     execute(
         STAGE,
         config=own,
         context=context,
         inputs={
-            "bundle": Models.read(models).entry(own.variant).stored,
+            "bundle": known.entry(own.variant).stored,
             "dataset": dataset,
         },
         output=candidate,

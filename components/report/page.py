@@ -11,10 +11,9 @@ from components.common.documents.decision import Budgets, Decision, StepGain
 from components.report import charts, formats
 from components.report.activity import ActivitySection, activity_section
 from components.report.candidates import CandidateRow, candidate_rows
-from components.report.candidates_chart import LATENCY, ZIPPED_SIZE, candidates_chart
+from components.report.candidates_chart import candidates_chart
 from components.report.classes import ClassesSection, classes_section
 from components.report.dataset import DataSection, data_section
-from components.report.ladder import Rung, ladder
 from components.report.mistakes import Mistakes, ShownMistake, show_mistakes
 from components.report.sources import Run
 from components.report.training import SparsitySection, Training, sparsity_sections, trainings
@@ -41,7 +40,6 @@ class Page:
     recipe: str
     decision: Decision
     candidates: tuple[CandidateRow, ...]
-    ladder: tuple[Rung, ...]
     budgets: Budgets
     machine: BenchmarkMachine
     test_examples: int
@@ -71,14 +69,13 @@ def build_page(run: Run, mistakes: Mistakes | None, pictures: Pictures) -> Page:
       mistakes: what a candidate gets wrong that float32 gets right; None without one.
       pictures: of classes and mistakes.
     """
-    names, rows = run.manifest.class_names, candidate_rows(run)
+    names = run.manifest.class_names
     return Page(
         run_id=run.run_id,
         recipe_name=run.recipe_name,
         recipe=run.config.recipe,
         decision=run.decision,
-        candidates=rows,
-        ladder=ladder(run, rows),
+        candidates=candidate_rows(run),
         budgets=run.decision.budgets,
         machine=run.benchmark.machine,
         test_examples=run.manifest.splits["test"].examples,
@@ -100,13 +97,7 @@ def render(page: Page) -> str:
     )
     environment.filters.update(_FILTERS)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(
-        page=page,
-        charts=charts,
-        candidates_chart=candidates_chart,
-        zipped_size=ZIPPED_SIZE,
-        latency=LATENCY,
-    )
+    return template.render(page=page, charts=charts, candidates_chart=candidates_chart)
 
 
 _FILTERS = {

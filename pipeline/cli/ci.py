@@ -116,7 +116,11 @@ def _ci_on_cluster(name: str, overrides: list[str], tiny: bool, target: str) -> 
         from pipeline.local.driver import Stopped, stoppable
 
         context = where.context(new_run_id(), recipe)
-        dag = compile_dag(compressions=recipe.compressions(), target=where)
+        dag = compile_dag(
+            compressions=recipe.compressions(),
+            search_rounds=recipe.search_rounds(),
+            target=where,
+        )
         run = cluster.submit(recipe, context, dag)
         say(f"{run.name} started: {run.link}")
         try:

@@ -35,7 +35,11 @@ def compile_(
     loaded, where = prepare(recipe, overrides, tiny, target)
     with cluster_extra():
         from pipeline.dag.compile import compile_dag
-    text = compile_dag(compressions=loaded.compressions(), target=where).yaml
+    text = compile_dag(
+        compressions=loaded.compressions(),
+        search_rounds=loaded.search_rounds(),
+        target=where,
+    ).yaml
     if output is None:
         say(text, end="")
         return
@@ -69,7 +73,11 @@ def submit(
         from pipeline.dag.compile import compile_dag
         from pipeline.kubeflow.cluster import new_run_id
 
-        dag = compile_dag(compressions=loaded.compressions(), target=where)
+        dag = compile_dag(
+            compressions=loaded.compressions(),
+            search_rounds=loaded.search_rounds(),
+            target=where,
+        )
         run = cluster.submit(loaded, where.context(new_run_id(), loaded), dag)
         say(f"{run.name} started: {run.link}")
         if wait:

@@ -45,12 +45,15 @@ class CompiledDag:
         return f"{self.name}-{self.digest[:16]}"
 
 
-def compile_dag(*, compressions: Sequence[Compression], target: Target) -> CompiledDag:
+def compile_dag(
+    *, compressions: Sequence[Compression], target: Target, search_rounds: int = 0
+) -> CompiledDag:
     """Compiles the DAG.
 
     Args:
       compressions: the recipe's.
       target: for which to compile.
+      search_rounds: the recipe's; 0 where it doesn't search.
 
     Returns:
       The pipeline: one YAML document, and a second one with what Kubernetes is told where
@@ -69,7 +72,10 @@ def compile_dag(*, compressions: Sequence[Compression], target: Target) -> Compi
             let_launch(task, machine, target, _labels(task, target))
 
     dag = build_dag(
-        compressions=compressions, parallel_candidates=target.parallel_candidates, place=place
+        compressions=compressions,
+        search_rounds=search_rounds,
+        parallel_candidates=target.parallel_candidates,
+        place=place,
     )
     with scratch_folder() as folder:
         path = Path(folder, "pipeline.yaml")

@@ -4,9 +4,13 @@
     -> candidate (each at once: quantize, then evaluate)
     -> benchmark -> gate -> report -> publish, and notify however it ends
 
+Where a recipe searches, rounds take the place of the compress tasks; each learns from those before:
+
+    rung (the dense model) -> propose -> rung (each proposed variant at once) -> propose -> ...
+
 A task's inputs are found by their names: among the pipeline's parameters, and among the outputs of
-the tasks before. A recipe fixes the DAG's shape (its variants); every value of the recipe is
-a parameter, so that recipes of one shape share one DAG.
+the tasks before. A recipe fixes the DAG's shape (its variants, or its rounds); every value of the
+recipe is a parameter, so that recipes of one shape share one DAG.
 """
 
 import inspect
@@ -18,13 +22,16 @@ from kfp.dsl.base_component import BaseComponent
 
 from components.benchmark.component import benchmark
 from components.candidate.component import candidate
+from components.common.documents.variant import DENSE
 from components.compress.component import compress
 from components.finetune.component import finetune
 from components.gate.component import gate
 from components.notify.component import notify
 from components.preprocess.component import preprocess
+from components.propose.component import propose
 from components.publish.component import publish
 from components.report.component import report
+from components.rung.component import rung
 from components.validate.component import validate
 from pipeline.recipe import Compression
 from pipeline.stages import STAGES
@@ -40,6 +47,7 @@ _PARAMETERS: Mapping[str, Any] = {
 def build_dag(
     *,
     compressions: Sequence[Compression],
+    search_rounds: int = 0,
     parallel_candidates: int = 2,
     place: Callable[[dsl.PipelineTask], object] = lambda task: None,
 ) -> BaseComponent:
@@ -47,7 +55,8 @@ def build_dag(
 
     Args:
       compressions: the compressed variants, each after its parent.
-      parallel_candidates: how many candidates are made at once.
+      search_rounds: how many rounds of trials a search has; 0 where there is none.
+      parallel_candidates: how many candidates are made at once, or variants of a round.
       place: says of each task where it runs: its image, its machine.
     """
 
@@ -63,7 +72,9 @@ def build_dag(
                 made = dag.add(compress, variant_id=variant_id)
                 made.set_display_name(f"{variant_id}: {', '.join(kinds)}")
                 dag.offer(models=made.outputs["compressed"])
-            ids = given["candidate_ids"]
+            if search_rounds:
+                _add_search(dag, rounds=search_rounds, parallel=parallel_candidates)
+            ids = dag["candidate_ids"]
             with dsl.ParallelFor(ids, parallelism=parallel_candidates) as candidate_id:
                 made = dag.add(candidate, candidate_id=candidate_id)
             dag.offer(candidates=made.outputs["candidate"], evaluations=made.outputs["evaluation"])
@@ -75,9 +86,28 @@ def build_dag(
         [inspect.Parameter(name, kind, annotation=type_) for name, type_ in _PARAMETERS.items()]
     )
     return dsl.pipeline(
-        name="litesmith" if compressions else "litesmith-dense",
+        name=_name(compressions, search_rounds),
         description="From a labelled data set to a blessed TFLite model.",
     )(litesmith)
+
+
+def _name(compressions: Sequence[Compression], search_rounds: int) -> str:
+    if search_rounds:
+        return "litesmith-search"
+    return "litesmith" if compressions else "litesmith-dense"
+
+
+def _add_search(dag: "_Wiring", *, rounds: int, parallel: int) -> None:
+    """Adds the rounds; what was made for the finalists is then offered to the tasks after."""
+    proposed: Any = [DENSE]
+    for _ in range(rounds + 1):
+        with dsl.ParallelFor(proposed, parallelism=parallel) as variant_id:
+            tried = dag.add(rung, variant_id=variant_id)
+        dag.offer(trials=tried.outputs["trial"])
+        told = dag.add(propose)
+        dag.offer(models=told.outputs["ladder"])
+        proposed = told.outputs["Output"]
+    dag.offer(candidate_ids=proposed)
 
 
 class _Wiring:
@@ -88,6 +118,9 @@ class _Wiring:
     ) -> None:
         self._there = dict(parameters)
         self._place = place
+
+    def __getitem__(self, name: str) -> Any:
+        return self._there[name]
 
     def add(self, component: BaseComponent, **given: Any) -> dsl.PipelineTask:
         """Makes a component's task, and offers its outputs to those that come after."""

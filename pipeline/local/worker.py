@@ -38,7 +38,8 @@ def main() -> None:
     )
     recipe = description.parse_recipe()
     parameters = run_parameters(recipe, description.context)
-    build_dag(compressions=recipe.compressions())(**parameters)
+    dag = build_dag(compressions=recipe.compressions(), search_rounds=recipe.search_rounds())
+    dag(**parameters)
 
 
 def _end_with(driver: int) -> None:

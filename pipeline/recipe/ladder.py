@@ -16,6 +16,7 @@ from components.common.documents.candidate import CandidateSpec
 from components.common.documents.variant import DENSE, StepSpec, Variant
 from components.compress.steps import STEPS
 from components.finetune.config import FinetuneConfig
+from components.propose.config import SearchSettings
 from components.quantize.config import CandidateSchemes
 from pipeline.declarations.refusals import shown
 
@@ -73,6 +74,8 @@ class Ladder(Section):
 
     variants: Mapping[VariantId, DeclaredVariant] = {}
     """By their ids, in any order. A candidate is called `<variant>-<scheme>`."""
+    search: SearchSettings | None = None
+    """Finds the variants itself, in place of `variants`: what may be spent on it."""
 
     def with_settings(self, change: Callable[[Section], Section]) -> Self:
         """Returns the same ladder, with what every step is told changed."""
@@ -127,6 +130,12 @@ def find_fault(ladder: Ladder, *, prune: Section | None, schemes: Sequence[objec
         if id_ in taken:
             return f"compress.variants.{id_}: {id_} is {taken[id_]}; give another name"
     declared = declare(ladder, prune=prune)
+    if ladder.search is not None and declared:
+        other = "compress.variants" if ladder.variants else "prune"
+        return (
+            f"compress.search: a search makes its own variants, among them those that {other} asks "
+            f"for where they can win; remove {other}, or the search"
+        )
     return _find_stranger(declared) or _find_circle(declared) or _find_dead_end(declared, schemes)
 
 

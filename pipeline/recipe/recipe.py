@@ -39,6 +39,7 @@ from pipeline.recipe.ladder import (
     find_namesakes,
     learn_as,
 )
+from pipeline.recipe.searching import propose_config, widen
 from pipeline.stages import STAGES, StageEntry
 
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,62}"
@@ -102,12 +103,29 @@ class Recipe(Section):
         schemes = self.quantize.compressed_schemes
         if fault := find_fault(self.compress, prune=self.prune, schemes=schemes):
             raise ValueError(fault)
+        if self.compress.search is not None and self.budgets.accuracy_drop is None:
+            raise ValueError(
+                "compress.search: a search must know what may be lost; state "
+                "budgets.accuracy_drop, the largest loss against float32 to accept, as a share "
+                "(0.02 is two points)"
+            )
         if fault := find_namesakes(self._quantization().candidates):
             raise ValueError(fault)
         return self
 
     def candidate_ids(self) -> tuple[str, ...]:
+        """Returns the candidates that the recipe names; in a search those of the dense model."""
         return tuple(candidate.id for candidate in self._quantization().candidates)
+
+    def most_proven(self) -> int:
+        """Returns how many candidates come to the proof at most, float32 among them."""
+        search = self.compress.search
+        return len(self.candidate_ids()) if search is None else search.finalists + 1
+
+    def search_rounds(self) -> int:
+        """Returns how many rounds of trials a search has; 0 where the recipe declares variants."""
+        search = self.compress.search
+        return search.rounds if search is not None else 0
 
     def variants(self) -> tuple[Variant, ...]:
         """Returns the tree of models, each after its parent."""
@@ -131,7 +149,7 @@ class Recipe(Section):
         Against float32 it judges all other candidates, against a blessed model all of them:
         each is a claim of its own, as in components.gate.trials.
         """
-        drop, count = self.budgets.accuracy_drop, len(self.candidate_ids())
+        drop, count = self.budgets.accuracy_drop, self.most_proven()
         if drop is None:
             return 1
         claims = ((drop, count - 1), (self.budgets.blessed_accuracy_drop or drop, count))
@@ -150,6 +168,12 @@ class Recipe(Section):
         filled_in = {
             "validate": self._validation(),
             "compress": CompressConfig(variants=self.variants()[1:]),
+            "propose": propose_config(
+                self.compress.search,
+                train=self.train,
+                quantize=self.quantize,
+                budgets=self.budgets.budgets(),
+            ),
             "quantize": self._quantization(),
             "gate": self.budgets.model_copy(
                 update={"balanced": self._is_balanced(), "model_name": self.name}
@@ -167,8 +191,12 @@ class Recipe(Section):
         match stage.per:
             case "variant":
                 ids = tuple(each.variant_id for each in self.compressions())
+            case "round":
+                rounds = self.search_rounds()
+                ids = tuple(str(number) for number in range(1, rounds + 2)) if rounds else ()
             case "candidate":
-                ids = self.candidate_ids()
+                # Of a search, nobody knows ahead which there are.
+                ids = () if self.search_rounds() else self.candidate_ids()
             case "run":
                 return (stage.name,)
         return tuple(f"{stage.name}[{id_}]" for id_ in ids)
@@ -190,7 +218,10 @@ class Recipe(Section):
             for id_, variant in self._declared().items()
             if variant.schemes is not None
         }
-        return self.quantize.with_candidates((each.id for each in self.variants()), schemes=schemes)
+        quantize = self.quantize
+        if self.compress.search is not None:
+            quantize = widen(quantize, self.budgets.objective)
+        return quantize.with_candidates((each.id for each in self.variants()), schemes=schemes)
 
     def _is_balanced(self) -> bool:
         return self.train.class_weights == "balanced"
@@ -199,7 +230,7 @@ class Recipe(Section):
         """Returns validate's configuration with what it must know of other sections."""
         own, budgets = self.validation, self.budgets
         # What the gate asks of its candidates together, if all of them take part.
-        alpha = (1 - budgets.confidence) / len(self.candidate_ids())
+        alpha = (1 - budgets.confidence) / self.most_proven()
         per_class, others = own.min_test_examples_per_class, own.min_other_test_examples
         if budgets.min_class_recall is not None:
             recall = budgets.min_class_recall

@@ -42,7 +42,7 @@ def check_sufficiency(recipe: Recipe) -> None:
         return
     raise UserError(
         f"budgets: an accuracy drop of {margin:g} among "
-        f"{len(recipe.candidate_ids())} candidates takes at least {needed} test examples to "
+        f"{recipe.most_proven()} candidates takes at least {needed} test examples to "
         f"prove, but {source} holds {records} records, of which data.splits.test = {share:g} "
         f"makes about {expected:.0f}; give {enough} records or more, a greater test share, "
         "fewer quantize schemes, or a greater drop"

@@ -210,7 +210,7 @@ def resolve(
     targets = {file.target: _kubeflow(file.target, folder)}
     by_place = {_place(targets[file.target]): (targets[file.target], list[Wanted]())}
     dags: dict[
-        tuple[str, tuple[Compression, ...]], CompiledDag
+        tuple[str, tuple[Compression, ...], int], CompiledDag
     ] = {}  # Schedules of one shape share one.
     for schedule in file.schedules:
         name = schedule.target or file.target
@@ -221,9 +221,11 @@ def resolve(
                 targets[name] = _kubeflow(name, folder)
             target = targets[name]
             recipe = _located_recipe(schedule, target, folder)
-            shape = (name, recipe.compressions())
+            shape = (name, recipe.compressions(), recipe.search_rounds())
             if shape not in dags:
-                dags[shape] = compile_dag(compressions=shape[1], target=target)
+                dags[shape] = compile_dag(
+                    compressions=shape[1], search_rounds=shape[2], target=target
+                )
             wanted = Wanted(schedule, recipe, target, dags[shape])
             wanted.facts()  # Refuses a cron that KFP can't keep.
             by_place.setdefault(_place(target), (target, []))[1].append(wanted)

@@ -6,6 +6,7 @@ the stages is in `pipeline.dag`.
 
 from pipeline.stages.table import (
     CANDIDATE_STAGES,
+    RUNG,
     STAGES,
     TASKS,
     TRAINING_STAGES,
@@ -17,6 +18,7 @@ from pipeline.stages.table import (
 
 __all__ = [
     "CANDIDATE_STAGES",
+    "RUNG",
     "STAGES",
     "TASKS",
     "TRAINING_STAGES",

@@ -1,11 +1,11 @@
 """All stages, in the DAG's order.
 
 A stage is a package below `components`. It has a task of its own in the DAG, except that the
-stages of one candidate share one.
+stages of one candidate share one. In a search those of one variant share the task RUNG.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from components.benchmark.config import BenchmarkConfig
@@ -16,12 +16,13 @@ from components.finetune.config import FinetuneConfig
 from components.gate.config import GateConfig
 from components.notify.config import NotifyConfig
 from components.preprocess.config import PreprocessConfig
+from components.propose.config import ProposeConfig
 from components.publish.config import PublishConfig
 from components.quantize.config import QuantizeConfig
 from components.report.config import ReportConfig
 from components.validate.config import ValidateConfig
 
-Per = Literal["run", "variant", "candidate"]
+Per = Literal["run", "variant", "round", "candidate"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,8 @@ class StageEntry:
       config: what it is told.
       section: the recipe's field that says it; None where a recipe has none.
       trains: whether several workers can compute it together.
-      per: what has a task of its own: a run, each compressed variant, or each candidate.
+      per: what has a task of its own: a run, each compressed variant, each round of a search, or
+        each candidate.
     """
 
     name: str
@@ -53,6 +55,7 @@ STAGES = (
     StageEntry(name="validate", config=ValidateConfig, section="validation"),
     StageEntry(name="finetune", config=FinetuneConfig, section="train", trains=True),
     StageEntry(name="compress", config=CompressConfig, section=None, trains=True, per="variant"),
+    StageEntry(name="propose", config=ProposeConfig, section=None, per="round"),
     StageEntry(name="quantize", config=QuantizeConfig, section="quantize", per="candidate"),
     StageEntry(name="evaluate", config=EvaluateConfig, section="evaluate", per="candidate"),
     StageEntry(name="benchmark", config=BenchmarkConfig, section="benchmark"),
@@ -61,8 +64,20 @@ STAGES = (
     StageEntry(name="publish", config=PublishConfig, section=None),
     StageEntry(name="notify", config=NotifyConfig, section="notify"),
 )
-TASKS = tuple(dict.fromkeys(stage.task for stage in STAGES))
-"""The tasks of the DAG."""
+RUNG = "rung"
+"""The task that makes a variant which a search asks for: it composes compress, quantize and
+evaluate."""
+
+
+def _tasks() -> Iterator[str]:
+    for task in dict.fromkeys(stage.task for stage in STAGES):
+        if task == "candidate":
+            yield RUNG
+        yield task
+
+
+TASKS = tuple(_tasks())
+"""The tasks of the DAG, of whatever shape."""
 TRAINING_STAGES = tuple(stage.name for stage in STAGES if stage.trains)
 CANDIDATE_STAGES = tuple(stage.name for stage in STAGES if stage.per == "candidate")
 _TASK_OF: Mapping[str, str] = {stage.name: stage.task for stage in STAGES}

@@ -72,7 +72,9 @@ class RunProgress:
 
     def __init__(self, recipe: Recipe, events: Path) -> None:
         self.tasks = {name: TaskProgress(name) for name in expected_tasks(recipe)}
-        self.candidate_ids = recipe.candidate_ids()
+        # What a search asks for shows as it comes.
+        self.candidate_ids = () if recipe.search_rounds() else recipe.candidate_ids()
+        self._expected = frozenset(self.tasks)
         self._events = events
         self._offset = 0
 
@@ -104,6 +106,12 @@ class RunProgress:
                 task.seconds = task.elapsed(time.time())
                 touched.append((task, "failed"))
         return touched
+
+    def worth_a_row(self) -> Iterator[tuple[str, TaskProgress]]:
+        """Yields the tasks known from the start, and of others those that run or failed."""
+        for name, task in self.tasks.items():
+            if name in self._expected or task.status in ("running", "failed"):
+                yield name, task
 
     def failed(self) -> TaskProgress | None:
         return next((task for task in self.tasks.values() if task.status == "failed"), None)

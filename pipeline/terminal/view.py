@@ -149,7 +149,7 @@ class LiveView:
         first, *others = CANDIDATE_STAGES
         candidates = {f"{first}[{id_}]": id_ for id_ in ids}
         hidden = {f"{stage}[{id_}]" for stage in others for id_ in ids}
-        for name, task in self._progress.tasks.items():
+        for name, task in self._progress.worth_a_row():
             if name in candidates:
                 yield self._furthest(candidates[name])
             elif name not in hidden:

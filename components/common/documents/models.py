@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from components.common.documents.base import Document, Part
 from components.common.documents.bundle import ModelBundle, StepFacts
+from components.common.documents.candidate import CandidateSpec
 from components.common.documents.record import StoredOutput
 
 
@@ -32,6 +33,9 @@ class Models(Document):
 
     entries: tuple[ModelEntry, ...]
     """Each after its parent."""
+    candidates: tuple[CandidateSpec, ...] = ()
+    """What a search makes of them for the proof; what a recipe declares stands in its own
+    configuration."""
 
     def entry(self, id_: str) -> ModelEntry:
         (found,) = (entry for entry in self.entries if entry.id == id_)

@@ -27,7 +27,18 @@ with warnings.catch_warnings():
 
 GOLDEN = Path(__file__).with_name("golden")
 EXAMPLES = Path(__file__).parents[3] / "docs" / "targets"
-CASES = [("kubeflow", True), ("volume", False), ("vertex", True), ("workers", True)]
+SHAPES: dict[str, dict[str, Any]] = {
+    "pruned": {"compressions": PRUNED},
+    "dense": {"compressions": ()},
+    "search": {"compressions": (), "search_rounds": 2},
+}
+CASES = [
+    ("kubeflow", "pruned"),
+    ("volume", "dense"),
+    ("volume", "search"),
+    ("vertex", "pruned"),
+    ("workers", "pruned"),
+]
 STAGES = {
     "preprocess": "beam",
     "validate": "lite",
@@ -42,15 +53,14 @@ STAGES = {
 }
 
 
-def golden_case(name: str, *, prunes: bool) -> tuple[Path, str]:
+def golden_case(name: str, *, shape: str) -> tuple[Path, str]:
     target = load_target(str(EXAMPLES / f"{name}.yaml"))
-    path = GOLDEN / f"{name}-{'pruned' if prunes else 'dense'}.yaml"
-    return path, compile_dag(compressions=PRUNED if prunes else (), target=target).yaml
+    return GOLDEN / f"{name}-{shape}.yaml", compile_dag(**SHAPES[shape], target=target).yaml
 
 
-@pytest.mark.parametrize(("name", "prunes"), CASES)
-def test_the_compiled_pipeline_is_the_golden_one(name: str, prunes: bool) -> None:
-    path, text = golden_case(name, prunes=prunes)
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_the_compiled_pipeline_is_the_golden_one(name: str, shape: str) -> None:
+    path, text = golden_case(name, shape=shape)
     assert text == path.read_text(), "is it a wanted change? See this module's docstring"
 
 
@@ -364,6 +374,60 @@ def test_variants_are_made_one_after_the_other_and_called_by_their_ids_and_steps
         assert given == {"outputArtifactKey": "compressed", "producerTask": "compress-2"}
 
 
+@pytest.fixture(scope="module")
+def searching(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The pipeline of a search of two rounds, for the same target."""
+    target = make_target(tmp_path_factory.mktemp("search"), parallel_candidates=3)
+    text = compile_dag(compressions=(), search_rounds=2, target=target).yaml
+    pipeline: dict[str, Any] = next(yaml.load_all(text, Loader=yaml.CSafeLoader))
+    return pipeline
+
+
+def test_each_round_of_a_search_tries_what_the_one_before_proposed(
+    searching: dict[str, Any],
+) -> None:
+    tasks = tasks_of(searching)
+    loops = [task for _, task in sorted(tasks.items()) if "parameterIterator" in task]
+    inside = [
+        set(searching["components"][loop["componentRef"]["name"]]["dag"]["tasks"]) for loop in loops
+    ]
+    assert inside == [{"rung"}, {"rung-2"}, {"rung-3"}, {"candidate"}]
+    assert [loop["iteratorPolicy"]["parallelismLimit"] for loop in loops] == [3] * 4
+    asked = [loop["parameterIterator"]["items"] for loop in loops]
+    assert asked == [
+        {"raw": '["dense"]'},
+        {"inputParameter": "pipelinechannel--propose-Output"},
+        {"inputParameter": "pipelinechannel--propose-2-Output"},
+        {"inputParameter": "pipelinechannel--propose-3-Output"},
+    ]
+    known = [tasks[name]["inputs"]["artifacts"] for name in ("propose", "propose-2", "propose-3")]
+    makers = [each["models"]["taskOutputArtifact"]["producerTask"] for each in known]
+    assert makers == ["finetune", "propose", "propose-2"]
+    for name in ("gate", "report", "publish"):
+        given = tasks[name]["inputs"]["artifacts"]["models"]["taskOutputArtifact"]
+        assert given == {"outputArtifactKey": "ladder", "producerTask": "propose-3"}
+
+
+def test_a_loop_is_given_no_other_outputs_values(searching: dict[str, Any]) -> None:
+    """kfp.local puts a loop's item in the place of every value that another task returns."""
+    for task in tasks_of(searching).values():
+        if "parameterIterator" in task:
+            item = task["parameterIterator"]["items"].get("inputParameter")
+            returned = {
+                name
+                for name, value in task["inputs"]["parameters"].items()
+                if "taskOutputParameter" in value
+            }
+            assert returned <= {item}
+
+
+def test_what_a_search_runs_has_its_image_and_is_not_cached(searching: dict[str, Any]) -> None:
+    images = {name: container_of(searching, name)["image"] for name in ("rung", "propose")}
+    assert images == {"rung": "127.0.0.1:1/train:1", "propose": "127.0.0.1:1/lite:1"}
+    own = [task for name, task in tasks_of(searching).items() if name.startswith(("rung", "prop"))]
+    assert [task["cachingOptions"] for task in own] == [{}] * 6
+
+
 def test_the_pipeline_has_no_default_for_any_parameter(
     tmp_path: Path, plain: dict[str, Any]
 ) -> None:
@@ -380,7 +444,7 @@ def test_a_schedules_runs_are_named_by_the_cluster(tmp_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    for case, with_pruning in CASES:
-        golden, contents = golden_case(case, prunes=with_pruning)
+    for case, dag_shape in CASES:
+        golden, contents = golden_case(case, shape=dag_shape)
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(contents)

@@ -2,7 +2,8 @@
 
 `executor_inputs.json` is what the driver of KFP 2.17.0 gave each task of a run, with shortened
 addresses and without the texts of configurations; what quantize and evaluate were given, when
-these were tasks of their own, is put together as candidate's. kfp.local is kinder: it states each
+these were tasks of their own, is put together as candidate's; that of propose and rung is made of
+the gate's and candidate's. kfp.local is kinder: it states each
 artifact's type and a name that says something, where the driver gives the number of its
 metadata store, and no type or an empty one. What runs here is the command of the compiled DAG.
 """
@@ -30,7 +31,9 @@ from components.compress import stage as compress
 from components.evaluate import stage as evaluate
 from components.finetune import stage as finetune
 from components.notify import stage as notify
+from components.propose import stage as propose
 from components.quantize import stage as quantize
+from components.rung import stage as rung
 from pipeline.recipe import load_recipe
 from pipeline.recipe.parameters import run_parameters
 from pipeline.stages import CANDIDATE_STAGES
@@ -48,6 +51,8 @@ RECORDED: Json = json.loads(Path(__file__).with_name("executor_inputs.json").rea
 BUCKET = "minio://"
 LOGGED = ("metrics", "confusion")
 """Outputs that a stage is given as artifacts, to log to; of all others it gets the path."""
+COLLECTED = {"propose": "trials"}
+"""A component's input that a loop makes, where it is not `candidates`."""
 TYPES: Mapping[str, Json] = {
     "unstated": {},
     "empty": {"type": {"instanceSchema": ""}},
@@ -57,9 +62,19 @@ TYPES: Mapping[str, Json] = {
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> Json:
-    """The compiled pipeline."""
+    """The compiled pipeline, with every component that there is."""
     target = make_target(tmp_path_factory.mktemp("target"))
-    text = compile_dag(compressions=PRUNED, target=target).yaml
+    declared = load_pipeline(compile_dag(compressions=PRUNED, target=target).yaml)
+    searched = load_pipeline(compile_dag(compressions=(), search_rounds=1, target=target).yaml)
+    # What a search has besides: one of its tasks of a kind stands for the others.
+    for name in ("propose", "rung"):
+        executors = declared["deploymentSpec"]["executors"]
+        executors[f"exec-{name}"] = searched["deploymentSpec"]["executors"][f"exec-{name}"]
+        declared["components"][f"comp-{name}"] = searched["components"][f"comp-{name}"]
+    return declared
+
+
+def load_pipeline(text: str) -> Json:
     pipeline: Json = next(yaml.load_all(text, Loader=yaml.CSafeLoader))
     return pipeline
 
@@ -84,8 +99,12 @@ def arguments_of(spec: Json, component: str, given: Json) -> list[str]:
     return [*container["command"], *arguments]
 
 
-def record(seen: Json, run: Any, config_name: str, /, *stage: Stage, **arguments: Any) -> None:
-    """Notes what a stage is given, of which its own name and type must be; runs nothing."""
+def record(seen: Json, run: Any, config_name: str, /, *stage: Stage, **arguments: Any) -> list[str]:
+    """Notes what a stage is given, of which its own name and type must be; runs nothing.
+
+    Returns:
+      What propose must, which alone returns anything.
+    """
     hints = typing.get_type_hints(run)
     inspect.signature(run).bind(*stage, **arguments)
     for name, value in arguments.items():
@@ -94,6 +113,7 @@ def record(seen: Json, run: Any, config_name: str, /, *stage: Stage, **arguments
         value = check.validate_python(value, strict=True)
         name = config_name if name == "config" else name
         assert seen.setdefault(name, value) == value, "two stages of a task are given two things"
+    return ["prune80-brief"]
 
 
 @pytest.fixture
@@ -114,6 +134,8 @@ def execute(tmp_path: Path, spec: Json, monkeypatch: pytest.MonkeyPatch) -> Any:
         for module, own in (
             (finetune, "config"),
             (compress, "config"),
+            (propose, "config"),
+            (rung, "config"),
             (notify, "config"),
             (quantize, "quantize_config"),
             (evaluate, "evaluate_config"),
@@ -199,14 +221,14 @@ def test_the_types_of_artifacts_may_be_unstated(
     assert dict(expected(spec, component, given, tmp_path)).items() <= seen.items()
 
 
-@pytest.mark.parametrize("component", ["benchmark", "gate", "report", "publish"])
+@pytest.mark.parametrize("component", ["benchmark", "gate", "report", "publish", "propose"])
 def test_what_is_collected_comes_in_the_drivers_order(
     component: str, spec: Json, execute: Any, tmp_path: Path
 ) -> None:
-    given = recorded(component, tmp_path)
-    given["inputs"]["artifacts"]["candidates"]["artifacts"].reverse()
+    given, collected = recorded(component, tmp_path), COLLECTED.get(component, "candidates")
+    given["inputs"]["artifacts"][collected]["artifacts"].reverse()
     seen = execute(component, given)
-    assert seen["candidates"] == dict(expected(spec, component, given, tmp_path))["candidates"]
+    assert seen[collected] == dict(expected(spec, component, given, tmp_path))[collected]
 
 
 @pytest.mark.parametrize("error", [{}, {"message": "exit-handler-1: pod deleted"}])

@@ -16,6 +16,7 @@ from components.common.workers.jobset import COMMAND
 from pipeline.recipe import Recipe, load_recipe, shipped_recipes
 from pipeline.stages import (
     CANDIDATE_STAGES,
+    RUNG,
     STAGES,
     TASKS,
     TRAINING_STAGES,
@@ -35,6 +36,8 @@ with warnings.catch_warnings():
     from pipeline.dag.compile import compile_dag
 
 ROOT = Path(__file__).parents[3]
+BESIDE = ("common", "tools")
+"""What is no stage: what they share, and the commands that stand alone."""
 NAMES = [stage.name for stage in STAGES]
 COMPONENTS = {each.name: each for each in vars(dag).values() if isinstance(each, BaseComponent)}
 
@@ -58,7 +61,7 @@ def test_what_a_recipe_says_of_a_stage_reaches_it() -> None:
         for stage in STAGES
         if stage.section is not None
     }
-    assert stated.keys() - sections.keys() == {"name", "description", "prune"}
+    assert stated.keys() - sections.keys() == {"name", "description", "prune", "compress"}
     for section, stage in sections.items():
         told = configs[stage].model_dump(mode="json")
         raised = {key for key in told if stage == "validate" and key.startswith("min_")}
@@ -86,7 +89,7 @@ def test_a_recipe_that_compresses_nothing_has_no_task_for_it() -> None:
     whole = recipe("digits")
     without = whole.model_copy(update={"prune": None})
     lost = {stage.name for stage in STAGES if not without.tasks_of(stage)}
-    assert lost == {"compress"}
+    assert lost == {"compress", "propose"}
     assert "compress[pruned]" in {*expected_tasks(whole)} - {*expected_tasks(without)}
 
 
@@ -100,11 +103,15 @@ def test_stages_and_tasks_sort_as_the_dag_runs_them() -> None:
 
 
 def test_the_dag_has_a_task_for_every_stage(tmp_path: Path) -> None:
-    text = compile_dag(
-        compressions=recipe("digits").compressions(), target=make_target(tmp_path)
-    ).yaml
-    pipeline: Any = next(yaml.load_all(text, Loader=yaml.CSafeLoader))
-    executors = {name.removeprefix("exec-") for name in pipeline["deploymentSpec"]["executors"]}
+    """What the recipes of the two shapes have together: declared variants, and a search."""
+    executors = set()
+    for compressions, rounds in ((recipe("digits").compressions(), 0), ((), 1)):
+        text = compile_dag(
+            compressions=compressions, search_rounds=rounds, target=make_target(tmp_path)
+        ).yaml
+        pipeline: Any = next(yaml.load_all(text, Loader=yaml.CSafeLoader))
+        labels = pipeline["deploymentSpec"]["executors"]
+        executors |= {label.removeprefix("exec-").rstrip("-2") for label in labels}
     assert executors == COMPONENTS.keys() == set(TASKS)
 
 
@@ -124,17 +131,21 @@ def test_every_stage_that_trains_can_be_launched() -> None:
 
 def test_the_stages_are_the_packages_that_are_kept_apart() -> None:
     folders = [path.parent.name for path in ROOT.glob("components/*/__init__.py")]
-    assert set(folders) - {"common", "candidate"} == set(NAMES)
+    assert set(folders) - {"common", "candidate", RUNG} == {*NAMES, "tools"}
     text = (ROOT / "pyproject.toml").read_text()
     linter = tomllib.loads(text)["tool"]["importlinter"]
     contracts = {contract["name"]: contract for contract in linter["contracts"]}
     (layers,) = (c["layers"] for c in contracts.values() if c.get("containers") == ["components"])
-    assert set(layers[1].split(" | ")) == set(NAMES)
+    assert set(layers[1].split(" | ")) == {*NAMES, "tools"}
     cores = contracts["Cores work on what they are given, not on storage"]["source_modules"]
-    assert set(cores) == {f"components.{name}" for name in NAMES}
+    assert set(cores) == {f"components.{name}" for name in [*NAMES, "tools"]}
     kept_out = contracts["candidate composes quantize and evaluate"]["forbidden_modules"]
     others = {stage.name for stage in STAGES if stage.task != "candidate"}
     assert set(kept_out) == {f"components.{name}" for name in others}
+    kept_out = contracts["rung composes compress, quantize and evaluate"]["forbidden_modules"]
+    assert set(kept_out) == {f"components.{name}" for name in others - {"compress"}} | {
+        "components.propose"
+    }
 
 
 def test_the_pipeline_sees_of_a_component_its_contract_and_configuration() -> None:
@@ -143,10 +154,10 @@ def test_the_pipeline_sees_of_a_component_its_contract_and_configuration() -> No
         imported.split(".", 2)[2]
         for module in graph.find_descendants("pipeline")
         for imported in graph.find_modules_directly_imported_by(module)
-        if imported.split(".")[0] == "components" and imported.split(".")[1] != "common"
+        if imported.split(".")[0] == "components" and imported.split(".")[1] not in BESIDE
     }
     # A recipe states the settings of a compression step, which are in the step's module.
-    assert {name for name in seen if not name.startswith("steps.")} == {"component", "config"}
+    assert {name for name in seen if name.split(".")[0] != "steps"} == {"component", "config"}
 
 
 # --- inputs -------------------------------------------------------------------------------
@@ -165,7 +176,7 @@ def inputs_read(stage: str) -> Iterator[str]:
 
 
 # These are prepared by a `run` of the stage's own, whose signature is the component's.
-PREPARED = ("compress", "candidate", "notify")
+PREPARED = ("compress", "propose", RUNG, "candidate", "notify")
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS if task not in PREPARED])

@@ -1,0 +1,149 @@
+"""What trials say of candidates, on the validation split: what each loses, and what it weighs.
+
+A candidate *holds* where it loses no more than the margin. That is an observation, not a proof,
+which is for the gate and the test split; noise decides here too, so what is said of a loss says
+whether it is beyond it. *Weight* is what the objective wants least of.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+
+from components.common.documents.candidate import BASELINE_ID
+from components.common.documents.decision import Budgets, Objective
+from components.common.documents.ladder import RankedCandidate, Trial
+from components.common.statistics.noninferiority import excess_p_value
+from components.common.words.figures import points
+
+_NOISE = 0.05
+"""The chance that a loss is called beyond noise where the true one is the margin."""
+
+_TIME_PER_MULTIPLICATION: Mapping[str, float] = {
+    "dynamic_range": 1.2,
+    "int8": 0.74,
+    "int8_weights": 1.1,
+    "int4": 2.0,
+    "int16x8": 40.0,
+}
+"""Against float32, measured with EfficientNet-Lite0 on one thread of an x86 machine with AVX2;
+benchmark measures the finalists themselves."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A candidate as the search sees it.
+
+    Attributes:
+      candidate_id: its id.
+      variant_id: of which it was made.
+      scheme: the kind of its quantization scheme.
+      weight: bytes, or for a latency multiplications, weighed by what one takes in the scheme.
+      lost: validation examples that float32 alone gets right.
+      won: those that it alone gets right.
+      examples: of the split.
+      margin: the largest drop to accept.
+      within_budgets: of size, which are known before the proof.
+    """
+
+    candidate_id: str
+    variant_id: str
+    scheme: str
+    weight: float
+    lost: int
+    won: int
+    examples: int
+    margin: float
+    within_budgets: bool
+
+    @property
+    def drop(self) -> float:
+        return (self.lost - self.won) / self.examples
+
+    @property
+    def holds(self) -> bool:
+        return self.drop <= self.margin
+
+    @property
+    def is_out(self) -> bool:
+        """Whether its loss is over the margin beyond noise."""
+        if self.holds:
+            return False
+        p_value = excess_p_value(self.lost, self.won, examples=self.examples, margin=self.margin)
+        return p_value < _NOISE
+
+    def describe_loss(self) -> str:
+        """Returns `loses 2.1 points (14 lost, 4 won of 470)`."""
+        change = f"loses {points(self.drop)}" if self.drop > 0 else f"gains {points(-self.drop)}"
+        counts = f"{self.lost} lost, {self.won} won of {self.examples}"
+        return f"{change if self.drop else 'loses nothing'} ({counts})"
+
+
+def judge_trials(trials: Iterable[Trial], budgets: Budgets) -> dict[str, tuple[Judged, ...]]:
+    """Returns variant id -> its candidates that have figures, the lightest first.
+
+    Args:
+      trials: in any order; without float32's, against which all are compared, nothing is judged.
+      budgets: the recipe's.
+    """
+    trials = sorted(trials, key=lambda trial: trial.proposal.variant.id)
+    baseline = next((one for one in _candidates(trials) if one.candidate_id == BASELINE_ID), None)
+    if baseline is None or baseline.failure is not None:
+        return {}
+    return {
+        trial.proposal.variant.id: tuple(
+            sorted(
+                (
+                    _judge(one, trial, baseline, budgets)
+                    for one in trial.candidates
+                    if _is_known(one)
+                ),
+                key=lambda one: (one.weight, one.drop, one.candidate_id),
+            )
+        )
+        for trial in trials
+    }
+
+
+def _candidates(trials: Iterable[Trial]) -> Iterator[RankedCandidate]:
+    for trial in trials:
+        yield from trial.candidates
+
+
+def _is_known(candidate: RankedCandidate) -> bool:
+    return candidate.failure is None
+
+
+def _judge(
+    candidate: RankedCandidate, trial: Trial, baseline: RankedCandidate, budgets: Budgets
+) -> Judged:
+    own, reference = int(candidate.right, 16), int(baseline.right, 16)
+    assert budgets.accuracy_drop is not None, "a search knows what may be lost"
+    return Judged(
+        candidate_id=candidate.candidate_id,
+        variant_id=trial.proposal.variant.id,
+        scheme=candidate.scheme,
+        weight=weigh(candidate, budgets.objective),
+        lost=(reference & ~own).bit_count(),
+        won=(own & ~reference).bit_count(),
+        examples=trial.examples,
+        margin=budgets.accuracy_drop,
+        within_budgets=_fits(candidate, budgets),
+    )
+
+
+def weigh(candidate: RankedCandidate, objective: Objective) -> float:
+    """Returns what the objective wants least of, in bytes or weighed multiplications."""
+    if objective == "zipped_bytes":
+        return candidate.zipped_bytes
+    if objective == "size_bytes":
+        return candidate.size_bytes
+    return candidate.macs * _TIME_PER_MULTIPLICATION.get(candidate.scheme, 1.0)
+
+
+def _fits(candidate: RankedCandidate, budgets: Budgets) -> bool:
+    return all(
+        budget is None or actual <= budget
+        for actual, budget in (
+            (candidate.size_bytes, budgets.size_bytes),
+            (candidate.zipped_bytes, budgets.zipped_bytes),
+        )
+    )

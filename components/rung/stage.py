@@ -1,0 +1,164 @@
+"""The shell of rung: a proposed variant becomes a trial, by the stages that make and judge it."""
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from components.common.digests import canonical_json
+from components.common.documents.candidate import Candidate, CandidateSpec
+from components.common.documents.evaluation import Evaluation
+from components.common.documents.ladder import (
+    NOTHING,
+    Ladder,
+    Proposal,
+    RankedCandidate,
+    Trial,
+    Trials,
+)
+from components.common.documents.models import ModelEntry, Models
+from components.common.documents.variant import DENSE, StepSpec, Variant
+from components.common.run_context import RunContext
+from components.common.shell.store import Store
+from components.compress import stage as compress
+from components.compress.config import CompressConfig
+from components.compress.steps import STEPS
+from components.evaluate import stage as evaluate
+from components.evaluate.config import EvaluateConfig
+from components.quantize import stage as quantize
+from components.quantize.config import QuantizeConfig
+
+
+def run(
+    *,
+    dataset: Path,
+    models: Path,
+    variant_id: str,
+    quantize_config: str,
+    evaluate_config: str,
+    context: str,
+    trial: Path,
+) -> None:
+    """Makes one proposed variant and its candidates, and ranks these on validation.
+
+    The dense model is there already: of it, the candidates are made that the recipe states.
+    """
+    trial.mkdir(parents=True, exist_ok=True)
+    if variant_id == NOTHING:
+        Trials().write(trial)
+        return
+    told = QuantizeConfig.from_json(quantize_config)
+    proposal = _find_proposal(models, variant_id, dense=told.candidates)
+    with tempfile.TemporaryDirectory() as folder:
+        made = models
+        if proposal.variant.parent is not None:
+            made = Path(folder, "models")
+            compress.run(
+                dataset=dataset,
+                models=models,
+                variant_id=variant_id,
+                config=_settle(proposal.variant).to_json(),
+                context=context,
+                compressed=made,
+            )
+        for spec in proposal.candidates:
+            place = Path(folder, spec.id)
+            quantize.run(
+                dataset=dataset,
+                models=made,
+                candidate_id=spec.id,
+                config=told.model_copy(update={"candidates": proposal.candidates}).to_json(),
+                context=context,
+                candidate=place / "candidate",
+                scratch=Path(folder),
+            )
+            evaluate.run(
+                dataset=dataset,
+                models=made,
+                candidate=place / "candidate",
+                candidate_id=spec.id,
+                config=_on_validation(evaluate_config),
+                context=context,
+                evaluation=place / "evaluation",
+                scratch=Path(folder),
+            )
+        known = Models.read(made)
+        known.write(trial)
+        Trials(
+            trials=(
+                _describe_trial(proposal, known.entry(variant_id), Path(folder), context=context),
+            )
+        ).write(trial)
+
+
+def _find_proposal(models: Path, variant_id: str, *, dense: Iterable[CandidateSpec]) -> Proposal:
+    if variant_id == DENSE:
+        variant = Variant(id=DENSE, parent=None)
+        return Proposal(variant=variant, rung=DENSE, level=0.0, candidates=tuple(dense))
+    proposals = Ladder.read(models).proposals
+    (own,) = (one for one in proposals if one.variant.id == variant_id)
+    return own
+
+
+def _settle(variant: Variant) -> CompressConfig:
+    """Returns a variant's configuration with the defaults of its steps filled in.
+
+    So its key is that of a variant which a recipe declares.
+    """
+    steps = tuple(map(_fill_in, variant.steps))
+    return CompressConfig(variants=(variant.model_copy(update={"steps": steps}),))
+
+
+def _fill_in(step: StepSpec) -> StepSpec:
+    settings = STEPS[step.kind].Settings.model_validate_json(canonical_json(step.settings))
+    return step.model_copy(update={"settings": settings.model_dump(mode="json")})
+
+
+def _on_validation(config: str) -> str:
+    own = EvaluateConfig.from_json(config)
+    return own.model_copy(update={"split": "validation"}).to_json()
+
+
+def _describe_trial(proposal: Proposal, entry: ModelEntry, folder: Path, *, context: str) -> Trial:
+    ranked, examples = [], 0
+    for spec in proposal.candidates:
+        place = folder / spec.id
+        evaluation = Evaluation.read(place / "evaluation")
+        ranked.append(_rank(Candidate.read(place / "candidate"), evaluation, place))
+        examples = max(examples, evaluation.examples)
+    return Trial(
+        proposal=proposal,
+        examples=examples,
+        training_s=_training_s(entry, context) if proposal.epochs else 0.0,
+        candidates=tuple(ranked),
+    )
+
+
+def _rank(candidate: Candidate, evaluation: Evaluation, place: Path) -> RankedCandidate:
+    from components.common.data.predictions import read_evaluation_predictions
+    from components.common.lite.graph import count_layers, read_graphs
+    from components.common.statistics.metrics import predicted_classes
+
+    id_, scheme = candidate.candidate_id, candidate.scheme.kind
+    if candidate.model is None or evaluation.failure is not None:
+        failure = candidate.failure or evaluation.failure
+        return RankedCandidate(candidate_id=id_, scheme=scheme, failure=failure)
+    predictions = read_evaluation_predictions(place / "evaluation")
+    right = predicted_classes(predictions.probabilities) == predictions.labels
+    in_order = right[predictions.ids.argsort(kind="stable")]
+    bits = sum(1 << place for place, is_right in enumerate(in_order.tolist()) if is_right)
+    data = (place / "candidate" / quantize.MODEL_FILE).read_bytes()
+    return RankedCandidate(
+        candidate_id=id_,
+        scheme=scheme,
+        size_bytes=candidate.model.size_bytes,
+        zipped_bytes=candidate.model.zipped_bytes,
+        macs=sum(layer.macs or 0 for graph in read_graphs(data) for layer in count_layers(graph)),
+        right=f"{bits:x}",
+    )
+
+
+def _training_s(entry: ModelEntry, context: str) -> float:
+    """Returns what the variant's trainings took when it was made, as the store has it."""
+    store = Store(RunContext.model_validate_json(context).data())
+    record = store.find_record(entry.stored.stage, entry.stored.key)
+    return record.measurements.get("training_s", 0.0) if record is not None else 0.0
