@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from components.common.documents.base import Part
 from components.common.documents.benchmark import BenchmarkMachine, Latency
+from components.common.documents.evaluation import Estimate
 
 
 class Sizes(Part):
@@ -107,3 +108,47 @@ class Bench(Part):
     machine: BenchmarkMachine
     models: tuple[TimedModel, ...]
     """The first one is the reference."""
+
+
+class ComparedModel(Part):
+    """A model, and how often it was right."""
+
+    file: str
+    sha256: str
+    bytes: int
+    accuracy: Estimate
+
+
+class Flip(Part):
+    """A picture that the two models name differently."""
+
+    picture: str
+    label: str
+    first: str
+    """The class that the first model names."""
+    second: str
+
+
+class Comparison(Part):
+    """Two models on the same pictures; the first one is the reference."""
+
+    models: tuple[ComparedModel, ...]
+    pictures: int
+    """That were decoded."""
+    unreadable: tuple[str, ...]
+    agreement: float
+    """Share of the pictures that both name alike."""
+    lost: int
+    """Pictures that the first model alone gets right."""
+    won: int
+    """That the second alone gets right."""
+    drop: float
+    """Of accuracy, as a share; negative where the second is better."""
+    upper_bound: float
+    """One-sided, of the drop, at `confidence`."""
+    confidence: float
+    margin: float | None
+    """The drop that was allowed."""
+    proven: bool | None
+    """Whether the drop is proven to lie below the margin; null without one."""
+    flips: tuple[Flip, ...]

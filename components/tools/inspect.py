@@ -1,7 +1,6 @@
 """inspect: what a `.tflite` file holds, what of it is overhead, and what it costs to run."""
 
 import hashlib
-import io
 import lzma
 import struct
 import zipfile
@@ -17,9 +16,8 @@ from components.common.lite.graph import Graph, Layer, Tensor, count_layers, rea
 from components.common.lite.structure import Structure, walk_model
 from components.common.lite.tflite import deflated_bytes
 from components.tools.documents import Inspection, Interface, LayerCosts, Sizes, StoredTensor
-from components.tools.models import read_model
+from components.tools.models import open_archive, read_files, read_labels, read_model
 
-_LARGEST_LABELS = 10_000_000
 _WEIGHTS = {"float32": "<f4", "float16": "<f2", "int16": "<i2", "int8": "i1", "uint8": "u1"}
 _INTEGERS = frozenset({"int8", "uint8", "int16", "int4"})
 
@@ -38,7 +36,7 @@ def inspect(path: Path) -> Inspection:
     except (ValueError, IndexError, struct.error) as error:
         raise UserError(f"{path}: {error}") from error
     layers = [layer for graph in graphs for layer in count_layers(graph)]
-    archive = _open_archive(data)
+    archive = open_archive(data)
     zeros, elements = _count_zeros(data, structure, graphs)
     return Inspection(
         file=path.name,
@@ -58,7 +56,7 @@ def inspect(path: Path) -> Inspection:
         bytes_by_use=_bytes_by_use(data, structure, archive),
         files={one.filename: one.file_size for one in archive.infolist()} if archive else {},
         metadata=metadata,
-        labels=_count_labels(archive, graphs[0].outputs),
+        labels=_count_labels(data, graphs[0].outputs),
     )
 
 
@@ -184,21 +182,10 @@ def _metadata_names(data: bytes) -> tuple[str, ...]:
     return tuple((entry.Name() or b"").decode(errors="replace") for entry in entries)
 
 
-def _open_archive(data: bytes) -> zipfile.ZipFile | None:
-    try:
-        return zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, ValueError, struct.error):
-        return None  # None follows, or none that can be read.
-
-
-def _count_labels(archive: zipfile.ZipFile | None, outputs: Sequence[Tensor]) -> int | None:
-    classes = {tensor.shape[-1] for tensor in outputs if tensor.shape}
-    for file in archive.infolist() if archive else ():
-        if file.filename.endswith(".txt") and file.file_size <= _LARGEST_LABELS:
-            lines = len(archive.read(file).splitlines()) if archive else 0
-            if lines in classes:
-                return lines
-    return None
+def _count_labels(data: bytes, outputs: Sequence[Tensor]) -> int | None:
+    files = read_files(data)
+    found = (read_labels(files, one.shape[-1]) for one in outputs if one.shape)
+    return next((len(labels) for labels in found if labels is not None), None)
 
 
 def _count(names: Iterable[str]) -> dict[str, int]:

@@ -4,13 +4,14 @@ import contextlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from components.common.errors import UserError
 from components.common.words.terminal import say
 from pipeline.terminal.console import open_console
+from pipeline.terminal.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from components.common.documents.base import Part
@@ -19,6 +20,29 @@ lite_app = typer.Typer()
 
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL.tflite", show_default=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Pictures, in one sub-folder per class."),
+]
+ListOption = Annotated[
+    Path | None,
+    typer.Option("--list", metavar="FILE", help="Pictures: a .csv with the columns path, label."),
+]
+
+Fit = Literal["crop", "pad", "stretch"]
+FitOption = Annotated[
+    Fit | None,
+    typer.Option(
+        "--fit",
+        help="How a picture that is not square becomes one. [default: what the model's file "
+        "states, or crop]",
+        show_default=False,
+    ),
+]
+MeanOption = Annotated[
+    float, typer.Option("--mean", help="What the network wants of a pixel: (pixel - mean) / std.")
+]
+StdOption = Annotated[float, typer.Option("--std", min=1e-6, help="See --mean.")]
 
 
 @contextlib.contextmanager
@@ -94,6 +118,50 @@ def bench(
     from pipeline.terminal.lite_views import bench_view
 
     open_console().print(bench_view(found))
+
+
+@lite_app.command()
+def compare(
+    model: ModelFile,
+    other: Annotated[Path, typer.Argument(metavar="OTHER.tflite", show_default=False)],
+    data: DataOption = None,
+    list_: ListOption = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            "--margin",
+            help="The drop in accuracy to allow, as a share: 0.01 is one point. The exit status "
+            "is 3 where the drop is not proven to lie below it.",
+        ),
+    ] = None,
+    fit: FitOption = None,
+    mean: MeanOption = 0.0,
+    std: StdOption = 1.0,
+    json_: JsonOption = False,
+) -> None:
+    """Compare two classifiers on the same pictures: answers lost and won, and what is proven."""
+    if margin is not None and not 0 < margin < 1:
+        raise UserError(f"--margin {margin:g}: expected a share between 0 and 1; 0.01 is one point")
+    with lite_extra():
+        from components.tools.classifiers import Normalization
+        from components.tools.compare import compare as compare_models
+        from components.tools.pictures import list_pictures
+    found = compare_models(
+        model,
+        other,
+        list_pictures(data, list_),
+        fit=fit,
+        normalization=Normalization(mean=mean, std=std),
+        margin=margin,
+    )
+    if json_:
+        print_json(found)
+    else:
+        from pipeline.terminal.lite_views import comparison_view
+
+        open_console().print(comparison_view(found))
+    if found.proven is False:
+        raise typer.Exit(ExitCode.NOT_BLESSED)
 
 
 _FEW, _EVERY = 12, 1_000_000

@@ -20,7 +20,8 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.UNEXPECTED: "an error that litesmith did not expect: please report it",
     ExitCode.BAD_INPUT: "bad input: the command line, the recipe or the data were refused; "
     "`submit --wait` and `ci`: or the verdict can't be read from here",
-    ExitCode.NOT_BLESSED: "the run ended well, but no candidate met the budgets",
+    ExitCode.NOT_BLESSED: "the run ended well, but no candidate met the budgets; `compare`: the "
+    "drop is not proven to lie below the margin",
     ExitCode.STAGE_FAILED: "a stage failed; its message and its log are shown",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); run again to go on",
     ExitCode.TERMINATED: "terminated (SIGTERM, or its terminal hung up); run again to go on",

@@ -6,8 +6,25 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from components.common.words.figures import listing, milliseconds, or_dash, percent, size, times
-from components.tools.documents import Bench, Inspection, Interface, LayerCosts, StoredTensor
+from components.common.words.figures import (
+    interval,
+    listing,
+    milliseconds,
+    or_dash,
+    percent,
+    points,
+    shown,
+    size,
+    times,
+)
+from components.tools.documents import (
+    Bench,
+    Comparison,
+    Inspection,
+    Interface,
+    LayerCosts,
+    StoredTensor,
+)
 from pipeline.terminal.console import make_table
 
 
@@ -50,6 +67,44 @@ def bench_view(found: Bench) -> RenderableType:
             )
     machine = found.machine
     return Group(Text(f"{machine.cpu_model}, {machine.cores} cores"), table)
+
+
+def comparison_view(found: Comparison) -> RenderableType:
+    """Renders `compare`."""
+    figures = ("size", "accuracy (95 %)")
+    table = make_table("model", *figures, figures=figures, wraps=("model",))
+    for model in found.models:
+        accuracy = model.accuracy
+        table.add_row(
+            model.file,
+            size(model.bytes),
+            f"{percent(accuracy.value)} ({interval(accuracy.low, accuracy.high)})",
+        )
+    lines = [
+        f"{found.pictures:,} pictures: the same class for {percent(found.agreement)}; "
+        f"{found.lost} answers lost, {found.won} won",
+        f"the accuracy drops by {points(found.drop)}, by less than {points(found.upper_bound)} "
+        f"at {percent(found.confidence, 0)} confidence",
+    ]
+    if found.margin is not None:
+        proven = "proven" if found.proven else "not proven"
+        lines.append(f"{proven}: a drop of less than {points(found.margin)}")
+    if found.unreadable:
+        lines.append(f"left out, for they can't be decoded: {shown(found.unreadable)}")
+    parts: list[RenderableType] = [table, Text("\n".join(lines))]
+    if found.flips:
+        parts += [Text(), _flips_table(found)]
+    return Group(*parts)
+
+
+def _flips_table(found: Comparison) -> Table:
+    table = make_table("picture", "class", "first", "second", "", wraps=("picture",))
+    for flip in found.flips[:_MOST_FLIPS]:
+        outcome = {flip.first: "lost", flip.second: "won"}.get(flip.label, "wrong either way")
+        table.add_row(flip.picture, flip.label, flip.first, flip.second, outcome)
+    if (rest := len(found.flips) - _MOST_FLIPS) > 0:
+        table.add_row(f"and {rest} more (--json)")
+    return table
 
 
 def _facts(found: Inspection) -> dict[str, str]:
@@ -145,3 +200,4 @@ def _short(name: str) -> str:
 
 
 _NAME_LENGTH = 30
+_MOST_FLIPS = 40

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pipeline.terminal.exit_codes import ExitCode
-from tests.builders.tflite_models import build_classifier
+from tests.builders.tflite_models import build_brightness_judge, build_classifier
 from tests.pipeline.commands import litesmith
 
 
@@ -35,6 +36,24 @@ def test_bench_shows_percentiles_and_the_ratio(model: Path) -> None:
     assert re.search(r"20  [\d.]+ times \([\d.]+ to [\d.]+\)\s*$", shown[-1])
     found = json.loads(litesmith(*command, "--json", folder=model.parent).stdout)
     assert [one["latencies"][0]["runs"] for one in found["models"]] == [20, 20]
+
+
+def test_compare_says_by_its_exit_status_whether_the_margin_is_proven(tmp_path: Path) -> None:
+    (tmp_path / "model.tflite").write_bytes(build_brightness_judge(threshold=128.0))
+    for label, level in (("dark", 50), ("light", 200)):
+        for number in range(15):
+            path = tmp_path / "pictures" / label / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8), (level, level, number)).save(path)
+    command = ["compare", "model.tflite", "model.tflite", "--data", "pictures"]
+    proven = litesmith(*command, "--margin", "0.15", folder=tmp_path)
+    assert proven.returncode == ExitCode.OK
+    assert "30 pictures: the same class for 100.0 %; 0 answers lost, 0 won" in proven.stdout
+    assert "proven: a drop of less than 15 points" in proven.stdout
+    unproven = litesmith(*command, "--margin", "0.01", "--json", folder=tmp_path)
+    assert unproven.returncode == ExitCode.NOT_BLESSED
+    assert json.loads(unproven.stdout)["proven"] is False
+    assert litesmith(*command, "--margin", "2", folder=tmp_path).returncode == ExitCode.BAD_INPUT
 
 
 def test_a_file_that_is_no_model_is_bad_input(tmp_path: Path) -> None:
