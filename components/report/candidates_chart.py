@@ -1,16 +1,20 @@
-"""The drawing of all candidates: accuracy over size, with latency and budgets."""
+"""The drawing of all candidates: accuracy over size or latency, with budgets and the front.
+
+The front joins the candidates than which no other one is both as accurate and as small, or as fast.
+"""
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from markupsafe import Markup
 
 from components.common.documents.decision import Budgets
 from components.report import formats
 from components.report.candidates import CandidateRow
-from components.report.svg import Scale, axes, drawing, element, line, padded, text
+from components.report.svg import Scale, axes, drawing, element, line, padded, polyline, text
 
+_MOST_LABELS = 12  # Of more candidates, only those that stand out are named in the drawing.
 _CHARACTER = 7.6  # Mean width of a label's character, in pixels.
 
 
@@ -30,55 +34,143 @@ class _Box:
         return max(0.0, across) * max(0.0, down)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Measure:
+    """What accuracy is drawn over.
+
+    Attributes:
+      name: below the axis.
+      value: a candidate's, None where it could not be taken.
+      budget: the most that is allowed, if a recipe says so.
+      form: a value in words.
+      area: what the area of a marker is after.
+    """
+
+    name: str
+    value: Callable[[CandidateRow], float | None]
+    budget: Callable[[Budgets], float | None]
+    form: Callable[[float], str]
+    area: Callable[[CandidateRow], float | None]
+
+
+def _zipped_bytes(row: CandidateRow) -> float | None:
+    return row.zipped_bytes
+
+
+def _latency_ms(row: CandidateRow) -> float | None:
+    return row.latency.p50_ms if row.latency else None
+
+
+ZIPPED_SIZE = Measure(
+    name="zipped size",
+    value=_zipped_bytes,
+    budget=lambda budgets: budgets.zipped_bytes,
+    form=formats.size,
+    area=_latency_ms,
+)
+LATENCY = Measure(
+    name="latency, p50 at one thread",
+    value=_latency_ms,
+    budget=lambda budgets: budgets.latency_ms,
+    form=formats.milliseconds,
+    area=_zipped_bytes,
+)
+
+
 def candidates_chart(
-    rows: Sequence[CandidateRow], budgets: Budgets, *, width: int, height: int
+    rows: Sequence[CandidateRow],
+    budgets: Budgets,
+    *,
+    width: int,
+    height: int,
+    measure: Measure = ZIPPED_SIZE,
 ) -> Markup:
-    """Draws accuracy with its interval over zipped size; a marker's area is its latency.
+    """Draws accuracy with its interval over size or latency; a marker's area is the other one.
 
     Args:
-      rows: the candidates; those without accuracy or size are left out.
-      budgets: drawn as lines: zipped size, accuracy, and float32 less the accuracy drop.
+      rows: the candidates; those without accuracy or measure are left out.
+      budgets: drawn as lines: the measure's, accuracy, and float32 less the accuracy drop.
       width: of the drawing, in pixels.
       height: likewise.
+      measure: what accuracy is drawn over.
     """
-    shown = [row for row in rows if row.accuracy is not None and row.zipped_bytes is not None]
+    shown = [row for row in rows if row.accuracy is not None and measure.value(row) is not None]
     if not shown:
         return Markup("")
-    x = _size_scale([*_sizes(shown), *_given(budgets.zipped_bytes)], 58, width - 24)
+    budget = measure.budget(budgets)
+    x = _measure_scale([*_values(shown, measure), *_given(budget)], 58, width - 24)
     floor = _accuracy_floor(shown, budgets)
     y = _accuracy_scale(shown, floor, start=height - 46, end=14)
+    front = find_front(shown, measure)
     return drawing(
         width,
         height,
-        "Accuracy over zipped size of every candidate",
+        f"Accuracy over {measure.name} of every candidate",
         *axes(
             x,
             y,
             x_ticks=x.ticks(width // 90),
             y_ticks=y.ticks(),
-            x_format=formats.size,
+            x_format=measure.form,
             y_format=formats.percent_tick,
         ),
-        text("zipped size", x.end, height - 8, class_="axis-name", text_anchor="end"),
-        *_budget_lines(x, y, floor, budgets),
-        *_candidate_marks(shown, x, y),
+        text(measure.name, x.end, height - 8, class_="axis-name", text_anchor="end"),
+        *_budget_lines(x, y, floor, None if budget is None else (budget, measure.form(budget))),
+        polyline(_stairs(front, x, y, measure), class_="front"),
+        *_candidate_marks(shown, front, x, y, measure),
     )
 
 
-def _sizes(rows: Sequence[CandidateRow]) -> list[float]:
-    return [float(row.zipped_bytes) for row in rows if row.zipped_bytes is not None]
+def find_front(rows: Sequence[CandidateRow], measure: Measure) -> tuple[CandidateRow, ...]:
+    """Returns the candidates that no other one beats, from the smallest or fastest upwards.
+
+    Args:
+      rows: candidates with accuracy and measure.
+      measure: what is held against accuracy.
+    """
+    front: list[CandidateRow] = []
+    for row in sorted(rows, key=lambda row: (_value(row, measure), -_accuracy(row))):
+        if not front or _accuracy(row) > _accuracy(front[-1]):
+            front.append(row)
+    return tuple(front)
+
+
+def _stairs(
+    front: Sequence[CandidateRow], x: Scale, y: Scale, measure: Measure
+) -> Iterator[tuple[float, float]]:
+    """Yields the corners of the line under which every candidate lies."""
+    for number, row in enumerate(front):
+        if number:
+            yield x(_value(row, measure)), y(_accuracy(front[number - 1]))
+        yield x(_value(row, measure)), y(_accuracy(row))
+    yield x.end, y(_accuracy(front[-1]))
+
+
+def _value(row: CandidateRow, measure: Measure) -> float:
+    value = measure.value(row)
+    assert value is not None, f"{row.id} has no {measure.name}"
+    return value
+
+
+def _accuracy(row: CandidateRow) -> float:
+    assert row.accuracy is not None, f"{row.id} has no accuracy"
+    return row.accuracy.value
+
+
+def _values(rows: Sequence[CandidateRow], measure: Measure) -> list[float]:
+    return [_value(row, measure) for row in rows]
 
 
 def _given(value: float | None) -> list[float]:
     return [] if value is None else [float(value)]
 
 
-def _size_scale(sizes: Sequence[float], start: float, end: float) -> Scale:
-    low, high = min(sizes), max(sizes)
+def _measure_scale(values: Sequence[float], start: float, end: float) -> Scale:
+    low, high = min(values), max(values)
     if high > 3 * low:
         factor = (high / low) ** 0.12
         return Scale(low / factor, high * factor, start, end, logarithmic=True)
-    low, high = padded(sizes, 0.2)
+    low, high = padded(values, 0.2)
     return Scale(max(0.0, low), high, start, end)
 
 
@@ -103,22 +195,29 @@ def _accuracy_scale(
 
 
 def _budget_lines(
-    x: Scale, y: Scale, floors: Sequence[tuple[float, str]], budgets: Budgets
+    x: Scale, y: Scale, floors: Sequence[tuple[float, str]], most: tuple[float, str] | None
 ) -> Iterator[Markup]:
     for value, name in floors:
         yield line(x.start, y(value), x.end, y(value), class_="budget")
         yield text(name, x.start + 6, y(value) + 14, class_="budget-name")
-    if budgets.zipped_bytes is not None:
-        at = x(budgets.zipped_bytes)
+    if most is not None:
+        value, words = most
+        at = x(value)
         yield line(at, y.end, at, y.start, class_="budget")
-        name = f"budget {formats.size(budgets.zipped_bytes)}"
+        name = f"budget {words}"
         yield text(name, at - 6, y.end + 10, class_="budget-name", text_anchor="end")
 
 
-def _candidate_marks(rows: Sequence[CandidateRow], x: Scale, y: Scale) -> Iterator[Markup]:
+def _candidate_marks(
+    rows: Sequence[CandidateRow],
+    front: Sequence[CandidateRow],
+    x: Scale,
+    y: Scale,
+    measure: Measure,
+) -> Iterator[Markup]:
     """Yields interval bars, markers over them, and labels that avoid one another."""
-    slowest = max((row.latency.p50_ms for row in rows if row.latency), default=0.0)
-    places = [_Mark.of(row, x, y, slowest) for row in rows]
+    largest = max((measure.area(row) or 0.0 for row in rows), default=0.0)
+    places = [_Mark.of(row, x, y, measure, largest) for row in rows]
     for mark in places:
         yield line(mark.x, mark.low, mark.x, mark.high, class_=f"interval {mark.row.standing}")
     for mark in places:
@@ -131,7 +230,8 @@ def _candidate_marks(rows: Sequence[CandidateRow], x: Scale, y: Scale) -> Iterat
             class_=f"mark {mark.row.standing}",
         )
     taken = [box for mark in places for box in mark.boxes]
-    for mark in sorted(places, key=lambda mark: mark.row.standing != "winner"):
+    named = [mark for mark in places if len(places) <= _MOST_LABELS or _stands_out(mark.row, front)]
+    for mark in sorted(named, key=lambda mark: mark.row.standing != "winner"):
         box = _free_box(mark, taken, Scale(0, 1, x.start, x.end), y)
         taken.append(box)
         leftwards = box.left < mark.x
@@ -142,6 +242,10 @@ def _candidate_marks(rows: Sequence[CandidateRow], x: Scale, y: Scale) -> Iterat
             text_anchor="end" if leftwards else "start",
             class_=f"label {mark.row.standing}",
         )
+
+
+def _stands_out(row: CandidateRow, front: Sequence[CandidateRow]) -> bool:
+    return row.baseline or row.standing == "winner" or row in front
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,12 +260,12 @@ class _Mark:
     radius: float
 
     @classmethod
-    def of(cls, row: CandidateRow, x: Scale, y: Scale, slowest: float) -> "_Mark":
-        assert row.accuracy is not None and row.zipped_bytes is not None
-        share = row.latency.p50_ms / slowest if row.latency and slowest else 0.0
+    def of(cls, row: CandidateRow, x: Scale, y: Scale, measure: Measure, largest: float) -> "_Mark":
+        assert row.accuracy is not None
+        share = (measure.area(row) or 0.0) / largest if largest else 0.0
         return cls(
             row,
-            x(row.zipped_bytes),
+            x(_value(row, measure)),
             y(row.accuracy.value),
             y(row.accuracy.low),
             y(row.accuracy.high),
@@ -180,10 +284,12 @@ class _Mark:
     @property
     def description(self) -> str:
         row = self.row
-        assert row.accuracy is not None and row.zipped_bytes is not None
-        accuracy = formats.percent(row.accuracy.value)
-        shown = f"{row.id}: {accuracy}, {formats.size(row.zipped_bytes)} zipped"
-        return f"{shown}, {formats.milliseconds(row.latency.p50_ms)}" if row.latency else shown
+        shown = [formats.percent(_accuracy(row))]
+        if row.zipped_bytes is not None:
+            shown.append(f"{formats.size(row.zipped_bytes)} zipped")
+        if row.latency is not None:
+            shown.append(formats.milliseconds(row.latency.p50_ms))
+        return f"{row.id}: {', '.join(shown)}"
 
 
 def _free_box(mark: _Mark, taken: Sequence[_Box], x: Scale, y: Scale) -> _Box:

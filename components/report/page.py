@@ -11,9 +11,10 @@ from components.common.documents.decision import Budgets, Decision, StepGain
 from components.report import charts, formats
 from components.report.activity import ActivitySection, activity_section
 from components.report.candidates import CandidateRow, candidate_rows
-from components.report.candidates_chart import candidates_chart
+from components.report.candidates_chart import LATENCY, ZIPPED_SIZE, candidates_chart
 from components.report.classes import ClassesSection, classes_section
 from components.report.dataset import DataSection, data_section
+from components.report.ladder import Rung, ladder
 from components.report.mistakes import Mistakes, ShownMistake, show_mistakes
 from components.report.sources import Run
 from components.report.training import SparsitySection, Training, sparsity_sections, trainings
@@ -40,6 +41,7 @@ class Page:
     recipe: str
     decision: Decision
     candidates: tuple[CandidateRow, ...]
+    ladder: tuple[Rung, ...]
     budgets: Budgets
     machine: BenchmarkMachine
     test_examples: int
@@ -69,13 +71,14 @@ def build_page(run: Run, mistakes: Mistakes | None, pictures: Pictures) -> Page:
       mistakes: what a candidate gets wrong that float32 gets right; None without one.
       pictures: of classes and mistakes.
     """
-    names = run.manifest.class_names
+    names, rows = run.manifest.class_names, candidate_rows(run)
     return Page(
         run_id=run.run_id,
         recipe_name=run.recipe_name,
         recipe=run.config.recipe,
         decision=run.decision,
-        candidates=candidate_rows(run),
+        candidates=rows,
+        ladder=ladder(run, rows),
         budgets=run.decision.budgets,
         machine=run.benchmark.machine,
         test_examples=run.manifest.splits["test"].examples,
@@ -97,7 +100,13 @@ def render(page: Page) -> str:
     )
     environment.filters.update(_FILTERS)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(page=page, charts=charts, candidates_chart=candidates_chart)
+    return template.render(
+        page=page,
+        charts=charts,
+        candidates_chart=candidates_chart,
+        zipped_size=ZIPPED_SIZE,
+        latency=LATENCY,
+    )
 
 
 _FILTERS = {

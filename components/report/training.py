@@ -67,7 +67,7 @@ class SparsitySection:
 
 def trainings(run: Run) -> tuple[Training, ...]:
     return tuple(
-        _training(f"{entry.id}: {entry.title}" if entry.parent else "Training", entry.bundle)
+        _training(f"{entry.id}: {entry.title}" if entry.parent else entry.id, entry.bundle)
         for entry in run.models.entries
     )
 

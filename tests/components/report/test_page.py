@@ -17,6 +17,7 @@ from components.common.documents.validation import DatasetFinding
 from components.report import formats, stage
 from components.report.config import ReportConfig
 from tests.builders.fabricate import TEST_EXAMPLES, Fabricated, fabricate
+from tests.builders.models import make_models
 
 
 class Parsed(html.parser.HTMLParser):
@@ -177,6 +178,52 @@ def test_steps_that_bought_nothing_are_said_aloud(blessed: tuple[Fabricated, Par
     assert all(step.message in text for step in run.decision.steps)
     assert text.index("Pruning bought nothing") < text.index("int8 makes")
     assert text.count("bought nothing") == 2  # The badge and the sentence, once each.
+
+
+def test_the_ladder_says_of_every_file_what_it_bought_and_why_it_lost(
+    blessed: tuple[Fabricated, Parsed],
+) -> None:
+    run, page = blessed
+    rows = [[cell.strip() for cell in row] for row in page.rows if row]
+    (rung,) = (row for row in rows if row[0].startswith("pruned prune 50 %"))
+    assert rung == ["pruned prune 50 %, 98,765 parameters"]
+    (file,) = (row for row in rows if row[0] == "pruned-int8" and len(row) == 9)
+    gain = next(gain for gain in run.decision.steps if gain.after == "pruned-int8")
+    figures = [formats.times(gain.size_ratio), formats.points(gain.accuracy_change)]
+    assert [file[4], file[5], file[8]] == ["int8", *figures]
+    text = page.text("ladder")
+    for verdict in run.decision.candidates:
+        assert verdict.summary in text
+    assert text.count("Winner") == 1
+
+
+def test_a_model_stands_below_the_one_that_it_was_made_of(tmp_path: Path) -> None:
+    run = fabricate(tmp_path)
+    dense, pruned = (entry.bundle for entry in run.models.entries)
+    # As the tasks make them: siblings before the children of either.
+    models = make_models(
+        {"dense": dense, "pruned": pruned, "sibling": pruned, "small": pruned, "least": pruned},
+        {"small": "pruned", "least": "small"},
+    )
+    models.write(tmp_path / "models")
+    page = render(run, tmp_path)
+    rungs = re.findall(r'<tr class="rung">.*?--depth:(\d)"><span>(.*?)</span>', page.source)
+    assert rungs == [
+        ("0", "dense"), ("1", "pruned"), ("2", "small"), ("3", "least"), ("1", "sibling")
+    ]  # fmt: skip
+    assert page.text("ladder").count("no file was made of it") == 3
+
+
+def test_a_run_of_one_model_has_no_ladder(tmp_path: Path) -> None:
+    page = render(fabricate(tmp_path, ids=("float32", "int8")), tmp_path)
+    assert "ladder" not in page.ids
+    assert "#ladder" not in page.addresses
+
+
+def test_a_training_is_called_by_its_model_and_steps(blessed: tuple[Fabricated, Parsed]) -> None:
+    text = blessed[1].text("training")
+    assert "pruned: prune 50 % small_cnn, 98,765 parameters" in text
+    assert "dense small_cnn, 98,765 parameters" in text
 
 
 def test_classes_table_compares_float_with_the_winner(blessed: tuple[Fabricated, Parsed]) -> None:

@@ -16,7 +16,12 @@ from components.common.documents.validation import Validation
 from components.common.tasks.image.statistics import Histogram
 from components.report import formats
 from components.report.candidates import CandidateRow
-from components.report.candidates_chart import candidates_chart
+from components.report.candidates_chart import (
+    LATENCY,
+    ZIPPED_SIZE,
+    candidates_chart,
+    find_front,
+)
 from components.report.charts import histogram
 from components.report.classes import ROWS, classes_section
 from components.report.mistakes import find_mistakes
@@ -108,6 +113,46 @@ def test_candidates_chart_places_marks_by_size_accuracy_and_latency() -> None:
     labels = [text.text for text in svg.findall("text")]
     assert "float32 less the margin of 2 points" in labels
     assert "lost" not in labels
+
+
+def test_the_front_is_what_no_other_candidate_beats() -> None:
+    rows = [
+        row("float32", 0.97, 40_000, 0.1),
+        row("int8", 0.96, 10_000, 0.4),
+        row("worse", 0.95, 12_000, 0.3),
+        row("as-good-but-larger", 0.96, 11_000, 0.5),
+        row("smallest", 0.90, 5_000, 0.5),
+    ]
+    assert [each.id for each in find_front(rows, ZIPPED_SIZE)] == ["smallest", "int8", "float32"]
+    assert [each.id for each in find_front(rows, LATENCY)] == ["float32"]
+    svg = ElementTree.fromstring(candidates_chart(rows, Budgets(), width=600, height=300))
+    (front,) = svg.findall("polyline")
+    corners = [tuple(map(float, corner.split(","))) for corner in front.attrib["points"].split()]
+    assert corners == sorted(corners, key=lambda corner: (corner[0], -corner[1]))
+    marks = {(float(mark.attrib["cx"]), float(mark.attrib["cy"])) for mark in svg.findall("circle")}
+    assert len(marks & set(corners)) == 3
+
+
+def test_over_latency_the_chart_has_that_budget_and_sizes_as_areas() -> None:
+    rows = [row("float32", 0.97, 40_000, 0.4), row("int8", 0.96, 10_000, 0.1)]
+    budgets = Budgets(zipped_bytes=20_000, latency_ms=0.3)
+    svg = ElementTree.fromstring(
+        candidates_chart(rows, budgets, width=600, height=300, measure=LATENCY)
+    )
+    large, small = svg.findall("circle")
+    assert float(large.attrib["r"]) == pytest.approx(2 * float(small.attrib["r"]), abs=0.1)
+    words = [text.text or "" for text in svg.findall("text")]
+    assert f"budget {formats.milliseconds(0.3)}" in words
+    assert f"budget {formats.size(20_000)}" not in words
+
+
+def test_of_many_candidates_only_those_that_stand_out_are_named() -> None:
+    crowd = [row(f"rung-{n}", 0.9, 12_000 + n, 0.1) for n in range(20)]
+    rows = [row("float32", 0.97, 40_000, 0.4), row("int8", 0.96, 10_000, 0.1), *crowd]
+    svg = ElementTree.fromstring(candidates_chart(rows, Budgets(), width=600, height=300))
+    labels = {each.text for each in svg.findall("text") if each.attrib["class"].startswith("label")}
+    assert labels == {"float32", "int8"}
+    assert len(svg.findall("circle")) == 22
 
 
 def test_candidates_chart_keeps_labels_apart() -> None:
