@@ -45,6 +45,11 @@ class Attempt:
         return found or min(self.candidates, key=lambda one: one.drop, default=None)
 
     @property
+    def is_out(self) -> bool:
+        """Whether it does not hold, and that is not for noise."""
+        return self.holds is False and (self.best is None or self.best.is_out)
+
+    @property
     def holds(self) -> bool | None:
         """None where only a whole training can tell."""
         if self.best is None:
@@ -64,7 +69,7 @@ class Climb:
       parent: the variant.
       attempts: what was tried of it.
       below: the same rung on the dense model, where the parent is another one: what loses too much
-        there does so here.
+        there, beyond noise, does so here.
       parent_drop: what the parent itself loses.
     """
 
@@ -91,8 +96,7 @@ class Climb:
         own = {level: one.holds for level, one in self.at.items() if one.holds is not None}
         if self.below is None:
             return own
-        lost = {level: False for level, holds in self.below.outcomes.items() if not holds}
-        return lost | own
+        return {level: False for level, one in self.below.at.items() if one.is_out} | own
 
     @property
     def first(self) -> float:
