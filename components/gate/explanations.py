@@ -28,7 +28,7 @@ def explain_small_split(
     return (
         f"The test split has {examples} examples, but to prove a drop below {points(margin)} "
         f"{together}takes at least {required}, even where no prediction differs: label more "
-        "pictures, give the test split a greater share, request fewer schemes, or state an "
+        "pictures, give the test split a greater share, request fewer candidates, or state an "
         f"accuracy_drop of {(math.floor(1000 * provable) + 1) / 1000:g} or more."
     )
 

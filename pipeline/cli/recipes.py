@@ -40,6 +40,11 @@ def recipe_validate(
     check_locations(loaded)
     check_sufficiency(loaded)
     say(f"{loaded.name}: fine; {len(loaded.candidate_ids())} candidates")
+    if loaded.most_proven() > 2 and loaded.smallest_margin() is not None:
+        say(
+            f"To prove them together takes at least {loaded.required_test_examples()} test "
+            f"examples; one beside float32 {loaded.required_test_examples(candidates=2)}."
+        )
     if not loaded.data.has_source():
         say("A run is to be told where the pictures are: --set data.folder=PATH, or data.list")
         if loaded.smallest_margin() is not None:

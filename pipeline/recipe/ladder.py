@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 from components.common.config import Choice, Section, choice_of
 from components.common.documents.candidate import CandidateSpec
 from components.common.documents.variant import DENSE, StepSpec, Variant
+from components.common.words import figures
 from components.compress.steps import STEPS
 from components.finetune.config import FinetuneConfig
 from components.propose.config import SearchSettings
@@ -156,7 +157,7 @@ def _find_stranger(declared: Mapping[str, DeclaredVariant]) -> str | None:
     for id_, variant in declared.items():
         if variant.parent not in ids:
             alike = difflib.get_close_matches(variant.parent, ids, n=1)
-            meant = f"did you mean {alike[0]}?" if alike else f"there are {', '.join(ids)}"
+            meant = f"did you mean {alike[0]}?" if alike else f"there are {figures.shown(ids)}"
             return (
                 f"compress.variants.{id_}.parent: there is no variant {shown(variant.parent)}; "
                 f"{meant}"

@@ -143,13 +143,18 @@ class Recipe(Section):
         drops = (self.budgets.accuracy_drop, self.budgets.blessed_accuracy_drop)
         return min((drop for drop in drops if drop is not None), default=None)
 
-    def required_test_examples(self) -> int:
+    def required_test_examples(self, *, candidates: int | None = None) -> int:
         """Returns how many test examples the gate asks for, at most.
 
         Against float32 it judges all other candidates, against a blessed model all of them:
-        each is a claim of its own, as in components.gate.trials.
+        each is a claim of its own, as in components.gate.trials. Many claims take more examples
+        than one, by the logarithm of their number: 60 take some three times as many.
+
+        Args:
+          candidates: so many, float32 among them; None for all that come to the proof.
         """
-        drop, count = self.budgets.accuracy_drop, self.most_proven()
+        drop = self.budgets.accuracy_drop
+        count = self.most_proven() if candidates is None else candidates
         if drop is None:
             return 1
         claims = ((drop, count - 1), (self.budgets.blessed_accuracy_drop or drop, count))

@@ -35,7 +35,7 @@ def check_sufficiency(recipe: Recipe) -> None:
     margin, share = recipe.smallest_margin(), recipe.data.splits.test
     if margin is None:  # Then a single test example is enough.
         return
-    expected = records * share
+    expected, alone = records * share, recipe.required_test_examples(candidates=2)
     # A class that the hash leaves out of the test gets an example there all the same.
     lent = classes * (1 - share) ** _LEAST_OF_A_CLASS
     if expected + lent + _DEVIATIONS * math.sqrt(expected * (1 - share)) >= needed:
@@ -45,7 +45,7 @@ def check_sufficiency(recipe: Recipe) -> None:
         f"{recipe.most_proven()} candidates takes at least {needed} test examples to "
         f"prove, but {source} holds {records} records, of which data.splits.test = {share:g} "
         f"makes about {expected:.0f}; give {enough} records or more, a greater test share, "
-        "fewer quantize schemes, or a greater drop"
+        f"fewer candidates ({alone} examples prove one beside float32), or a greater drop"
     )
 
 

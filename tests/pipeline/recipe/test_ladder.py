@@ -10,6 +10,7 @@ from components.quantize.config import QuantizeConfig
 from pipeline.declarations.yaml_files import parse_yaml
 from pipeline.doctor.trial_recipe import trial_recipe
 from pipeline.recipe import Recipe, load_recipe, recipe_schema
+from pipeline.recipe.sufficiency import check_sufficiency
 from pipeline.recipe.text import write_commented
 
 RECIPE = """
@@ -196,7 +197,7 @@ def test_the_name_of_a_variant_may_be_a_word_of_yaml(path: str) -> None:
         ("more.schemes=[int8, int8]", "more.schemes: names a scheme twice: int8, int8"),
         (
             "more.schemes=[int8, {int8: {file_steps: []}}]",
-            "more.schemes: two candidates are called more-int8;",
+            "more.schemes: names a scheme twice: int8, int8",
         ),
         ("more.schemes=[]", "more.schemes: names no scheme, and no other variant is made of more"),
         ("dense={steps: [prune]}", "dense: dense is the model that train makes; give another name"),
@@ -220,3 +221,24 @@ def test_what_is_wrong_with_a_ladder_is_refused_by_its_key(
 def test_without_the_section_prune_its_name_is_free(path: str) -> None:
     changes = ["prune=null", "compress.variants.pruned={steps: [prune]}"]
     assert "pruned-float16" in load_recipe(path, changes).candidate_ids()
+
+
+def test_a_long_ladder_says_how_many_test_pictures_prove_all_of_it_and_one(tmp_path: Path) -> None:
+    """All candidates are proven together, which takes more than one does, but not absurdly more."""
+    rungs = ", ".join(f"rung-{number}: {{steps: [prune], schemes: [int8]}}" for number in range(59))
+    file = tmp_path / "recipe.yaml"
+    file.write_text(
+        "name: mine\ndata: {sample: digits, image_size: 16, channels: 1}\n"
+        f"train: {{backbone: small_cnn}}\ncompress: {{variants: {{{rungs}}}}}\n"
+        "quantize: {schemes: [float32, int8]}\nbudgets: {accuracy_drop: 0.02}\n"
+    )
+    recipe = load_recipe(str(file))
+    needed = recipe.required_test_examples()
+    alone = recipe.required_test_examples(candidates=2)
+    assert len(recipe.candidate_ids()) == 61
+    assert 2 * alone < needed < 4 * alone
+    with pytest.raises(UserError) as refused:
+        check_sufficiency(load_recipe(str(file), ["budgets.accuracy_drop=0.01"]))
+    assert "among 61 candidates takes at least" in str(refused.value)
+    assert "fewer candidates (" in str(refused.value)
+    assert "examples prove one beside float32)" in str(refused.value)
