@@ -1,6 +1,7 @@
 """The shell of compress: from a model bundle to that of a smaller variant."""
 
 import dataclasses
+import functools
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from components.common.digests import canonical_json
 from components.common.documents.bundle import Epoch, ModelBundle
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.models import Models
+from components.common.process.events import Events
+from components.common.run_context import RunContext
 from components.common.shell.stage import Stage, Task, execute
 from components.compress.config import CompressConfig, VariantConfig
 from components.compress.steps import STEPS
@@ -50,9 +53,6 @@ def _compute(task: Task[VariantConfig]) -> Mapping[str, float]:
     from components.common.training.session import open_session
     from components.common.training.strategy import open_strategy, read_variables, write_variables
 
-    def load_parent() -> Any:
-        return load_bundle_model(task.inputs["parent"])
-
     manifest = DatasetManifest.read(task.inputs["dataset"])
     parent = ModelBundle.read(task.inputs["parent"])
     strategy = open_strategy(task.devices, task.worker)
@@ -63,11 +63,16 @@ def _compute(task: Task[VariantConfig]) -> Mapping[str, float]:
         storage, scratch = task.context.data(), Path(folder)
         with strategy.scope():
             splits = open_training_splits(manifest, storage, scratch=scratch, worker=task.worker)
-            model, bundle = load_parent(), parent
+            model, bundle = load_bundle_model(task.inputs["parent"]), parent
             for number, (step, own) in enumerate(zip(task.config.steps, settings, strict=True)):
                 part = f"{number + 1}-{step.kind}"
                 session = open_session(
-                    task, manifest, bundle.input, splits, part=part, load_parent=load_parent
+                    task,
+                    manifest,
+                    bundle.input,
+                    splits,
+                    part=part,
+                    load_parent=functools.partial(_load_teacher, task, parent, bundle),
                 )
                 done.append(STEPS[step.kind].apply(model, own, session))
                 model, bundle = done[-1].model, _describe_graph(bundle, done[-1])
@@ -94,6 +99,14 @@ def _compute(task: Task[VariantConfig]) -> Mapping[str, float]:
         }
     ).write(task.output)
     return measurements
+
+
+def _load_teacher(task: Task[VariantConfig], parent: ModelBundle, student: ModelBundle) -> Any:
+    """Returns the parent for pictures as they are prepared for another model."""
+    from components.common.models.bundles import load_bundle_model
+    from components.common.tasks.image.models.graphs import adapt_input
+
+    return adapt_input(load_bundle_model(task.inputs["parent"]), parent.input, student.input)
 
 
 def _describe_graph(before: ModelBundle, after: "Compressed") -> ModelBundle:
@@ -139,6 +152,21 @@ def _number_epochs(histories: Sequence[Sequence[Epoch]]) -> Iterator[Epoch]:
         yield epoch.model_copy(update={"epoch": number})
 
 
+def _identify(config: VariantConfig, context: RunContext, events: Events) -> Mapping[str, str]:
+    """Returns the content of what steps take from elsewhere."""
+    found = {}
+    for number, step in enumerate(config.steps, start=1):
+        if (identify := getattr(STEPS[step.kind], "identify", None)) is not None:
+            for name, content in identify(_settings(step.kind, step.settings)).items():
+                found[f"{number}-{step.kind}-{name}"] = content
+    return found
+
+
 STAGE = Stage(
-    name="compress", config=VariantConfig, output="bundle", compute=_compute, resumes=True
+    name="compress",
+    config=VariantConfig,
+    output="bundle",
+    compute=_compute,
+    identify=_identify,
+    resumes=True,
 )

@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+from components.common.data.torch_weights import read_torch_weights
 from components.common.errors import UserError
 from components.common.keras import keras
 from components.common.tasks.image.models.pretrained import (
     adapt_to_order,
+    assign_imagenet,
     assign_torch_weights,
-    download_imagenet,
 )
 from components.finetune.config import TORCH_FILES, FinetuneConfig
-from components.finetune.torch_weights import read_torch_weights
 
 
 def assign_pretrained(model: Any, config: FinetuneConfig, weights: str) -> None:
@@ -27,14 +27,12 @@ def assign_pretrained(model: Any, config: FinetuneConfig, weights: str) -> None:
     """
     if weights == "none":
         return
+    if weights == "imagenet":
+        assign_imagenet(model, config.backbone, width=config.width, setting="train.weights")
+        return
     backbone = keras.Model(model.input, model.get_layer("pool").input)
     try:
-        if weights == "imagenet":
-            weights_of = download_imagenet(
-                config.backbone, width=config.width, shape=backbone.input_shape[1:]
-            )
-            backbone.set_weights(weights_of)
-        elif Path(weights).suffix in TORCH_FILES:
+        if Path(weights).suffix in TORCH_FILES:
             assign_torch_weights(backbone, read_torch_weights(Path(weights)))
         else:
             backbone.load_weights(weights)

@@ -36,7 +36,7 @@ def trial_recipe(recipe: Recipe, folder: Path) -> Recipe:
 
 def _shortened(settings: S) -> S:
     """Returns a compression step's settings for little work, as far as it has such settings."""
-    short = {"epochs": 2, "frequency": 1, "global_batch_size": 4}
+    short = {"epochs": 2, "frequency": 1, "global_batch_size": 4, "weights": "none"}
     own = type(settings).model_fields
     return settings.model_copy(update={key: short[key] for key in short if key in own})
 

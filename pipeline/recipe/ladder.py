@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 from components.common.config import Choice, Section, choice_of
 from components.common.documents.candidate import CandidateSpec
 from components.common.documents.variant import DENSE, StepSpec, Variant
+from components.common.tasks.image.preparation.settings import PictureSettings
 from components.common.words import figures
 from components.compress.steps import STEPS
 from components.finetune.config import FinetuneConfig
@@ -138,6 +139,16 @@ def find_fault(ladder: Ladder, *, prune: Section | None, schemes: Sequence[objec
             f"for where they can win; remove {other}, or the search"
         )
     return _find_stranger(declared) or _find_circle(declared) or _find_dead_end(declared, schemes)
+
+
+def find_misfit(declared: Mapping[str, DeclaredVariant], data: PictureSettings) -> str | None:
+    """Says by its key which step can't take the pictures, if any can't."""
+    for id_, variant in declared.items():
+        for step in variant.steps:
+            explain = getattr(step.settings, "explain_misfit", None)
+            if explain and (misfit := explain(side=data.image_size, channels=data.channels)):
+                return f"compress.variants.{id_}.steps.{step.kind}.{misfit}"
+    return None
 
 
 def find_namesakes(candidates: Sequence[CandidateSpec]) -> str | None:

@@ -36,6 +36,7 @@ from pipeline.recipe.ladder import (
     arrange,
     declare,
     find_fault,
+    find_misfit,
     find_namesakes,
     learn_as,
 )
@@ -109,6 +110,8 @@ class Recipe(Section):
                 "budgets.accuracy_drop, the largest loss against float32 to accept, as a share "
                 "(0.02 is two points)"
             )
+        if fault := find_misfit(self._declared(), self.data):
+            raise ValueError(fault)
         if fault := find_namesakes(self._quantization().candidates):
             raise ValueError(fault)
         return self

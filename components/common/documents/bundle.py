@@ -27,6 +27,8 @@ class Architecture(Part):
         Mapping[str, Annotated[int, Field(ge=1)]], Field(exclude_if=lambda filters: not filters)
     ] = {}
     """Convolution -> how many filters it has left, where some were cut."""
+    shrink: Annotated[int, Field(ge=1, le=8, exclude_if=lambda factor: factor == 1)] = 1
+    """How many pixels a side are averaged to one before the backbone sees a picture."""
 
 
 class Epoch(Part):

@@ -17,7 +17,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from components.common.keras import keras, tf
+from components.common.keras import keras
+from components.common.tasks.image.models.graphs import calls_of, inputs_of
 from components.common.tasks.image.models.narrowing import is_plain_convolution
 
 
@@ -47,25 +48,6 @@ def find_groups(model: Any) -> tuple[Group, ...]:
     after = _readers(model)
     found = (_find_group(layer, layers, after) for layer in model.layers)
     return tuple(group for group in found if group is not None)
-
-
-def calls_of(model: Any) -> Mapping[str, Sequence[Any]]:
-    """Returns the calls that a graph has of each layer; other models' calls are not its own."""
-    calls: dict[str, list[Any]] = {}
-    seen: set[int] = set()
-    waiting = list(model.outputs)
-    while waiting:
-        node = waiting.pop().node
-        if id(node) not in seen:
-            seen.add(id(node))
-            calls.setdefault(node.layer.name, []).append(node)
-            waiting += inputs_of(node)
-    return calls
-
-
-def inputs_of(call: Any) -> Sequence[Any]:
-    """Returns the tensors that a layer is called on."""
-    return () if call.is_input else tuple(tf.nest.flatten(call.input_tensors))
 
 
 def _readers(model: Any) -> Mapping[str, Sequence[str]]:

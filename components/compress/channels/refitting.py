@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.keras import keras, tf
+from components.common.tasks.image.models.graphs import calls_of, inputs_of
 from components.common.training.strategy import read_variables, write_variables
-from components.compress.channels.groups import Group, calls_of, inputs_of
+from components.compress.channels.groups import Group
 from components.compress.channels.surgery import Kept
 
 Floats = npt.NDArray[np.float32]

@@ -7,8 +7,8 @@ where these are missing. One line of STEPS registers it.
 
 from collections.abc import Mapping
 
-from components.compress.steps import channels, prune
+from components.compress.steps import channels, distil, prune
 from components.compress.steps.step import Step
 
-STEPS: Mapping[str, Step] = {"prune": prune, "channels": channels}
+STEPS: Mapping[str, Step] = {"prune": prune, "channels": channels, "distil": distil}
 """A step's kind -> the step."""

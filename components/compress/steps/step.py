@@ -52,7 +52,11 @@ class Compressed:
 
 
 class Step(Protocol):
-    """What STEPS holds: modules that look like this."""
+    """What STEPS holds: modules that look like this.
+
+    One that begins with something beside its parent (weights of a package) has a function
+    `identify` too, from its settings to what enters the key for it: names and digests.
+    """
 
     @property
     def Settings(self) -> type[Section]:  # noqa: N802

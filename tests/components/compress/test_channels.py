@@ -1,29 +1,19 @@
 """The step channels: a truly narrower model, with training after the cut or without."""
 
-import dataclasses
-from pathlib import Path
-
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from components.common.data.predictions import read_bundle_predictions
 from components.common.digests import tree_digest
 from components.common.documents.bundle import Architecture, ModelBundle
 from components.common.documents.image import InputSpec
-from components.common.documents.variant import StepSpec
 from components.common.errors import UserError
 from components.common.lite.litert import Classifier
 from components.common.models.bundles import load_bundle_model, save_weights
-from components.common.run_context import RunContext
 from components.common.tasks.image.models.classifier import build_classifier
-from components.compress import stage
-from components.compress.config import VariantConfig
-from components.compress.steps import STEPS
 from components.compress.steps.channels import Settings, choose_groups
-from components.finetune import stage as finetune_stage
-from components.finetune.config import FinetuneConfig
 from components.quantize.conversion import convert_model
+from tests.builders.compression import Dense, accuracy, fine_tune_dense
 from tests.builders.synthetic import LINEAGE, run_context, write_dataset
 
 pytestmark = pytest.mark.xdist_group("channels")  # What they share is made once.
@@ -31,49 +21,9 @@ pytestmark = pytest.mark.xdist_group("channels")  # What they share is made once
 UNTRAINED = {"epochs": 0, "examples": 48}
 
 
-@dataclasses.dataclass(frozen=True)
-class Dense:
-    context: RunContext
-    dataset: Path
-    bundle: Path
-
-    def compress(self, output: Path, *steps: tuple[str, dict]) -> ModelBundle:
-        config = VariantConfig(
-            steps=tuple(
-                StepSpec(kind=kind, settings=STEPS[kind].Settings(**told).model_dump(mode="json"))
-                for kind, told in steps
-            )
-        )
-        stage.STAGE.run(
-            dataset=self.dataset,
-            parent=self.bundle,
-            config=config.to_json(),
-            context=self.context.to_json(),
-            bundle=output,
-        )
-        return ModelBundle.read(output)
-
-
 @pytest.fixture(scope="module")
 def dense(tmp_path_factory: pytest.TempPathFactory) -> Dense:
-    folder = tmp_path_factory.mktemp("dense")
-    context = run_context(folder)
-    write_dataset(context, folder / "dataset")
-    config = FinetuneConfig(
-        backbone="small_cnn", width=0.5, epochs=4, optimizer={"learning_rate": 3e-3}
-    )
-    finetune_stage.STAGE.run(
-        dataset=folder / "dataset",
-        config=config.to_json(),
-        context=context.to_json(),
-        bundle=folder / "bundle",
-    )
-    return Dense(context, folder / "dataset", folder / "bundle")
-
-
-def accuracy(bundle: Path) -> float:
-    found = read_bundle_predictions(bundle, "test")
-    return float(np.mean(found.probabilities.argmax(1) == found.labels))
+    return fine_tune_dense(tmp_path_factory.mktemp("dense"))
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +52,7 @@ def test_the_bundle_is_of_the_narrower_model(dense, untrained):
 
 
 def test_the_same_cut_is_the_same_bytes(dense, untrained, tmp_path):
-    fresh = dataclasses.replace(dense, context=dense.context.model_copy(update={"fresh": True}))
-    fresh.compress(tmp_path / "again", ("channels", UNTRAINED))
+    dense.fresh().compress(tmp_path / "again", ("channels", UNTRAINED))
     assert tree_digest(tmp_path / "again") == tree_digest(untrained)
 
 

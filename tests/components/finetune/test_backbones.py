@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.common.data.torch_weights import read_torch_weights
 from components.common.documents.image import ImageSpec
 from components.common.errors import UserError
 from components.common.keras import keras
@@ -13,7 +14,6 @@ from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.tasks.image.models.pretrained import assign_torch_weights
 from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model
-from components.finetune.torch_weights import read_torch_weights
 from components.finetune.weights import identify_weights, local_weights
 
 QUICK = ("small_cnn", "efficientnet_lite0", "vgg16")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from components.common.documents.variant import StepSpec
 from components.common.errors import UserError
 from components.compress.config import CompressConfig
 from components.quantize.config import QuantizeConfig
@@ -114,6 +115,21 @@ def test_every_step_learns_as_training_does_where_it_states_nothing_else(recipe:
     assert (first["augment"]["flip"], second["augment"]["flip"]) == (False, True)
 
 
+def steps_of(id_: str, recipe: Recipe) -> tuple[StepSpec, ...]:
+    (variant,) = (each for each in recipe.variants() if each.id == id_)
+    return variant.steps
+
+
+def test_a_student_is_of_the_backbone_that_is_trained_where_it_states_none(path: str) -> None:
+    changes = ["data.channels=3", "data.image_size=32", "train.backbone=mobilenet_v2"]
+    told = "compress.variants.small={steps: [channels, {distil: {width: 0.5}}]}"
+    cut, student = steps_of("small", load_recipe(path, [*changes, told]))
+    assert (cut.settings["share"], cut.settings["label_smoothing"]) == (0.5, 0.1)
+    assert (student.settings["backbone"], student.settings["width"]) == ("mobilenet_v2", 0.5)
+    stated = load_recipe(path, [*changes, told.replace("width: 0.5", "backbone: small_cnn")])
+    assert steps_of("small", stated)[1].settings["backbone"] == "small_cnn"
+
+
 def test_a_mirror_in_any_step_is_told_to_validate(path: str) -> None:
     flips = {"train": "train.augment.flip", "step": "compress.variants.more.steps"}
     plain = [f"{flips['train']}=false"]
@@ -199,6 +215,8 @@ def test_the_name_of_a_variant_may_be_a_word_of_yaml(path: str) -> None:
             "more.schemes=[int8, {int8: {file_steps: []}}]",
             "more.schemes: names a scheme twice: int8, int8",
         ),
+        ("half={steps: [{distil: {shrink: 3}}]}", "half.steps.distil.shrink: 3 does not divide"),
+        ("half={steps: [{distil: {backbone: vgg16}}]}", "half.steps.distil.backbone: vgg16 takes"),
         ("more.schemes=[]", "more.schemes: names no scheme, and no other variant is made of more"),
         ("dense={steps: [prune]}", "dense: dense is the model that train makes; give another name"),
         ("pruned={steps: [prune]}", "pruned: pruned is the model that the section prune makes"),

@@ -17,7 +17,8 @@ def build_classifier(
     Its layers have the same names in every process, whatever was built before.
 
     Args:
-      architecture: names the backbone, and the filters that were cut.
+      architecture: names the backbone, the filters that were cut, and by how much it sees
+        pictures smaller than they are.
       spec: the size of the pictures.
       classes: how many there are.
       precision: Keras' policy for the layers, such as `mixed_bfloat16`.
@@ -41,7 +42,10 @@ def build_classifier(
 def _build(architecture: Architecture, spec: InputSpec, classes: int) -> Any:
     layers = keras.layers
     pixels = layers.Input(spec.shape, name="pixels")
-    features = BACKBONES[architecture.backbone].build(pixels, architecture.width)
+    features = pixels
+    if architecture.shrink > 1:
+        features = layers.AveragePooling2D(architecture.shrink, name="shrink")(features)
+    features = BACKBONES[architecture.backbone].build(features, architecture.width)
     features = layers.GlobalAveragePooling2D(name="pool")(features)
     features = layers.Dropout(architecture.dropout, seed=architecture.dropout_seed, name="dropout")(
         features

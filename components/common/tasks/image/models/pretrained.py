@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from components.common.data.torch_weights import read_torch_weights
 from components.common.documents.bundle import BackboneName
 from components.common.errors import UserError
 from components.common.keras import keras
+from components.common.tasks.image.weights import packaged_weights
 
 _APPLICATIONS = {
     "mobilenet_v2": "MobileNetV2",
@@ -37,7 +39,7 @@ _TORCH_NAMES = {
 
 
 def download_imagenet(
-    backbone: BackboneName, *, width: float, shape: tuple[int, ...]
+    backbone: BackboneName, *, width: float, shape: tuple[int, ...], setting: str
 ) -> list[npt.NDArray[Any]]:
     """Returns the ImageNet weights that tf_keras downloads, whose digests it knows.
 
@@ -45,6 +47,7 @@ def download_imagenet(
       backbone: the name of one that tf_keras has weights of.
       width: its width multiplier, where it has one.
       shape: of the pictures: height, width, channels.
+      setting: which asked for them, for the message.
 
     Raises:
       UserError: they can't be downloaded.
@@ -60,11 +63,34 @@ def download_imagenet(
         if type(error) is not Exception:  # That is what a failed download raises.
             raise
         raise UserError(
-            f"train.weights: the ImageNet weights of {name} could not be downloaded "
-            f"({error}); give the path of a weights file without the top instead"
+            f"{setting}: the ImageNet weights of {name} could not be downloaded ({error}); give "
+            "none, or where a path is taken that of a weights file without the top"
         ) from error
     weights: list[npt.NDArray[Any]] = model.get_weights()
     return weights
+
+
+def assign_imagenet(model: Any, backbone: BackboneName, *, width: float, setting: str) -> None:
+    """Puts ImageNet weights, packaged or downloaded, into the backbone of a classifier.
+
+    Args:
+      model: as `build_classifier` makes it.
+      backbone: the name of one that there are weights of.
+      width: its width multiplier, where it has one.
+      setting: which asked for them, for messages.
+
+    Raises:
+      UserError: they can't be had.
+    """
+    body = keras.Model(model.input, model.get_layer("pool").input)
+    if (path := packaged_weights(backbone)) is not None:
+        assign_torch_weights(body, read_torch_weights(path))
+    else:
+        weights = download_imagenet(
+            backbone, width=width, shape=body.input_shape[1:], setting=setting
+        )
+        body.set_weights(weights)
+    adapt_to_order(model, backbone)
 
 
 def assign_torch_weights(model: Any, tensors: Mapping[str, npt.NDArray[Any]]) -> None:

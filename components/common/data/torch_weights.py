@@ -26,8 +26,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from components.common.data.pickles import LARGEST, read_pickle
 from components.common.errors import UserError
-from components.finetune.pickles import LARGEST, read_pickle
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _ENTRIES = 100_000  # Of an archive, at most.

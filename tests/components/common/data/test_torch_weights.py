@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.common.data.torch_weights import read_torch_weights
 from components.common.errors import UserError
 from components.finetune.config import FinetuneConfig
-from components.finetune.torch_weights import read_torch_weights
 from components.finetune.weights import local_weights
 
 IMAGENET = FinetuneConfig(backbone="efficientnet_lite0", weights="imagenet")
@@ -219,7 +219,7 @@ def test_an_archive_whose_entries_claim_more_than_it_holds_is_refused(tmp_path):
 
 
 def test_an_archive_with_endless_entries_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("components.finetune.torch_weights._ENTRIES", 50)
+    monkeypatch.setattr("components.common.data.torch_weights._ENTRIES", 50)
     state = {"t": Tensor(Storage("0", "Float", 12), (3,), (1,))}
     storages = {str(number): VALUES.tobytes() for number in range(48)}
     refuse(write_zip(tmp_path / "w.pth", state, storages), "more than 50 entries")
@@ -272,7 +272,7 @@ def test_a_pickle_that_means_harm_is_refused_and_not_run(tmp_path, content, reas
 
 def test_a_pickle_without_end_is_refused(tmp_path, monkeypatch):
     for module in ("pickles", "torch_weights"):
-        monkeypatch.setattr(f"components.finetune.{module}.LARGEST", 1000)
+        monkeypatch.setattr(f"components.common.data.{module}.LARGEST", 1000)
     content = b"\x80\x02" + b"}" * 2000
     (tmp_path / "w.pth").write_bytes(content)
     refuse(tmp_path / "w.pth", "more than 1,000 bytes")

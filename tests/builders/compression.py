@@ -1,0 +1,69 @@
+"""A small fine-tuned model, and its variants through the real stage compress."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components.common.data.predictions import read_bundle_predictions
+from components.common.documents.bundle import ModelBundle
+from components.common.documents.variant import StepSpec
+from components.common.run_context import RunContext
+from components.compress import stage
+from components.compress.config import VariantConfig
+from components.compress.steps import STEPS
+from components.finetune import stage as finetune_stage
+from components.finetune.config import FinetuneConfig
+from tests.builders.synthetic import run_context, write_dataset
+
+
+@dataclasses.dataclass(frozen=True)
+class Dense:
+    """A trained model, what it was trained on, and the data root of both."""
+
+    context: RunContext
+    dataset: Path
+    bundle: Path
+
+    def compress(self, output: Path, *steps: tuple[str, dict[str, Any]]) -> ModelBundle:
+        """Makes a variant by steps: their kinds, and what they are told."""
+        specs = [
+            StepSpec(kind=kind, settings=STEPS[kind].Settings(**told).model_dump(mode="json"))
+            for kind, told in steps
+        ]
+        stage.STAGE.run(
+            dataset=self.dataset,
+            parent=self.bundle,
+            config=VariantConfig(steps=tuple(specs)).to_json(),
+            context=self.context.to_json(),
+            bundle=output,
+        )
+        return ModelBundle.read(output)
+
+    def fresh(self) -> "Dense":
+        """Returns the same model in a run that takes no answer from the store."""
+        context = self.context.model_copy(update={"fresh": True})
+        return dataclasses.replace(self, context=context)
+
+
+def fine_tune_dense(folder: Path, **dataset: Any) -> Dense:
+    """Trains a small model on a data set that `write_dataset` is told of."""
+    context = run_context(folder)
+    write_dataset(context, folder / "dataset", **dataset)
+    config = FinetuneConfig(
+        backbone="small_cnn", width=0.5, epochs=4, optimizer={"learning_rate": 3e-3}
+    )
+    finetune_stage.STAGE.run(
+        dataset=folder / "dataset",
+        config=config.to_json(),
+        context=context.to_json(),
+        bundle=folder / "bundle",
+    )
+    return Dense(context, folder / "dataset", folder / "bundle")
+
+
+def accuracy(bundle: Path) -> float:
+    """Returns the accuracy on the test split."""
+    found = read_bundle_predictions(bundle, "test")
+    return float(np.mean(found.probabilities.argmax(1) == found.labels))

@@ -1,0 +1,163 @@
+"""The step distil: a smaller model learns from its parent, and takes its place."""
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from components.common.documents.bundle import ModelBundle
+from components.common.errors import BAD_INPUT
+from components.common.keras import keras
+from components.common.lite.litert import Classifier
+from components.common.models.bundles import load_bundle_model
+from components.compress.steps.distil import Settings, identify
+from components.quantize.conversion import convert_model
+from tests.builders.compression import Dense, accuracy, fine_tune_dense
+
+pytestmark = pytest.mark.xdist_group("distil")  # What they share is made once.
+
+STUDENT = {"width": 0.25, "epochs": 8, "optimizer": {"learning_rate": 5e-3}}
+
+
+@pytest.fixture(scope="module")
+def dense(tmp_path_factory) -> Dense:
+    return fine_tune_dense(tmp_path_factory.mktemp("dense"))
+
+
+@pytest.fixture(scope="module")
+def student(dense, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("student") / "bundle"
+    dense.compress(folder, ("distil", STUDENT | {"shrink": 2}))
+    return folder
+
+
+def test_the_student_takes_its_parents_place(dense, student):
+    document, before = ModelBundle.read(student), ModelBundle.read(dense.bundle)
+    assert document.architecture.model_dump() == {
+        "backbone": "small_cnn", "width": 0.25, "dropout": 0.2, "dropout_seed": 0, "shrink": 2
+    }  # fmt: skip
+    assert [step.title for step in document.steps] == ["distil into small_cnn, width 0.25, 8 px"]
+    assert {epoch.phase for epoch in document.history} == {"distil"}
+    assert document.input == before.input, "a device gives it the same picture"
+    model = load_bundle_model(student)
+    assert document.parameters == model.count_params() < before.parameters / 3
+    assert model.get_layer("block1_conv").input.shape[1:3] == (8, 8)
+    assert accuracy(student) > 0.75 and accuracy(dense.bundle) > 0.9
+
+
+def test_the_student_runs_as_int8_in_litert(student, tmp_path):
+    document, model = ModelBundle.read(student), load_bundle_model(student)
+    pictures = np.random.default_rng(0).integers(0, 256, (32, 16, 16, 1)).astype(np.uint8)
+    pictures[0, 0, :2] = [[0], [255]]
+    answers = {}
+    for kind in ("float32", "int8"):
+        path = tmp_path / f"{kind}.tflite"
+        path.write_bytes(convert_model(model, document.input, kind, pictures))
+        classifier = Classifier(path)
+        answers[kind] = np.stack([classifier.classify(p.astype(np.float32)) for p in pictures])
+    prepared = (pictures - np.float32(document.input.offset)) * np.float32(document.input.scale)
+    np.testing.assert_allclose(answers["float32"], model(prepared), atol=1e-4)
+    np.testing.assert_allclose(answers["int8"], answers["float32"], atol=0.15)
+
+
+@pytest.mark.slow
+def test_a_student_on_a_pretrained_backbone_keeps_its_norms_and_goes_on(tmp_path):
+    dense = fine_tune_dense(tmp_path, size=32, channels=3)
+    document = dense.compress(
+        tmp_path / "student",
+        ("distil", {"backbone": "efficientnet_lite0", "epochs": 1}),
+        ("prune", {"epochs": 1, "final_sparsity": 0.3, "end": 1.0, "distillation": {}}),
+    )
+    assert document.input.offset != ModelBundle.read(dense.bundle).input.offset
+    model = load_bundle_model(tmp_path / "student")
+    norms = {
+        layer.name for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)
+    }
+    assert set(document.frozen_layers) == norms
+    assert {epoch.phase for epoch in document.history} == {"distil", "prune"}
+    assert [epoch.epoch for epoch in document.history] == [1, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["mobilenet_v2", "resnet50_v2"])
+def test_students_of_other_backbones_are_converted_and_run(tmp_path, backbone):
+    examples = {"train": 24, "validation": 6, "test": 6}
+    dense = fine_tune_dense(tmp_path, size=64, channels=3, examples=examples)
+    told = {"backbone": backbone, "weights": "none", "epochs": 1, "shrink": 2}
+    document = dense.compress(tmp_path / "student", ("distil", told))
+    pictures = np.random.default_rng(0).integers(0, 256, (32, 64, 64, 3)).astype(np.uint8)
+    pictures[0, 0, :2] = [[0] * 3, [255] * 3]
+    data = convert_model(load_bundle_model(tmp_path / "student"), document.input, "int8", pictures)
+    (tmp_path / "model.tflite").write_bytes(data)
+    answer = Classifier(tmp_path / "model.tflite").classify(pictures[0].astype(np.float32))
+    assert np.sum(answer) == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("told", "begins_with", "named"),
+    [
+        ({"backbone": "small_cnn"}, "none", set()),
+        ({"backbone": "efficientnet_lite0"}, "imagenet", {"weights"}),
+        ({"backbone": "efficientnet_lite0", "weights": "none"}, "none", set()),
+        ({"backbone": "mobilenet_v2"}, "imagenet", {"weights"}),
+        ({"backbone": "mobilenet_v2", "width": 0.5}, "none", set()),
+        (
+            {"backbone": "mobilenet_v2", "width": 0.5, "weights": "imagenet"},
+            "imagenet",
+            {"weights"},
+        ),
+    ],
+)
+def test_what_a_student_begins_with_enters_the_key(told, begins_with, named):
+    settings = Settings(**told)
+    assert settings.begins_with == begins_with
+    assert set(identify(settings)) == named
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"backbone": "vgg16", "width": 0.5}, "width: 0.5 is none of the backbone vgg16"),
+        ({"backbone": "small_cnn", "weights": "imagenet"}, "weights: there are no imagenet"),
+        ({"shrink": 9}, "less than or equal to 8"),
+        ({"epochs": 0}, "greater than or equal to 1"),
+        ({"distillation": None}, "valid dictionary or instance of Distillation"),
+    ],
+)
+def test_settings_that_no_student_can_have_are_refused(told, message):
+    with pytest.raises(ValidationError, match=message):
+        Settings(**told)
+
+
+@pytest.mark.parametrize(
+    ("told", "side", "channels", "message"),
+    [
+        ({}, 28, 1, None),
+        ({"shrink": 3}, 28, 1, "shrink: 3 does not divide pictures of 28 pixels"),
+        ({"shrink": 4}, 28, 1, "shrink: small_cnn takes pictures of 8 pixels or more, not 7"),
+        ({"backbone": "vgg16"}, 32, 1, "backbone: vgg16 takes pictures of 3 channels, not 1"),
+    ],
+)
+def test_settings_that_do_not_fit_the_pictures_are_said(told, side, channels, message):
+    found = Settings(**told).explain_misfit(side=side, channels=channels)
+    assert (found or "").startswith(message or "") and (found is None) == (message is None)
+
+
+def test_a_student_that_can_not_see_the_pictures_is_refused_by_the_setting(dense, tmp_path, capfd):
+    with pytest.raises(SystemExit, match=str(BAD_INPUT)):
+        dense.compress(tmp_path / "student", ("distil", {"shrink": 3}))
+    assert "distil.shrink: 3 does not divide pictures of 16 pixels" in capfd.readouterr().err
+
+
+def test_the_same_student_is_the_same_bytes_whatever_was_done_before(dense, student, tmp_path):
+    document = dense.fresh().compress(
+        tmp_path / "again",
+        ("channels", {"epochs": 0, "examples": 48}),
+        ("distil", STUDENT | {"shrink": 2}),
+    )
+    assert document.architecture == ModelBundle.read(student).architecture
+    for one, other in zip(
+        load_bundle_model(tmp_path / "again").get_weights(),
+        load_bundle_model(student).get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
