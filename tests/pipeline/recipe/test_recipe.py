@@ -269,7 +269,7 @@ def test_locations_bear_no_identity(pictures: Path, tmp_path: Path) -> None:
     [
         ("trian.epochs=3", ["trian", "did you mean train?"]),
         ("train.optimizer.learning_rat=1", ["train.optimizer.learning_rat", "learning_rate?"]),
-        ("prune.target=0.5", ["prune.target", "there are", "final_sparsity"]),
+        ("prune.zeros=0.5", ["prune.zeros", "there are", "final_sparsity"]),
         ("train.epochs=three", ["train.epochs", "integer", "three"]),
         ("train.epochs=2.5", ["train.epochs", "integer", "2.5"]),
         ("prune.final_sparsity=1.5", ["prune.final_sparsity", "less than 1", "1.5"]),
