@@ -53,9 +53,9 @@ class Known:
 
     @property
     def s_per_epoch(self) -> float:
-        """What an epoch has taken so far, on average; 0 before the first."""
-        epochs = sum(trial.proposal.epochs for trial in self.trials.values())
-        return self.training_s / epochs if epochs else 0.0
+        """What the slowest trial's epochs have taken so far; 0 before the first."""
+        trained = (one for one in self.trials.values() if one.proposal.epochs)
+        return max((one.training_s / one.proposal.epochs for one in trained), default=0.0)
 
     def forecast(self, climb: Climb, level: float) -> float:
         """Returns what the lightest candidate of a level may weigh, be it with a rung on top."""
