@@ -9,6 +9,7 @@ from components.common.config import Section, StageConfig
 from components.common.documents.bundle import BackboneName
 from components.common.tasks.image.config import Augment
 from components.common.tasks.image.limits import BACKBONE_LIMITS
+from components.common.tasks.image.weights import PACKAGED
 from components.common.training.config import (
     BatchSize,
     ClassWeights,
@@ -40,7 +41,7 @@ class FinetuneConfig(StageConfig):
     backbone: BackboneName
     weights: str = "none"
     """`imagenet`, `none`, or the path of a weights file (local or gs://): HDF5 without the top
-    (.h5), or for efficientnet_lite0 a state_dict of PyTorch (.pth)."""
+    (.h5), or for efficientnet_lite0 to 2 a state_dict of PyTorch (.pth)."""
     width: Annotated[float, Field(gt=0, le=2)] = 1.0
     """Width multiplier (alpha) of mobilenet_v2 and small_cnn."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
@@ -73,12 +74,12 @@ class FinetuneConfig(StageConfig):
                 f"weights {self.weights}: no file of weights that is read; give none, imagenet, "
                 f"an HDF5 file ({listing(KERAS_FILES)}), as save_weights('weights.h5') writes it "
                 "of a Keras model that a TensorFlow checkpoint was loaded into, or for "
-                f"efficientnet_lite0 a file of PyTorch ({listing(TORCH_FILES)})"
+                f"{listing(PACKAGED)} a file of PyTorch ({listing(TORCH_FILES)})"
             )
-        if self.backbone != "efficientnet_lite0":
+        if self.backbone not in PACKAGED:
             raise ValueError(
-                f"weights {self.weights}: files of PyTorch are read for efficientnet_lite0 alone; "
-                f"give an HDF5 file of {self.backbone} (.h5)"
+                f"weights {self.weights}: files of PyTorch are read for {listing(PACKAGED)} "
+                f"alone; give an HDF5 file of {self.backbone} (.h5)"
             )
         return self
 

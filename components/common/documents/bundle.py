@@ -9,7 +9,14 @@ from components.common.documents.base import Document, Lineage, Part
 from components.common.documents.image import InputSpec
 
 BackboneName = Literal[
-    "small_cnn", "efficientnet_lite0", "mobilenet_v2", "resnet50_v2", "inception_v3", "vgg16"
+    "small_cnn",
+    "efficientnet_lite0",
+    "efficientnet_lite1",
+    "efficientnet_lite2",
+    "mobilenet_v2",
+    "resnet50_v2",
+    "inception_v3",
+    "vgg16",
 ]
 
 HEAD = "head"

@@ -17,7 +17,6 @@ from components.finetune.fine_tuning import build_model
 from components.finetune.weights import identify_weights, local_weights
 
 QUICK = ("small_cnn", "efficientnet_lite0", "vgg16")
-IMAGENET = FinetuneConfig(backbone="efficientnet_lite0", weights="imagenet")
 
 
 def image(size: int, channels: int = 3) -> ImageSpec:
@@ -103,30 +102,133 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, content):
         build("small_cnn", weights=str(path))
 
 
+def imagenet(number: int) -> FinetuneConfig:
+    return FinetuneConfig(backbone=f"efficientnet_lite{number}", weights="imagenet")
+
+
+LITE_ROWS = {
+    0: (1, 2, 2, 3, 3, 4, 1),
+    1: (1, 3, 3, 4, 4, 5, 1),
+    2: (1, 3, 3, 4, 4, 5, 1),
+}
+"""How many blocks each row of EfficientNet-Lite has, as ceil(blocks * depth) gives them."""
+
+
+def compute_by_hand(tensors, pixels: np.ndarray, rows: tuple[int, ...]) -> np.ndarray:
+    """Returns EfficientNet-Lite's feature maps, from PyTorch's tensors and in NumPy alone.
+
+    Args:
+      tensors: by PyTorch's names.
+      pixels: prepared, [n, h, w, 3].
+      rows: how many blocks each row has.
+    """
+
+    def convolve(values, name, stride=1):
+        kernel = tensors[f"{name}.weight"].astype(np.float64)
+        size = kernel.shape[-1]
+        short = max((-(-values.shape[1] // stride) - 1) * stride + size - values.shape[1], 0)
+        edges = (short // 2, short - short // 2)
+        padded = np.pad(values, ((0, 0), edges, edges, (0, 0)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), (1, 2))
+        windows = windows[:, ::stride, ::stride]
+        if "depthwise" in name:
+            return np.einsum("nhwcij,cij->nhwc", windows, kernel[:, 0])
+        return np.einsum("nhwcij,ocij->nhwo", windows, kernel, optimize=True)
+
+    def normalize(values, name, activate=True):
+        gamma, beta, mean, variance = (
+            tensors[f"{name}.{part}"].astype(np.float64)
+            for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        values = (values - mean) / np.sqrt(variance + 1e-3) * gamma + beta
+        return np.clip(values, 0, 6) if activate else values
+
+    values = normalize(convolve(pixels, "_conv_stem", 2), "_bn0")
+    strides = [
+        stride if first == 0 else 1
+        for stride, count in zip((1, 2, 2, 2, 1, 2, 1), rows, strict=True)
+        for first in range(count)
+    ]
+    for number, stride in enumerate(strides):
+        inputs, block = values, f"_blocks.{number}"
+        if number > 0:
+            values = normalize(convolve(values, f"{block}._expand_conv"), f"{block}._bn0")
+        values = normalize(convolve(values, f"{block}._depthwise_conv", stride), f"{block}._bn1")
+        values = normalize(convolve(values, f"{block}._project_conv"), f"{block}._bn2", False)
+        if stride == 1 and inputs.shape == values.shape:
+            values = inputs + values
+    return normalize(convolve(values, "_conv_head"), "_bn1")
+
+
+@pytest.mark.parametrize("number", [pytest.param(0, marks=pytest.mark.slow), 1, 2])
+def test_efficientnet_lite_computes_what_its_weights_were_trained_for(number):
+    config = imagenet(number)
+    path = local_weights(config, Path())
+    spec = BACKBONES[config.backbone].input_spec(image(64))
+    pixels = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3))
+    expected = compute_by_hand(read_torch_weights(path), pixels, LITE_ROWS[number])
+    found = features(build_model(config, spec, 5, weights=str(path)))(pixels.astype(np.float32))
+    assert expected.max() > 1
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-4)
+
+
 @pytest.mark.slow
-def test_the_packaged_weights_know_what_is_in_a_photograph():
-    """With ImageNet's own top: a Chinese temple, and a flower with a bee in it."""
+@pytest.mark.parametrize(
+    ("number", "size", "parameters", "sees"),
+    [
+        (0, 224, 3_413_024, {985, 309}),
+        (1, 240, 4_189_344, {985, 309}),
+        (2, 260, 4_869_168, {309}),
+    ],
+)
+def test_the_packaged_weights_know_what_is_in_a_photograph(number, size, parameters, sees):
+    """With ImageNet's own top: a Chinese temple, and a flower (a daisy) with a bee in it."""
     from PIL import Image
     from sklearn.datasets import load_sample_images
 
-    path = local_weights(IMAGENET, Path())
+    config = imagenet(number)
+    path = local_weights(config, Path())
     tensors = read_torch_weights(path)
-    spec = BACKBONES["efficientnet_lite0"].input_spec(image(224))
-    backbone = features(build_model(IMAGENET, spec, 5, weights=str(path)))
-    assert backbone.count_params() == 3_413_024
+    spec = BACKBONES[config.backbone].input_spec(image(size))
+    backbone = features(build_model(config, spec, 5, weights=str(path)))
+    assert backbone.count_params() == parameters
     photographs = [
-        np.asarray(Image.fromarray(photo).resize((224, 224), Image.Resampling.BICUBIC), np.float32)
+        np.asarray(
+            Image.fromarray(photo).resize((size, size), Image.Resampling.BICUBIC), np.float32
+        )
         for photo in load_sample_images().images
     ]
     seen = backbone((np.stack(photographs) - spec.offset) * spec.scale).numpy().mean((1, 2))
     logits = seen @ tensors["_fc.weight"].T + tensors["_fc.bias"]
     temple, flower = (set(np.argsort(-row)[:5].tolist()) for row in logits)
     assert {663, 698} <= temple, "monastery, palace"
-    assert {985, 309} <= flower, "daisy, bee"
+    assert sees <= flower
 
 
-def test_the_packaged_weights_are_named_by_their_content():
-    assert identify_weights(IMAGENET).startswith("579344248a93e230")
+@pytest.mark.parametrize(
+    "digest", enumerate(["579344248a93e230", "77cc7160d37bebc1", "9656183eaeafe8cb"])
+)
+def test_the_packaged_weights_are_named_by_their_content(digest):
+    number, beginning = digest
+    assert identify_weights(imagenet(number)).startswith(beginning)
+
+
+@pytest.mark.parametrize(
+    ("number", "filters"),
+    [
+        (0, (16, 24, 40, 80, 112, 192, 320)),
+        (1, (16, 24, 40, 80, 112, 192, 320)),
+        (2, (16, 24, 48, 88, 120, 208, 352)),
+    ],
+)
+def test_efficientnet_lite_is_scaled_but_for_stem_and_top(number, filters):
+    blocks = LITE_ROWS[number]
+    model = build(f"efficientnet_lite{number}")
+    projections = [layer.filters for layer in model.layers if layer.name.endswith("project_conv")]
+    expected = [width for width, count in zip(filters, blocks, strict=True) for _ in range(count)]
+    assert projections == expected
+    assert model.get_layer("stem_conv").filters == 32
+    assert model.get_layer("top_conv").filters == 1280
 
 
 def test_a_missing_tensor_is_named():

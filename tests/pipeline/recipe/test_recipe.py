@@ -198,7 +198,11 @@ def test_paths_in_a_recipe_are_relative_to_its_file_and_in_an_override_to_the_wo
     [
         ("mobilenet_v2", "model.ckpt.index", "an HDF5 file (.h5 and .hdf5)"),
         ("mobilenet_v2", "saved_model", "TensorFlow checkpoint"),
-        ("mobilenet_v2", "weights.pth", "for efficientnet_lite0 alone"),
+        (
+            "mobilenet_v2",
+            "weights.pth",
+            "for efficientnet_lite0, efficientnet_lite1 and efficientnet_lite2 alone",
+        ),
     ],
 )
 def test_weights_that_are_not_read_are_refused_by_their_name(

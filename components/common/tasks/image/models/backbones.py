@@ -7,12 +7,13 @@ layer.
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from components.common.documents.bundle import BackboneName
 from components.common.documents.image import ImageSpec, InputSpec
 from components.common.keras import keras
-from components.common.tasks.image.models.efficientnet_lite import build_efficientnet_lite0
+from components.common.tasks.image.models.efficientnet_lite import build_efficientnet_lite
 from components.common.tasks.image.models.small_cnn import build_small_cnn
 
 Build = Callable[[Any, float], Any]
@@ -48,11 +49,16 @@ def _application(name: str) -> Build:
     return build
 
 
+def _efficientnet_lite(*, width: float, depth: float) -> Backbone:
+    scaled = partial(build_efficientnet_lite, width=width, depth=depth)
+    return Backbone(lambda pixels, _: scaled(pixels), (127.0, 127.0, 127.0), 1 / 128)
+
+
 BACKBONES: dict[BackboneName, Backbone] = {
     "small_cnn": Backbone(build_small_cnn),
-    "efficientnet_lite0": Backbone(
-        lambda pixels, width: build_efficientnet_lite0(pixels), (127.0, 127.0, 127.0), 1 / 128
-    ),
+    "efficientnet_lite0": _efficientnet_lite(width=1.0, depth=1.0),
+    "efficientnet_lite1": _efficientnet_lite(width=1.0, depth=1.1),
+    "efficientnet_lite2": _efficientnet_lite(width=1.1, depth=1.2),
     "mobilenet_v2": Backbone(_application("MobileNetV2")),
     "resnet50_v2": Backbone(_application("ResNet50V2")),
     "inception_v3": Backbone(_application("InceptionV3")),

@@ -1,9 +1,11 @@
-"""EfficientNet-Lite0: EfficientNet without squeeze-and-excitation, with ReLU6 for int8.
+"""EfficientNet-Lite: EfficientNet without squeeze-and-excitation, with ReLU6 for int8.
 
-M. Tan, Q. Le, EfficientNet, 2019; the Lite variants are of TensorFlow's model garden.
+M. Tan, Q. Le, EfficientNet, 2019; the Lite variants are of TensorFlow's model garden. The larger
+ones are Lite0 with more filters and blocks between its stem and its top.
 """
 
 import dataclasses
+import math
 from typing import Any
 
 from components.common.keras import keras
@@ -31,16 +33,42 @@ _ROWS = (
 )
 
 
-def build_efficientnet_lite0(pixels: Any) -> Any:
-    """Returns the feature maps [n, h / 32, w / 32, 1280]."""
+def build_efficientnet_lite(pixels: Any, *, width: float, depth: float) -> Any:
+    """Returns the feature maps [n, h / 32, w / 32, 1280].
+
+    Args:
+      pixels: [n, h, w, 3].
+      width: of Lite0's filters, how many there are.
+      depth: of Lite0's blocks, how many there are.
+    """
     features = _convolve(pixels, "stem", keras.layers.Conv2D(32, 3, 2, **_conv("stem")))
     number = 0
-    for row in _ROWS:
+    for row in _scale_rows(width, depth):
         for index in range(row.blocks):
             stride = row.stride if index == 0 else 1
             features = _block(features, f"block{number}", row, stride)
             number += 1
     return _convolve(features, "top", keras.layers.Conv2D(1280, 1, **_conv("top")))
+
+
+def _scale_rows(width: float, depth: float) -> list[_BlockRow]:
+    # The first and the last row belong to stem and top: they keep their number of blocks.
+    ends = _ROWS[0], _ROWS[-1]
+    return [
+        dataclasses.replace(
+            row,
+            filters=_scale_filters(row.filters, width),
+            blocks=row.blocks if row in ends else math.ceil(row.blocks * depth),
+        )
+        for row in _ROWS
+    ]
+
+
+def _scale_filters(filters: int, width: float) -> int:
+    """Returns the nearest multiple of 8, but not below nine tenths of what was asked for."""
+    wanted = filters * width
+    rounded = max(8, int(wanted + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * wanted else rounded + 8
 
 
 def _block(inputs: Any, name: str, row: _BlockRow, stride: int) -> Any:

