@@ -27,13 +27,18 @@ def _steps_in_order(stated: tuple[Choice, ...]) -> tuple[Choice, ...]:
 
 
 def _schemes_fit(stated: tuple[Choice, ...]) -> tuple[Choice, ...]:
-    if _repeats(stated):
+    if _repeats([*map(_names, stated)]):
         raise ValueError(f"names a scheme twice: {', '.join(each.kind for each in stated)}")
     for scheme in stated:
         for step in _own_steps(scheme) or ():
             if _is_idle(step.kind, scheme.kind):
                 raise ValueError(f"{scheme.kind}: its file holds nothing that {step.kind} works on")
     return stated
+
+
+def _names(declared: Choice) -> tuple[str, ...]:
+    """Returns what a candidate is called by, beside its variant; a scheme's settings are not."""
+    return declared.kind, *(label_step(StepSpec.of(step)) for step in _own_steps(declared) or ())
 
 
 def _repeats(stated: Sequence[object]) -> bool:
@@ -138,7 +143,7 @@ class QuantizeConfig(StageConfig):
         own = _own_steps(declared)
         stated = tuple(map(StepSpec.of, own or ()))
         common = (step for step in self.file_steps if not _is_idle(step.kind, declared.kind))
-        names = [*([] if variant == DENSE else [variant]), declared.kind, *map(label_step, stated)]
+        names = [*([] if variant == DENSE else [variant]), *_names(declared)]
         return CandidateSpec(
             id="-".join(names),
             variant=variant,

@@ -93,3 +93,9 @@ def test_a_recipe_with_settings_that_a_scheme_does_not_take_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=reason):
         QuantizeConfig(schemes=(stated,))
+
+
+def test_two_candidates_of_one_name_are_refused() -> None:
+    stated = tuple({"int8_selective": {"float_layers": [layer]}} for layer in ("head", "stem"))
+    with pytest.raises(ValueError, match="names a scheme twice: int8_selective, int8_selective"):
+        QuantizeConfig(schemes=stated)
