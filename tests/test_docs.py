@@ -25,6 +25,12 @@ SOURCES = sorted(
 )
 _PLACE = re.compile(r"^(?:docs|images|manifests|tests|requirements|pipeline|components)/[\w./-]+$")
 
+_RECIPE = {
+    "name": "part",
+    "data": {"sample": "digits", "image_size": 32},
+    "train": {"backbone": "efficientnet_lite0"},
+}
+
 
 def check_command(text: str, *, whole: bool) -> None:
     """Looks whether the command line takes a command: the command, its options, its arguments.
@@ -58,11 +64,11 @@ def check_make(text: str) -> None:
 
 
 def load_block(text: str, folder: Path) -> str:
-    """Loads a block as what it seems to be; a part of a target within a whole one."""
+    """Loads a block as what it seems to be; a part of a recipe or target within a whole one."""
     values = parse_yaml(text)
     path = folder / "block.yaml"
-    if "data" in values:
-        path.write_text(text)
+    if "data" in values or values.keys() & {"compress", "quantize", "prune"}:
+        path.write_text(write_yaml({**_RECIPE, **values}))
         load_recipe(str(path), locations="elsewhere")
         return "recipe"
     if "schedules" in values:

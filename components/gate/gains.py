@@ -40,8 +40,8 @@ def _steps(measured: Sequence[Entrant], models: Models) -> Iterator[tuple[str, E
     for (variant, scheme, file_steps), after in by_kind.items():
         alike = (by_kind.get((each, scheme, file_steps)) for each in models.ancestors(variant))
         if (before := next(filter(None, alike), None)) is not None:
-            activities = [step.activity for step in models.steps_between(before.variant, variant)]
-            yield listing(activities), before, after
+            between = models.steps_between(before.variant, variant)
+            yield listing(list(dict.fromkeys(step.activity for step in between))), before, after
 
 
 def _less_converted(after: Entrant, measured: Sequence[Entrant]) -> Entrant | None:

@@ -102,6 +102,14 @@ def test_a_variant_is_held_against_its_parent_or_the_nearest_ancestor_that_was_m
     ]
 
 
+def test_several_steps_of_one_kind_are_named_once() -> None:
+    """Of a chain of three, the middle one was only there to make the last of it."""
+    bundles = {id_: describe_bundle(pruning()) for id_ in ("most", "pruned")}
+    models = make_models({"dense": describe_bundle(), **bundles}, {"pruned": "most"})
+    (gain,) = step_gains([float32(), make_entrant("pruned-float32", GOOD)], models)
+    assert (gain.step, gain.before, gain.after) == ("pruning", "float32", "pruned-float32")
+
+
 def test_file_steps_are_held_against_the_same_conversion_with_fewer_of_them() -> None:
     def converted(scheme: str, *file_steps: str) -> Entrant:
         entrant = make_entrant(scheme, GOOD)
