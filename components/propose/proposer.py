@@ -112,7 +112,7 @@ def _propose_variant(known: Known, wish: _Wish) -> Proposal:
     epochs = (_brief_epochs(search) or search.epochs) if wish.brief else search.epochs
     told = {
         **known.config.steps[rung.kind],
-        **rung.settings(wish.level),
+        **rung.settings(wish.level, known.config.steps[rung.kind]),
         "epochs": epochs,
         "seed": search.seed,
     }

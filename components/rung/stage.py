@@ -16,7 +16,9 @@ from components.common.documents.ladder import (
     Trials,
 )
 from components.common.documents.models import ModelEntry, Models
+from components.common.documents.record import TaskResult
 from components.common.documents.variant import DENSE, StepSpec, Variant
+from components.common.errors import BAD_INPUT
 from components.common.run_context import RunContext
 from components.common.shell.store import Store
 from components.compress import stage as compress
@@ -52,14 +54,11 @@ def run(
         made = models
         if proposal.variant.parent is not None:
             made = Path(folder, "models")
-            compress.run(
-                dataset=dataset,
-                models=models,
-                variant_id=variant_id,
-                config=_settle(proposal.variant).to_json(),
-                context=context,
-                compressed=made,
-            )
+            failure = _compress(proposal.variant, dataset, models, context=context, made=made)
+            if failure is not None:
+                lost = Trial(proposal=proposal, examples=0, training_s=0.0, failure=failure)
+                Trials(trials=(lost,)).write(trial)
+                return
         for spec in proposal.candidates:
             place = Path(folder, spec.id)
             quantize.run(
@@ -88,6 +87,28 @@ def run(
                 _describe_trial(proposal, known.entry(variant_id), Path(folder), context=context),
             )
         ).write(trial)
+
+
+def _compress(
+    variant: Variant, dataset: Path, models: Path, *, context: str, made: Path
+) -> str | None:
+    """Makes a variant; returns why it can't be made where its steps don't fit the model."""
+    try:
+        compress.run(
+            dataset=dataset,
+            models=models,
+            variant_id=variant.id,
+            config=_settle(variant).to_json(),
+            context=context,
+            compressed=made,
+        )
+    except SystemExit as end:
+        if end.code != BAD_INPUT:
+            raise
+        run = RunContext.model_validate_json(context)
+        name = f"{run.run_folder()}/tasks/{compress.STAGE.name}[{variant.id}].json"
+        return TaskResult.parse(run.data().read(name)).message
+    return None
 
 
 def _find_proposal(models: Path, variant_id: str, *, dense: Iterable[CandidateSpec]) -> Proposal:

@@ -1,12 +1,14 @@
 """What a search is told by a recipe: the candidates of every variant, and how its steps learn."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from components.common.config import Choice
 from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.decision import Budgets, Objective
 from components.common.documents.variant import DENSE
 from components.common.lite.file_steps import FILE_STEPS
+from components.common.tasks.image.limits import BACKBONE_LIMITS
 from components.compress.steps import STEPS
 from components.finetune.config import FinetuneConfig
 from components.propose.config import ProposeConfig, SearchSettings
@@ -33,15 +35,22 @@ def propose_config(
     return ProposeConfig(
         search=search,
         budgets=budgets,
-        steps={
-            kind: train.model_dump(
-                mode="json", include=set(getattr(step.Settings, "LEARNED_ALIKE", ()))
-            )
-            for kind, step in STEPS.items()
-        },
+        steps=dict(_steps_told(train)),
         dense=wide.with_candidates((DENSE,)).candidates,
         compressed=wide.with_candidates((DENSE,), schemes=own).candidates,
     )
+
+
+def _steps_told(train: FinetuneConfig) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yields each step that the model can take, and what of it is as in the training."""
+    for kind, step in STEPS.items():
+        alike = set(getattr(step.Settings, "LEARNED_ALIKE", ()))
+        if "backbone" in alike:
+            # It makes another graph: a narrower one, where the backbone comes in widths.
+            if not BACKBONE_LIMITS[train.backbone].widens:
+                continue
+            alike.add("width")
+        yield kind, train.model_dump(mode="json", include=alike)
 
 
 def widen(quantize: QuantizeConfig, objective: Objective) -> QuantizeConfig:

@@ -7,7 +7,7 @@ from components.common.documents.decision import Objective
 from components.propose.rungs.rung import BYTES_AND_TIME, Rung
 
 
-def _settings(level: float) -> Mapping[str, Any]:
+def _settings(level: float, told: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"share": level}
 
 

@@ -7,8 +7,9 @@ from components.common.documents.decision import Objective
 from components.propose.rungs.rung import BYTES_AND_TIME, Rung
 
 
-def _settings(level: float) -> Mapping[str, Any]:
-    return {"width": round(1 - level, 6)}
+def _settings(level: float, told: Mapping[str, Any]) -> Mapping[str, Any]:
+    # Of the model's own width, which the recipe tells.
+    return {"width": round((1 - level) * told.get("width", 1.0), 6)}
 
 
 def _share(level: float, objective: Objective) -> float:

@@ -13,7 +13,7 @@ _REST = 0.2
 """The share of a zip that pruning leaves as it is: kernels that stay dense, biases, scales."""
 
 
-def _settings(level: float) -> Mapping[str, Any]:
+def _settings(level: float, told: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"final_sparsity": level, "shares": "lamp", "distillation": {}, "end": 0.6}
 
 

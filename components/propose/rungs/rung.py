@@ -22,7 +22,7 @@ class Rung:
       helps: the objectives that it makes anything better for.
       idle: why it helps no other, in a sentence.
       follows: the rungs whose strongest variant that holds it is tried on as well.
-      settings: what the step is told at a level.
+      settings: what the step is told at a level, beside what the recipe tells it at all of them.
       share: what is left of the weight of the parent at a level, for an objective: a forecast,
         to tell what can no longer win.
       label: what a variant is called at a level: `prune80`.
@@ -32,7 +32,7 @@ class Rung:
     levels: tuple[float, ...]
     first: float
     helps: frozenset[Objective]
-    settings: Callable[[float], Mapping[str, Any]]
+    settings: Callable[[float, Mapping[str, Any]], Mapping[str, Any]]
     share: Callable[[float, Objective], float]
     label: Callable[[float], str]
     idle: str = ""

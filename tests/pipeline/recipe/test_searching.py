@@ -1,0 +1,87 @@
+"""What a recipe's `compress.search` makes of the recipe."""
+
+import pytest
+
+from components.common.errors import UserError
+from components.propose.config import ProposeConfig
+from pipeline.recipe import Recipe, load_recipe
+from pipeline.stages import STAGES
+
+SEARCH = ("prune=null", "compress.search={time_limit_s: 60}")
+
+
+def searching(*overrides: str, name: str = "digits") -> Recipe:
+    return load_recipe(name, overrides=[*SEARCH, *overrides], locations="open")
+
+
+def told(recipe: Recipe) -> ProposeConfig:
+    config = recipe.stage_configs()["propose"]
+    assert isinstance(config, ProposeConfig)
+    return ProposeConfig.from_json(config.to_json())
+
+
+def test_propose_is_told_budgets_candidates_and_what_steps_learn_alike() -> None:
+    recipe = searching("train.label_smoothing=0.1", "budgets.objective=size_bytes")
+    config = told(recipe)
+    assert config.search is not None and config.search.time_limit_s == 60
+    assert (config.budgets.accuracy_drop, config.budgets.objective) == (0.02, "size_bytes")
+    assert config.steps["prune"]["label_smoothing"] == 0.1
+    assert config.dense[0].id == "float32" and not config.dense[0].file_steps
+    assert "float32" not in {one.id for one in config.compressed}
+    assert recipe.candidate_ids() == tuple(one.id for one in config.dense)
+
+
+def test_files_whose_bytes_count_share_what_is_equal_and_others_are_left() -> None:
+    ids = {one.id for one in told(searching("quantize.schemes=[float32, int8]")).dense}
+    assert {"float32", "int8-share"} <= ids and "int8" not in ids
+    config = told(searching("budgets.objective=latency_ms", "quantize.schemes=[float32, int8]"))
+    assert [one.id for one in config.dense] == ["float32", "int8"]
+
+
+def test_steps_that_a_scheme_states_stay_alone() -> None:
+    config = told(searching("quantize.schemes=[float32, {int8: {file_steps: []}}]"))
+    assert [one.id for one in config.dense] == ["float32", "int8"]
+
+
+def test_a_student_is_proposed_where_the_backbone_comes_in_widths() -> None:
+    assert told(searching("train.width=0.5")).steps["distil"]["width"] == 0.5
+    assert "distil" not in told(searching(name="emoji")).steps
+
+
+def test_the_proof_is_of_the_finalists_however_many_are_tried() -> None:
+    few = searching("compress.search.finalists=1")
+    many = searching("compress.search.finalists=5")
+    assert (few.most_proven(), many.most_proven()) == (2, 6)
+    assert few.required_test_examples() < many.required_test_examples()
+
+
+def test_the_tasks_that_are_known_ahead_are_the_rounds() -> None:
+    recipe = searching("compress.search.rounds=2")
+    tasks = {stage.name: recipe.tasks_of(stage) for stage in STAGES}
+    assert tasks["propose"] == ("propose[1]", "propose[2]", "propose[3]")
+    assert tasks["compress"] == tasks["quantize"] == tasks["evaluate"] == ()
+
+
+def test_a_recipe_without_a_search_tells_propose_nothing() -> None:
+    recipe = load_recipe("digits")
+    assert told(recipe) == ProposeConfig()
+    assert recipe.search_rounds() == 0
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["budgets.accuracy_drop=null"], ["compress.search", "budgets.accuracy_drop"]),
+        (["prune={final_sparsity: 0.5}"], ["compress.search", "remove prune"]),
+        (
+            ["compress.variants={half: {steps: [prune]}}"],
+            ["compress.search", "remove compress.variants"],
+        ),
+        (["compress.search.finalists=6"], ["compress.search.finalists", "5"]),
+        (["compress.search.time_limit_s=0"], ["compress.search.time_limit_s", "0"]),
+    ],
+)
+def test_what_a_search_can_not_do_is_refused(overrides: list[str], words: list[str]) -> None:
+    with pytest.raises(UserError) as error:
+        searching(*overrides)
+    assert all(word in str(error.value) for word in words), str(error.value)
