@@ -6,11 +6,13 @@ through it ahead of the training, which then goes on with the rest of the model:
     pictures -> frozen part -> features  ] kept, float16      features -> trained part -> logits
     pictures -> teacher     -> logits    ]                    logits   -> teacher of the phase
 
+A teacher from which the model comes has the same frozen part, and gives both in one pass.
 An epoch draws one of its augmentations for each picture. That is less variety than new ones at
 every step, and float16 rounds, so that a phase ends with other weights than without.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +29,7 @@ from components.common.training.examples import (
 from components.common.training.input_pipeline import augmented_batches, keep_computed
 from components.common.training.loop import EVALUATION_BATCH, inference
 from components.common.training.phases import Data, Phase
+from components.common.training.strategy import read_variables
 
 VERSIONS = 8
 """Augmentations of a picture that are kept: of a phase with fewer epochs, as many as it has."""
@@ -69,15 +72,10 @@ def keep_frozen_part(whole: Rest, *, augments: bool) -> Rest:
     examples = len(data.train) * versions + len(data.validation)
     if examples * width * np.dtype(np.float16).itemsize > MEMORY_BYTES:
         return whole
-    features = inference(keras.Model(model.input, border))
-    logits = inference(_logits_of(phase.teacher)) if phase.teacher is not None else None
+    keep = inference(_keeper(model, border, phase.teacher))
 
     def compute(pictures: Any) -> npt.NDArray[np.float16]:
-        kept = np.empty((len(pictures), width), np.float16)
-        kept[:, :count] = features(pictures).reshape(-1, count)
-        if logits is not None:
-            kept[:, count:] = logits(pictures)
-        return kept
+        return keep(pictures).astype(np.float16)
 
     kept = Data(
         train=_keep_versions(data, compute, versions=versions, seed=phase.seed, width=width),
@@ -96,7 +94,7 @@ def frozen_border(model: Any) -> Any:
     None where the first layer that has weights is trained already. Dropout counts as trained, as
     does a layer in a wrapper, whose mask changes it.
     """
-    nodes = _nodes(model)
+    nodes = _nodes(model.output)
     place = {id(node): number for number, node in enumerate(nodes)}
     last_use = {id(parent): place[id(node)] for node in nodes for parent in node.parent_nodes}
     border, reach, weighs = None, 0, False
@@ -112,10 +110,10 @@ def frozen_border(model: Any) -> Any:
     return border
 
 
-def _nodes(model: Any) -> list[Any]:
-    """Returns the applications of layers that a model consists of, each after its parents."""
+def _nodes(tensor: Any) -> list[Any]:
+    """Returns the applications of layers that a tensor comes from, each after its parents."""
     found: dict[int, Any] = {}
-    open_nodes = [model.output.node]
+    open_nodes = [tensor.node]
     while open_nodes:
         node = open_nodes[-1]
         waiting = [parent for parent in node.parent_nodes if id(parent) not in found]
@@ -126,9 +124,31 @@ def _nodes(model: Any) -> list[Any]:
     return list(found.values())
 
 
-def _logits_of(classifier: Any) -> Any:
-    (logits,) = tf.nest.flatten(classifier.output.node.input_tensors)  # Of the softmax.
-    return keras.Model(classifier.input, logits)
+def _keeper(model: Any, border: Any, teacher: Any) -> Any:
+    """Returns the model from pictures to what is kept of them: float32 [b, width]."""
+    flatten = keras.layers.Flatten()
+    if teacher is None:
+        return keras.Model(model.input, flatten(border))
+    features = _same_in(teacher, border)
+    if features is None:
+        features = keras.Model(model.input, border)(teacher.input)
+    (logits,) = tf.nest.flatten(teacher.output.node.input_tensors)  # Of the softmax.
+    return keras.Model(teacher.input, keras.layers.Concatenate()([flatten(features), logits]))
+
+
+def _same_in(teacher: Any, border: Any) -> Any:
+    """Returns the teacher's tensor that has the border's values; None where it has none."""
+    theirs = {layer.name: layer for layer in teacher.layers}
+    for node in _nodes(border):
+        if node.layer.name not in theirs or not _equal(node.layer, theirs[node.layer.name]):
+            return None
+    return theirs[border.node.layer.name].output
+
+
+def _equal(one: Any, other: Any) -> bool:
+    settings = [{**layer.get_config(), "trainable": None} for layer in (one, other)]
+    weights = zip(read_variables(one.weights), read_variables(other.weights), strict=False)
+    return settings[0] == settings[1] and all(itertools.starmap(np.array_equal, weights))
 
 
 def _keep_versions(

@@ -77,6 +77,19 @@ def train(rest: Rest, attempt: Attempt | None = None):
     return run_phase(rest.model, rest.phase, rest.data, clock, attempt=attempt)
 
 
+def test_a_teacher_is_asked_for_the_features_where_its_own_are_the_same():
+    model = make_model()
+    twin = keras.models.clone_model(model)
+    twin.set_weights(model.get_weights())
+    border = frozen_border(model)
+    assert frozen_part._same_in(twin, border) is twin.get_layer("one_add").output
+    twin.get_layer("two_expand").kernel.assign_add([[[[1.0] * 8] * 4]])
+    assert frozen_part._same_in(twin, border) is not None
+    twin.get_layer("one_project").bias.assign([0.0, 0.0, 0.0, 1e-6])
+    assert frozen_part._same_in(twin, border) is None
+    assert frozen_part._same_in(keras.Model(model.input, model.layers[1].output), border) is None
+
+
 @pytest.mark.parametrize(
     ("frozen", "border"),
     [
@@ -106,10 +119,15 @@ def test_a_layer_whose_mask_may_change_counts_as_trained():
     assert frozen_border(wrapped).node.layer.name == "stem"
 
 
-@pytest.mark.parametrize("distillation", [None, Distillation(temperature=2.0)])
-def test_what_is_kept_trains_as_the_pictures_do(distillation):
-    """But for the rounding to float16, and pictures that are not augmented."""
-    teacher = make_model() if distillation is not None else None
+@pytest.mark.parametrize("teacher_seed", [None, 1, 2])
+def test_what_is_kept_trains_as_the_pictures_do(teacher_seed):
+    """But for the rounding to float16. The teacher of seed 1 has the model's own frozen part."""
+    teacher = distillation = None
+    if teacher_seed is not None:
+        distillation = Distillation(temperature=2.0)
+        keras.utils.set_random_seed(teacher_seed)
+        teacher = make_model()
+        teacher.get_layer(HEAD).bias.assign([1.0, 0.0, -1.0])
     results = []
     for keeps in (False, True):
         keras.utils.set_random_seed(1)
