@@ -16,6 +16,7 @@ from components.report.classes import ClassesSection, classes_section
 from components.report.dataset import DataSection, data_section
 from components.report.ladder import Rung, ladder
 from components.report.mistakes import Mistakes, ShownMistake, show_mistakes
+from components.report.search import SearchSection, search_section
 from components.report.sources import Run
 from components.report.training import SparsitySection, Training, sparsity_sections, trainings
 
@@ -42,6 +43,7 @@ class Page:
     decision: Decision
     candidates: tuple[CandidateRow, ...]
     ladder: tuple[Rung, ...]
+    search: SearchSection | None
     budgets: Budgets
     machine: BenchmarkMachine
     test_examples: int
@@ -79,6 +81,7 @@ def build_page(run: Run, mistakes: Mistakes | None, pictures: Pictures) -> Page:
         decision=run.decision,
         candidates=rows,
         ladder=ladder(run, rows),
+        search=search_section(run),
         budgets=run.decision.budgets,
         machine=run.benchmark.machine,
         test_examples=run.manifest.splits["test"].examples,

@@ -8,6 +8,7 @@ from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.decision import CandidateVerdict, Decision
 from components.common.documents.evaluation import Evaluation
+from components.common.documents.ladder import Ladder
 from components.common.documents.measured import MeasuredCandidate
 from components.common.documents.models import Models
 from components.common.documents.record import Receipt
@@ -31,6 +32,8 @@ class Run:
     benchmark: Benchmark
     decision: Decision
     receipt: Receipt
+    search: Ladder | None = None
+    """None where the recipe declares its variants."""
 
     def ordered_ids(self) -> list[str]:
         """Returns the candidates from float32 downwards in size; failed ones come last."""

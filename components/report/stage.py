@@ -1,5 +1,6 @@
 """Report: one HTML page on the whole run."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.common.documents.benchmark import Benchmark
@@ -7,6 +8,7 @@ from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.decision import Decision
 from components.common.documents.evaluation import Evaluation
+from components.common.documents.ladder import Ladder
 from components.common.documents.measured import folders_by_id, read_candidates
 from components.common.documents.models import Models
 from components.common.documents.record import Receipt
@@ -56,7 +58,13 @@ def _read_run(task: Task[ReportConfig]) -> "Run":
         benchmark=Benchmark.read(inputs["benchmark"]),
         decision=Decision.read(inputs["decision"]),
         receipt=_collect_receipt(task),
+        search=_read_search(inputs["models"]),
     )
+
+
+def _read_search(models: Path) -> Ladder | None:
+    """Reads the search that stands beside the models that it has made, if one did."""
+    return Ladder.read(models) if (models / Ladder.file_name).is_file() else None
 
 
 def _collect_receipt(task: Task[ReportConfig]) -> Receipt:

@@ -18,6 +18,7 @@ from components.report import formats, stage
 from components.report.config import ReportConfig
 from tests.builders.fabricate import TEST_EXAMPLES, Fabricated, fabricate
 from tests.builders.models import make_models
+from tests.components.propose.worlds import Search, World, make_config
 
 
 class Parsed(html.parser.HTMLParser):
@@ -212,6 +213,28 @@ def test_a_model_stands_below_the_one_that_it_was_made_of(tmp_path: Path) -> Non
         ("0", "dense"), ("1", "pruned"), ("2", "small"), ("3", "least"), ("1", "sibling")
     ]  # fmt: skip
     assert page.text("ladder").count("no file was made of it") == 3
+
+
+def test_a_searchs_log_shows_every_trial_and_why_the_others_were_not_made(tmp_path: Path) -> None:
+    run = fabricate(tmp_path)
+    search = Search(World(seed=3), make_config()).run()
+    search.write(tmp_path / "models")
+    page = render(run, tmp_path)
+    text = page.text("search")
+    assert f"ranked on {search.trials[0].examples:,} validation pictures" in text
+    assert ", ".join(search.finalists) in text
+    tried = [row for row in page.rows if row and row[0].strip().isdigit() and len(row) == 9]
+    assert [row[1].strip() for row in tried] == [id_ for round_ in search.rounds for id_ in round_]
+    for verdict in search.verdicts:
+        assert verdict.sentence in text
+    assert {"finalist", "not_tried"} < {verdict.state for verdict in search.verdicts}
+    assert all(note in text for note in search.notes)
+
+
+def test_a_run_that_declares_its_models_has_no_log_of_a_search(
+    blessed: tuple[Fabricated, Parsed],
+) -> None:
+    assert "search" not in blessed[1].ids
 
 
 def test_a_run_of_one_model_has_no_ladder(tmp_path: Path) -> None:
