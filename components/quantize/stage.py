@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from components.quantize.metadata import ModelCard
+    from components.common.lite.metadata import ModelCard
 
 MODEL_FILE = "model.tflite"
 
@@ -99,10 +100,10 @@ def _make_model(
     task: Task[CandidateConfig], bundle: ModelBundle
 ) -> tuple[TFLiteModel, tuple[FileStepResult, ...]]:
     """Writes `model.tflite`, runs it once in LiteRT, and describes it and the steps on it."""
+    from components.common.lite.metadata import attach_metadata
     from components.common.lite.tflite import inspect_model
     from components.common.models.bundles import load_bundle_model
     from components.quantize.conversion import convert_model
-    from components.quantize.metadata import attach_metadata
 
     manifest = DatasetManifest.read(task.inputs["dataset"])
     material = _TrainingExamples(task, manifest)
@@ -179,8 +180,8 @@ def _card(
 
     The keys of the computations, which code enters, are in the candidate's own lineage.
     """
-    from components.common.tasks.image.metadata import fitting
-    from components.quantize.metadata import ModelCard
+    from components.common.lite.metadata import ModelCard
+    from components.common.tasks.image.metadata import fitting, write_input
 
     id_ = task.config.candidate_id
     lineage: dict[str, object] = {
@@ -201,7 +202,7 @@ def _card(
         name=f"{bundle.architecture.backbone} {id_}",
         description=f"Classifies pictures into {len(bundle.class_names)} classes.",
         class_names=bundle.class_names,
-        image=image,
+        write_input=partial(write_input, spec=image),
         lineage=lineage,
     )
 

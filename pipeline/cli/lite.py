@@ -164,5 +164,42 @@ def compare(
         raise typer.Exit(ExitCode.NOT_BLESSED)
 
 
+@lite_app.command()
+def attach(
+    model: ModelFile,
+    labels: Annotated[
+        Path,
+        typer.Option(
+            "--labels", metavar="FILE", help="One class a line, in the order of the output."
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="Where to write the model. [default: MODEL.tflite itself]",
+            show_default=False,
+        ),
+    ] = None,
+    mean: Annotated[
+        float | None,
+        typer.Option(
+            "--mean", help="For float32 input: what the network wants, (pixel - mean) / std."
+        ),
+    ] = None,
+    std: Annotated[float | None, typer.Option("--std", min=1e-6, help="See --mean.")] = None,
+) -> None:
+    """Write labels into a classifier, as metadata that MediaPipe reads; its answers stay."""
+    with lite_extra():
+        from components.tools.attach import attach as attach_labels
+    from components.common.storage import write_whole_file
+
+    made = attach_labels(model, labels, mean=mean, std=std)
+    place = output or model
+    write_whole_file(place, made.data)
+    say(f"{place}: {len(made.labels)} labels, {len(made.data):,} bytes")
+
+
 _FEW, _EVERY = 12, 1_000_000
 _RUNS, _SECONDS = 200, 60.0

@@ -10,6 +10,7 @@ highest level. The seconds are those of the step alone.
 import argparse
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,16 @@ from components.common.documents.image import ImageSpec
 from components.common.keras import keras
 from components.common.lite.file_steps.share import share_equal_parts
 from components.common.lite.litert import Classifier
+from components.common.lite.metadata import ModelCard, attach_metadata
 from components.common.lite.tflite import deflated_bytes
 from components.common.tasks.image.calibration import span_range
+from components.common.tasks.image.metadata import write_input
 from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.tasks.image.preparation.pictures import PictureSpec, prepare_picture
 from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model
 from components.finetune.weights import local_weights
 from components.quantize.conversion import convert_model
-from components.quantize.metadata import ModelCard, attach_metadata
 from tests.benchmarks.photographs import make_photograph
 
 CLASSES = 9
@@ -77,7 +79,7 @@ def measure(model: keras.Model, backbone: Any, scheme: str, image: ImageSpec, pi
         name=backbone,
         description="To measure with.",
         class_names=[f"class {number}" for number in range(CLASSES)],
-        image=image,
+        write_input=partial(write_input, spec=image),
         lineage={},
     )
     bare = convert_model(model, spec, scheme, pictures if scheme == "int8" else None)

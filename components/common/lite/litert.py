@@ -25,7 +25,7 @@ class Runner:
     """One interpreter of any model; not to be shared between threads.
 
     Args:
-      model: the `.tflite` file.
+      model: the `.tflite` file, or its content.
       threads: how many threads one inference may use.
 
     Attributes:
@@ -36,9 +36,10 @@ class Runner:
       LiteRTError: the model cannot be loaded.
     """
 
-    def __init__(self, model: Path, *, threads: int = 1) -> None:
+    def __init__(self, model: Path | bytes, *, threads: int = 1) -> None:
+        held = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
         try:
-            self._interpreter = Interpreter(model_path=str(model), num_threads=threads)
+            self._interpreter = Interpreter(**held, num_threads=threads)
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise LiteRTError(f"LiteRT cannot load the model: {error}") from error

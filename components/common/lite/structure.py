@@ -42,6 +42,12 @@ class Structure:
     spans: tuple[Span, ...]
     buffers: tuple[tuple[int, int], ...]
 
+    @property
+    def shares(self) -> bool:
+        """Whether something is referred to more than once, but for tables' layouts."""
+        vectors = [span for span in self.spans if span.use != "tables"]
+        return len(set(vectors)) < len(vectors)
+
     def bytes_by_use(self) -> dict[Use, int]:
         """Returns how many bytes each use takes; no byte counts twice."""
         sums: dict[Use, int] = {}

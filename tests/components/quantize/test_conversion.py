@@ -1,6 +1,7 @@
 """What conversion refuses, and what it keeps."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import pytest
 from components.common.documents.image import ImageSpec, InputSpec
 from components.common.keras import keras, tf
 from components.common.lite.litert import Classifier
+from components.common.lite.metadata import ModelCard, attach_metadata
 from components.common.lite.tflite import float_operators, inspect_model
 from components.common.tasks.image.calibration import span_range
+from components.common.tasks.image.metadata import write_input
 from components.quantize.conversion import convert_model
-from components.quantize.metadata import ModelCard, attach_metadata
 from components.quantize.schemes.scheme import ConversionError
 
 GRAY = np.random.default_rng(0).integers(60, 188, (12, 8, 8, 1)).astype(np.uint8)
@@ -66,10 +68,12 @@ def test_a_model_that_takes_raw_pixels_gets_no_affine() -> None:
 
 def test_metadata_changes_no_weight_and_no_prediction(tmp_path: Path) -> None:
     bare = convert_model(build_model(), SPEC, "float32")
+    image = ImageSpec(
+        height=8, width=8, channels=1, encoding="png", fit="crop", background="#ffffff"
+    )
     card = ModelCard(
         name="n", description="d", class_names=("a", "b", "c"), lineage={},
-        image=ImageSpec(height=8, width=8, channels=1, encoding="png", fit="crop",
-                        background="#ffffff"),
+        write_input=partial(write_input, spec=image),
     )  # fmt: skip
     told = attach_metadata(bare, card)
     volatile = {"size_bytes", "zipped_bytes", "sha256"}

@@ -24,12 +24,40 @@ def fitting(image: ImageSpec) -> dict[str, str]:
 
 
 def write_input(builder: flatbuffers.Builder, spec: ImageSpec) -> int:
-    """Writes the table of the input tensor; returns its offset."""
-    size = write_table(builder, 2, numbers={0: spec.width, 1: spec.height})
-    image = write_table(builder, 2, offsets={1: size}, enums={0: _COLOR_SPACES[spec.channels]})
-    # Pixels go in as they are: what the network expects is computed inside the model.
+    """Writes the table of the input tensor of a model of litesmith's; returns its offset."""
+    # Pixels go in as they are: what the network expects is computed inside the model. The schema
+    # has no field for how a picture is fitted.
+    words = f"The picture, {fit_in_words(spec)} (fit: {spec.fit}); raw pixels in [0, 255]."
+    return write_picture_input(
+        builder, width=spec.width, height=spec.height, channels=spec.channels, description=words
+    )
+
+
+def write_picture_input(
+    builder: flatbuffers.Builder,
+    *,
+    width: int,
+    height: int,
+    channels: int,
+    description: str,
+    mean: float = 0.0,
+    std: float = 1.0,
+) -> int:
+    """Writes the table of an input tensor that takes pictures; returns its offset.
+
+    Args:
+      builder: of the metadata.
+      width: in pixels.
+      height: in pixels.
+      channels: 1 or 3.
+      description: a sentence.
+      mean: what is taken off each pixel, in [0, 255].
+      std: what the rest is divided by.
+    """
+    size = write_table(builder, 2, numbers={0: width, 1: height})
+    image = write_table(builder, 2, offsets={1: size}, enums={0: _COLOR_SPACES[channels]})
     normalization = write_table(
-        builder, 2, offsets={0: write_float(builder, 0.0), 1: write_float(builder, 1.0)}
+        builder, 2, offsets={0: write_float(builder, mean), 1: write_float(builder, std)}
     )
     unit = write_table(builder, 2, offsets={1: normalization}, enums={0: _NORMALIZATION_OPTIONS})
     return write_table(
@@ -37,12 +65,9 @@ def write_input(builder: flatbuffers.Builder, spec: ImageSpec) -> int:
         7,
         offsets={
             0: builder.CreateString(INPUT),
-            # The schema has no field for how a picture is fitted.
-            1: builder.CreateString(
-                f"The picture, {fit_in_words(spec)} (fit: {spec.fit}); raw pixels in [0, 255]."
-            ),
+            1: builder.CreateString(description),
             3: write_table(builder, 3, offsets={1: image}, enums={0: _IMAGE_PROPERTIES}),
             4: write_tables(builder, [unit]),
-            5: write_range(builder, low=0.0, high=255.0),
+            5: write_range(builder, low=(0.0 - mean) / std, high=(255.0 - mean) / std),
         },
     )

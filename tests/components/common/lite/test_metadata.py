@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,12 @@ from components.common.documents.image import ImageSpec, InputSpec
 from components.common.keras import keras
 from components.common.lite.file_steps import FILE_STEPS
 from components.common.lite.litert import Classifier
+from components.common.lite.metadata import ModelCard, attach_metadata
 from components.common.tasks.image.calibration import span_range
+from components.common.tasks.image.metadata import write_input
 from components.common.tasks.image.preparation.pictures import prepare_picture
 from components.common.tasks.image.preparation.spec import PictureSpec
 from components.quantize.conversion import convert_model
-from components.quantize.metadata import ModelCard, attach_metadata
 from tests.components.conftest import TrainedModel
 
 MEDIAPIPE_PYTHON = os.environ.get("LITESMITH_MEDIAPIPE_PYTHON")
@@ -74,7 +76,7 @@ def test_the_metadata_says_how_a_picture_is_fitted() -> None:
 def card(image: ImageSpec) -> ModelCard:
     return ModelCard(
         name="three", description="Three classes.", class_names=("ant", "bee", "cat"),
-        image=image, lineage={},
+        write_input=partial(write_input, spec=image), lineage={},
     )  # fmt: skip
 
 

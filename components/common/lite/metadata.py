@@ -4,11 +4,11 @@ The model's flatbuffer gets a further buffer, `TFLITE_METADATA`: another flatbuf
 the schema `metadata_schema.fbs` of tflite-support. The files that it refers to, labels
 and lineage, are the model's associated files. MediaPipe and ML Kit read both.
 
-The input tensor is described by the task.
+The input tensor is described by whoever knows what goes in.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flatbuffers
@@ -16,11 +16,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from components.common.digests import canonical_json
-from components.common.documents.image import ImageSpec
 from components.common.lite.litert import OUTPUT
 from components.common.lite.metadata_tables import write_range, write_table, write_tables
 from components.common.lite.model_files import ModelFile, read_model_file, write_model_file
-from components.common.tasks.image.metadata import write_input
 
 LABELS_FILE = "labels.txt"
 LINEAGE_FILE = "lineage.json"
@@ -42,38 +40,52 @@ class ModelCard:
       name: of the model.
       description: a sentence.
       class_names: in the order of the output.
-      image: what goes in, and how a picture is brought to its size.
-      lineage: what the model was made from: digests and settings, as JSON values.
+      write_input: writes the table of the input tensor; returns its offset.
+      lineage: what the model was made from: digests and settings, as JSON values; None where
+        that is not known.
     """
 
     name: str
     description: str
     class_names: Sequence[str]
-    image: ImageSpec
-    lineage: Mapping[str, Any]
+    write_input: Callable[[flatbuffers.Builder], int]
+    lineage: Mapping[str, Any] | None
 
 
 def attach_metadata(data: bytes, card: ModelCard) -> bytes:
     """Returns a `.tflite` file with metadata, labels and lineage: deterministic bytes.
 
     Args:
-      data: a `.tflite` file with one input and one output, without metadata.
+      data: a `.tflite` file with one input and one output. Metadata that it has are replaced, and
+        its text files with them; other associated files stay.
       card: what to tell.
+
+    Raises:
+      ModelFileError: the file can't be written anew.
     """
     file = read_model_file(data)
     model = file.tables
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(_encode_metadata(card), np.uint8)
-    entry = schema.MetadataT()
-    entry.name, entry.buffer = _NAME, len(model.buffers)
-    model.buffers.append(buffer)
-    model.metadata = [*(model.metadata or ()), entry]
-    labels = "".join(f"{name}\n" for name in card.class_names)
-    files = {
-        LABELS_FILE: labels.encode(),
-        LINEAGE_FILE: f"{canonical_json(card.lineage)}\n".encode(),
-    }
+    content = np.frombuffer(_encode_metadata(card), np.uint8)
+    known = next((entry for entry in model.metadata or () if _is_metadata(entry)), None)
+    if known is not None:
+        model.buffers[known.buffer].data = content
+    else:
+        buffer = schema.BufferT()
+        buffer.data = content
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = _NAME, len(model.buffers)
+        model.buffers.append(buffer)
+        model.metadata = [*(model.metadata or ()), entry]
+    files = {name: old for name, old in file.files.items() if not name.endswith(".txt")}
+    files[LABELS_FILE] = "".join(f"{name}\n" for name in card.class_names).encode()
+    if card.lineage is not None:
+        files[LINEAGE_FILE] = f"{canonical_json(card.lineage)}\n".encode()
     return write_model_file(ModelFile(model, files), size_hint=len(data))
+
+
+def _is_metadata(entry: schema.MetadataT) -> bool:
+    name = entry.name
+    return (name.decode(errors="replace") if isinstance(name, bytes) else name) == _NAME
 
 
 def _encode_metadata(card: ModelCard) -> bytes:
@@ -82,11 +94,14 @@ def _encode_metadata(card: ModelCard) -> bytes:
         builder,
         10,
         offsets={
-            2: write_tables(builder, [write_input(builder, card.image)]),
+            2: write_tables(builder, [card.write_input(builder)]),
             3: write_tables(builder, [_probability_tensor(builder)]),
         },
     )
-    lineage = _file(builder, LINEAGE_FILE, "What the model was made from.", _UNKNOWN_FILE)
+    lineage = []
+    if card.lineage is not None:
+        words = "What the model was made from."
+        lineage = [_file(builder, LINEAGE_FILE, words, _UNKNOWN_FILE)]
     root = write_table(
         builder,
         8,
@@ -94,7 +109,7 @@ def _encode_metadata(card: ModelCard) -> bytes:
             0: builder.CreateString(card.name),
             1: builder.CreateString(card.description),
             3: write_tables(builder, [subgraph]),
-            6: write_tables(builder, [lineage]),
+            6: write_tables(builder, lineage),
             7: builder.CreateString(_PARSER_VERSION),
         },
     )
