@@ -236,6 +236,11 @@ def test_what_is_wrong_with_a_ladder_is_refused_by_its_key(
     assert "\n  compress.variants." in str(refused.value)
 
 
+def test_a_baseline_that_is_stated_again_under_its_own_name_is_refused(path: str) -> None:
+    with pytest.raises(UserError, match=r"quantize\.schemes: two candidates are called float32;"):
+        load_recipe(path, ["quantize.schemes=[{float32: {file_steps: []}}]"])
+
+
 def test_without_the_section_prune_its_name_is_free(path: str) -> None:
     changes = ["prune=null", "compress.variants.pruned={steps: [prune]}"]
     assert "pruned-float16" in load_recipe(path, changes).candidate_ids()
