@@ -32,10 +32,11 @@ def tell_verdicts(
       asked: the variants of the round to come.
     """
     yield from _tell_dense(known, finalists)
+    left = "the search ended before" if finalists else "the search has not come to it"
     for climb in known.climbs:
         for attempt in sorted(climb.attempts, key=lambda one: (_level(one), one.brief)):
             yield _tell_attempt(known, climb, attempt, finalists)
-        yield from _tell_untried(known, climb, asked)
+        yield from _tell_untried(known, climb, asked, left=left)
 
 
 def _level(attempt: Attempt) -> float:
@@ -92,8 +93,8 @@ def _explain(
     if attempt.holds:
         return f"{loss}, but {_explain_defeat(known, attempt, climb, best)}."
     if attempt.holds is None:
-        margin = points(best.margin)
-        return f"{loss} after a brief training, over the margin of {margin}; a whole one decides."
+        whole = "there was no room for a whole one" if finalists else "a whole one decides"
+        return f"{loss} after a brief training, over the margin of {points(best.margin)}; {whole}."
     beyond = "beyond noise" if best.is_out else "though within noise"
     return f"{loss}: over the margin of {points(best.margin)}, {beyond}."
 
@@ -124,7 +125,9 @@ def _weights(known: Known, *weights: float) -> str:
     return " against ".join(map(size, weights))
 
 
-def _tell_untried(known: Known, climb: Climb, asked: Collection[str]) -> Iterator[RungVerdict]:
+def _tell_untried(
+    known: Known, climb: Climb, asked: Collection[str], *, left: str
+) -> Iterator[RungVerdict]:
     """Yields why levels of a climb were not tried, where its rounds are over or it can't win."""
     low, high = bounds(climb.outcomes)
     prefix = "" if climb.parent == DENSE else f"{climb.parent}-"
@@ -145,7 +148,7 @@ def _tell_untried(known: Known, climb: Climb, asked: Collection[str]) -> Iterato
                 f"({_weights(known, forecast, known.best.weight)})"
             )
         else:
-            reason = "the search has not come to it"
+            reason = left
         yield RungVerdict(
             variant_id=id_,
             parent=climb.parent,

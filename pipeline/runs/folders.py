@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, TypeVar
 
 from components.common.documents.base import Document, Moment
+from components.common.documents.ladder import Ladder
 from components.common.documents.outcome import Outcome
 from components.common.documents.record import TaskResult
 from components.common.errors import DamagedError, UserError, pass_over
@@ -82,6 +83,10 @@ class RunFolder:
 
     def outcome(self) -> Outcome | None:
         return _read(Outcome, self.path)
+
+    def search(self) -> Ladder | None:
+        """Returns the search after its latest round, where the recipe searches."""
+        return _read(Ladder, self.path)
 
     def tasks(self) -> list[TaskResult]:
         """Returns the results of the tasks that ended, in the order of the DAG.

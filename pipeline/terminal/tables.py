@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.common.documents.ladder import Ladder
 from components.common.documents.record import TaskResult
 from components.common.words.figures import age, seconds, size
 from pipeline.runs.cache import Entry, Prunable
@@ -22,6 +23,8 @@ _STATE_STYLES = {
     "failed": "red",
     "interrupted": "yellow",
 }
+
+_RUNG_STYLES = {"finalist": "bold green", "held": "green", "lost": "red", "not_tried": "dim"}
 
 
 def runs_table(runs: Sequence[RunFolder]) -> Table:
@@ -68,6 +71,8 @@ def show_run(console: Console, run: RunFolder) -> None:
     print_(table)
     for line in (*_misses(tasks), *_other_versions(tasks)):
         print_(Text(line))
+    if (search := run.search()) is not None:
+        print_(search_table(search))
     outcome = run.outcome()
     if outcome is not None and outcome.verdict is not None:
         show_summary(console, outcome, run)
@@ -75,6 +80,17 @@ def show_run(console: Console, run: RunFolder) -> None:
         if outcome is not None:
             print_(Text(outcome.message))
         show_paths(console, run)
+
+
+def search_table(search: Ladder) -> Table:
+    """Returns a row for each step of the ladder, and the search's notes below."""
+    table = make_table("search", "", wraps=("",))
+    for verdict in search.verdicts:
+        state = Text(verdict.state.replace("_", " "), style=_RUNG_STYLES[verdict.state])
+        table.add_row(state, Text(verdict.sentence))
+    for note in search.notes:
+        table.add_row("", Text(note))
+    return table
 
 
 def _misses(tasks: Iterable[TaskResult]) -> Iterator[str]:
