@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from components.common.documents.variant import StepSpec
@@ -164,6 +165,16 @@ def test_the_schema_takes_a_name_or_a_name_with_what_it_is_told() -> None:
     assert (stated["minProperties"], stated["maxProperties"]) == (1, 1)
     assert "prune" in definitions["DeclaredStep"]["anyOf"][1]["properties"]
     assert definitions["DeclaredVariant"]["required"] == ["steps"]
+
+
+def test_what_is_read_fits_the_schema_and_what_is_refused_does_not(recipe: Recipe) -> None:
+    schema = jsonschema.Draft202012Validator(recipe_schema())
+    for text in (RECIPE, recipe.to_yaml()):
+        schema.validate(parse_yaml(text))
+        values = parse_yaml(text)
+        for wrong in ([], [{}], ["prun"], [{"prune": {"epoch": 1}}], [{"prune": {}, "qat": {}}]):
+            values["compress"]["variants"]["more"]["steps"] = wrong
+            assert not schema.is_valid(values)
 
 
 def test_an_override_changes_one_entry_of_a_list_by_its_place(path: str) -> None:
