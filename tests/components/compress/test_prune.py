@@ -37,12 +37,15 @@ class Dense:
     dataset: Path
     bundle: Path
 
-    def prune(self, output: Path, settings: Settings = CONFIG) -> ModelBundle:
-        step = StepSpec(kind="prune", settings=settings.model_dump(mode="json"))
+    def prune(self, output: Path, *settings: Settings) -> ModelBundle:
+        steps = [
+            StepSpec(kind="prune", settings=each.model_dump(mode="json"))
+            for each in settings or (CONFIG,)
+        ]
         stage.STAGE.run(
             dataset=self.dataset,
             parent=self.bundle,
-            config=VariantConfig(steps=(step,)).to_json(),
+            config=VariantConfig(steps=tuple(steps)).to_json(),
             context=self.context.to_json(),
             bundle=output,
         )
@@ -234,21 +237,32 @@ def test_lamp_gives_layers_shares_of_their_own_and_all_of_them_what_was_asked_fo
     assert step.title == "prune 70 % (LAMP)"
 
 
-def test_a_frozen_part_is_left_as_it_was_and_the_rest_is_trained(dense, tmp_path):
-    short = {"epochs": 1, "end": 1.0, "freeze": ("^block[12]_",)}
-    document = dense.prune(tmp_path / "bundle", CONFIG.model_copy(update=short))
-    before, after = load_bundle_model(dense.bundle), load_bundle_model(tmp_path / "bundle")
-    changed = {
+def changed_layers(one: Path, other: Path) -> set[str]:
+    before, after = load_bundle_model(one), load_bundle_model(other)
+    return {
         layer.name
         for layer in before.layers
-        for one, other in zip(
+        for mine, theirs in zip(
             layer.get_weights(), after.get_layer(layer.name).get_weights(), strict=True
         )
-        if not np.array_equal(one, other)
+        if not np.array_equal(mine, theirs)
     }
-    assert changed == {"block3_conv", "head"}
+
+
+FROZEN = CONFIG.model_copy(update={"epochs": 1, "end": 1.0, "freeze": ("^block[12]_",)})
+
+
+def test_a_frozen_part_is_left_as_it_was_and_the_rest_is_trained(dense, tmp_path):
+    document = dense.prune(tmp_path / "bundle", FROZEN)
+    assert changed_layers(dense.bundle, tmp_path / "bundle") == {"block3_conv", "head"}
     assert [layer.layer for layer in document.steps[0].sparsity if layer.pruned] == ["block3_conv"]
     assert document.frozen_layers == ModelBundle.read(dense.bundle).frozen_layers
+
+
+def test_what_a_step_freezes_the_next_one_trains(dense, tmp_path):
+    dense.prune(tmp_path / "bundle", FROZEN, FROZEN.model_copy(update={"freeze": ()}))
+    convolutions = {f"block{number}_conv" for number in (1, 2, 3)}
+    assert changed_layers(dense.bundle, tmp_path / "bundle") == {*convolutions, "head"}
 
 
 def test_a_pruned_model_learns_from_its_parent(dense, tmp_path):
