@@ -13,7 +13,6 @@ from components.common.data.arrays import read_expected_arrays, write_arrays
 from components.common.documents.bundle import ModelBundle
 from components.common.errors import DamagedError
 from components.common.tasks.image.models.classifier import build_classifier
-from components.common.tasks.image.models.narrowing import NarrowingError
 from components.common.training.strategy import read_variables, write_variables
 
 WEIGHTS_FILE = "weights.npz"
@@ -34,9 +33,10 @@ def load_bundle_model(directory: Path) -> Any:
     bundle = ModelBundle.read(directory)
     try:
         model = build_classifier(bundle.architecture, bundle.input, len(bundle.class_names))
-    except NarrowingError as error:
+    except ValueError as error:
         raise DamagedError(
-            f"{directory / ModelBundle.file_name}: architecture.filters: {error}; run again"
+            f"{directory / ModelBundle.file_name}: describes a graph that there is not "
+            f"({str(error).partition(chr(10))[0]}); run again"
         ) from error
     names, variables = zip(*_named_weights(model), strict=True)
     shapes = {name: tuple(variable.shape) for name, variable in zip(names, variables, strict=True)}

@@ -1,15 +1,21 @@
 """The step distil: a smaller model learns from its parent, and takes its place."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from components.common.documents.bundle import ModelBundle
+from components.common.documents.bundle import ModelBundle, StepFacts
 from components.common.errors import BAD_INPUT
 from components.common.keras import keras
 from components.common.lite.litert import Classifier
 from components.common.models.bundles import load_bundle_model
+from components.common.tasks.image.inputs import prepare_pictures
+from components.common.training.config import Distillation
+from components.compress.steps import STEPS
 from components.compress.steps.distil import Settings, identify
+from components.compress.steps.step import Compressed, Student
 from components.quantize.conversion import convert_model
 from tests.builders.compression import Dense, accuracy, fine_tune_dense
 
@@ -90,6 +96,42 @@ def test_students_of_other_backbones_are_converted_and_run(tmp_path, backbone):
     (tmp_path / "model.tflite").write_bytes(data)
     answer = Classifier(tmp_path / "model.tflite").classify(pictures[0].astype(np.float32))
     assert np.sum(answer) == pytest.approx(1, abs=0.05)
+
+
+def test_the_teacher_of_a_later_step_is_shown_the_pictures_as_it_was_trained_on_them(
+    dense, tmp_path, monkeypatch
+):
+    seen = {}
+
+    def swap(model, settings, session):
+        """Describes the same graph on pictures that are prepared in another way."""
+        spec = session.spec.model_copy(update={"offset": (3.0,), "scale": (0.5,)})
+        seen["own"] = session.spec
+        architecture = ModelBundle.read(dense.bundle).architecture
+        return Compressed(
+            model=model,
+            history=(),
+            best_epoch=0,
+            facts=StepFacts(kind="distil", activity="", title=""),
+            student=Student(architecture=architecture, input=spec),
+        )
+
+    def look(model, settings, session):
+        pictures = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 1))
+        shown = (prepare_pictures(spec)(pictures, None) for spec in (seen["own"], session.spec))
+        seen["before"], seen["after"] = (
+            model(next(shown)),
+            session.teacher(Distillation())(next(shown)),
+        )
+        facts = StepFacts(kind="channels", activity="", title="")
+        return Compressed(model=model, history=(), best_epoch=0, facts=facts)
+
+    for kind, apply in (("distil", swap), ("channels", look)):
+        stand_in = SimpleNamespace(Settings=STEPS[kind].Settings, apply=apply)
+        monkeypatch.setitem(STEPS, kind, stand_in)
+    dense.compress(tmp_path / "bundle", ("distil", {}), ("channels", {}))
+    np.testing.assert_allclose(seen["after"], seen["before"], atol=1e-4)
+    assert np.ptp(seen["before"].numpy(), axis=0).max() > 1e-2
 
 
 @pytest.mark.parametrize(

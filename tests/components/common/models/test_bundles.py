@@ -90,23 +90,34 @@ def test_an_architecture_that_nothing_was_cut_of_says_nothing_of_filters(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("filters", "message"),
+    ("architecture", "message"),
     [
-        ({"block2_conv": 17}, "architecture.filters: block2_conv can have 1 to 16 filters"),
-        ({"head": 2}, "architecture.filters: 'head' is no convolution"),
-        ({"block2_conv": 8}, WEIGHTS_FILE),
-        ({"block2_conv": 0}, "greater than or equal to 1"),
+        ({"filters": {"block2_conv": 17}}, "block2_conv can have 1 to 16 filters, not 17"),
+        ({"filters": {"head": 2}}, "'head' is no convolution"),
+        ({"filters": {"block2_conv": 8}}, WEIGHTS_FILE),
+        ({"filters": {"block2_conv": 0}}, "greater than or equal to 1"),
+        ({"backbone": "vgg16", "shrink": 8}, "describes a graph that there is not"),
+        ({"shrink": 9}, "less than or equal to 8"),
     ],
 )
-def test_filters_that_a_stranger_wrote_are_refused(
-    tmp_path: Path, filters: dict[str, int], message: str
+def test_a_graph_that_a_stranger_described_is_refused(
+    tmp_path: Path, architecture: dict[str, Any], message: str
 ) -> None:
     write_bundle(tmp_path)
     bundle = ModelBundle.read(tmp_path)
-    stranger = bundle.architecture.model_copy(update={"filters": filters})
+    stranger = bundle.architecture.model_copy(update=architecture)
     bundle.model_copy(update={"architecture": stranger}).write(tmp_path)
     with pytest.raises(DamagedError, match=message):
         load_bundle_model(tmp_path)
+
+
+def test_a_model_that_sees_smaller_pictures_comes_back(tmp_path: Path) -> None:
+    model = write_bundle(tmp_path, SMALL.model_copy(update={"shrink": 2}))
+    pictures = np.random.default_rng(1).normal(size=(4, 16, 16, 3)).astype(np.float32)
+    loaded = load_bundle_model(tmp_path)
+    np.testing.assert_array_equal(loaded(pictures), model(pictures))
+    means = pictures.reshape(4, 8, 2, 8, 2, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(loaded.get_layer("shrink")(pictures), means, atol=1e-5)
 
 
 def test_dropout_is_that_of_the_architecture(tmp_path: Path) -> None:
