@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping
 from components.common.digests import canonical_json
 from components.common.documents.candidate import FileStepResult
 from components.common.documents.variant import StepSpec
-from components.common.lite.file_steps import share
+from components.common.lite.file_steps import share, snap
 from components.common.lite.file_steps.file_step import FileStep, Material
 
 FILE_STEPS: Mapping[str, FileStep] = {
     step.kind: step
     for step in (
+        snap.STEP,
         share.STEP,
     )
 }  # fmt: skip
