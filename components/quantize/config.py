@@ -99,6 +99,8 @@ class CandidateConfig(StageConfig):
     variant: str
     scheme: SchemeSpec
     file_steps: tuple[StepSpec, ...]
+    repair_above: float | None
+    """None where the scheme takes no ranges from examples: it has nothing to repair."""
 
 
 class QuantizeConfig(StageConfig):
@@ -116,6 +118,9 @@ class QuantizeConfig(StageConfig):
     """What is done to each finished `.tflite` file, in order, where a scheme states nothing of its
     own and leaves a step something to work on. `share` writes equal vectors once: the file is
     smaller, and predicts the same to the bit."""
+    repair_above: Annotated[float, Field(ge=0, lt=1)] | None = 0.02
+    """A candidate whose ranges come from examples, and which loses more accuracy than this on
+    validation, is diagnosed, and mended if it can be; null: none is looked at."""
     candidates: tuple[CandidateSpec, ...] = ()
     """All that the recipe asks for, the baseline first."""
 
@@ -167,7 +172,13 @@ class QuantizeConfig(StageConfig):
             variant=own.variant,
             scheme=own.scheme,
             file_steps=own.file_steps,
+            repair_above=self.repair_above if calibrates(own.scheme) else None,
         )
+
+
+def calibrates(scheme: SchemeSpec) -> bool:
+    """Whether a scheme takes ranges from examples."""
+    return "calibration_examples" in scheme.settings
 
 
 def _baseline_first(schemes: Sequence[DeclaredScheme]) -> Sequence[DeclaredScheme]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from components.common.documents.base import Document, Lineage, Part
+from components.common.documents.diagnosis import Diagnosis
 from components.common.documents.variant import StepSpec
 
 
@@ -90,6 +91,8 @@ class Candidate(Document):
     model: TFLiteModel | None
     failure: str | None
     """One or two sentences where the model could not be made."""
+    diagnosis: Diagnosis | None = None
+    """Where it lost more than it may at first: why, and what was done about it."""
     training_faults: tuple[str, ...] = ()
     """Of the bundle that it was made from."""
     lineage: Lineage

@@ -54,6 +54,9 @@ class Finding(Part):
     """The layer's own signal to noise ratio."""
     in_float: tuple[str, ...] = ()
     """Layers that compute in floating point where most compute in integers."""
+    to_spare: tuple[str, ...] = ()
+    """The layers that must compute in floating point for the layer's output to be kept in it: the
+    layer, and those that read it."""
 
 
 class Verdict(Part):
@@ -79,6 +82,7 @@ class RemedyTried(Part):
     verdict: Verdict | None
     """None where it could not be applied."""
     failure: str | None = None
+    """Why, in a sentence."""
 
 
 class Diagnosis(Part):
@@ -87,8 +91,7 @@ class Diagnosis(Part):
     before: Verdict
     """Of the candidate as it was made at first."""
     allowed_drop: float
-    finding: Finding | None
-    """None where the file can't be compared with the model layer by layer."""
+    finding: Finding
     remedies: tuple[RemedyTried, ...]
     """In the order in which they were tried."""
     kept: str | None

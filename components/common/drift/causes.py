@@ -20,8 +20,8 @@ from components.common.drift.tracing import (
 )
 from components.common.words.figures import percent
 
-_PARTS = 0.25
-"""Own noise, as a share of the signal, of a layer at which model and file part (6 dB). Where none
+_PARTS = 0.06
+"""Own noise, as a share of the signal, of a layer at which model and file part (12 dB). Where none
 has as much, half of what the noisiest has: an unrepresentative calibration clips everywhere."""
 _STANDS_OUT = 0.02
 """Where no layer has as much, there is none to blame (17 dB)."""
@@ -62,7 +62,12 @@ def find_cause(trace: Trace) -> Finding:
         evidence=(*evidence, *_lost_channels(layer)),
         own_db=round(decibels(layer.own_noise), 1),
         in_float=_in_float(trace),
+        to_spare=tuple(dict.fromkeys([*_own_operator(layer), *layer.readers])),
     )
+
+
+def _own_operator(layer: LayerTrace) -> tuple[str, ...]:
+    return () if layer.layer == INPUT else (layer.label,)
 
 
 def _explain(layer: LayerTrace, trace: Trace) -> tuple[Cause, list[str]]:

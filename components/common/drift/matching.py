@@ -24,12 +24,14 @@ class Group:
       kind: the class of the last one.
       label: the one with a kernel, or the last where none has.
       layers: themselves.
+      inputs: the names of the layers whose outputs in the file it reads.
     """
 
     names: tuple[str, ...]
     kind: str
     label: str
     layers: tuple[Any, ...]
+    inputs: tuple[str, ...] = ()
 
 
 def match_layers(
@@ -97,23 +99,23 @@ def folds_apart(model: keras.Model, matched: Iterable[str]) -> Mapping[str, str]
 
 def group_layers(model: keras.Model, matched: Iterable[str]) -> Mapping[str, Group]:
     """Returns for each layer of which the file has the output what became its operator."""
-    known = set(matched)
+    known = {*matched, model.layers[0].name}
     made_by = {id(layer.output): layer for layer in model.layers}
     groups = {}
-    for name in known:
+    for name in known - {model.layers[0].name}:
         layers = [model.get_layer(name)]
         while True:
-            inputs = tf.nest.flatten(layers[0].input)
-            before = made_by[id(inputs[0])]
-            if len(inputs) > 1 or before.name in known or before is model.layers[0]:
+            before = [made_by[id(tensor)] for tensor in tf.nest.flatten(layers[0].input)]
+            if len(before) > 1 or before[0].name in known:
                 break
-            layers.insert(0, before)
+            layers.insert(0, before[0])
         kernels = [layer.name for layer in layers if has_kernel(layer)]
         groups[name] = Group(
             names=tuple(layer.name for layer in layers),
             kind=type(layers[-1]).__name__,
             label=(kernels or [name])[-1],
             layers=tuple(layers),
+            inputs=tuple(layer.name for layer in before),
         )
     return groups
 

@@ -60,6 +60,7 @@ class LayerTrace:
       kind: its class: `ReLU`.
       group: the layers that became one operator, this one the last.
       label: the one of them that people know it by: with a kernel, where there is one.
+      readers: the labels of what reads it.
       tensor: what the file has of it.
       means: of Keras' output.
       variances: of Keras' output.
@@ -79,6 +80,7 @@ class LayerTrace:
     kind: str
     group: tuple[str, ...]
     label: str
+    readers: tuple[str, ...]
     tensor: ComputedTensor
     means: ByChannel
     variances: ByChannel
@@ -180,12 +182,16 @@ def trace_drift(
         _compare(model, prepared, as_seen, seen, sums)
     return Trace(
         layers=(
-            *entry.traces(),
-            *(each.trace(groups[name]) for name, each in sums.items()),
+            *entry.traces(_readers(model.layers[0].name, groups)),
+            *(each.trace(groups[name], _readers(name, groups)) for name, each in sums.items()),
         ),
         folds_apart=folds_apart(model, matched),
         examples=len(examples),
     )
+
+
+def _readers(name: str, groups: Mapping[str, Group]) -> tuple[str, ...]:
+    return tuple(sorted(group.label for group in groups.values() if name in group.inputs))
 
 
 def _compare(
@@ -248,8 +254,8 @@ class _Entry:
             found = np.asarray(step(found), np.float32)
         return forms[-1], found
 
-    def traces(self) -> Sequence[LayerTrace]:
-        return () if self._sums is None else (self._sums.trace(_AT_INPUT),)
+    def traces(self, readers: tuple[str, ...]) -> Sequence[LayerTrace]:
+        return () if self._sums is None else (self._sums.trace(_AT_INPUT, readers),)
 
 
 class _Sums:
@@ -291,7 +297,7 @@ class _Sums:
         }.items():
             self._sums[name] += values.sum(axis=0)
 
-    def trace(self, group: Group) -> LayerTrace:
+    def trace(self, group: Group, readers: tuple[str, ...]) -> LayerTrace:
         means = {name: sums / self.count for name, sums in self._sums.items()}
 
         def variance(of: str) -> ByChannel:
@@ -302,6 +308,7 @@ class _Sums:
             kind=group.kind,
             group=group.names,
             label=group.label,
+            readers=readers,
             tensor=self._tensor,
             means=means["true"],
             variances=variance("true"),

@@ -21,7 +21,7 @@ from litert_quantizer.calibrator import Calibrator
 from litert_quantizer.recipe_manager import RecipeManager
 from litert_quantizer.utils.qsv_utils import min_max_update
 
-from components.common.lite.litert import INPUT, SIGNATURE
+from components.common.lite.litert import INPUT, OUTPUT, SIGNATURE
 from components.quantize.backends import tflite_converter
 from components.quantize.schemes.scheme import ConversionError
 
@@ -39,7 +39,8 @@ class Operator:
     Attributes:
       scope: the name of its result, by which the quantizer knows it.
       operation: TFLite's name: `CONV_2D`.
-      layers: the names of the Keras layers that the converter has fused into it.
+      layers: the names of the Keras layers that the converter has fused into it; of the last
+        operator, which it names after the whole model, OUTPUT.
       weights: the shape of its constant operand, empty where it has none.
     """
 
@@ -145,6 +146,7 @@ def _read_operators(data: bytes) -> Iterator[Operator]:
     names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
     for operator in graph.operators:
         scope = graph.tensors[operator.outputs[0]].name.decode()
+        makes_output = operator.outputs[0] in graph.outputs
         constants = (
             tuple(int(size) for size in tensor.shape)
             for tensor in (graph.tensors[index] for index in operator.inputs[1:2])
@@ -153,7 +155,7 @@ def _read_operators(data: bytes) -> Iterator[Operator]:
         yield Operator(
             scope=scope,
             operation=names[_builtin(model.operatorCodes[operator.opcodeIndex])],
-            layers=tuple(dict.fromkeys(_layers(scope))),
+            layers=(OUTPUT,) if makes_output else tuple(dict.fromkeys(_layers(scope))),
             weights=next(constants, ()),
         )
 

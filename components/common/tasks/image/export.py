@@ -5,7 +5,10 @@ own they keep the zero padding of a SAME convolution where it belongs, at the me
 converter may fold the scale into the first kernel, never the offset.
 """
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from components.common.documents.candidate import TensorSpec
 from components.common.documents.image import InputSpec
@@ -39,6 +42,15 @@ def export_module(model: keras.Model, spec: InputSpec) -> tf.Module:
 
     exported.serve = serve
     return exported
+
+
+def preparation(spec: InputSpec) -> tuple[Callable[[Any], Any], ...]:
+    """Returns what an exported model does to pixels before the model sees them, step by step.
+
+    Each takes and gives float32 [n, height, width, channels].
+    """
+    offset, scale = np.array(spec.offset, np.float32), np.array(spec.scale, np.float32)
+    return (lambda pixels: pixels - offset, lambda pixels: pixels * scale)
 
 
 def explain_input(found: TensorSpec) -> str | None:

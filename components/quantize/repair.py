@@ -1,0 +1,238 @@
+"""A candidate that loses more than it may: what is wrong with it, and what mends it.
+
+Whether it does is judged on validation examples, against the predictions of the model that it was
+made from; the test split is never looked at. What loses no more than it may, or no more than
+chance gives, costs this one look. Otherwise remedies are tried, those that cost a device least
+first, until one brings it within what it may lose:
+
+    calibration   on more of the training examples, where values lie outside of their ranges
+    a file step   `correct`, where it is registered
+    float layers  the layer to blame and those that read it, and then the next one to blame
+
+The best of all is kept, and what was found and tried stands in the candidate's document.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from components.common.documents.candidate import FileStepResult, SchemeSpec
+from components.common.documents.diagnosis import Diagnosis, Finding, RemedyTried, Verdict
+from components.common.documents.variant import StepSpec
+from components.common.errors import UserError
+from components.common.lite.file_steps import FILE_STEPS, describe_step
+from components.common.lite.litert import LiteRTError
+from components.common.lite.model_files import ModelFileError
+from components.common.statistics.exact_tests import superiority_p_value
+from components.common.words.figures import listing, points
+from components.quantize.schemes import SCHEMES
+from components.quantize.schemes.scheme import ConversionError
+
+_ALPHA = 0.05
+"""A loss that chance gives as often, where the file answers as well as its model, is none."""
+_MORE_EXAMPLES = 4
+_MOST_FLOAT_ROUNDS = 3
+_FLOAT_LAYERS = "int8_selective"
+_CORRECT = "correct"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """How a candidate is made, and which remedy that is, in words."""
+
+    scheme: SchemeSpec
+    file_steps: tuple[StepSpec, ...]
+    remedy: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Made:
+    """A `.tflite` file, how it was made, and what each step on the file came to."""
+
+    attempt: Attempt
+    data: bytes
+    steps: tuple[FileStepResult, ...]
+
+
+class Workshop(Protocol):
+    """What makes candidates of one model, and knows how they do."""
+
+    @property
+    def most_examples(self) -> int:
+        """How many examples there are to calibrate on."""
+
+    def make(self, attempt: Attempt) -> Made:
+        """Makes a file.
+
+        Raises:
+          ConversionError: the scheme can't be had.
+          LiteRTError: the file does not run.
+          ModelFileError: a file step can't work on it.
+        """
+
+    def judge(self, data: bytes) -> Verdict:
+        """Compares a file's answers with its model's."""
+
+    def find(self, data: bytes) -> Finding:
+        """Names where a file and its model part."""
+
+
+def mend(workshop: Workshop, first: Made, *, allowed_drop: float) -> tuple[Made, Diagnosis | None]:
+    """Tries to mend a candidate that loses more than it may.
+
+    Args:
+      workshop: of its model.
+      first: the candidate as it was asked for.
+      allowed_drop: what it may lose, as a share of the examples.
+
+    Returns:
+      The best candidate, and what was found and tried; None where nothing is wrong.
+    """
+    before = workshop.judge(first.data)
+    if not _loses(before, allowed_drop):
+        return first, None
+    finding = workshop.find(first.data)
+    repair = _Repair(workshop, first, before, allowed_drop)
+    for attempt in _cheap_remedies(first.attempt, finding, workshop.most_examples):
+        repair.attempt(attempt)
+    repair.spare_layers(finding)
+    kept = repair.best.attempt.remedy or None
+    diagnosis = Diagnosis(
+        before=before,
+        allowed_drop=allowed_drop,
+        finding=finding,
+        remedies=tuple(repair.tried),
+        kept=kept,
+        words="",
+    )
+    words = describe_diagnosis(diagnosis)
+    return repair.best, diagnosis.model_copy(update={"words": words})
+
+
+class _Repair:
+    """The remedies so far, and the best candidate among them."""
+
+    def __init__(
+        self, workshop: Workshop, first: Made, before: Verdict, allowed_drop: float
+    ) -> None:
+        self._workshop, self._allowed_drop = workshop, allowed_drop
+        self.best, self._verdict = first, before
+        self.tried: list[RemedyTried] = []
+
+    @property
+    def mended(self) -> bool:
+        return not _loses(self._verdict, self._allowed_drop)
+
+    def attempt(self, attempt: Attempt) -> Made | None:
+        """Tries a remedy, unless one before was enough; returns what came of it."""
+        if self.mended:
+            return None
+        try:
+            made = self._workshop.make(attempt)
+            verdict = self._workshop.judge(made.data)
+        except (ConversionError, LiteRTError, ModelFileError, UserError) as error:
+            tried = RemedyTried(remedy=attempt.remedy, verdict=None, failure=str(error))
+            self.tried.append(tried)
+            return None
+        self.tried.append(RemedyTried(remedy=attempt.remedy, verdict=verdict))
+        if verdict.drop < self._verdict.drop:
+            self.best, self._verdict = made, verdict
+        return made
+
+    def spare_layers(self, finding: Finding) -> None:
+        """Leaves layers in float: the one to blame, and then the next one that is to blame."""
+        start = self.best.attempt
+        if start.scheme.kind not in ("int8", _FLOAT_LAYERS):
+            return
+        spared: tuple[str, ...] = ()
+        for _ in range(_MOST_FLOAT_ROUNDS):
+            if {*finding.to_spare} <= {*spared}:
+                return
+            spared = tuple(dict.fromkeys([*spared, *finding.to_spare]))
+            made = self.attempt(_with_float_layers(start, spared))
+            if made is None or self.mended:
+                return
+            finding = self._workshop.find(made.data)
+
+
+def _loses(verdict: Verdict, allowed_drop: float) -> bool:
+    chance = superiority_p_value(verdict.won, verdict.lost)
+    return verdict.drop > allowed_drop and chance < _ALPHA
+
+
+def _cheap_remedies(first: Attempt, finding: Finding, most_examples: int) -> Iterator[Attempt]:
+    count = first.scheme.settings["calibration_examples"]
+    more = min(_MORE_EXAMPLES * count, most_examples)
+    if finding.cause in ("saturation", "accumulation") and more > count:
+        scheme = _with_settings(first.scheme, calibration_examples=more)
+        yield dataclasses.replace(first, scheme=scheme, remedy=f"calibrated on {more} examples")
+    if _CORRECT in FILE_STEPS and _CORRECT not in {step.kind for step in first.file_steps}:
+        settings = FILE_STEPS[_CORRECT].Settings().model_dump(mode="json")
+        step = StepSpec(kind=_CORRECT, settings=settings)
+        yield dataclasses.replace(
+            first, file_steps=(step, *first.file_steps), remedy=describe_step(step)
+        )
+
+
+def _with_float_layers(start: Attempt, layers: Sequence[str]) -> Attempt:
+    before = start.scheme.settings.get("float_layers", ())
+    patterns = (*before, *(f"^{re.escape(layer)}$" for layer in layers))
+    section = {"calibration_examples": start.scheme.settings["calibration_examples"]}
+    scheme = SCHEMES[_FLOAT_LAYERS].specify(section, {"float_layers": patterns})
+    words = [start.remedy, f"{listing(layers)} in float32"]
+    return dataclasses.replace(start, scheme=scheme, remedy="; ".join(filter(None, words)))
+
+
+def _with_settings(scheme: SchemeSpec, **settings: Any) -> SchemeSpec:
+    changed: Mapping[str, Any] = {**scheme.settings, **settings}
+    return scheme.model_copy(update={"settings": changed})
+
+
+def describe_diagnosis(diagnosis: Diagnosis) -> str:
+    """Returns what was found and done, for people, in whole sentences."""
+    finding = diagnosis.finding
+    sentences = [
+        f"As asked for it lost {points(diagnosis.before.drop)} against the model that it was made "
+        f"from ({_counts(diagnosis.before)})",
+        f"The two part at {finding.layer} ({_CAUSES[finding.cause]}): "
+        f"{'; '.join(finding.evidence)}",
+        *map(_describe_remedy, diagnosis.remedies),
+    ]
+    if diagnosis.kept is None:
+        sentences.append("No remedy is better, so it is left as it was")
+    else:
+        sentences.append(f"Kept: {diagnosis.kept}")
+    best = min(
+        (tried.verdict for tried in diagnosis.remedies if tried.verdict is not None),
+        key=lambda verdict: verdict.drop,
+        default=diagnosis.before,
+    )
+    if _loses(best, diagnosis.allowed_drop):
+        sentences.append(
+            f"That is more than the {points(diagnosis.allowed_drop)} allowed here; what is left to "
+            "try is quantization-aware training"
+        )
+    return "".join(f"{sentence}. " for sentence in sentences).rstrip()
+
+
+def _describe_remedy(tried: RemedyTried) -> str:
+    what = tried.remedy[:1].upper() + tried.remedy[1:]
+    if tried.verdict is None:
+        return f"{what}: not possible, {(tried.failure or '').rstrip('.')}"
+    return f"{what}: {points(tried.verdict.drop)} ({_counts(tried.verdict)})"
+
+
+def _counts(verdict: Verdict) -> str:
+    return f"{verdict.lost} of {verdict.examples} validation answers lost, {verdict.won} won"
+
+
+_CAUSES = {
+    "other_weights": "other weights",
+    "unfolded_norm": "a BatchNorm that was not folded",
+    "saturation": "saturation: its calibration was not representative",
+    "outliers": "a range blown up by an outlier",
+    "coarse_steps": "steps too coarse",
+    "weights": "weights that round badly",
+    "accumulation": "noise that adds up",
+}

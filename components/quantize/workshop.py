@@ -1,0 +1,186 @@
+"""What makes the candidates of one model in a task of quantize, and judges them."""
+
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.common.data.predictions import Predictions, join_by_id, read_bundle_predictions
+from components.common.digests import file_digest
+from components.common.documents.bundle import ModelBundle
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.diagnosis import Finding, Verdict
+from components.common.drift.causes import find_cause
+from components.common.drift.tracing import trace_drift
+from components.common.lite.file_steps import apply_file_steps
+from components.common.lite.inference import predict_examples
+from components.common.lite.litert import Classifier
+from components.common.lite.metadata import ModelCard, attach_metadata
+from components.common.models.bundles import load_bundle_model
+from components.common.process.machine import usable_cores
+from components.common.shell.stage import Task
+from components.common.statistics.metrics import predicted_classes
+from components.common.tasks.image.calibration import choose_examples, read_calibration
+from components.common.tasks.image.device import device_input
+from components.common.tasks.image.examples import read_examples
+from components.common.tasks.image.export import preparation
+from components.common.tasks.image.features import Example
+from components.common.tasks.image.metadata import fitting, write_input
+from components.quantize.agreement import EXAMPLES, explain_discord
+from components.quantize.config import CandidateConfig
+from components.quantize.conversion import convert_model
+from components.quantize.repair import Attempt, Made
+
+_TRACED = 32
+
+
+class TaskWorkshop:
+    """The `Workshop` of a task: conversions, and looks at the validation split."""
+
+    def __init__(self, task: Task[CandidateConfig], bundle: ModelBundle) -> None:
+        self._task, self._bundle = task, bundle
+        self._manifest = DatasetManifest.read(task.inputs["dataset"])
+        self._material = _TrainingExamples(task, self._manifest)
+        self._last: tuple[bytes, Predictions] | None = None
+
+    @property
+    def most_examples(self) -> int:
+        return self._manifest.splits["train"].examples
+
+    @property
+    def can_judge(self) -> bool:
+        """Whether there are validation examples at all."""
+        return self._manifest.splits["validation"].examples > 0
+
+    def make(self, attempt: Attempt) -> Made:
+        """Converts the model, puts the file through its steps, and runs it once in LiteRT."""
+        scheme, pictures = attempt.scheme, None
+        if (count := scheme.settings.get("calibration_examples")) is not None:
+            pictures = self._material.examples(count)
+        self._task.events.progress(0, 3, "steps", "loading the model")
+        model = self._model
+        self._task.events.progress(1, 3, "steps", f"converting to {scheme.kind}")
+        spec = self._bundle.input
+        data = convert_model(model, spec, scheme.kind, pictures, settings=scheme.settings)
+        data = attach_metadata(data, self._card(attempt, pictures))
+        data, steps = apply_file_steps(data, attempt.file_steps, self._material)
+        with _as_file(data) as path:
+            Classifier(path).classify(np.zeros(spec.shape, np.float32))
+        return Made(attempt=attempt, data=data, steps=steps)
+
+    def judge(self, data: bytes) -> Verdict:
+        """Compares a file's answers on validation examples with those of its model."""
+        found = self._answers(data)
+        found_at, expected_at = join_by_id(found, self._expected)
+        own, model = _right(found)[found_at], _right(self._expected)[expected_at]
+        return Verdict(
+            examples=len(own), lost=int((model & ~own).sum()), won=int((own & ~model).sum())
+        )
+
+    def explain_discord(self, data: bytes) -> str | None:
+        """Returns how a file's answers have nothing to do with its model's, None where they have.
+
+        Raises:
+          LiteRTError: the file does not run.
+        """
+        return explain_discord(self._answers(data), self._expected) if self.can_judge else None
+
+    def find(self, data: bytes) -> Finding:
+        see = device_input(self._manifest.image)
+        examples = np.stack([see(example) for example in self._judged[:_TRACED]])
+        steps = preparation(self._bundle.input)
+        return find_cause(trace_drift(self._model, data, examples, preparation=steps))
+
+    @cached_property
+    def _model(self) -> Any:
+        return load_bundle_model(self._task.inputs["bundle"])
+
+    @cached_property
+    def _judged(self) -> list[Example]:
+        return choose_examples(
+            read_examples(self._manifest, "validation", self._task.context.data()),
+            self._manifest.splits["validation"].examples_per_class,
+            EXAMPLES,
+        )
+
+    @cached_property
+    def _expected(self) -> Predictions:
+        return read_bundle_predictions(self._task.inputs["bundle"], "validation")
+
+    def _answers(self, data: bytes) -> Predictions:
+        """Returns a file's answers to the validation examples; those of the last file are kept."""
+        if self._last is None or self._last[0] != data:
+            self._task.events.progress(2, 3, "steps", "comparing its answers with the model's")
+            with _as_file(data) as path:
+                found = predict_examples(
+                    path,
+                    self._judged,
+                    see=device_input(self._manifest.image),
+                    threads=usable_cores(),
+                )
+            self._last = data, found
+        return self._last[1]
+
+    def _card(self, attempt: Attempt, pictures: npt.NDArray[np.uint8] | None) -> ModelCard:
+        """Describes the model by content alone, so that code that changed nothing changes nothing.
+
+        The keys of the computations, which code enters, are in the candidate's own lineage.
+        """
+        id_, bundle = self._task.config.candidate_id, self._bundle
+        lineage: dict[str, object] = {
+            "backbone": bundle.architecture.backbone,
+            "candidate": id_,
+            **fitting(self._manifest.image),
+            "weights_sha256": file_digest(self._task.inputs["bundle"] / "weights.npz"),
+        }
+        if pictures is not None:
+            lineage["calibration_examples"] = len(pictures)
+            lineage["calibration_sha256"] = hashlib.sha256(pictures.tobytes()).hexdigest()
+        if attempt.file_steps:
+            lineage["file_steps"] = [
+                {step.kind: step.settings} if step.settings else step.kind
+                for step in attempt.file_steps
+            ]
+        if attempt.remedy:
+            lineage["remedy"] = attempt.remedy
+        return ModelCard(
+            name=f"{bundle.architecture.backbone} {id_}",
+            description=f"Classifies pictures into {len(bundle.class_names)} classes.",
+            class_names=bundle.class_names,
+            write_input=partial(write_input, spec=self._manifest.image),
+            lineage=lineage,
+        )
+
+
+class _TrainingExamples:
+    """The `Material` of file steps: what calibration reads, each number of examples read once."""
+
+    def __init__(self, task: Task[CandidateConfig], manifest: DatasetManifest) -> None:
+        self._task, self._manifest = task, manifest
+        self._read: dict[int, npt.NDArray[np.uint8]] = {}
+
+    def examples(self, count: int) -> npt.NDArray[np.uint8]:
+        if count not in self._read:
+            storage = self._task.context.data()
+            self._read[count] = read_calibration(
+                self._manifest, storage, count=count, events=self._task.events
+            )
+        return self._read[count]
+
+
+@contextlib.contextmanager
+def _as_file(data: bytes) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(data)
+        yield path
+
+
+def _right(predictions: Predictions) -> npt.NDArray[np.bool_]:
+    return np.asarray(predicted_classes(predictions.probabilities) == predictions.labels)

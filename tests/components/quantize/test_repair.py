@@ -1,0 +1,164 @@
+"""A model broken on purpose: caught on validation, the layer named, mended or left with a word."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components.common.documents.candidate import Candidate
+from components.common.documents.diagnosis import Finding, Verdict
+from components.common.drift.causes import find_cause
+from components.common.drift.tracing import trace_drift
+from components.common.lite.litert import Classifier
+from components.common.lite.tflite import float_operators
+from components.common.models.bundles import load_bundle_model, save_weights
+from components.common.tasks.image.export import preparation
+from components.quantize import stage
+from components.quantize.config import QuantizeConfig
+from components.quantize.conversion import convert_model
+from components.quantize.repair import Attempt, Made, mend
+from components.quantize.schemes import SCHEMES
+from tests.builders.bundles import normalize, read_split, store_models
+from tests.builders.synthetic import draw_picture
+from tests.components.conftest import QUANTIZATION, TrainedModel
+
+
+@pytest.fixture(scope="module")
+def broken(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The models document of a net whose logits are all 5,000 too great, which softmax ignores."""
+    folder = tmp_path_factory.mktemp("broken")
+    bundle = shutil.copytree(trained.dense, folder / "bundle")
+    model = load_bundle_model(bundle)
+    kernel, bias = model.get_layer("head").get_weights()
+    model.get_layer("head").set_weights([kernel, bias + 5000])
+    save_weights(model, bundle)
+    return store_models(trained.context, folder / "models", {"dense": bundle})
+
+
+def quantize(
+    trained: TrainedModel, models: Path, output: Path, config: QuantizeConfig = QUANTIZATION
+) -> Candidate:
+    stage.run(
+        dataset=trained.dataset,
+        models=models,
+        candidate_id="int8",
+        config=config.to_json(),
+        context=trained.context.model_copy(update={"run_id": output.name}).to_json(),
+        candidate=output,
+    )
+    return Candidate.read(output)
+
+
+def test_a_sound_candidate_has_no_diagnosis(candidates: dict[str, Path]) -> None:
+    assert {Candidate.read(folder).diagnosis for folder in candidates.values()} == {None}
+
+
+def test_a_layer_that_int8_ruins_is_found_and_computed_in_float(
+    trained: TrainedModel, broken: Path, tmp_path: Path
+) -> None:
+    candidate = quantize(trained, broken, tmp_path / "int8")
+    diagnosis = candidate.diagnosis
+    assert diagnosis is not None
+    assert diagnosis.before.drop > 0.3
+    assert (diagnosis.finding.layer, diagnosis.finding.cause) == ("head", "coarse_steps")
+    assert diagnosis.kept == "head and probabilities in float32"
+    assert diagnosis.remedies[-1].verdict is not None
+    assert diagnosis.remedies[-1].verdict.lost <= 1
+    data = (tmp_path / "int8" / "model.tflite").read_bytes()
+    assert {"FULLY_CONNECTED", "SOFTMAX"} <= {*float_operators(data)}
+    assert "CONV_2D" not in float_operators(data)
+    pictures, labels, _ = read_split(trained.context, trained.manifest, "test")
+    classifier = Classifier(tmp_path / "int8" / "model.tflite")
+    own = np.stack([classifier.classify(picture) for picture in pictures]).argmax(axis=1)
+    keras = load_bundle_model(trained.dense).predict(normalize(pictures), verbose=0)
+    assert (own == keras.argmax(axis=1)).mean() > 0.98
+    assert "but for named layers" in candidate.words
+    assert diagnosis.words.startswith("As asked for it lost ")
+    assert "The two part at head (steps too coarse)" in diagnosis.words
+
+
+def test_who_wants_no_repair_gets_what_was_asked_for(
+    trained: TrainedModel, broken: Path, tmp_path: Path
+) -> None:
+    config = QUANTIZATION.model_copy(update={"repair_above": None})
+    candidate = quantize(trained, broken, tmp_path / "int8", config)
+    assert candidate.diagnosis is None
+    assert candidate.model is not None
+    assert candidate.model.input.dtype == "uint8"
+
+
+@dataclasses.dataclass
+class Bench:
+    """A Workshop over arrays; the first pictures are those that a hasty calibration takes."""
+
+    model: Any
+    spec: Any
+    pictures: Any
+    judged: Any
+    folder: Path
+
+    @property
+    def most_examples(self) -> int:
+        return len(self.pictures)
+
+    def make(self, attempt: Attempt) -> Made:
+        scheme = attempt.scheme
+        some = self.pictures[: scheme.settings["calibration_examples"]]
+        data = convert_model(self.model, self.spec, scheme.kind, some, settings=scheme.settings)
+        return Made(attempt=attempt, data=data, steps=())
+
+    def judge(self, data: bytes) -> Verdict:
+        path = self.folder / "model.tflite"
+        path.write_bytes(data)
+        classifier = Classifier(path)
+        own = np.stack([classifier.classify(picture) for picture in self.judged]).argmax(axis=1)
+        true = self.model.predict(normalize(self.judged), verbose=0).argmax(axis=1)
+        return Verdict(examples=len(true), lost=int((own != true).sum()), won=0)
+
+    def find(self, data: bytes) -> Finding:
+        steps = preparation(self.spec)
+        return find_cause(trace_drift(self.model, data, self.judged[:16], preparation=steps))
+
+
+@pytest.fixture
+def workshop(trained: TrainedModel, tmp_path: Path) -> Bench:
+    """Its first ten pictures are dim and of one class; what follows, and is judged, is neither."""
+    first = np.stack([draw_picture(0, seed, low=120, high=134) for seed in range(10)])
+    first[0, 0, 0], first[0, -1, -1] = 0, 255
+    others = [draw_picture(seed % 3, seed) for seed in range(130)]
+    return Bench(
+        load_bundle_model(trained.dense),
+        trained.bundle("dense").input,
+        np.concatenate([first, others[:30]]),
+        np.stack(others[30:]),
+        tmp_path,
+    )
+
+
+def asked_for(count: int) -> Attempt:
+    scheme = SCHEMES["int8"].specify({"calibration_examples": count})
+    return Attempt(scheme=scheme, file_steps=())
+
+
+def test_a_calibration_on_one_class_alone_is_mended_by_more_examples(workshop: Bench) -> None:
+    made, diagnosis = mend(workshop, workshop.make(asked_for(10)), allowed_drop=0.02)
+    assert diagnosis is not None
+    assert (diagnosis.finding.layer, diagnosis.finding.cause) == ("block1_conv", "saturation")
+    assert diagnosis.kept == "calibrated on 40 examples"
+    assert made.attempt.scheme.settings["calibration_examples"] == 40
+    assert len(diagnosis.remedies) == 1  # What costs more is not tried.
+
+
+def test_what_no_remedy_mends_is_said(workshop: Bench) -> None:
+    workshop.pictures = workshop.pictures[:10]
+    scheme = SCHEMES["int16x8"].specify({"calibration_examples": 10})
+    first = workshop.make(Attempt(scheme=scheme, file_steps=()))
+    made, diagnosis = mend(workshop, first, allowed_drop=0.02)
+    assert diagnosis is not None
+    assert made.data == first.data
+    assert "calibrated" not in diagnosis.words  # There are no more examples.
+    assert diagnosis.kept is None
+    assert "what is left to try is quantization-aware training" in diagnosis.words
