@@ -78,14 +78,15 @@ def test_what_rounding_shifts_is_added_back() -> None:
     before, after = (read_model_file(data).tables for data in (ORIGINAL, snap(ORIGINAL, bits=3)))
     kernels = find_kernels(before)
     seen = observe_kernels(ORIGINAL, kernels, EXAMPLES)
+    largest = []
     for old, new in list(zip(kernels, find_kernels(after), strict=True))[1:]:
-        mean = seen[old.weights].mean
-        shifts = (
-            old.codes * old.scales[:, np.newaxis] - new.codes * new.scales[:, np.newaxis]
-        ) @ mean
+        lost = old.codes * old.scales[:, np.newaxis] - new.codes * new.scales[:, np.newaxis]
+        shifts = lost @ seen[old.weights].mean
+        unit = new.input_scale * new.scales.max()  # Of what is added.
         added = read_bias(after, new) - read_bias(before, old)
-        np.testing.assert_allclose(added, shifts, atol=new.input_scale * new.scales.max())
-        assert np.abs(shifts).max() > 2 * new.input_scale * new.scales.max()
+        np.testing.assert_allclose(added, shifts, atol=unit)
+        largest.append(np.abs(shifts).max() / unit)
+    assert max(largest) > 3
 
 
 def test_sparsity_is_kept() -> None:
