@@ -126,7 +126,15 @@ class Quantization:
 
 def convert(saved_model: Path, tell: Callable[[Any], None]) -> bytes:
     """Converts a model to float32, then quantizes the file, as `Convert` says."""
-    data = tflite_converter.convert(saved_model, lambda converter: None)
+    return quantize_file(tflite_converter.convert(saved_model, lambda converter: None), tell)
+
+
+def quantize_file(data: bytes, tell: Callable[[Any], None]) -> bytes:
+    """Quantizes a float file, as TensorFlow's converter writes it.
+
+    Raises:
+      ConversionError: the file cannot be quantized as the tool was told.
+    """
     quantization = Quantization(data)
     tell(quantization)
     try:
