@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from components.common.documents.candidate import FileStepResult, SchemeSpec
-from components.common.documents.diagnosis import Diagnosis, Finding, RemedyTried, Verdict
+from components.common.documents.diagnosis import CAUSES, Diagnosis, Finding, RemedyTried, Verdict
 from components.common.documents.variant import StepSpec
 from components.common.errors import UserError
 from components.common.lite.file_steps import FILE_STEPS, describe_step
@@ -195,8 +195,7 @@ def describe_diagnosis(diagnosis: Diagnosis) -> str:
     sentences = [
         f"As asked for it lost {points(diagnosis.before.drop)} against the model that it was made "
         f"from ({_counts(diagnosis.before)})",
-        f"The two part at {finding.layer} ({_CAUSES[finding.cause]}): "
-        f"{'; '.join(finding.evidence)}",
+        f"The two part at {finding.layer} ({CAUSES[finding.cause]}): {'; '.join(finding.evidence)}",
         *map(_describe_remedy, diagnosis.remedies),
     ]
     if diagnosis.kept is None:
@@ -225,14 +224,3 @@ def _describe_remedy(tried: RemedyTried) -> str:
 
 def _counts(verdict: Verdict) -> str:
     return f"{verdict.lost} of {verdict.examples} validation answers lost, {verdict.won} won"
-
-
-_CAUSES = {
-    "other_weights": "other weights",
-    "unfolded_norm": "a BatchNorm that was not folded",
-    "saturation": "saturation: its calibration was not representative",
-    "outliers": "a range blown up by an outlier",
-    "coarse_steps": "steps too coarse",
-    "weights": "weights that round badly",
-    "accumulation": "noise that adds up",
-}

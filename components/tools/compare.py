@@ -22,7 +22,7 @@ from components.common.tasks.image.preparation.pictures import PictureError
 from components.common.words.figures import listing, shown
 from components.tools.classifiers import Normalization, PictureClassifier
 from components.tools.documents import ComparedModel, Comparison, Flip
-from components.tools.pictures import LabelledPicture
+from components.tools.pictures import LabelledPicture, read_picture
 
 ALPHA = 0.05
 """The chance that so low a bound is false."""
@@ -144,7 +144,7 @@ def _answer_all(
         if not hasattr(own, "pair"):
             own.pair = open_pair()
         try:
-            data = _read_picture(picture.path)
+            data = read_picture(picture.path)
             first, second = (
                 labels[int(model.classify(data).argmax())]
                 for model, labels in zip(own.pair, names, strict=True)
@@ -159,15 +159,3 @@ def _answer_all(
         found = list(pool.map(answer, pictures))
     unreadable = [picture.name for picture, one in zip(pictures, found, strict=True) if one is None]
     return [one for one in found if one is not None], unreadable
-
-
-def _read_picture(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > _LARGEST_PICTURE:
-            raise PictureError("oversized", f"over {_LARGEST_PICTURE:,} bytes")
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: there is no such picture") from error
-
-
-_LARGEST_PICTURE = 400_000_000

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from components.common.documents.base import Part
 from components.common.documents.benchmark import BenchmarkMachine, Latency
+from components.common.documents.diagnosis import Finding, LayerNoise
 from components.common.documents.evaluation import Estimate
 
 
@@ -152,3 +153,16 @@ class Comparison(Part):
     proven: bool | None
     """Whether the drop is proven to lie below the margin; null without one."""
     flips: tuple[Flip, ...]
+
+
+class Drift(Part):
+    """A file and the model that it was made from, on the same pictures."""
+
+    model: str
+    bundle: str
+    pictures: int
+    """That were looked at."""
+    unreadable: tuple[str, ...]
+    layers: tuple[LayerNoise, ...]
+    """Those of which the file holds the output, in the order of the model."""
+    finding: Finding

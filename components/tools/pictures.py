@@ -8,9 +8,11 @@ from pathlib import Path
 
 from components.common.errors import UserError
 from components.common.tasks.image.preparation.formats import named_format
+from components.common.tasks.image.preparation.pictures import PictureError
 from components.common.words.figures import shown
 
 _LARGEST_LIST = 64 << 20
+_LARGEST_PICTURE = 400_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +46,21 @@ def list_pictures(data: Path | None, list_: Path | None) -> tuple[LabelledPictur
     if not found:
         raise UserError(f"{data or list_}: holds no pictures")
     return tuple(sorted(found, key=lambda picture: picture.name))
+
+
+def read_picture(path: Path) -> bytes:
+    """Returns a picture's bytes.
+
+    Raises:
+      PictureError: there are too many.
+      UserError: there is no such file.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_PICTURE:
+            raise PictureError("oversized", f"over {_LARGEST_PICTURE:,} bytes")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: there is no such picture") from error
 
 
 def _walk(folder: Path) -> list[LabelledPicture]:

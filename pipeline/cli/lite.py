@@ -46,14 +46,14 @@ StdOption = Annotated[float, typer.Option("--std", min=1e-6, help="See --mean.")
 
 
 @contextlib.contextmanager
-def lite_extra() -> Iterator[None]:
-    """Says which extra to install where a library of it is missing."""
+def lite_extra(lock: str = "requirements/lite.lock") -> Iterator[None]:
+    """Says which dependencies to install where a library of them is missing."""
     try:
         yield
     except ModuleNotFoundError as error:
         raise UserError(
-            f"this needs {error.name}, which is not installed: install requirements/lite.lock, as "
-            "docs/install.md says"
+            f"this needs {error.name}, which is not installed: install {lock}, as docs/install.md "
+            "says"
         ) from error
 
 
@@ -162,6 +162,31 @@ def compare(
         open_console().print(comparison_view(found))
     if found.proven is False:
         raise typer.Exit(ExitCode.NOT_BLESSED)
+
+
+@lite_app.command()
+def drift(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", show_default=False)],
+    model: ModelFile,
+    data: DataOption = None,
+    list_: ListOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Find the layer where a `.tflite` departs from the model it was made from, and why.
+
+    BUNDLE is a folder with bundle.json and weights.npz, as a run leaves them in its store; a
+    .keras file is not taken, for loading one can run what it holds. This needs TensorFlow.
+    """
+    with lite_extra("requirements/train.lock"):
+        from components.tools.drift import drift as trace
+        from components.tools.pictures import list_pictures
+    found = trace(bundle, model, list_pictures(data, list_))
+    if json_:
+        print_json(found)
+        return
+    from pipeline.terminal.lite_views import drift_view
+
+    open_console().print(drift_view(found))
 
 
 @lite_app.command()

@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from components.common.documents.diagnosis import CAUSES
 from components.common.words.figures import (
     interval,
     listing,
@@ -20,6 +21,7 @@ from components.common.words.figures import (
 from components.tools.documents import (
     Bench,
     Comparison,
+    Drift,
     Inspection,
     Interface,
     LayerCosts,
@@ -95,6 +97,33 @@ def comparison_view(found: Comparison) -> RenderableType:
     if found.flips:
         parts += [Text(), _flips_table(found)]
     return Group(*parts)
+
+
+def drift_view(found: Drift) -> RenderableType:
+    """Renders `drift`."""
+    figures = ("drift", "own", "clipped")
+    table = make_table("layer", "operator", *figures, "", figures=figures, wraps=("layer",))
+    for layer in found.layers:
+        table.add_row(
+            layer.layer,
+            layer.operator,
+            f"{layer.drift_db:.1f} dB",
+            f"{layer.own_db:.1f} dB",
+            percent(layer.clipped),
+            "← parts here" if layer.layer == found.finding.layer else "",
+        )
+    finding = found.finding
+    lines = [
+        f"{found.pictures} pictures; signal to noise of each layer, with what it inherits (drift) "
+        "and on the inputs that it has in the file (own)",
+        f"{finding.layer}: {CAUSES[finding.cause]}",
+        *(f"- {sentence}" for sentence in finding.evidence),
+    ]
+    if finding.in_float:
+        lines.append(f"computed in floating point: {listing(finding.in_float)}")
+    if found.unreadable:
+        lines.append(f"left out, for they can't be decoded: {shown(found.unreadable)}")
+    return Group(table, Text("\n".join(lines)))
 
 
 def _flips_table(found: Comparison) -> Table:

@@ -1,5 +1,6 @@
 """What is wrong with a candidate, what was tried against it, and what that came to."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from components.common.documents.base import Part
@@ -26,6 +27,18 @@ Cause = Literal[
 | weights       | single weights are far above the rest that share their scale               |
 | accumulation  | no layer stands out; the noise of all adds up                              |
 """
+
+
+CAUSES: Mapping[Cause, str] = {
+    "other_weights": "it has other weights",
+    "unfolded_norm": "a BatchNorm was not folded",
+    "saturation": "saturation, for its calibration was not representative",
+    "outliers": "an outlier blows up its range",
+    "coarse_steps": "its steps are too coarse",
+    "weights": "its weights round badly",
+    "accumulation": "noise that adds up",
+}
+"""In words."""
 
 
 class LayerNoise(Part):
