@@ -36,9 +36,9 @@ def _grow(model: Path) -> int:
     import numpy as np
 
     from components.common.lite.litert import Classifier
-    from components.common.lite.tflite import inspect_model
+    from components.common.lite.tflite import read_input
 
-    taken = inspect_model(model.read_bytes()).input
+    taken = read_input(model.read_bytes())
     blank = np.zeros(taken.shape[1:], taken.dtype)
     forget_peak()  # That of the imports.
     before = peak_memory_bytes()

@@ -35,6 +35,9 @@ class GateConfig(StageConfig):
     size_bytes: Annotated[int, Field(gt=0)] | None = None
     """Of the `.tflite` file."""
     zipped_bytes: Annotated[int, Field(gt=0)] | None = None
+    """After deflate, as app stores and HTTP servers send it."""
+    xz_bytes: Annotated[int, Field(gt=0)] | None = None
+    """As an .xz file, for those who send it so."""
     latency_ms: Annotated[float, Field(gt=0)] | None = None
     """p50 at one thread, on the machine that runs benchmark."""
     objective: Objective = "zipped_bytes"

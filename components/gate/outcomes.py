@@ -36,6 +36,8 @@ def _missed(entrant: Entrant, budgets: GateConfig) -> Iterator[str]:
     model, latency_ms = entrant.measured_model, entrant.latency_ms
     if budgets.zipped_bytes is not None and model.zipped_bytes > budgets.zipped_bytes:
         yield f"{size(model.zipped_bytes - budgets.zipped_bytes)} zipped"
+    if budgets.xz_bytes is not None and model.xz_bytes > budgets.xz_bytes:
+        yield f"{size(model.xz_bytes - budgets.xz_bytes)} as .xz"
     if budgets.size_bytes is not None and model.size_bytes > budgets.size_bytes:
         yield f"{size(model.size_bytes - budgets.size_bytes)} raw"
     if budgets.latency_ms is not None and latency_ms is not None:

@@ -20,6 +20,7 @@ def check_size_and_speed(entrant: Entrant, budgets: GateConfig) -> Iterator[str]
     for name, actual, budget, form in (
         ("size_bytes", model.size_bytes, budgets.size_bytes, "The file"),
         ("zipped_bytes", model.zipped_bytes, budgets.zipped_bytes, "The zipped file"),
+        ("xz_bytes", model.xz_bytes, budgets.xz_bytes, "The .xz file"),
     ):
         if budget is not None and actual > budget:
             yield (

@@ -145,5 +145,6 @@ def _fits(candidate: RankedCandidate, budgets: Budgets) -> bool:
         for actual, budget in (
             (candidate.size_bytes, budgets.size_bytes),
             (candidate.zipped_bytes, budgets.zipped_bytes),
+            (candidate.xz_bytes, budgets.xz_bytes),
         )
     )

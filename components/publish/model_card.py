@@ -94,7 +94,12 @@ def _properties(facts: CardFacts) -> list[tuple[str, str]]:
         ("Classes", str(len(release.class_names))),
         *input_properties(model, facts.manifest.image),
         ("Output", f"{model.output.dtype}, one probability a class"),
-        ("Size", f"{size(model.size_bytes)}; {size(model.zipped_bytes)} zipped"),
+        (
+            "Size",
+            f"{size(model.size_bytes)}; {size(model.zipped_bytes)} zipped, "
+            f"{size(model.xz_bytes)} as .xz",
+        ),
+        ("Cost", f"{model.parameters:,} parameters, {model.macs:,} multiply-accumulates"),
         (
             "Accuracy",
             f"{percent(accuracy.value)} (95 % interval {interval(accuracy.low, accuracy.high)}, "

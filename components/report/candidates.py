@@ -32,6 +32,8 @@ class CandidateRow:
     reasons: tuple[str, ...]
     size_bytes: int | None
     zipped_bytes: int | None
+    xz_bytes: int | None
+    macs: int | None
     latency: Latency | None
     """At one thread, which is what budgets are held against."""
     more_latencies: tuple[Latency, ...]
@@ -63,6 +65,8 @@ def _candidate_row(run: Run, id_: str) -> CandidateRow:
         reasons=verdict.reasons if verdict else (),
         size_bytes=model.size_bytes if model else None,
         zipped_bytes=model.zipped_bytes if model else None,
+        xz_bytes=model.xz_bytes if model else None,
+        macs=model.macs if model else None,
         latency=benchmark.at_one_thread if benchmark else None,
         more_latencies=tuple(
             latency for latency in (benchmark.latencies if benchmark else ()) if latency.threads > 1

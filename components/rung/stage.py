@@ -156,7 +156,6 @@ def _describe_trial(proposal: Proposal, entry: ModelEntry, folder: Path, *, cont
 
 def _rank(candidate: Candidate, evaluation: Evaluation, place: Path) -> RankedCandidate:
     from components.common.data.predictions import read_evaluation_predictions
-    from components.common.lite.graph import count_layers, read_graphs
     from components.common.statistics.metrics import predicted_classes
 
     id_, scheme = candidate.candidate_id, candidate.scheme.kind
@@ -167,13 +166,13 @@ def _rank(candidate: Candidate, evaluation: Evaluation, place: Path) -> RankedCa
     right = predicted_classes(predictions.probabilities) == predictions.labels
     in_order = right[predictions.ids.argsort(kind="stable")]
     bits = sum(1 << place for place, is_right in enumerate(in_order.tolist()) if is_right)
-    data = (place / "candidate" / quantize.MODEL_FILE).read_bytes()
     return RankedCandidate(
         candidate_id=id_,
         scheme=scheme,
         size_bytes=candidate.model.size_bytes,
         zipped_bytes=candidate.model.zipped_bytes,
-        macs=sum(layer.macs or 0 for graph in read_graphs(data) for layer in count_layers(graph)),
+        xz_bytes=candidate.model.xz_bytes,
+        macs=candidate.model.macs,
         right=f"{bits:x}",
     )
 

@@ -10,7 +10,6 @@ import struct
 from functools import partial
 from pathlib import Path
 
-import flatbuffers
 import numpy as np
 
 from components.common.errors import UserError
@@ -21,6 +20,7 @@ from components.common.lite.metadata import ModelCard, attach_metadata
 from components.common.lite.model_files import ModelFileError
 from components.common.lite.structure import walk_model
 from components.common.tasks.image.metadata import write_picture_input
+from components.common.tasks.image.normalization import Normalization
 from components.tools.bench import make_values
 from components.tools.models import LABELS_BYTES, read_model
 
@@ -65,11 +65,18 @@ def attach(model: Path, labels: Path, *, mean: float | None, std: float | None) 
     picture, scores = graph.inputs[0], graph.outputs[0]
     _check_picture(model, picture, mean, std)
     _check_scores(model, scores, labels, len(names))
+    normalization = Normalization(mean=mean or 0.0, std=std or 1.0)
     card = ModelCard(
         name=model.stem,
         description=f"Classifies pictures into {len(names)} classes.",
         class_names=names,
-        write_input=partial(_write_input, picture=picture, mean=mean or 0.0, std=std or 1.0),
+        write_input=partial(
+            write_picture_input,
+            shape=picture.shape[1:],
+            description=f"The picture, as (pixel - {normalization.mean:g}) / "
+            f"{normalization.std:g}.",
+            normalization=normalization,
+        ),
         lineage=None,
     )
     try:
@@ -130,19 +137,6 @@ def _check_type(path: Path, side: str, tensor: Tensor) -> None:
         raise UserError(
             f"{path}: its {side} is {tensor.dtype}; MediaPipe runs models with float32 or uint8"
         )
-
-
-def _write_input(builder: flatbuffers.Builder, *, picture: Tensor, mean: float, std: float) -> int:
-    _, height, width, channels = picture.shape
-    return write_picture_input(
-        builder,
-        width=width,
-        height=height,
-        channels=channels,
-        description=f"The picture; of each pixel in [0, 255], less {mean:g}, over {std:g}.",
-        mean=mean,
-        std=std,
-    )
 
 
 def _check_answers(path: Path, before: bytes, after: bytes) -> None:

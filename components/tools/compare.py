@@ -18,9 +18,10 @@ from components.common.lite.litert import LiteRTError
 from components.common.process.machine import usable_cores
 from components.common.statistics.metrics import share_estimate
 from components.common.statistics.noninferiority import drop_upper_bound, inferiority_p_value
+from components.common.tasks.image.normalization import Normalization
 from components.common.tasks.image.preparation.pictures import PictureError
 from components.common.words.figures import listing, shown
-from components.tools.classifiers import Normalization, PictureClassifier
+from components.tools.classifiers import PictureClassifier
 from components.tools.documents import ComparedModel, Comparison, Flip
 from components.tools.pictures import LabelledPicture, read_picture
 
@@ -53,7 +54,7 @@ def compare(
       second: the model that may be worse.
       pictures: with their classes.
       fit: how pictures that are not square become so; None takes what each model states.
-      normalization: of pixels, for both.
+      normalization: of what a device has, for both.
       margin: the drop in accuracy that is allowed, in (0, 1).
 
     Raises:

@@ -1,7 +1,6 @@
 """inspect: what a `.tflite` file holds, what of it is overhead, and what it costs to run."""
 
 import hashlib
-import lzma
 import struct
 import zipfile
 from collections import Counter
@@ -12,13 +11,19 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from components.common.errors import UserError
-from components.common.lite.graph import Graph, Layer, Tensor, count_layers, read_graphs
+from components.common.lite.graph import (
+    Graph,
+    Layer,
+    Tensor,
+    count_layers,
+    read_graphs,
+    weight_values,
+)
 from components.common.lite.structure import Structure, walk_model
-from components.common.lite.tflite import deflated_bytes
+from components.common.lite.tflite import deflated_bytes, xz_bytes
 from components.tools.documents import Inspection, Interface, LayerCosts, Sizes, StoredTensor
 from components.tools.models import open_archive, read_files, read_labels, read_model
 
-_WEIGHTS = {"float32": "<f4", "float16": "<f2", "int16": "<i2", "int8": "i1", "uint8": "u1"}
 _INTEGERS = frozenset({"int8", "uint8", "int16", "int4"})
 
 
@@ -61,8 +66,8 @@ def inspect(path: Path) -> Inspection:
 
 
 def measure_sizes(data: bytes) -> Sizes:
-    """Returns a file's size as it is, zipped, and under xz at its own preset, 6."""
-    return Sizes(raw=len(data), zip=deflated_bytes(data), xz=len(lzma.compress(data)))
+    """Returns a file's size as it is, and as it is sent."""
+    return Sizes(raw=len(data), zip=deflated_bytes(data), xz=xz_bytes(data))
 
 
 def _interface(tensor: Tensor) -> Interface:
@@ -141,18 +146,11 @@ def _count_zeros(
     """Returns buffer -> zeros and buffer -> elements, of the weights of rank 2 or more."""
     zeros, elements = {}, {}
     for buffer, (tensor, *_) in _by_buffer(graphs).items():
-        start, end = structure.buffers[buffer]
-        form = np.dtype(_WEIGHTS.get(tensor.dtype, "V1"))
-        # Weights are quantized symmetrically: a stored 0 is a real 0.
-        if (
-            form.kind == "V"
-            or len(tensor.shape) < 2
-            or tensor.elements * form.itemsize != end - start
-        ):
-            continue
-        values = np.frombuffer(data, form, tensor.elements, start)
-        zeros[buffer] = values.size - int(np.count_nonzero(values))
-        elements[buffer] = values.size
+        values = weight_values(data, structure, tensor)
+        if values is not None:
+            # Weights are quantized symmetrically: a stored 0 is a real 0.
+            zeros[buffer] = values.size - int(np.count_nonzero(values))
+            elements[buffer] = values.size
     return zeros, elements
 
 

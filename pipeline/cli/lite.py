@@ -143,7 +143,7 @@ def compare(
     if margin is not None and not 0 < margin < 1:
         raise UserError(f"--margin {margin:g}: expected a share between 0 and 1; 0.01 is one point")
     with lite_extra():
-        from components.tools.classifiers import Normalization
+        from components.common.tasks.image.normalization import Normalization
         from components.tools.compare import compare as compare_models
         from components.tools.pictures import list_pictures
     found = compare_models(

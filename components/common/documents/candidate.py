@@ -65,6 +65,9 @@ class TFLiteModel(Part):
     size_bytes: int
     zipped_bytes: int
     """After deflate, as an app store or an HTTP server would send it."""
+    xz_bytes: int
+    """As an .xz file, as installers and over-the-air updates send it. Deflate wastes a tenth on
+    sparse weights."""
     sha256: str
     input: TensorSpec
     output: TensorSpec
@@ -72,6 +75,10 @@ class TFLiteModel(Part):
     """Operator name -> count."""
     sparsity: tuple[TensorSparsity, ...]
     """For each weight tensor of rank 2 or more."""
+    parameters: int
+    """Weights and biases, as the file counts them: BatchNorm is folded into these."""
+    macs: int
+    """Multiply-accumulates of one inference, of the operators that tell by their shapes."""
 
 
 class Candidate(Document):

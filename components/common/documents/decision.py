@@ -20,6 +20,7 @@ class Budgets(Part):
     min_class_recall: float | None = None
     size_bytes: int | None = None
     zipped_bytes: int | None = None
+    xz_bytes: int | None = None
     latency_ms: float | None = None
     objective: Objective = "zipped_bytes"
     confidence: float = 0.95

@@ -38,6 +38,7 @@ class RankedCandidate(Part):
     scheme: str
     size_bytes: int = 0
     zipped_bytes: int = 0
+    xz_bytes: int = 0
     macs: int = 0
     """Multiplications of one inference."""
     right: str = ""

@@ -10,7 +10,10 @@ count for the layer.
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from components.common.lite.structure import MalformedModelError, Structure, walk_model
@@ -102,6 +105,20 @@ def read_graphs(data: bytes, structure: Structure | None = None) -> tuple[Graph,
         _read_graph(model.Subgraphs(number), names, structure)
         for number in range(model.SubgraphsLength())
     )
+
+
+def weight_values(data: bytes, structure: Structure, tensor: Tensor) -> npt.NDArray[Any] | None:
+    """Returns the values of a weight of rank 2 or more, as they are stored.
+
+    None of other tensors: computed ones, biases, shapes, and types of less than a byte.
+    """
+    form = _WEIGHTS.get(tensor.dtype)
+    if form is None or tensor.buffer is None or len(tensor.shape) < 2:
+        return None
+    start, end = structure.buffers[tensor.buffer]
+    if tensor.elements * form.itemsize != end - start:
+        return None
+    return np.frombuffer(data, form, tensor.elements, start).reshape(tensor.shape)
 
 
 def count_layers(graph: Graph) -> list[Layer]:
@@ -222,6 +239,13 @@ def _names(enumeration: type) -> dict[int, str]:
 
 _BUILTINS = _names(schema.BuiltinOperator)
 _DTYPES = {value: name.lower() for value, name in _names(schema.TensorType).items()}
+_WEIGHTS: dict[str, np.dtype[Any]] = {
+    "float32": np.dtype("<f4"),
+    "float16": np.dtype("<f2"),
+    "int16": np.dtype("<i2"),
+    "int8": np.dtype("i1"),
+    "uint8": np.dtype("u1"),
+}
 _COUNTERS = frozenset({"int32", "int64", "uint32", "uint64", "bool", "string"})
 """Of constants that are shapes, axes, indices; and of biases, at their places."""
 _BIAS_AT = {

@@ -59,6 +59,16 @@ class Runner:
             except ValueError as error:
                 raise LiteRTError(f"the model does not take its input: {error}") from error
 
+    def store(self, real: npt.NDArray[np.float32], number: int = 0) -> npt.NDArray[Any]:
+        """Returns real values as an input holds them: in its type, by its scale if it has one."""
+        dtype = np.dtype(self.inputs[number]["dtype"])
+        scale, zero_point = self.inputs[number]["quantization"]
+        if dtype.kind == "f":
+            return real.astype(dtype)
+        limits = np.iinfo(dtype)
+        stored = np.round(real / (scale or 1.0)) + zero_point
+        return np.asarray(np.clip(stored, limits.min, limits.max), dtype)
+
     def invoke(self) -> None:
         """Runs the model on what was loaded; Python's lock is released meanwhile."""
         try:

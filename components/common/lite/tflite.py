@@ -1,34 +1,26 @@
 """What a `.tflite` file says of itself, read without TensorFlow and without running it.
 
-The file is one flatbuffer (`ai_edge_litert`'s schema), after which a zip of associated
-files may follow. Sizes, operators and zeros are counted here in the bytes that ship, so
+Sizes, operators and zeros are counted here in the bytes that ship, so
 that no step before can claim what the file does not hold.
 """
 
 import hashlib
+import lzma
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
-from ai_edge_litert import schema_py_generated as schema
 
 from components.common.documents.candidate import TensorSparsity, TensorSpec, TFLiteModel
+from components.common.lite.graph import Graph, Tensor, count_layers, read_graphs, weight_values
+from components.common.lite.structure import Structure, walk_model
 
-_DTYPES: dict[int, np.dtype[Any]] = {
-    schema.TensorType.FLOAT32: np.dtype("<f4"),
-    schema.TensorType.FLOAT16: np.dtype("<f2"),
-    schema.TensorType.INT8: np.dtype("i1"),
-    schema.TensorType.UINT8: np.dtype("u1"),
-}
-"""Of weights, inputs and outputs; tensors of other types hold shapes, paddings, biases."""
-
-_INTERFACE: dict[int, Literal["float32", "uint8", "int8"]] = {
-    schema.TensorType.FLOAT32: "float32",
-    schema.TensorType.UINT8: "uint8",
-    schema.TensorType.INT8: "int8",
+_INTERFACE: dict[str, Literal["float32", "uint8", "int8"]] = {
+    "float32": "float32",
+    "uint8": "uint8",
+    "int8": "int8",
 }
 
 
@@ -41,19 +33,30 @@ def inspect_model(data: bytes) -> TFLiteModel:
     Raises:
       ValueError: the bytes are no such model.
     """
-    model = _model(data)
-    graph = model.Subgraphs(0)
-    if (graph.InputsLength(), graph.OutputsLength()) != (1, 1):
-        raise ValueError("expected a model with one input and one output")
+    structure, graph = _read(data)
+    taken, made = _interface(graph)
+    layers = count_layers(graph)
     return TFLiteModel(
         size_bytes=len(data),
         zipped_bytes=deflated_bytes(data),
+        xz_bytes=xz_bytes(data),
         sha256=hashlib.sha256(data).hexdigest(),
-        input=_tensor_spec(graph.Tensors(graph.Inputs(0))),
-        output=_tensor_spec(graph.Tensors(graph.Outputs(0))),
-        operators=dict(sorted(Counter(_operators(model)).items())),
-        sparsity=tuple(_sparsity(model)),
+        input=taken,
+        output=made,
+        operators=dict(sorted(Counter(operator.name for operator in graph.operators).items())),
+        sparsity=tuple(_sparsity(data, structure, graph)),
+        parameters=sum(layer.parameters for layer in layers),
+        macs=sum(layer.macs or 0 for layer in layers),
     )
+
+
+def read_input(data: bytes) -> TensorSpec:
+    """Returns what a model as `inspect_model` describes it takes.
+
+    Raises:
+      ValueError: the bytes are no such model.
+    """
+    return _interface(_read(data)[1])[0]
 
 
 def deflated_bytes(data: bytes) -> int:
@@ -63,82 +66,60 @@ def deflated_bytes(data: bytes) -> int:
     return len(compressor.compress(data)) + len(compressor.flush())
 
 
+def xz_bytes(data: bytes) -> int:
+    """Returns the size as an .xz file at that program's own level, 6."""
+    return len(lzma.compress(data))
+
+
 def float_operators(data: bytes) -> tuple[str, ...]:
     """Returns the names, each once, of the operators that compute in floating point."""
-    model = _model(data)
-    graph = model.Subgraphs(0)
-    floating = {schema.TensorType.FLOAT16, schema.TensorType.FLOAT32, schema.TensorType.FLOAT64}
-    found = set()
-    for index, name in enumerate(_operators(model)):
-        operator = graph.Operators(index)
-        results = [operator.Outputs(number) for number in range(operator.OutputsLength())]
-        if any(graph.Tensors(tensor).Type() in floating for tensor in results):
-            found.add(name)
-    return tuple(sorted(found))
-
-
-def _model(data: bytes) -> schema.Model:
-    if not schema.Model.ModelBufferHasIdentifier(data, 0):
-        raise ValueError("not a .tflite file: the identifier TFL3 is missing")
-    model = schema.Model.GetRootAs(data, 0)
-    if model.SubgraphsLength() != 1:
-        raise ValueError(f"expected one subgraph, found {model.SubgraphsLength()}")
-    return model
-
-
-def _operators(model: schema.Model) -> Iterator[str]:
-    graph = model.Subgraphs(0)
-    for index in range(graph.OperatorsLength()):
-        code = model.OperatorCodes(graph.Operators(index).OpcodeIndex())
-        # Files of older converters have the code in a field of one byte.
-        builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        if builtin == schema.BuiltinOperator.CUSTOM:
-            yield code.CustomCode().decode()
-        else:
-            yield _BUILTINS[builtin]
-
-
-_BUILTINS = {
-    code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")
-}
-
-
-def _tensor_spec(tensor: schema.Tensor) -> TensorSpec:
-    dtype = _INTERFACE.get(tensor.Type())
-    name = tensor.Name().decode()
-    if dtype is None:
-        raise ValueError(f"{name}: expected float32, uint8 or int8 at input and output")
-    quantization = tensor.Quantization()
-    quantized = quantization is not None and quantization.ScaleLength() > 0
-    return TensorSpec(
-        name=name,
-        dtype=dtype,
-        shape=tuple(int(size) for size in tensor.ShapeAsNumpy()),
-        scale=float(quantization.Scale(0)) if quantized else 0.0,
-        zero_point=int(quantization.ZeroPoint(0)) if quantized else 0,
+    _, graph = _read(data)
+    return tuple(
+        sorted(
+            {
+                operator.name
+                for operator in graph.operators
+                if any(made.floating for made in operator.outputs)
+            }
+        )
     )
 
 
-def _sparsity(model: schema.Model) -> Iterator[TensorSparsity]:
-    graph = model.Subgraphs(0)
-    for index in range(graph.TensorsLength()):
-        tensor = graph.Tensors(index)
-        values = _constant(model, tensor)
-        if values is not None and values.ndim >= 2:
+def _read(data: bytes) -> tuple[Structure, Graph]:
+    structure = walk_model(data)
+    graphs = read_graphs(data, structure)
+    if len(graphs) != 1:
+        raise ValueError(f"expected one subgraph, found {len(graphs)}")
+    return structure, graphs[0]
+
+
+def _interface(graph: Graph) -> tuple[TensorSpec, TensorSpec]:
+    if (len(graph.inputs), len(graph.outputs)) != (1, 1):
+        raise ValueError("expected a model with one input and one output")
+    return _tensor_spec(graph.inputs[0]), _tensor_spec(graph.outputs[0])
+
+
+def _tensor_spec(tensor: Tensor) -> TensorSpec:
+    dtype = _INTERFACE.get(tensor.dtype)
+    if dtype is None:
+        raise ValueError(f"{tensor.name}: expected float32, uint8 or int8 at input and output")
+    return TensorSpec(
+        name=tensor.name,
+        dtype=dtype,
+        shape=tensor.shape,
+        scale=tensor.scale,
+        zero_point=tensor.zero_point,
+    )
+
+
+def _sparsity(data: bytes, structure: Structure, graph: Graph) -> Iterator[TensorSparsity]:
+    for tensor in graph.tensors:
+        values = weight_values(data, structure, tensor)
+        if values is not None:
             # Weights are quantized symmetrically: a stored 0 is a real 0.
             yield TensorSparsity(
-                tensor=tensor.Name().decode(),
+                tensor=tensor.name,
                 dtype=values.dtype.name,
                 elements=values.size,
                 zeros=values.size - int(np.count_nonzero(values)),
             )
-
-
-def _constant(model: schema.Model, tensor: schema.Tensor) -> npt.NDArray[Any] | None:
-    """Returns a tensor's constant values, or None where it has none or they are no weights."""
-    dtype = _DTYPES.get(tensor.Type())
-    buffer = model.Buffers(tensor.Buffer())
-    if dtype is None or buffer.DataLength() == 0:
-        return None
-    values = np.frombuffer(buffer.DataAsNumpy().tobytes(), dtype)
-    return values.reshape(tensor.ShapeAsNumpy())

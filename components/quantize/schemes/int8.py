@@ -25,7 +25,7 @@ def _tell(converter: Any, settings: Any, examples: Any) -> None:
 
 def _check(data: bytes) -> None:
     """Checks that the model computes in integers and takes what a device has as it is."""
-    from components.common.lite.tflite import float_operators, inspect_model
+    from components.common.lite.tflite import float_operators, read_input
     from components.common.tasks.image.export import explain_input
 
     # A DEQUANTIZE alone feeds an operator that follows, or the output.
@@ -33,7 +33,7 @@ def _check(data: bytes) -> None:
         raise ConversionError(
             f"the model is not full-integer: TFLite has no int8 kernel for {', '.join(floating)}"
         )
-    if fault := explain_input(inspect_model(data).input):
+    if fault := explain_input(read_input(data)):
         raise ConversionError(fault)
 
 

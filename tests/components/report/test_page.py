@@ -162,7 +162,10 @@ def test_latencies_are_held_against_float32_with_an_interval(
     value, low, high = map(
         formats.significant, (ratio.ratio.value, ratio.ratio.low, ratio.ratio.high)
     )
-    assert f"{value} {low} to {high}" in page.text("candidates")
+    model = run.candidates["int8"].model
+    assert model is not None
+    costs = f"{formats.size(model.xz_bytes)} {formats.count(model.macs)}"
+    assert f"{spaced(costs)} {value} {low} to {high}" in page.text("candidates")
 
 
 def test_every_candidate_says_what_was_done_to_its_model(

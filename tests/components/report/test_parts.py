@@ -90,6 +90,8 @@ def row(id_: str, accuracy: float, zipped: int | None, latency_ms: float) -> Can
         reasons=(),
         size_bytes=zipped,
         zipped_bytes=zipped,
+        xz_bytes=None,
+        macs=None,
         latency=Latency(threads=1, p50_ms=latency_ms, p90_ms=1, p99_ms=1, runs=20),
         more_latencies=(),
         memory_bytes=None,

@@ -10,7 +10,7 @@ from PIL import Image
 
 from components.common.errors import UserError
 from components.common.statistics.noninferiority import drop_upper_bound
-from components.tools.classifiers import Normalization
+from components.common.tasks.image.normalization import Normalization
 from components.tools.compare import compare
 from components.tools.documents import Comparison
 from components.tools.pictures import list_pictures

@@ -1,5 +1,7 @@
 """What TFLite Metadata says of the picture that goes into a model."""
 
+from collections.abc import Sequence
+
 import flatbuffers
 
 from components.common.documents.image import ImageSpec
@@ -10,6 +12,7 @@ from components.common.lite.metadata_tables import (
     write_table,
     write_tables,
 )
+from components.common.tasks.image.normalization import AS_IT_IS, Normalization
 from components.common.tasks.image.words import fit_in_words
 
 # Enumerations and union members of metadata_schema.fbs.
@@ -28,38 +31,31 @@ def write_input(builder: flatbuffers.Builder, spec: ImageSpec) -> int:
     # Pixels go in as they are: what the network expects is computed inside the model. The schema
     # has no field for how a picture is fitted.
     words = f"The picture, {fit_in_words(spec)} (fit: {spec.fit}); raw pixels in [0, 255]."
-    return write_picture_input(
-        builder, width=spec.width, height=spec.height, channels=spec.channels, description=words
-    )
+    return write_picture_input(builder, spec.shape, words)
 
 
 def write_picture_input(
     builder: flatbuffers.Builder,
-    *,
-    width: int,
-    height: int,
-    channels: int,
+    shape: Sequence[int],
     description: str,
-    mean: float = 0.0,
-    std: float = 1.0,
+    normalization: Normalization = AS_IT_IS,
 ) -> int:
     """Writes the table of an input tensor that takes pictures; returns its offset.
 
     Args:
       builder: of the metadata.
-      width: in pixels.
-      height: in pixels.
-      channels: 1 or 3.
+      shape: height, width, and channels, 1 or 3.
       description: a sentence.
-      mean: what is taken off each pixel, in [0, 255].
-      std: what the rest is divided by.
+      normalization: what the network wants of a pixel in [0, 255].
     """
+    height, width, channels = shape
+    mean, std = normalization.mean, normalization.std
     size = write_table(builder, 2, numbers={0: width, 1: height})
     image = write_table(builder, 2, offsets={1: size}, enums={0: _COLOR_SPACES[channels]})
-    normalization = write_table(
+    options = write_table(
         builder, 2, offsets={0: write_float(builder, mean), 1: write_float(builder, std)}
     )
-    unit = write_table(builder, 2, offsets={1: normalization}, enums={0: _NORMALIZATION_OPTIONS})
+    unit = write_table(builder, 2, offsets={1: options}, enums={0: _NORMALIZATION_OPTIONS})
     return write_table(
         builder,
         7,

@@ -38,7 +38,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     # Bytes of files, the types that a .tflite file may have, and what a scheme puts out.
     "components/common/data/membership.py": frozenset({"uint8"}),
     "components/common/documents/candidate.py": frozenset({"uint8"}),
-    "components/common/lite/tflite.py": frozenset({"uint8"}),
+    "components/common/lite/": frozenset({"uint8"}),
+    "components/tools/": frozenset({"uint8"}),
     "components/common/training/checkpoints.py": frozenset({"uint8"}),
     "components/common/training/resumption.py": frozenset({"uint8"}),
     "components/quantize/": frozenset({"uint8"}),
