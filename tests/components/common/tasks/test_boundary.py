@@ -35,6 +35,12 @@ ALLOWED: dict[str, frozenset[str]] = {
     # The factor by which a backbone's layers are widened.
     "components/common/documents/bundle.py": frozenset({"width"}),
     "components/finetune/": frozenset({"width"}),
+    # What the layers of any convolutional network have: channels, and how many.
+    "components/common/drift/causes.py": frozenset({"channels"}),
+    "components/common/training/frozen_part.py": frozenset({"width"}),
+    "components/compress/": frozenset({"channels", "width"}),
+    "components/propose/rungs/": frozenset({"channels", "width"}),
+    "pipeline/recipe/ladder.py": frozenset({"channels"}),
     # Bytes of files, the types that a .tflite file may have, and what a scheme puts out.
     "components/common/data/membership.py": frozenset({"uint8"}),
     "components/common/documents/candidate.py": frozenset({"uint8"}),
