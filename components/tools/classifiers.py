@@ -28,6 +28,7 @@ class PictureClassifier:
 
     Attributes:
       path: likewise.
+      view: what it makes of a picture.
       labels: of its classes, if its file has them.
       classes: how many.
 
@@ -44,7 +45,7 @@ class PictureClassifier:
                 raise ValueError("expected a model with one input and one output")
             shape = self._runner.inputs[0]["shape"]
             fit = fit or _stated_fit(files) or "crop"
-            self._view = view_of(shape, fit=fit, normalization=normalization)
+            self.view = view_of(shape, fit=fit, normalization=normalization)
         except (LiteRTError, ValueError) as error:
             raise UserError(f"{path}: {error}") from error
         made = tuple(int(length) for length in self._runner.outputs[0]["shape"])
@@ -60,7 +61,7 @@ class PictureClassifier:
           PictureError: it can't be decoded.
           LiteRTError: the model can't be run.
         """
-        self._runner.load([self._runner.store(self._view.see(data))])
+        self._runner.load([self._runner.store(self.view.see(data))])
         self._runner.invoke()
         return np.asarray(self._runner.result()[0])
 

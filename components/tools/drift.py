@@ -19,9 +19,10 @@ from components.common.errors import UserError
 from components.common.lite.litert import LiteRTError
 from components.common.models.bundles import load_bundle_model
 from components.common.tasks.image.export import preparation
+from components.common.tasks.image.normalization import AS_IT_IS
 from components.common.tasks.image.preparation.pictures import PictureError, prepare_picture
 from components.common.words.figures import shown
-from components.tools.classifiers import Normalization, PictureClassifier
+from components.tools.classifiers import PictureClassifier
 from components.tools.documents import Drift
 from components.tools.models import read_model
 from components.tools.pictures import LabelledPicture, read_picture
@@ -49,8 +50,8 @@ def drift(bundle: Path, model: Path, pictures: Sequence[LabelledPicture]) -> Dri
             f"{bundle}: holds no bundle.json; expected a model bundle, such as "
             "<data root>/store/finetune/<key>/output"
         ) from error
-    classifier = PictureClassifier(model, fit=None, normalization=Normalization())
-    spec, own = classifier.spec, described.input
+    classifier = PictureClassifier(model, fit=None, normalization=AS_IT_IS)
+    spec, own = classifier.view.spec, described.input
     taken = (spec.image_size, spec.image_size, spec.channels)
     if taken != own.shape:
         raise UserError(
