@@ -1,6 +1,6 @@
 """quantize: a bundle's Keras model becomes a candidate, or the reason why it cannot."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ def run(
     )
 
 
-def _compute(task: Task[CandidateConfig]) -> None:
+def _compute(task: Task[CandidateConfig]) -> Mapping[str, float]:
     from components.common.lite.litert import LiteRTError
     from components.common.lite.model_files import ModelFileError
     from components.common.lite.tflite import inspect_model
@@ -82,6 +82,7 @@ def _compute(task: Task[CandidateConfig]) -> None:
         training_faults=bundle.faults,
         lineage=task.lineage,
     ).write(task.output)
+    return {"conversion_s": workshop.conversion_s}
 
 
 def _make(task: Task[CandidateConfig], workshop: "TaskWorkshop") -> tuple["Made", Diagnosis | None]:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import tempfile
+import time
 from collections.abc import Iterator
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.data.predictions import Predictions, join_by_id, read_bundle_predictions
-from components.common.digests import file_digest
+from components.common.digests import canonical_json, file_digest
 from components.common.documents.bundle import ModelBundle
+from components.common.documents.candidate import SchemeSpec
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.diagnosis import Finding, Verdict
 from components.common.drift.causes import find_cause
@@ -39,6 +41,11 @@ from components.quantize.repair import Attempt, Made
 
 _TRACED = 32
 
+_CONVERTED: dict[str, bytes] = {}
+"""What the last conversion of this process gave, by what it was made of: a search makes several
+files of one model under one scheme, which differ in the steps on them, and a conversion takes as
+long as an epoch."""
+
 
 class TaskWorkshop:
     """The `Workshop` of a task: conversions, and looks at the validation split."""
@@ -48,6 +55,8 @@ class TaskWorkshop:
         self._manifest = DatasetManifest.read(task.inputs["dataset"])
         self._material = _TrainingExamples(task, self._manifest)
         self._last: tuple[bytes, Predictions] | None = None
+        self.conversion_s = 0.0
+        """What conversions have taken; 0 where the candidate before left what it needs."""
 
     @property
     def most_examples(self) -> int:
@@ -63,16 +72,26 @@ class TaskWorkshop:
         scheme, pictures = attempt.scheme, None
         if (count := scheme.settings.get("calibration_examples")) is not None:
             pictures = self._material.examples(count)
-        self._task.events.progress(0, 3, "steps", "loading the model")
-        model = self._model
-        self._task.events.progress(1, 3, "steps", f"converting to {scheme.kind}")
-        spec = self._bundle.input
-        data = convert_model(model, spec, scheme.kind, pictures, settings=scheme.settings)
+        data = self._convert(scheme, pictures)
         data = attach_metadata(data, self._card(attempt, pictures))
         data, steps = apply_file_steps(data, attempt.file_steps, self._material)
         with _as_file(data) as path:
-            Classifier(path).classify(np.zeros(spec.shape, np.float32))
+            Classifier(path).classify(np.zeros(self._bundle.input.shape, np.float32))
         return Made(attempt=attempt, data=data, steps=steps)
+
+    def _convert(self, scheme: SchemeSpec, pictures: npt.NDArray[np.uint8] | None) -> bytes:
+        made_of = canonical_json([dict(self._task.lineage.inputs), scheme.model_dump(mode="json")])
+        if (known := _CONVERTED.get(made_of)) is not None:
+            return known
+        started = time.monotonic()
+        self._task.events.progress(0, 3, "steps", "loading the model")
+        model, spec = self._model, self._bundle.input
+        self._task.events.progress(1, 3, "steps", f"converting to {scheme.kind}")
+        data = convert_model(model, spec, scheme.kind, pictures, settings=scheme.settings)
+        self.conversion_s += time.monotonic() - started
+        _CONVERTED.clear()
+        _CONVERTED[made_of] = data
+        return data
 
     def judge(self, data: bytes) -> Verdict:
         """Compares a file's answers on validation examples with those of its model."""

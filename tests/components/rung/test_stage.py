@@ -26,7 +26,11 @@ pytestmark = pytest.mark.xdist_group("rung")
 
 EXAMPLES = {"train": 48, "validation": 24, "test": 6}
 QUANTIZE = QuantizeConfig.model_validate_json(
-    '{"schemes": ["float32", "int8"], "compressed_schemes": ["int8"], "calibration_examples": 10}'
+    """{
+    "schemes": ["float32", "int8", {"int8": {"file_steps": ["share"]}}],
+    "compressed_schemes": ["int8"],
+    "calibration_examples": 10
+    }"""
 ).with_candidates((DENSE,))
 
 
@@ -68,7 +72,7 @@ class Run:
             budgets=Budgets(accuracy_drop=0.99),
             steps={"prune": {"global_batch_size": 24}},
             dense=QUANTIZE.candidates,
-            compressed=QUANTIZE.candidates[1:],
+            compressed=QUANTIZE.candidates[1:2],
         )
         ids = propose.run(
             models=models,
@@ -127,9 +131,19 @@ def test_a_trial_is_what_the_stages_made_and_measured(run: Run, ladders: tuple[P
 
 def test_the_dense_model_is_tried_without_training(run: Run, ladders: tuple[Path, Path]) -> None:
     made = trial(run.folder / "trial-dense")
-    assert [one.candidate_id for one in made.candidates] == ["float32", "int8"]
+    assert [one.candidate_id for one in made.candidates] == ["float32", "int8", "int8-share"]
     assert (made.training_s, made.proposal.epochs) == (0, 0)
-    assert made.candidates[0].macs == made.candidates[1].macs
+    assert len({one.macs for one in made.candidates}) == 1
+
+
+def test_files_that_differ_in_their_steps_alone_are_converted_once(
+    run: Run, ladders: tuple[Path, Path]
+) -> None:
+    records = [run.result(f"quantize[{id_}]").record for id_ in ("float32", "int8", "int8-share")]
+    took = [record.measurements["conversion_s"] for record in records if record is not None]
+    assert took[0] > 0 and took[1] > 0 and took[2] == 0
+    _, plain, shared = trial(run.folder / "trial-dense").candidates
+    assert plain.right == shared.right and plain.size_bytes > shared.size_bytes
 
 
 def test_a_variants_key_is_that_of_one_which_a_recipe_declares(
