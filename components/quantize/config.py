@@ -100,7 +100,8 @@ class CandidateConfig(StageConfig):
     scheme: SchemeSpec
     file_steps: tuple[StepSpec, ...]
     repair_above: float | None
-    """None where the scheme takes no ranges from examples: it has nothing to repair."""
+    """None where there is nothing to repair: the scheme takes no ranges from examples, or a step on
+    the file gives accuracy away."""
 
 
 class QuantizeConfig(StageConfig):
@@ -120,7 +121,8 @@ class QuantizeConfig(StageConfig):
     smaller, and predicts the same to the bit."""
     repair_above: Annotated[float, Field(ge=0, lt=1)] | None = 0.02
     """A candidate whose ranges come from examples, and which loses more accuracy than this on
-    validation, is diagnosed, and mended if it can be; null: none is looked at."""
+    validation, is diagnosed, and mended if it can be, unless a step on its file gives accuracy
+    away; null: none is looked at."""
     candidates: tuple[CandidateSpec, ...] = ()
     """All that the recipe asks for, the baseline first."""
 
@@ -172,13 +174,14 @@ class QuantizeConfig(StageConfig):
             variant=own.variant,
             scheme=own.scheme,
             file_steps=own.file_steps,
-            repair_above=self.repair_above if calibrates(own.scheme) else None,
+            repair_above=self.repair_above if may_have_faults(own) else None,
         )
 
 
-def calibrates(scheme: SchemeSpec) -> bool:
-    """Whether a scheme takes ranges from examples."""
-    return "calibration_examples" in scheme.settings
+def may_have_faults(candidate: CandidateSpec) -> bool:
+    """Whether a loss of a candidate would be a fault: of its ranges, which come from examples."""
+    calibrates = "calibration_examples" in candidate.scheme.settings
+    return calibrates and not any(FILE_STEPS[step.kind].lossy for step in candidate.file_steps)
 
 
 def _baseline_first(schemes: Sequence[DeclaredScheme]) -> Sequence[DeclaredScheme]:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from components.common.documents.candidate import FileStepResult, SchemeSpec
-from components.common.documents.diagnosis import CAUSES, Diagnosis, Finding, RemedyTried, Verdict
+from components.common.documents.diagnosis import CAUSES, Diagnosis, Finding, RemedyTried, Tally
 from components.common.documents.variant import StepSpec
 from components.common.errors import UserError
 from components.common.lite.file_steps import FILE_STEPS, describe_step
@@ -71,7 +71,7 @@ class Workshop(Protocol):
           ModelFileError: a file step can't work on it.
         """
 
-    def judge(self, data: bytes) -> Verdict:
+    def judge(self, data: bytes) -> Tally:
         """Compares a file's answers with its model's."""
 
     def find(self, data: bytes) -> Finding:
@@ -113,16 +113,14 @@ def mend(workshop: Workshop, first: Made, *, allowed_drop: float) -> tuple[Made,
 class _Repair:
     """The remedies so far, and the best candidate among them."""
 
-    def __init__(
-        self, workshop: Workshop, first: Made, before: Verdict, allowed_drop: float
-    ) -> None:
+    def __init__(self, workshop: Workshop, first: Made, before: Tally, allowed_drop: float) -> None:
         self._workshop, self._allowed_drop = workshop, allowed_drop
-        self.best, self._verdict = first, before
+        self.best, self._tally = first, before
         self.tried: list[RemedyTried] = []
 
     @property
     def mended(self) -> bool:
-        return not _loses(self._verdict, self._allowed_drop)
+        return not _loses(self._tally, self._allowed_drop)
 
     def attempt(self, attempt: Attempt) -> Made | None:
         """Tries a remedy, unless one before was enough; returns what came of it."""
@@ -130,14 +128,14 @@ class _Repair:
             return None
         try:
             made = self._workshop.make(attempt)
-            verdict = self._workshop.judge(made.data)
+            tally = self._workshop.judge(made.data)
         except (ConversionError, LiteRTError, ModelFileError, UserError) as error:
-            tried = RemedyTried(remedy=attempt.remedy, verdict=None, failure=str(error))
+            tried = RemedyTried(remedy=attempt.remedy, tally=None, failure=str(error))
             self.tried.append(tried)
             return None
-        self.tried.append(RemedyTried(remedy=attempt.remedy, verdict=verdict))
-        if verdict.drop < self._verdict.drop:
-            self.best, self._verdict = made, verdict
+        self.tried.append(RemedyTried(remedy=attempt.remedy, tally=tally))
+        if tally.drop < self._tally.drop:
+            self.best, self._tally = made, tally
         return made
 
     def spare_layers(self, finding: Finding) -> None:
@@ -156,9 +154,9 @@ class _Repair:
             finding = self._workshop.find(made.data)
 
 
-def _loses(verdict: Verdict, allowed_drop: float) -> bool:
-    chance = superiority_p_value(verdict.won, verdict.lost)
-    return verdict.drop > allowed_drop and chance < _ALPHA
+def _loses(tally: Tally, allowed_drop: float) -> bool:
+    chance = superiority_p_value(tally.won, tally.lost)
+    return tally.drop > allowed_drop and chance < _ALPHA
 
 
 def _cheap_remedies(first: Attempt, finding: Finding, most_examples: int) -> Iterator[Attempt]:
@@ -203,8 +201,8 @@ def describe_diagnosis(diagnosis: Diagnosis) -> str:
     else:
         sentences.append(f"Kept: {diagnosis.kept}")
     best = min(
-        (tried.verdict for tried in diagnosis.remedies if tried.verdict is not None),
-        key=lambda verdict: verdict.drop,
+        (tried.tally for tried in diagnosis.remedies if tried.tally is not None),
+        key=lambda tally: tally.drop,
         default=diagnosis.before,
     )
     if _loses(best, diagnosis.allowed_drop):
@@ -217,10 +215,10 @@ def describe_diagnosis(diagnosis: Diagnosis) -> str:
 
 def _describe_remedy(tried: RemedyTried) -> str:
     what = tried.remedy[:1].upper() + tried.remedy[1:]
-    if tried.verdict is None:
+    if tried.tally is None:
         return f"{what}: not possible, {(tried.failure or '').rstrip('.')}"
-    return f"{what}: {points(tried.verdict.drop)} ({_counts(tried.verdict)})"
+    return f"{what}: {points(tried.tally.drop)} ({_counts(tried.tally)})"
 
 
-def _counts(verdict: Verdict) -> str:
-    return f"{verdict.lost} of {verdict.examples} validation answers lost, {verdict.won} won"
+def _counts(tally: Tally) -> str:
+    return f"{tally.lost} of {tally.examples} validation answers lost, {tally.won} won"

@@ -17,7 +17,7 @@ from components.common.digests import canonical_json, file_digest
 from components.common.documents.bundle import ModelBundle
 from components.common.documents.candidate import SchemeSpec
 from components.common.documents.dataset import DatasetManifest
-from components.common.documents.diagnosis import Finding, Verdict
+from components.common.documents.diagnosis import Finding, Tally
 from components.common.drift.causes import find_cause
 from components.common.drift.tracing import trace_drift
 from components.common.lite.file_steps import apply_file_steps
@@ -93,12 +93,12 @@ class TaskWorkshop:
         _CONVERTED[made_of] = data
         return data
 
-    def judge(self, data: bytes) -> Verdict:
+    def judge(self, data: bytes) -> Tally:
         """Compares a file's answers on validation examples with those of its model."""
         found = self._answers(data)
         found_at, expected_at = join_by_id(found, self._expected)
         own, model = _right(found)[found_at], _right(self._expected)[expected_at]
-        return Verdict(
+        return Tally(
             examples=len(own), lost=int((model & ~own).sum()), won=int((own & ~model).sum())
         )
 

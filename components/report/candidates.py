@@ -23,6 +23,8 @@ class CandidateRow:
     baseline: bool
     standing: Standing
     failure: str | None
+    diagnosis: str | None
+    """Why it lost more than it may at first, and what was done about it."""
     accuracy: Estimate | None
     metrics: Mapping[str, Estimate]
     drop: Comparison | None
@@ -58,6 +60,7 @@ def _candidate_row(run: Run, id_: str) -> CandidateRow:
         baseline=id_ == BASELINE_ID,
         standing=_standing(run, id_),
         failure=measured.failure if measured.finalist else None,
+        diagnosis=measured.candidate.diagnosis.words if measured.candidate.diagnosis else None,
         accuracy=evaluation.metrics.get("accuracy") if evaluation else None,
         metrics=evaluation.metrics if evaluation else {},
         drop=next((c for c in comparisons if c.reference == BASELINE_ID), None),

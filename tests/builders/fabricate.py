@@ -36,6 +36,7 @@ from components.common.documents.decision import (
     StepGain,
     Verdict,
 )
+from components.common.documents.diagnosis import Diagnosis, Finding, Tally
 from components.common.documents.evaluation import (
     ClassMetrics,
     Estimate,
@@ -61,6 +62,19 @@ SIZES = {"float32": 400_000, "float16": 201_000, "dynamic_range": 104_000, "int8
 BUDGETS = Budgets(accuracy_drop=0.02, zipped_bytes=120_000)
 RECIPE = "name: synthetic\nbudgets:\n  accuracy_drop: 0.02\n  zipped_bytes: 120000\n"
 KERNELS = (("stem", 432, False), ("block_1", 9216, True), ("block_2", 18432, True))
+
+
+DIAGNOSES = {
+    "pruned-int8": Diagnosis(
+        before=Tally(examples=200, lost=60, won=2),
+        allowed_drop=0.02,
+        finding=Finding(layer="head", cause="coarse_steps", evidence=("wide",), own_db=1.5),
+        remedies=(),
+        kept=None,
+        words="The two part at head <its steps are too coarse>.",
+    )
+}
+"""Of candidates that lost more than they may."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -249,6 +263,7 @@ def _candidate(id_: str, class_names: Sequence[str], failure: str | None) -> Can
         class_names=tuple(class_names),
         model=None if failure else model,
         failure=failure,
+        diagnosis=DIAGNOSES.get(id_),
         lineage=Lineage(stage="quantize", key=f"{len(id_):x}" * 64, inputs={"dense": "ab" * 32}),
     )
 

@@ -72,7 +72,7 @@ class Finding(Part):
     layer, and those that read it."""
 
 
-class Verdict(Part):
+class Tally(Part):
     """A file against its model, on the same validation examples."""
 
     examples: int
@@ -92,7 +92,7 @@ class RemedyTried(Part):
 
     remedy: str
     """In words: `calibrated on 800 examples`."""
-    verdict: Verdict | None
+    tally: Tally | None
     """None where it could not be applied."""
     failure: str | None = None
     """Why, in a sentence."""
@@ -101,7 +101,7 @@ class RemedyTried(Part):
 class Diagnosis(Part):
     """Why a candidate lost more than it may, and what was done about it."""
 
-    before: Verdict
+    before: Tally
     """Of the candidate as it was made at first."""
     allowed_drop: float
     finding: Finding

@@ -59,7 +59,7 @@ def find_cause(trace: Trace) -> Finding:
     return Finding(
         layer=layer.label,
         cause=cause,
-        evidence=(*evidence, *_lost_channels(layer)),
+        evidence=(*evidence, *_constant_in_file(layer)),
         own_db=round(decibels(layer.own_noise), 1),
         in_float=_in_float(trace),
         to_spare=tuple(dict.fromkeys([*_own_operator(layer), *layer.readers])),
@@ -135,7 +135,7 @@ def _wide_range(layer: LayerTrace) -> tuple[Cause, list[str]]:
     ]
 
 
-def _lost_channels(layer: LayerTrace) -> Iterator[str]:
+def _constant_in_file(layer: LayerTrace) -> Iterator[str]:
     lives = living(layer.variances)
     lost = int((lives & ~living(layer.variances_in_file)).sum())
     if lost:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from components.common.documents.candidate import Candidate
-from components.common.documents.diagnosis import Finding, Verdict
+from components.common.documents.diagnosis import Finding, Tally
 from components.common.drift.causes import find_cause
 from components.common.drift.tracing import trace_drift
 from components.common.lite.litert import Classifier
@@ -65,8 +65,8 @@ def test_a_layer_that_int8_ruins_is_found_and_computed_in_float(
     assert diagnosis.before.drop > 0.3
     assert (diagnosis.finding.layer, diagnosis.finding.cause) == ("head", "coarse_steps")
     assert diagnosis.kept == "head and probabilities in float32"
-    assert diagnosis.remedies[-1].verdict is not None
-    assert diagnosis.remedies[-1].verdict.lost <= 1
+    assert diagnosis.remedies[-1].tally is not None
+    assert diagnosis.remedies[-1].tally.lost <= 1
     data = (tmp_path / "int8" / "model.tflite").read_bytes()
     assert {"FULLY_CONNECTED", "SOFTMAX"} <= {*float_operators(data)}
     assert "CONV_2D" not in float_operators(data)
@@ -90,6 +90,19 @@ def test_who_wants_no_repair_gets_what_was_asked_for(
     assert candidate.model.input.dtype == "uint8"
 
 
+def test_only_what_a_fault_may_cost_is_looked_at() -> None:
+    snapped = {"int8": {"file_steps": [{"snap": {}}]}}
+    shared = {"int8": {"file_steps": ["share"]}}
+    stated = {"schemes": ("float32", "dynamic_range", "int8", snapped, shared)}
+    config = QuantizeConfig.model_validate(stated).with_candidates(("dense",))
+    looked_at = [
+        each.id
+        for each in config.candidates
+        if config.for_candidate(each.id).repair_above is not None
+    ]
+    assert looked_at == ["int8", "int8-share"]
+
+
 @dataclasses.dataclass
 class Bench:
     """A Workshop over arrays; the first pictures are those that a hasty calibration takes."""
@@ -110,13 +123,13 @@ class Bench:
         data = convert_model(self.model, self.spec, scheme.kind, some, settings=scheme.settings)
         return Made(attempt=attempt, data=data, steps=())
 
-    def judge(self, data: bytes) -> Verdict:
+    def judge(self, data: bytes) -> Tally:
         path = self.folder / "model.tflite"
         path.write_bytes(data)
         classifier = Classifier(path)
         own = np.stack([classifier.classify(picture) for picture in self.judged]).argmax(axis=1)
         true = self.model.predict(normalize(self.judged), verbose=0).argmax(axis=1)
-        return Verdict(examples=len(true), lost=int((own != true).sum()), won=0)
+        return Tally(examples=len(true), lost=int((own != true).sum()), won=0)
 
     def find(self, data: bytes) -> Finding:
         steps = preparation(self.spec)

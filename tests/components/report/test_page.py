@@ -174,6 +174,7 @@ def test_every_candidate_says_what_was_done_to_its_model(
     fabricated, page = blessed
     for candidate in fabricated.candidates.values():
         assert candidate.words in page.text("candidates")
+    assert "The two part at head <its steps are too coarse>." in page.text("candidates")
 
 
 def test_steps_that_bought_nothing_are_said_aloud(blessed: tuple[Fabricated, Parsed]) -> None:

@@ -83,6 +83,7 @@ def row(id_: str, accuracy: float, zipped: int | None, latency_ms: float) -> Can
         baseline=id_ == "float32",
         standing="winner" if id_ == "int8" else "accepted",
         failure=None,
+        diagnosis=None,
         accuracy=Estimate(value=accuracy, low=accuracy - 0.01, high=accuracy + 0.01),
         metrics={},
         drop=None,

@@ -32,6 +32,7 @@ class FileStep:
       words: says what it did under its settings, for people.
       apply: the step itself: the file, the settings, and the material.
       idle_under: the kinds of schemes whose files hold nothing for it to work on.
+      lossy: whether it gives accuracy away for bytes, so that a loss is no fault to look for.
     """
 
     kind: str
@@ -40,3 +41,4 @@ class FileStep:
     words: Callable[[Any], str]
     apply: Callable[[bytes, Any, Material], bytes]
     idle_under: frozenset[str] = frozenset()
+    lossy: bool = False

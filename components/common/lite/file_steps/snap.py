@@ -30,4 +30,5 @@ STEP = FileStep(
     words=lambda settings: f"weights snapped to {settings.bits} bits",
     apply=_apply,
     idle_under=frozenset({"float32", "float16", "int8_weights", "int4"}),
+    lossy=True,
 )
