@@ -27,7 +27,7 @@ _PLACE = re.compile(r"^(?:docs|images|manifests|tests|requirements|pipeline|comp
 
 _RECIPE = {
     "name": "part",
-    "data": {"sample": "digits", "image_size": 32},
+    "data": {"sample": "digits", "image_size": 96},
     "train": {"backbone": "efficientnet_lite0"},
 }
 

@@ -77,6 +77,15 @@ def test_a_candidate_is_called_by_variant_scheme_and_the_file_steps_stated_with_
     )
 
 
+def test_a_step_on_the_file_is_told_and_named_by_what_it_is_told(path: str) -> None:
+    own = "[{int8: {file_steps: [{snap: {bits: 4}}, share]}}, {int8: {file_steps: [snap]}}]"
+    recipe = load_recipe(path, [f"compress.variants.more.schemes={own}"])
+    assert Recipe.from_yaml(recipe.to_yaml()) == recipe
+    assert recipe.candidate_ids()[-2:] == ("more-int8-snap4-share", "more-int8-snap6")
+    with pytest.raises(UserError, match=r"file_steps\.0\.snap\.bits: must be"):
+        load_recipe(path, [f"compress.variants.more.schemes={own.replace('4', '40')}"])
+
+
 def test_file_steps_of_all_go_to_every_candidate_that_states_none(path: str) -> None:
     own = {"compress.variants.sparse-90.schemes": "[{int8: {file_steps: []}}, float16]"}
     changes = [f"{key}={value}" for key, value in own.items()]
