@@ -52,7 +52,7 @@ def test_a_file_that_keeps_half_of_the_answers_is_left_to_the_budgets() -> None:
 
 
 def test_an_undecided_model_may_be_rounded() -> None:
-    expected = np.asarray(0.25 + RANDOM.normal(0, 0.002, (200, 4)), dtype=np.float32)
+    expected = np.asarray(0.25 + RANDOM.normal(0, 0.0005, (200, 4)), dtype=np.float32)
     rounded = np.asarray(np.round(expected * 256) / 256, dtype=np.float32)
     assert explain(rounded, expected) is None
 
