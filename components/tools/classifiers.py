@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -61,9 +61,18 @@ class PictureClassifier:
           PictureError: it can't be decoded.
           LiteRTError: the model can't be run.
         """
-        self._runner.load([self._runner.store(self.view.see(data))])
+        self._runner.load([self.see(data)[np.newaxis]])
         self._runner.invoke()
         return np.asarray(self._runner.result()[0])
+
+    def see(self, data: bytes) -> npt.NDArray[Any]:
+        """Returns what the model is fed of a picture's file, [height, width, channels].
+
+        Raises:
+          PictureError: it can't be decoded.
+        """
+        fed: npt.NDArray[Any] = self._runner.store(self.view.see(data))[0]
+        return fed
 
 
 def _stated_fit(files: Mapping[str, bytes]) -> Fit | None:

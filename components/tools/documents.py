@@ -120,6 +120,19 @@ class ComparedModel(Part):
     accuracy: Estimate
 
 
+class Shrunk(Part):
+    """A model after steps on its file, and what it answers in comparison with the one before."""
+
+    steps: tuple[str, ...]
+    """What was done to its file, for people."""
+    before: Sizes
+    after: Sizes
+    learned_from: int
+    """Pictures that said how to round; they take no part in the comparison."""
+    comparison: "Comparison"
+    """Where the margin is not proven, nothing was written."""
+
+
 class Flip(Part):
     """A picture that the two models name differently."""
 

@@ -140,8 +140,7 @@ def compare(
     json_: JsonOption = False,
 ) -> None:
     """Compare two classifiers on the same pictures: answers lost and won, and what is proven."""
-    if margin is not None and not 0 < margin < 1:
-        raise UserError(f"--margin {margin:g}: expected a share between 0 and 1; 0.01 is one point")
+    _require_margin(margin)
     with lite_extra():
         from components.common.tasks.image.normalization import Normalization
         from components.tools.compare import compare as compare_models
@@ -224,6 +223,73 @@ def attach(
     place = output or model
     write_whole_file(place, made.data)
     say(f"{place}: {len(made.labels)} labels, {len(made.data):,} bytes")
+
+
+@lite_app.command()
+def shrink(
+    model: ModelFile,
+    data: DataOption = None,
+    list_: ListOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="Where to write the smaller model. [default: MODEL-small.tflite]",
+            show_default=False,
+        ),
+    ] = None,
+    bits: Annotated[
+        int,
+        typer.Option("--bits", min=2, max=7, help="Of a weight; fewer pack better."),
+    ] = 6,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            "--margin",
+            help="The drop in accuracy to allow, as a share: 0.01 is one point. Where the drop is "
+            "not proven to lie below it, nothing is written, and the exit status is 3.",
+        ),
+    ] = None,
+    fit: FitOption = None,
+    mean: MeanOption = 0.0,
+    std: StdOption = 1.0,
+    json_: JsonOption = False,
+) -> None:
+    """Make a classifier of int8 weights pack better, and say what that costs in answers."""
+    _require_margin(margin)
+    with lite_extra():
+        from components.common.tasks.image.normalization import Normalization
+        from components.tools.pictures import list_pictures
+        from components.tools.shrink import shrink as shrink_model
+    from components.common.storage import write_whole_file
+
+    place = output or model.with_name(f"{model.stem}-small.tflite")
+    made = shrink_model(
+        model,
+        place,
+        list_pictures(data, list_),
+        bits=bits,
+        fit=fit,
+        normalization=Normalization(mean=mean, std=std),
+        margin=margin,
+    )
+    refused = made.found.comparison.proven is False
+    if not refused:
+        write_whole_file(place, made.data)
+    if json_:
+        print_json(made.found)
+    else:
+        from pipeline.terminal.lite_views import shrunk_view
+
+        open_console().print(shrunk_view(made.found))
+    if refused:
+        raise typer.Exit(ExitCode.NOT_BLESSED)
+
+
+def _require_margin(margin: float | None) -> None:
+    if margin is not None and not 0 < margin < 1:
+        raise UserError(f"--margin {margin:g}: expected a share between 0 and 1; 0.01 is one point")
 
 
 _FEW, _EVERY = 12, 1_000_000

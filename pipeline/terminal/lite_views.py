@@ -25,6 +25,7 @@ from components.tools.documents import (
     Inspection,
     Interface,
     LayerCosts,
+    Shrunk,
     StoredTensor,
 )
 from pipeline.terminal.console import make_table
@@ -124,6 +125,25 @@ def drift_view(found: Drift) -> RenderableType:
     if found.unreadable:
         lines.append(f"left out, for they can't be decoded: {shown(found.unreadable)}")
     return Group(table, Text("\n".join(lines)))
+
+
+def shrunk_view(found: Shrunk) -> RenderableType:
+    """Renders `shrink`."""
+    figures = ("raw", "zip", "xz")
+    table = make_table("model", *figures, figures=figures, wraps=("model",))
+    before, after = found.before, found.after
+    one, other = found.comparison.models
+    refused = found.comparison.proven is False
+    table.add_row(one.file, *map(size, (before.raw, before.zip, before.xz)))
+    smaller = (
+        f"{size(now)} (−{percent(1 - now / was)})"
+        for was, now in zip(
+            (before.raw, before.zip, before.xz), (after.raw, after.zip, after.xz), strict=True
+        )
+    )
+    table.add_row(f"{other.file}, not written" if refused else other.file, *smaller)
+    steps = f"{listing(found.steps)}, learned from {found.learned_from:,} pictures"
+    return Group(table, Text(steps), Text(), comparison_view(found.comparison))
 
 
 def _flips_table(found: Comparison) -> Table:

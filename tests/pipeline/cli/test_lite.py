@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline.terminal.exit_codes import ExitCode
+from tests.builders.int8_models import CLASSES, build_int8_classifier, draw_examples
 from tests.builders.tflite_models import build_brightness_judge, build_classifier
 from tests.pipeline.commands import litesmith
 
@@ -54,6 +56,28 @@ def test_compare_says_by_its_exit_status_whether_the_margin_is_proven(tmp_path: 
     assert unproven.returncode == ExitCode.NOT_BLESSED
     assert json.loads(unproven.stdout)["proven"] is False
     assert litesmith(*command, "--margin", "2", folder=tmp_path).returncode == ExitCode.BAD_INPUT
+
+
+def test_shrink_writes_a_smaller_file_where_no_margin_forbids_it(tmp_path: Path) -> None:
+    (tmp_path / "model.tflite").write_bytes(build_int8_classifier())
+    for number, pixels in enumerate(draw_examples(40).astype(np.int16) + 128):
+        path = tmp_path / "pictures" / f"class {number % CLASSES}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+    command = ["shrink", "model.tflite", "--data", "pictures"]
+    refused = litesmith(*command, "--margin", "0.001", folder=tmp_path)
+    assert refused.returncode == ExitCode.NOT_BLESSED
+    assert "not written" in refused.stdout
+    assert not (tmp_path / "model-small.tflite").exists()
+    shown = litesmith(*command, "--bits", "4", folder=tmp_path)
+    assert shown.returncode == ExitCode.OK
+    assert "weights snapped to 4 bits and equal vectors written once" in shown.stdout
+    found = json.loads(
+        litesmith(*command, "--output", "own.tflite", "--json", folder=tmp_path).stdout
+    )
+    assert (tmp_path / "own.tflite").stat().st_size == found["after"]["raw"]
+    assert (tmp_path / "model-small.tflite").stat().st_size == found["after"]["raw"]
+    assert (tmp_path / "model.tflite").read_bytes() == build_int8_classifier()
 
 
 def test_a_file_that_is_no_model_is_bad_input(tmp_path: Path) -> None:

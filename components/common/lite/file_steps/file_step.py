@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from components.common.config import Section
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
 
 class Material(Protocol):
     """What a step may learn from, read when it is asked for."""
 
-    def examples(self, count: int) -> "npt.NDArray[np.uint8]":
-        """Returns up to `count` examples of the training split, [n, ...], as a device has them."""
+    def examples(self, count: int) -> "npt.NDArray[Any]":
+        """Returns up to `count` examples to learn from, [n, ...], as a device feeds them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
