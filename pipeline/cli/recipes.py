@@ -39,7 +39,10 @@ def recipe_validate(
     loaded = load_recipe(recipe, overrides, tiny=tiny, locations="open")
     check_locations(loaded)
     check_sufficiency(loaded)
-    say(f"{loaded.name}: fine; {len(loaded.candidate_ids())} candidates")
+    what = f"{len(loaded.candidate_ids())} candidates"
+    if rounds := loaded.search_rounds():
+        what = f"a search of {rounds} rounds; {loaded.most_proven()} candidates are proven at most"
+    say(f"{loaded.name}: fine; {what}")
     if loaded.most_proven() > 2 and loaded.smallest_margin() is not None:
         say(
             f"To prove them together takes at least {loaded.required_test_examples()} test "

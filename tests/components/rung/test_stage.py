@@ -186,3 +186,18 @@ def test_a_step_that_does_not_fit_the_model_is_a_trial_that_says_so(
     made = trial(run.try_variant("odd", tmp_path))
     assert made.failure is not None and "no-such-layer matches no layer" in made.failure
     assert not made.candidates
+
+
+def test_where_float32_fails_there_is_nothing_but_it_to_prove(
+    run: Run, ladders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    made = trial(run.folder / "trial-dense")
+    broken = tuple(
+        one.model_copy(update={"failure": "It fell over.", "right": ""}) for one in made.candidates
+    )
+    Models.read(ladders[0]).write(tmp_path)
+    Ladder(round=1).write(tmp_path)
+    Trials(trials=(made.model_copy(update={"candidates": broken}),)).write(tmp_path)
+    own = dataclasses.replace(run, folder=tmp_path)
+    _, proven = own.propose(tmp_path, tmp_path, number=2)
+    assert proven == ["float32"]
