@@ -207,8 +207,8 @@ def describe_diagnosis(diagnosis: Diagnosis) -> str:
     )
     if _loses(best, diagnosis.allowed_drop):
         sentences.append(
-            f"That is more than the {points(diagnosis.allowed_drop)} allowed here; what is left to "
-            "try is quantization-aware training"
+            f"That is more than the {points(diagnosis.allowed_drop)} allowed here; schemes whose "
+            "activations stay in floating point, such as int8_weights, have no ranges to go wrong"
         )
     return "".join(f"{sentence}. " for sentence in sentences).rstrip()
 

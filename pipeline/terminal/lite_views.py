@@ -103,6 +103,7 @@ def comparison_view(found: Comparison) -> RenderableType:
 def drift_view(found: Drift) -> RenderableType:
     """Renders `drift`."""
     figures = ("drift", "own", "clipped")
+    parts = found.finding.cause != "accumulation"
     table = make_table("layer", "operator", *figures, "", figures=figures, wraps=("layer",))
     for layer in found.layers:
         table.add_row(
@@ -111,7 +112,7 @@ def drift_view(found: Drift) -> RenderableType:
             f"{layer.drift_db:.1f} dB",
             f"{layer.own_db:.1f} dB",
             percent(layer.clipped),
-            "← parts here" if layer.layer == found.finding.layer else "",
+            "← parts here" if parts and layer.layer == found.finding.layer else "",
         )
     finding = found.finding
     lines = [

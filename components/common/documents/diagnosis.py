@@ -59,7 +59,7 @@ class Finding(Part):
     """Where a file and its model part, and why."""
 
     layer: str
-    """The first layer whose own noise is great."""
+    """The first layer whose own noise is great; the noisiest where none stands out."""
     cause: Cause
     evidence: tuple[str, ...]
     """What was seen there, in sentences without a full stop."""

@@ -48,12 +48,13 @@ def find_cause(trace: Trace) -> Finding:
     """Names the first layer where a file and its model part, and the likely cause."""
     # Of a softmax's output the values say how sure a model is, not what it answers.
     layers = [layer for layer in trace.layers if layer.kind != "Softmax"]
-    greatest = max(layer.own_noise for layer in layers)
-    parting = min(_PARTS, greatest / 2)
+    noisiest = max(layers, key=lambda each: each.own_noise)
+    parting = min(_PARTS, noisiest.own_noise / 2)
     layer = next(layer for layer in layers if layer.own_noise >= parting)
     cause: Cause = "accumulation"
-    if greatest < _STANDS_OUT:
-        evidence = [f"no layer adds more noise than {_ratio(greatest)}"]
+    if noisiest.own_noise < _STANDS_OUT:
+        layer = noisiest
+        evidence = [f"no layer adds more noise than this one, {_ratio(layer.own_noise)}"]
     else:
         cause, evidence = _explain(layer, trace)
     return Finding(
