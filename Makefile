@@ -41,6 +41,7 @@ bench: $(READY_DEV) ## Measure: each script prints ratios of one run (half an ho
 	$(BIN)/python -m tests.benchmarks.preprocess
 	$(BIN)/python -m tests.benchmarks.input_pipeline
 	$(BIN)/python -m tests.benchmarks.share
+	$(BIN)/python -m tests.benchmarks.schemes
 	$(BIN)/python -m tests.benchmarks.latency_ratios
 
 lock: $(READY_DEV) ## Resolve pyproject.toml anew into requirements/*.lock

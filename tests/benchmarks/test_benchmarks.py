@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
             "4 of 4 answers the same to the bit",
         ),
         (["latency_ratios", "--trials", "2", "--runs", "20"], "of 2 measurements"),
+        (["schemes", "--epochs", "1", "--runs", "10", "--schemes", "float16"], "float16"),
         (["input_pipeline", "--examples", "64", "--rounds", "1"], "generator"),
         (
             ["gpu_training", "--network", "MobileNetV2", "--examples", "16", "--size", "32"]
