@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,10 @@ from PIL import Image
 from pipeline.terminal.exit_codes import ExitCode
 from tests.builders.int8_models import CLASSES, build_int8_classifier, draw_examples
 from tests.builders.tflite_models import build_brightness_judge, build_classifier
+from tests.documented import typed
 from tests.pipeline.commands import litesmith
+
+PAGE = Path(__file__).parents[3] / "docs" / "tools.md"
 
 
 @pytest.fixture
@@ -78,6 +82,25 @@ def test_shrink_writes_a_smaller_file_where_no_margin_forbids_it(tmp_path: Path)
     assert (tmp_path / "own.tflite").stat().st_size == found["after"]["raw"]
     assert (tmp_path / "model-small.tflite").stat().st_size == found["after"]["raw"]
     assert (tmp_path / "model.tflite").read_bytes() == build_int8_classifier()
+
+
+def test_every_command_of_the_page_runs(tmp_path: Path) -> None:
+    for name in ("MODEL", "A", "B", "FLOAT", "INT8"):
+        (tmp_path / f"{name}.tflite").write_bytes(build_brightness_judge(threshold=128.0))
+    (tmp_path / "labels.txt").write_text("dark\nlight\n")
+    rows = ["path,label"]
+    for label, level in (("dark", 50), ("light", 200)):
+        (tmp_path / "PICTURES" / label).mkdir(parents=True)
+        rows.append(f"PICTURES/{label}/0.png,{label}")
+        Image.new("RGB", (8, 8), (level,) * 3).save(tmp_path / "PICTURES" / label / "0.png")
+    (tmp_path / "test.csv").write_text("\n".join(rows))
+    commands = [text for text in typed(PAGE) if "litesmith drift" not in text]
+    assert len(commands) >= 10
+    for text in commands:
+        done = litesmith(*shlex.split(text)[1:], folder=tmp_path)
+        # Two pictures prove no margin.
+        expected = ExitCode.NOT_BLESSED if "--margin" in text else ExitCode.OK
+        assert done.returncode == expected, (text, done.stderr)
 
 
 def test_a_file_that_is_no_model_is_bad_input(tmp_path: Path) -> None:
