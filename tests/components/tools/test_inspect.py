@@ -172,6 +172,24 @@ def test_no_byte_however_wrong_breaks_it(tmp_path: Path) -> None:
             assert "model.tflite: " in str(error)
 
 
+def test_a_field_outside_its_table_is_refused(tmp_path: Path) -> None:
+    data = bytearray(build_classifier())
+    (root,) = struct.unpack_from("<I", data, 0)
+    layout = root - struct.unpack_from("<i", data, root)[0]
+    struct.pack_into("<H", data, layout + 4 + 2 * 4, 0xFFF0)  # Where the buffers are.
+    with pytest.raises(UserError, match="a field of the table at byte"):
+        inspect(write(tmp_path, bytes(data)))
+
+
+def test_content_that_reaches_past_the_end_is_refused(tmp_path: Path) -> None:
+    data = build_classifier()
+    kernel = next(one for one in inspect(write(tmp_path, data)).tensors if one.name == "kernel")
+    at = data.index(struct.pack("<I", kernel.bytes))
+    huge = data[:at] + struct.pack("<I", 0xFFFFFFF0) + data[at + 4 :]
+    with pytest.raises(UserError, match="it refers to bytes"):
+        inspect(write(tmp_path, huge))
+
+
 def test_references_that_multiply_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
