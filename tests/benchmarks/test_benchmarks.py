@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from tests.builders.int8_models import CLASSES, build_int8_classifier, draw_examples
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,3 +40,23 @@ def test_a_benchmark_runs_to_its_end(arguments, expected):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert expected in done.stdout
+
+
+@pytest.mark.slow
+def test_snap_measures_anybodys_model(tmp_path):
+    (tmp_path / "model.tflite").write_bytes(build_int8_classifier())
+    for number, pixels in enumerate(draw_examples(20).astype(np.int16) + 128):
+        path = tmp_path / "pictures" / f"class {number % CLASSES}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+    command = [sys.executable, "-m", "tests.benchmarks.snap", "--examples", "10", "--bits", "6,4"]
+    done = subprocess.run(
+        [*command, str(tmp_path / "model.tflite"), str(tmp_path / "pictures")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [
+        "as it is", "6 bits", "4 bits",
+    ]  # fmt: skip
