@@ -78,7 +78,11 @@ def test_a_channel_that_is_blown_up_is_named_with_its_layer(model: Any, examples
     np.testing.assert_allclose(
         model.predict((examples - 127.0) / 128, verbose=0), before, atol=1e-5
     )
-    found = find_cause(trace(model, convert_model(model, SPEC, "int8", examples), examples))
+    traced = trace(model, convert_model(model, SPEC, "int8", examples), examples)
+    behind = next(layer for layer in describe_layers(traced) if layer.layer == "pool")
+    assert behind.drift_db < 3  # What it inherits; of its own it adds next to nothing.
+    assert behind.own_db > 20
+    found = find_cause(traced)
     assert (found.layer, found.cause) == ("second", "outliers")
     assert found.evidence[0].startswith("channel 2 reaches ")
     assert "5 of its 6 channels that vary are constant in the file" in found.evidence
