@@ -36,7 +36,7 @@ def test_with_a_third_of_the_grids_training_it_mostly_finds_what_is_as_light(
 ) -> None:
     """In that share of worlds its best is at least as light as the best of the full grid."""
     found = []
-    for seed in range(40):
+    for seed in range(24):
         config = make_config(objective=objective)
         whole = try_grid(World(seed), config)
         limit = sum(trial.training_s for trial in whole) / 3
@@ -76,14 +76,14 @@ def test_what_can_no_longer_win_is_not_trained_and_the_ladder_says_so() -> None:
     tried = {trial.proposal.variant.id for trial in ladder.trials}
     untried = [one for one in ladder.verdicts if one.state == "not_tried"]
     assert untried and not tried & {one.variant_id for one in untried}
-    reasons = {one.sentence.partition(": ")[2].rpartition(" ")[2] for one in untried}
-    assert len(reasons) > 1
+    for reason in ("even if it held, it would be no lighter than", "which is milder, lost too"):
+        assert any(reason in one.sentence for one in untried), reason
     for verdict in ladder.verdicts:
         assert verdict.sentence.endswith(".") and verdict.sentence.count("\n") == 0
 
 
 def test_a_sparser_child_of_what_lost_beyond_noise_is_never_trained() -> None:
-    for seed in range(30):
+    for seed in range(12):
         config = make_config()
         search = Search(World(seed), config)
         ladder = search.run()
@@ -149,17 +149,24 @@ def test_time_is_what_the_trials_took_and_no_clock() -> None:
 
 def test_a_whole_training_goes_to_what_a_brief_one_leaves_open() -> None:
     """Successive halving: fewer whole trainings than brief ones, and each of a level tried so."""
-    brief = whole = 0
-    for seed in range(20):
-        for trial in Search(World(seed), make_config()).run().trials:
+    brief = whole = decided = 0
+    for seed in range(10):
+        config = make_config()
+        trials = Search(World(seed), config).run().trials
+        judged = judge_trials(trials, config.budgets)
+        ids = {trial.proposal.variant.id for trial in trials}
+        for trial in trials:
+            id_ = trial.proposal.variant.id
             brief += trial.proposal.brief
             whole += trial.proposal.epochs > 0 and not trial.proposal.brief
-    assert 0 < whole < brief
+            lost = not any(one.holds for one in judged[id_])
+            decided += trial.proposal.brief and lost and id_.removesuffix("-brief") in ids
+    assert 0 < whole < brief and decided > 0
 
 
 def test_five_finalists_at_most_each_heavier_one_losing_less() -> None:
     config = make_config(finalists=3)
-    for seed in range(20):
+    for seed in range(10):
         ladder = Search(World(seed), config).run()
         judged = {
             one.candidate_id: one
