@@ -53,7 +53,7 @@ def find_groups(model: Any) -> tuple[Group, ...]:
 def _readers(model: Any) -> Mapping[str, Sequence[str]]:
     """Returns what reads each layer's output; nothing, where that is the model's output too.
 
-    A layer that is called more than once is left out: each of its calls has readers of its own.
+    What a layer reads that is called more than once is left out: its weights are for all calls.
     """
     calls = calls_of(model)
     readers: dict[str, list[str]] = {}
@@ -64,7 +64,7 @@ def _readers(model: Any) -> Mapping[str, Sequence[str]]:
     return {
         name: names
         for name, names in readers.items()
-        if len(calls[name]) == 1 and name not in outputs
+        if name not in outputs and all(len(calls[reader]) == 1 for reader in names)
     }
 
 

@@ -153,12 +153,16 @@ def test_channels_that_something_else_reads_are_no_group(ends):
     assert found_in(chain(layers.ReLU(), ends=ends)) == []
 
 
-def test_a_layer_that_is_called_twice_ends_the_search():
-    norm = layers.BatchNormalization()
+@pytest.mark.parametrize("shared", ["norm", "read"])
+def test_a_layer_that_reads_something_else_as_well_ends_the_search(shared):
     pixels = layers.Input((8, 8, 3))
-    made = layers.Conv2D(16, 1, name="made")(pixels)
-    read = layers.Conv2D(4, 1)(norm(norm(made)))
-    assert found_in(keras.Model(pixels, read)) == []
+    made, other = (layers.Conv2D(16, 1, name=name)(pixels) for name in ("made", "other"))
+    norms = [layers.BatchNormalization() for _ in range(2)]
+    reads = [layers.Conv2D(4, 1) for _ in range(2)]
+    both = norms if shared == "norm" else reads
+    both[1] = both[0]
+    outputs = [read(norm(x)) for read, norm, x in zip(reads, norms, (made, other), strict=True)]
+    assert found_in(keras.Model(pixels, outputs)) == []
 
 
 def test_calls_of_other_models_are_not_looked_at():
