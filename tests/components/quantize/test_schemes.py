@@ -99,3 +99,20 @@ def test_two_candidates_of_one_name_are_refused() -> None:
     stated = tuple({"int8_selective": {"float_layers": [layer]}} for layer in ("head", "stem"))
     with pytest.raises(ValueError, match="names a scheme twice: int8_selective, int8_selective"):
         QuantizeConfig(schemes=stated)
+
+
+def test_share_comes_last() -> None:
+    with pytest.raises(ValueError, match="share must be the last step"):
+        QuantizeConfig(file_steps=("share", "snap"))
+
+
+def test_a_scheme_goes_without_the_common_steps_that_it_leaves_nothing_to_do() -> None:
+    config = QuantizeConfig(file_steps=("snap", "share")).with_candidates(["dense"])
+    steps = {each.id: [step.kind for step in each.file_steps] for each in config.candidates}
+    assert steps["float32"] == steps["float16"] == ["share"]
+    assert steps["int8"] == steps["dynamic_range"] == ["snap", "share"]
+
+
+def test_a_step_stated_for_a_scheme_that_leaves_it_nothing_to_do_is_refused() -> None:
+    with pytest.raises(ValueError, match="float16: its file holds nothing that snap works on"):
+        QuantizeConfig(schemes=({"float16": {"file_steps": ("snap",)}},))
