@@ -20,7 +20,7 @@ from components.common.lite.litert import LiteRTError
 from components.common.models.bundles import load_bundle_model
 from components.common.tasks.image.export import preparation
 from components.common.tasks.image.normalization import AS_IT_IS
-from components.common.tasks.image.preparation.pictures import PictureError, prepare_picture
+from components.common.tasks.image.preparation.pictures import PictureError
 from components.common.words.figures import shown
 from components.tools.classifiers import PictureClassifier
 from components.tools.documents import Drift
@@ -51,23 +51,20 @@ def drift(bundle: Path, model: Path, pictures: Sequence[LabelledPicture]) -> Dri
             "<data root>/store/finetune/<key>/output"
         ) from error
     classifier = PictureClassifier(model, fit=None, normalization=AS_IT_IS)
-    spec, own = classifier.view.spec, described.input
-    taken = (spec.image_size, spec.image_size, spec.channels)
-    if taken != own.shape:
-        raise UserError(
-            f"{model}: takes pictures of {_by(taken)}, the model of {bundle} such of "
-            f"{_by(own.shape)}: expected the same"
-        )
+    own = described.input
     found, unreadable = [], []
     for picture in _in_turns(pictures, PICTURES):
         try:
-            prepared = prepare_picture(read_picture(picture.path), spec)
+            found.append(classifier.view.see(read_picture(picture.path))[0])
         except PictureError:
             unreadable.append(picture.name)
-            continue
-        found.append(np.asarray(prepared.image).reshape(own.shape))
     if not found:
         raise UserError(f"none of {len(pictures)} pictures can be decoded: {shown(unreadable)}")
+    if found[0].shape != own.shape:
+        raise UserError(
+            f"{model}: takes pictures of {_by(found[0].shape)}, the model of {bundle} such of "
+            f"{_by(own.shape)}: expected the same"
+        )
     try:
         trace = trace_drift(
             load_bundle_model(bundle),

@@ -36,7 +36,6 @@ ALLOWED: dict[str, frozenset[str]] = {
     "components/common/documents/bundle.py": frozenset({"width"}),
     "components/finetune/": frozenset({"width"}),
     # What the layers of any convolutional network have: channels, and how many.
-    "components/common/drift/causes.py": frozenset({"channels"}),
     "components/common/training/frozen_part.py": frozenset({"width"}),
     "components/compress/": frozenset({"channels", "width"}),
     "components/propose/rungs/": frozenset({"channels", "width"}),
