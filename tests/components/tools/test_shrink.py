@@ -1,5 +1,6 @@
 """`shrink` on a classifier of int8 weights, and pictures in folders of their classes."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -125,4 +126,6 @@ def convert_mobilenet(interface: str) -> bytes:
     converter.representative_dataset = lambda: ([image] for image in images)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(interface)
-    return bytes(converter.convert())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Of TensorFlow's own code.
+        return bytes(converter.convert())
