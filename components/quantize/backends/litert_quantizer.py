@@ -98,7 +98,8 @@ class Quantization:
 
     def quantize(self) -> bytes:
         """Returns the quantized file."""
-        with warnings.catch_warnings():
+        # It draws bars of its progress on stderr.
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             # All tensors are kept, because their ranges are asked for.
             warnings.filterwarnings("ignore", r".*experimental_preserve_all_tensors")
             ranges = self._calibrate() if self._quantizer.need_calibration else None
@@ -118,8 +119,7 @@ class Quantization:
         if self._examples is None:
             raise ValueError("there are no examples to calibrate on")
         inputs = [{INPUT: one[np.newaxis].astype(np.float32)} for one in self._examples]
-        with contextlib.redirect_stderr(io.StringIO()):  # A bar of its progress.
-            calibrator.calibrate({SIGNATURE: inputs}, told)
+        calibrator.calibrate({SIGNATURE: inputs}, told)
         found: dict[str, Any] = calibrator.get_model_qsvs()
         return found
 
