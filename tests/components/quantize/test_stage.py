@@ -22,9 +22,13 @@ from components.common.keras import keras, tf
 from components.common.lite.file_steps import FILE_STEPS
 from components.common.lite.file_steps.file_step import Material
 from components.common.lite.file_steps.share import Settings
+from components.common.lite.kernels import find_kernels
 from components.common.lite.litert import Classifier
-from components.common.lite.model_files import ModelFileError
+from components.common.lite.model_files import ModelFileError, read_model_file
+from components.common.lite.snapping import snap_weights
 from components.common.models.bundles import save_weights
+from components.common.process.events import Events
+from components.common.tasks.image.calibration import read_calibration
 from components.common.tasks.image.models.backbones import BACKBONES, Backbone
 from components.common.tasks.image.models.classifier import build_classifier
 from components.evaluate import stage as evaluate
@@ -259,6 +263,43 @@ def test_a_step_on_the_file_is_done_recorded_and_told(
     before, after = Classifier(candidates["int8"] / "model.tflite"), Classifier(path)
     for picture in pictures[:20]:
         assert after.classify(picture).tobytes() == before.classify(picture).tobytes()
+
+
+def test_a_step_learns_from_the_training_split(
+    trained: TrainedModel, candidates: dict[str, Path], tmp_path: Path
+) -> None:
+    snapping = CONFIG.model_validate(
+        {"calibration_examples": CALIBRATION_EXAMPLES, "file_steps": ({"snap": {"bits": 5}},)}
+    )
+    stage.run(
+        dataset=trained.dataset,
+        models=trained.models,
+        candidate_id="int8",
+        config=snapping.with_candidates(("dense",)).to_json(),
+        context=trained.context.to_json(),
+        candidate=tmp_path / "snapped",
+    )
+    candidate = Candidate.read(tmp_path / "snapped")
+    assert candidate.failure is None
+    (step,) = candidate.file_steps
+    before = (candidates["int8"] / "model.tflite").read_bytes()
+    assert step.zipped_after < 0.85 * step.zipped_before
+    saved = 100 * (1 - step.zipped_after / step.zipped_before)
+    assert candidate.words == (
+        f"int8 weights and activations; weights snapped to 5 bits ({saved:.1f} % smaller zipped)"
+    )
+    path = tmp_path / "snapped/model.tflite"
+    with zipfile.ZipFile(path) as archive:
+        lineage = json.loads(archive.read("lineage.json"))
+    assert lineage["file_steps"] == [{"snap": {"bits": 5, "examples": 100}}]
+    examples = read_calibration(
+        trained.manifest, trained.context.data(), count=100, events=Events("test")
+    )
+    assert codes_of(path.read_bytes()) == codes_of(snap_weights(before, examples, bits=5))
+
+
+def codes_of(data: bytes) -> list[list[int]]:
+    return [kernel.codes.ravel().tolist() for kernel in find_kernels(read_model_file(data).tables)]
 
 
 def test_a_step_that_cannot_work_on_a_file_is_a_failed_candidate(
