@@ -164,4 +164,4 @@ def test_every_kind_of_backbone_is_cut_converted_and_run(tmp_path, backbone):
         answer = Classifier(tmp_path / "model.tflite").classify(pictures[0].astype(np.float32))
         assert answer.shape == (len(manifest.class_names),)
         assert np.sum(answer) == pytest.approx(1, abs=0.05)
-    assert len(data) < 1.2 * document.parameters
+    assert len(data) < 1.4 * document.parameters  # Narrow layers carry more scales and zero points.
