@@ -6,7 +6,6 @@ chance gives, costs this one look. Otherwise remedies are tried, those that cost
 first, until one brings it within what it may lose:
 
     calibration   on more of the training examples, where values lie outside of their ranges
-    a file step   `correct`, where it is registered
     float layers  the layer to blame and those that read it, and then the next one to blame
 
 The best of all is kept, and what was found and tried stands in the candidate's document.
@@ -21,7 +20,6 @@ from components.common.documents.candidate import FileStepResult, SchemeSpec
 from components.common.documents.diagnosis import CAUSES, Diagnosis, Finding, RemedyTried, Tally
 from components.common.documents.variant import StepSpec
 from components.common.errors import UserError
-from components.common.lite.file_steps import FILE_STEPS, describe_step
 from components.common.lite.litert import LiteRTError
 from components.common.lite.model_files import ModelFileError
 from components.common.statistics.exact_tests import superiority_p_value
@@ -34,7 +32,6 @@ _ALPHA = 0.05
 _MORE_EXAMPLES = 4
 _MOST_FLOAT_ROUNDS = 3
 _FLOAT_LAYERS = "int8_selective"
-_CORRECT = "correct"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,7 +91,7 @@ def mend(workshop: Workshop, first: Made, *, allowed_drop: float) -> tuple[Made,
         return first, None
     finding = workshop.find(first.data)
     repair = _Repair(workshop, first, before, allowed_drop)
-    for attempt in _cheap_remedies(first.attempt, finding, workshop.most_examples):
+    for attempt in _with_more_examples(first.attempt, finding, workshop.most_examples):
         repair.attempt(attempt)
     repair.spare_layers(finding)
     kept = repair.best.attempt.remedy or None
@@ -159,18 +156,12 @@ def _loses(tally: Tally, allowed_drop: float) -> bool:
     return tally.drop > allowed_drop and chance < _ALPHA
 
 
-def _cheap_remedies(first: Attempt, finding: Finding, most_examples: int) -> Iterator[Attempt]:
+def _with_more_examples(first: Attempt, finding: Finding, most_examples: int) -> Iterator[Attempt]:
     count = first.scheme.settings["calibration_examples"]
     more = min(_MORE_EXAMPLES * count, most_examples)
     if finding.cause in ("saturation", "accumulation") and more > count:
         scheme = _with_settings(first.scheme, calibration_examples=more)
         yield dataclasses.replace(first, scheme=scheme, remedy=f"calibrated on {more} examples")
-    if _CORRECT in FILE_STEPS and _CORRECT not in {step.kind for step in first.file_steps}:
-        settings = FILE_STEPS[_CORRECT].Settings().model_dump(mode="json")
-        step = StepSpec(kind=_CORRECT, settings=settings)
-        yield dataclasses.replace(
-            first, file_steps=(step, *first.file_steps), remedy=describe_step(step)
-        )
 
 
 def _with_float_layers(start: Attempt, layers: Sequence[str]) -> Attempt:
