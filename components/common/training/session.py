@@ -4,15 +4,11 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.image import InputSpec
 from components.common.process.events import Events
 from components.common.shell.stage import Task
 from components.common.storage import Storage
-from components.common.tasks.image.calibration import read_calibration
 from components.common.tasks.image.config import Augment
 from components.common.tasks.image.inputs import prepare_pictures
 from components.common.training.checkpoints import Checkpoints
@@ -69,20 +65,6 @@ class Session:
             return None
         assert self.load_parent is not None, "the task's model has no parent"
         return self.load_parent()
-
-    def training_pictures(self, count: int) -> npt.NDArray[np.float32]:
-        """Returns prepared pictures of the training split, the same to all workers.
-
-        Args:
-          count: how many, of each class as many as can be; all, where there are fewer.
-
-        Returns:
-          float32 [n, height, width, channels].
-        """
-        assert self.storage is not None, "this session was opened without the data set's storage"
-        pictures = read_calibration(self.manifest, self.storage, count=count, events=self.events)
-        prepared: npt.NDArray[np.float32] = prepare_pictures(self.spec)(pictures, None).numpy()
-        return prepared
 
     def steps_per_epoch(self, batch_size: int) -> int:
         return -(-len(self.train) // batch_size)

@@ -59,6 +59,7 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
       Terminated: the process was told to end; the state is kept.
       UserError: a pattern of layers names no group, or no group is left to cut.
     """
+    from components.compress.channels.pictures import read_training_pictures
     from components.compress.channels.refitting import (
         columns_kernel,
         refit_consumer,
@@ -68,7 +69,7 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
     from components.compress.channels.surgery import cut_channels
 
     groups = choose_groups(model, settings)
-    pictures = session.training_pictures(settings.examples)
+    pictures = read_training_pictures(session, settings.examples)
     seen = survey(model, groups, pictures)
     kept = {}
     for group, variances in zip(groups, seen.variances, strict=True):
