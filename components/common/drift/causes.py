@@ -20,9 +20,11 @@ from components.common.drift.tracing import (
 )
 from components.common.words.figures import percent
 
-_PARTS = 0.06
-"""Own noise, as a share of the signal, of a layer at which model and file part (12 dB). Where none
-has as much, half of what the noisiest has: an unrepresentative calibration clips everywhere."""
+_COMPARABLE = 0.25
+"""Of the noisiest layer's own noise: the first layer with as much is to blame (6 dB). An
+unrepresentative calibration clips everywhere, and then the first is where it begins."""
+_LOST = 1.0
+"""Noise, as a share of the signal, that leaves nothing of it; more loses no more."""
 _STANDS_OUT = 0.02
 """Where no layer has as much, there is none to blame (17 dB)."""
 _EXPLAINS = 0.4
@@ -49,7 +51,7 @@ def find_cause(trace: Trace) -> Finding:
     # Of a softmax's output the values say how sure a model is, not what it answers.
     layers = [layer for layer in trace.layers if layer.kind != "Softmax"]
     noisiest = max(layers, key=lambda each: each.own_noise)
-    parting = min(_PARTS, noisiest.own_noise / 2)
+    parting = _COMPARABLE * min(noisiest.own_noise, _LOST)
     layer = next(layer for layer in layers if layer.own_noise >= parting)
     cause: Cause = "accumulation"
     if noisiest.own_noise < _STANDS_OUT:
