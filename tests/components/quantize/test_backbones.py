@@ -34,7 +34,7 @@ def test_a_backbone_converts_with_raw_pixels_in(name: BackboneName, tmp_path: Pa
     prepared = (pictures - np.array(spec.offset)) * np.array(spec.scale)
     expected = model.predict(prepared.astype(np.float32), verbose=0)
     # int8 refuses itself where it is not integer throughout or changes the pixels.
-    for scheme, tolerance in (("float32", 1e-5), ("int8", 0.05)):
+    for scheme, tolerance in (("float32", 1e-5), ("int8", 0.1)):
         path = tmp_path / f"{scheme}.tflite"
         calibration = span_range(pictures) if scheme == "int8" else None
         path.write_bytes(convert_model(model, spec, scheme, calibration))

@@ -14,8 +14,9 @@ from ai_edge_litert import schema_py_generated as schema
 from PIL import Image
 
 from components.common.documents.image import ImageSpec, InputSpec
+from components.common.documents.variant import StepSpec
 from components.common.keras import keras
-from components.common.lite.file_steps import FILE_STEPS
+from components.common.lite.file_steps import apply_file_steps
 from components.common.lite.litert import Classifier
 from components.common.lite.metadata import ModelCard, attach_metadata
 from components.common.tasks.image.calibration import span_range
@@ -100,6 +101,13 @@ def three_classes(size: int, channels: int) -> keras.Model:
     return keras.Model(image, decided)
 
 
+class NoExamples:
+    """The material of steps that learn from none."""
+
+    def examples(self, count: int) -> npt.NDArray[np.uint8]:
+        raise AssertionError(f"asked for {count} examples")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     MEDIAPIPE_PYTHON is None,
@@ -120,8 +128,8 @@ def test_mediapipe_reads_the_labels_and_classifies(
     data = convert_model(three_classes(32, 3), input_spec(32, 3), scheme, calibration)
     path = tmp_path / "model.tflite"
     data = attach_metadata(data, card(spec))
-    for kind in steps:
-        data = FILE_STEPS[kind].apply(data)
+    specs = [StepSpec(kind=kind, settings={}) for kind in steps]
+    data, _ = apply_file_steps(data, specs, NoExamples())
     path.write_bytes(data)
     sources = {"square": pictures[0], "wide": draw_scene(96, 48), "high": draw_scene(40, 160)}
     for name, picture in sources.items():
