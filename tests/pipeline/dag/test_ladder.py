@@ -12,7 +12,8 @@ from pipeline.recipe import load_recipe
 from pipeline.terminal.exit_codes import ExitCode
 from tests.pipeline.local_runs import LocalRun
 
-pytestmark = [pytest.mark.dag, pytest.mark.slow]
+# The run is made once.
+pytestmark = [pytest.mark.dag, pytest.mark.slow, pytest.mark.xdist_group("ladder")]
 
 RECIPE = Path(__file__).with_name("ladder.yaml")
 

@@ -12,7 +12,12 @@ from components.common.documents.ladder import Ladder
 from pipeline.terminal.exit_codes import ExitCode
 from tests.pipeline.local_runs import LocalRun, copy_code
 
-pytestmark = [pytest.mark.dag, pytest.mark.slow, pytest.mark.timeout(3000)]
+pytestmark = [
+    pytest.mark.dag,
+    pytest.mark.slow,
+    pytest.mark.timeout(3000),
+    pytest.mark.xdist_group("search"),  # The first search is made once.
+]
 
 RECIPE = """
 name: small
