@@ -13,7 +13,7 @@ The best of all is kept, and what was found and tried stands in the candidate's 
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from components.common.documents.candidate import FileStepResult, SchemeSpec
@@ -91,8 +91,7 @@ def mend(workshop: Workshop, first: Made, *, allowed_drop: float) -> tuple[Made,
         return first, None
     finding = workshop.find(first.data)
     repair = _Repair(workshop, first, before, allowed_drop)
-    for attempt in _with_more_examples(first.attempt, finding, workshop.most_examples):
-        repair.attempt(attempt)
+    repair.calibrate_on_more(finding)
     repair.spare_layers(finding)
     kept = repair.best.attempt.remedy or None
     diagnosis = Diagnosis(
@@ -135,6 +134,16 @@ class _Repair:
             self.best, self._tally = made, tally
         return made
 
+    def calibrate_on_more(self, finding: Finding) -> None:
+        """Calibrates on more of the examples, where values may lie outside of their ranges."""
+        start = self.best.attempt
+        count = start.scheme.settings["calibration_examples"]
+        more = min(_MORE_EXAMPLES * count, self._workshop.most_examples)
+        if finding.cause in ("saturation", "accumulation") and more > count:
+            scheme = _with_settings(start.scheme, calibration_examples=more)
+            remedy = f"calibrated on {more} examples"
+            self.attempt(dataclasses.replace(start, scheme=scheme, remedy=remedy))
+
     def spare_layers(self, finding: Finding) -> None:
         """Leaves layers in float: the one to blame, and then the next one that is to blame."""
         start = self.best.attempt
@@ -154,14 +163,6 @@ class _Repair:
 def _loses(tally: Tally, allowed_drop: float) -> bool:
     chance = superiority_p_value(tally.won, tally.lost)
     return tally.drop > allowed_drop and chance < _ALPHA
-
-
-def _with_more_examples(first: Attempt, finding: Finding, most_examples: int) -> Iterator[Attempt]:
-    count = first.scheme.settings["calibration_examples"]
-    more = min(_MORE_EXAMPLES * count, most_examples)
-    if finding.cause in ("saturation", "accumulation") and more > count:
-        scheme = _with_settings(first.scheme, calibration_examples=more)
-        yield dataclasses.replace(first, scheme=scheme, remedy=f"calibrated on {more} examples")
 
 
 def _with_float_layers(start: Attempt, layers: Sequence[str]) -> Attempt:
