@@ -59,7 +59,8 @@ $(BIN)/uv: requirements/build.lock
 
 # Compiled once, not at every import, where PYTHONDONTWRITEBYTECODE is set.
 define install
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $(1)
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python \
+	  --no-deps --require-hashes -r $(1)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 endef

@@ -25,8 +25,9 @@ SETS = {
         extra: ["--extra", extra, "--extra", "weights", str(PROJECT)]
         for extra in ("train", "train-gpu", "train-tpu")
     },
-    # With the samples, so that `submit digits` is a first try on any cluster.
-    "beam": ["--extra", "beam", "--extra", "samples", str(PROJECT)],
+    # With the samples, so that `submit digits` is a first try on any cluster, and the vocabulary
+    # that an encoder's package has.
+    "beam": ["--extra", "beam", "--extra", "samples", "--extra", "encoders", str(PROJECT)],
 }
 
 

@@ -41,7 +41,8 @@ def test_the_wheel_alone_blesses_a_digits_model(tmp_path: Path) -> None:
     )  # fmt: skip
     install = (uv, "pip", "install", "--quiet", "--python", python)
     lock = REPOSITORY / "requirements" / "local.lock"
-    _run(*install, "--require-hashes", "-r", lock, folder=empty, environment=environment)
+    hashed = ("--no-deps", "--require-hashes", "-r", lock)
+    _run(*install, *hashed, folder=empty, environment=environment)
     _run(*install, "--no-deps", wheel, folder=empty, environment=environment)
 
     where = "import components, pipeline; print(*components.__path__, *pipeline.__path__)"
