@@ -38,6 +38,8 @@ class GateConfig(StageConfig):
     """After deflate, as app stores and HTTP servers send it."""
     xz_bytes: Annotated[int, Field(gt=0)] | None = None
     """As an .xz file, for those who send it so."""
+    zstd_bytes: Annotated[int, Field(gt=0)] | None = None
+    """As a .zst file at level 19, likewise."""
     latency_ms: Annotated[float, Field(gt=0)] | None = None
     """p50 at one thread, on the machine that runs benchmark."""
     objective: Objective = "zipped_bytes"

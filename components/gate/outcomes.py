@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from components.common.documents.decision import Comparison
+from components.common.documents.decision import SIZES, Comparison
 from components.common.words.figures import listing, milliseconds, points, size
 from components.gate.config import GateConfig
 from components.gate.entrants import Entrant
@@ -33,13 +33,9 @@ def sum_up(
 
 def _missed(entrant: Entrant, budgets: GateConfig) -> Iterator[str]:
     """Yields by how much each budget of size and speed is missed."""
-    model, latency_ms = entrant.measured_model, entrant.latency_ms
-    if budgets.zipped_bytes is not None and model.zipped_bytes > budgets.zipped_bytes:
-        yield f"{size(model.zipped_bytes - budgets.zipped_bytes)} zipped"
-    if budgets.xz_bytes is not None and model.xz_bytes > budgets.xz_bytes:
-        yield f"{size(model.xz_bytes - budgets.xz_bytes)} as .xz"
-    if budgets.size_bytes is not None and model.size_bytes > budgets.size_bytes:
-        yield f"{size(model.size_bytes - budgets.size_bytes)} raw"
+    for name, actual, budget in budgets.budgets().exceeded_sizes(entrant.measured_model):
+        yield f"{size(actual - budget)} {SIZES[name]}"
+    latency_ms = entrant.latency_ms
     if budgets.latency_ms is not None and latency_ms is not None:
         if latency_ms > budgets.latency_ms:
             yield f"{milliseconds(latency_ms - budgets.latency_ms)} an inference"

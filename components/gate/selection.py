@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from components.common.documents.decision import SIZES
 from components.common.words.figures import milliseconds, percent, size
 from components.gate.config import GateConfig
 from components.gate.entrants import Entrant
@@ -16,17 +17,11 @@ def check_size_and_speed(entrant: Entrant, budgets: GateConfig) -> Iterator[str]
     if entrant.failure is not None:
         yield f"There is nothing to judge: {entrant.failure}"
         return
-    model = entrant.measured_model
-    for name, actual, budget, form in (
-        ("size_bytes", model.size_bytes, budgets.size_bytes, "The file"),
-        ("zipped_bytes", model.zipped_bytes, budgets.zipped_bytes, "The zipped file"),
-        ("xz_bytes", model.xz_bytes, budgets.xz_bytes, "The .xz file"),
-    ):
-        if budget is not None and actual > budget:
-            yield (
-                f"{form} has {size(actual)} ({actual:,} bytes), over the {budget:,} of "
-                f"budgets.{name}."
-            )
+    for name, actual, budget in budgets.budgets().exceeded_sizes(entrant.measured_model):
+        yield (
+            f"The file has {size(actual)} {SIZES[name]} ({actual:,} bytes), over the {budget:,} of "
+            f"budgets.{name}."
+        )
     if entrant.latency_ms is None:
         if budgets.latency_ms is not None or budgets.objective == "latency_ms":
             yield "Its latency was not measured, so no statement about it can be made."

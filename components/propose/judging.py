@@ -126,7 +126,7 @@ def _judge(
         won=(own & ~reference).bit_count(),
         examples=trial.examples,
         margin=budgets.accuracy_drop,
-        within_budgets=_fits(candidate, budgets),
+        within_budgets=not any(budgets.exceeded_sizes(candidate)),
     )
 
 
@@ -137,14 +137,3 @@ def weigh(candidate: RankedCandidate, objective: Objective) -> float:
     if objective == "size_bytes":
         return candidate.size_bytes
     return candidate.macs * _TIME_PER_MULTIPLICATION.get(candidate.scheme, 1.0)
-
-
-def _fits(candidate: RankedCandidate, budgets: Budgets) -> bool:
-    return all(
-        budget is None or actual <= budget
-        for actual, budget in (
-            (candidate.size_bytes, budgets.size_bytes),
-            (candidate.zipped_bytes, budgets.zipped_bytes),
-            (candidate.xz_bytes, budgets.xz_bytes),
-        )
-    )

@@ -97,7 +97,7 @@ def _properties(facts: CardFacts) -> list[tuple[str, str]]:
         (
             "Size",
             f"{size(model.size_bytes)}; {size(model.zipped_bytes)} zipped, "
-            f"{size(model.xz_bytes)} as .xz",
+            f"{size(model.xz_bytes)} as .xz, {size(model.zstd_bytes)} as .zst",
         ),
         ("Cost", f"{model.parameters:,} parameters, {model.macs:,} multiply-accumulates"),
         (

@@ -35,6 +35,7 @@ class CandidateRow:
     size_bytes: int | None
     zipped_bytes: int | None
     xz_bytes: int | None
+    zstd_bytes: int | None
     macs: int | None
     latency: Latency | None
     """At one thread, which is what budgets are held against."""
@@ -69,6 +70,7 @@ def _candidate_row(run: Run, id_: str) -> CandidateRow:
         size_bytes=model.size_bytes if model else None,
         zipped_bytes=model.zipped_bytes if model else None,
         xz_bytes=model.xz_bytes if model else None,
+        zstd_bytes=model.zstd_bytes if model else None,
         macs=model.macs if model else None,
         latency=benchmark.at_one_thread if benchmark else None,
         more_latencies=tuple(

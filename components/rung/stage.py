@@ -172,6 +172,7 @@ def _rank(candidate: Candidate, evaluation: Evaluation, place: Path) -> RankedCa
         size_bytes=candidate.model.size_bytes,
         zipped_bytes=candidate.model.zipped_bytes,
         xz_bytes=candidate.model.xz_bytes,
+        zstd_bytes=candidate.model.zstd_bytes,
         macs=candidate.model.macs,
         right=f"{bits:x}",
     )

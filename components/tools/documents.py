@@ -15,7 +15,9 @@ class Sizes(Part):
     zip: int
     """After deflate at its highest level, as app stores and HTTP servers send it."""
     xz: int
-    """After LZMA at its highest level, headers included."""
+    """As an .xz file at that program's own level, 6."""
+    zstd: int
+    """As a .zst file at level 19."""
 
 
 class Interface(Part):

@@ -19,8 +19,8 @@ from components.common.lite.graph import (
     read_graphs,
     weight_values,
 )
+from components.common.lite.packing import packed_sizes
 from components.common.lite.structure import Structure, walk_model
-from components.common.lite.tflite import deflated_bytes, xz_bytes
 from components.tools.documents import Inspection, Interface, LayerCosts, Sizes, StoredTensor
 from components.tools.models import open_archive, read_files, read_labels, read_model
 
@@ -67,7 +67,7 @@ def inspect(path: Path) -> Inspection:
 
 def measure_sizes(data: bytes) -> Sizes:
     """Returns a file's size as it is, and as it is sent."""
-    return Sizes(raw=len(data), zip=deflated_bytes(data), xz=xz_bytes(data))
+    return Sizes(raw=len(data), **packed_sizes(data)._asdict())
 
 
 def _interface(tensor: Tensor) -> Interface:

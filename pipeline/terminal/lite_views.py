@@ -130,16 +130,15 @@ def drift_view(found: Drift) -> RenderableType:
 
 def shrunk_view(found: Shrunk) -> RenderableType:
     """Renders `shrink`."""
-    figures = ("raw", "zip", "xz")
+    figures = tuple(found.before.model_fields)
     table = make_table("model", *figures, figures=figures, wraps=("model",))
-    before, after = found.before, found.after
     one, other = found.comparison.models
     refused = found.comparison.proven is False
-    table.add_row(one.file, *map(size, (before.raw, before.zip, before.xz)))
+    table.add_row(one.file, *(size(getattr(found.before, name)) for name in figures))
     smaller = (
         f"{size(now)} (−{percent(1 - now / was)})"
-        for was, now in zip(
-            (before.raw, before.zip, before.xz), (after.raw, after.zip, after.xz), strict=True
+        for was, now in (
+            (getattr(found.before, name), getattr(found.after, name)) for name in figures
         )
     )
     table.add_row(f"{other.file}, not written" if refused else other.file, *smaller)
@@ -160,7 +159,8 @@ def _flips_table(found: Comparison) -> Table:
 def _facts(found: Inspection) -> dict[str, str]:
     sizes = found.sizes
     facts = {
-        "size": f"{size(sizes.raw)}; zip {size(sizes.zip)}, xz {size(sizes.xz)}",
+        "size": f"{size(sizes.raw)}; zip {size(sizes.zip)}, xz {size(sizes.xz)}, "
+        f"zstd {size(sizes.zstd)}",
         "input": "; ".join(map(_interface, found.inputs)),
         "output": "; ".join(map(_interface, found.outputs)),
         "operators": _counts(found.operators),

@@ -24,7 +24,7 @@ from components.common.documents.dataset import DatasetManifest
 from components.common.documents.image import InputSpec
 from components.common.keras import keras, tf
 from components.common.lite.litert import SIGNATURE, Classifier
-from components.common.lite.tflite import deflated_bytes
+from components.common.lite.packing import deflated_bytes
 from components.common.models.bundles import load_bundle_model
 from components.common.statistics.metrics import share_estimate
 from components.common.storage import open_storage

@@ -21,7 +21,7 @@ from components.common.keras import keras
 from components.common.lite.file_steps.share import share_equal_parts
 from components.common.lite.litert import Classifier
 from components.common.lite.metadata import ModelCard, attach_metadata
-from components.common.lite.tflite import deflated_bytes
+from components.common.lite.packing import deflated_bytes
 from components.common.tasks.image.calibration import span_range
 from components.common.tasks.image.metadata import write_input
 from components.common.tasks.image.models.backbones import BACKBONES

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from components.common.lite.file_steps.share import share_equal_parts
+from components.common.lite.packing import deflated_bytes
 from components.common.lite.snapping import snap_weights
-from components.common.lite.tflite import deflated_bytes
 from components.common.tasks.image.normalization import Normalization
 from components.tools.classifiers import PictureClassifier
 from components.tools.pictures import list_pictures, read_picture

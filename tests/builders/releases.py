@@ -15,6 +15,7 @@ def describe_model(data: bytes, *, zipped_bytes: int | None = None) -> TFLiteMod
         size_bytes=len(data),
         zipped_bytes=len(data) if zipped_bytes is None else zipped_bytes,
         xz_bytes=len(data) if zipped_bytes is None else zipped_bytes,
+        zstd_bytes=len(data) if zipped_bytes is None else zipped_bytes,
         sha256=hashlib.sha256(data).hexdigest(),
         input=TensorSpec(
             name="image", dtype="float32", shape=(1, 16, 16, 1), scale=0, zero_point=0

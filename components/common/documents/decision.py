@@ -1,12 +1,23 @@
 """Which candidate is blessed and why, which the gate writes."""
 
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
 from components.common.documents.base import Document, Lineage, Part
+from components.common.documents.candidate import TFLiteModel
+from components.common.documents.ladder import RankedCandidate
 
 Verdict = Literal["blessed", "already_blessed", "not_blessed"]
 
 Objective = Literal["size_bytes", "zipped_bytes", "latency_ms"]
+
+SIZES: Mapping[str, str] = {
+    "size_bytes": "raw",
+    "zipped_bytes": "zipped",
+    "xz_bytes": "as .xz",
+    "zstd_bytes": "as .zst",
+}
+"""What of a file's size may have a budget, and the words for it: each names its codec."""
 
 
 class Budgets(Part):
@@ -21,10 +32,20 @@ class Budgets(Part):
     size_bytes: int | None = None
     zipped_bytes: int | None = None
     xz_bytes: int | None = None
+    zstd_bytes: int | None = None
     latency_ms: float | None = None
     objective: Objective = "zipped_bytes"
     confidence: float = 0.95
     balanced: bool = False
+
+    def exceeded_sizes(
+        self, model: TFLiteModel | RankedCandidate
+    ) -> Iterator[tuple[str, int, int]]:
+        """Yields the name, the figure and the budget of each size that is over its budget."""
+        for name in SIZES:
+            actual, budget = getattr(model, name), getattr(self, name)
+            if budget is not None and actual > budget:
+                yield name, actual, budget
 
 
 class Comparison(Part):

@@ -39,6 +39,7 @@ class RankedCandidate(Part):
     size_bytes: int = 0
     zipped_bytes: int = 0
     xz_bytes: int = 0
+    zstd_bytes: int = 0
     macs: int = 0
     """Multiplications of one inference."""
     right: str = ""

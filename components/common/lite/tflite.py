@@ -5,8 +5,6 @@ that no step before can claim what the file does not hold.
 """
 
 import hashlib
-import lzma
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from typing import Literal
@@ -15,6 +13,7 @@ import numpy as np
 
 from components.common.documents.candidate import TensorSparsity, TensorSpec, TFLiteModel
 from components.common.lite.graph import Graph, Tensor, count_layers, read_graphs, weight_values
+from components.common.lite.packing import packed_sizes
 from components.common.lite.structure import Structure, walk_model
 
 _INTERFACE: dict[str, Literal["float32", "uint8", "int8"]] = {
@@ -36,10 +35,12 @@ def inspect_model(data: bytes) -> TFLiteModel:
     structure, graph = _read(data)
     taken, made = _interface(graph)
     layers = count_layers(graph)
+    packed = packed_sizes(data)
     return TFLiteModel(
         size_bytes=len(data),
-        zipped_bytes=deflated_bytes(data),
-        xz_bytes=xz_bytes(data),
+        zipped_bytes=packed.zip,
+        xz_bytes=packed.xz,
+        zstd_bytes=packed.zstd,
         sha256=hashlib.sha256(data).hexdigest(),
         input=taken,
         output=made,
@@ -57,18 +58,6 @@ def read_input(data: bytes) -> TensorSpec:
       ValueError: the bytes are no such model.
     """
     return _interface(_read(data)[1])[0]
-
-
-def deflated_bytes(data: bytes) -> int:
-    """Returns the size after deflate at the highest level, headers excluded."""
-    # Negative: a raw stream without zlib's header, as a zip (APK, IPA) holds it.
-    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return len(compressor.compress(data)) + len(compressor.flush())
-
-
-def xz_bytes(data: bytes) -> int:
-    """Returns the size as an .xz file at that program's own level, 6."""
-    return len(lzma.compress(data))
 
 
 def float_operators(data: bytes) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ DISTRIBUTIONS = {
     "tensorflow-model-optimization": "tensorflow_model_optimization",
     "tensorflow-tpu": "tensorflow",
     "tf-keras": "tf_keras",
+    "zstandard": "zstandard",
 }
 """Distribution -> the module that it is imported as."""
 

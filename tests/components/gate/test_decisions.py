@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from components.common.documents.decision import Budgets
+from components.common.documents.decision import SIZES, Budgets
 from components.common.statistics.noninferiority import drop_upper_bound, required_examples
 from components.gate.entrants import Entrant
 from tests.components.gate.cases import (
@@ -115,12 +115,13 @@ def test_without_an_accuracy_budget_nothing_is_blessed():
     assert [step.step for step in decision.steps] == ["int8"]
 
 
-@pytest.mark.parametrize("figure", ["size_bytes", "zipped_bytes", "xz_bytes"])
+@pytest.mark.parametrize("figure", sorted(SIZES))
 def test_a_candidate_over_a_size_budget_is_out(figure):
     decision = decide_on(float32(), float16(), int8(size_bytes=900), **{figure: 999})
     assert decision.winner == "int8"
     accepted, reasons = verdict_on(decision, "float16")
     assert not accepted and f"over the 999 of budgets.{figure}" in reasons
+    assert f"2 kB {SIZES[figure]} (2,000 bytes)" in reasons
     # It takes no part in the tests, so int8 has all of alpha.
     assert decision.candidates[2].comparisons[0].alpha == pytest.approx(0.05)
 

@@ -76,7 +76,7 @@ def test_metadata_changes_no_weight_and_no_prediction(tmp_path: Path) -> None:
         write_input=partial(write_input, spec=image),
     )  # fmt: skip
     told = attach_metadata(bare, card)
-    volatile = {"size_bytes", "zipped_bytes", "xz_bytes", "sha256"}
+    volatile = {"size_bytes", "zipped_bytes", "xz_bytes", "zstd_bytes", "sha256"}
     assert inspect_model(told).model_dump(exclude=volatile) == inspect_model(bare).model_dump(
         exclude=volatile
     )

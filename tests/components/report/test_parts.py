@@ -92,6 +92,7 @@ def row(id_: str, accuracy: float, zipped: int | None, latency_ms: float) -> Can
         size_bytes=zipped,
         zipped_bytes=zipped,
         xz_bytes=None,
+        zstd_bytes=None,
         macs=None,
         latency=Latency(threads=1, p50_ms=latency_ms, p90_ms=1, p99_ms=1, runs=20),
         more_latencies=(),

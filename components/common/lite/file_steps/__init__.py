@@ -29,7 +29,7 @@ def apply_file_steps(
     Raises:
       ModelFileError: a step can't work on this file.
     """
-    from components.common.lite.tflite import deflated_bytes
+    from components.common.lite.packing import deflated_bytes
 
     results = []
     for spec in specs:

@@ -16,8 +16,8 @@ from components.common.lite.file_steps import (
 from components.common.lite.file_steps.snap import Settings
 from components.common.lite.kernels import find_kernels, read_bias, write_kernel
 from components.common.lite.model_files import ModelFileError, read_model_file
+from components.common.lite.packing import deflated_bytes
 from components.common.lite.snapping import snap_weights
-from components.common.lite.tflite import deflated_bytes
 from tests.builders.int8_models import build_int8_classifier, draw_examples
 from tests.builders.tflite_models import build_classifier
 
