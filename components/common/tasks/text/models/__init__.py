@@ -1,0 +1,1 @@
+"""The graphs of text classifiers, and how pretrained weights lie in their layers."""
