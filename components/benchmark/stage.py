@@ -24,6 +24,8 @@ from components.common.shell.stage import Stage, Task
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from components.benchmark.energy import Package
+
 _EXAMPLES = 32
 
 
@@ -37,6 +39,7 @@ def _thread_counts() -> tuple[int, ...]:
 
 
 def _compute(task: Task[BenchmarkConfig]) -> None:
+    from components.benchmark.energy import find_packages
     from components.benchmark.memory import measure_peak_memory
     from components.common.tasks.image.device import device_input
     from components.common.tasks.image.examples import read_examples
@@ -46,13 +49,20 @@ def _compute(task: Task[BenchmarkConfig]) -> None:
     test = read_examples(manifest, "test", task.context.data())
     inputs = list(map(device_input(manifest.image), islice(test, _EXAMPLES)))
     sessions = [_measure(task, models, inputs, threads) for threads in _thread_counts()]
+    packages = find_packages()
+    if not packages:
+        task.events.warn("energy: this machine has no RAPL counters that may be read")
+    price = task.config.price_per_hour
     Benchmark(
+        price_per_hour=price,
         machine=BenchmarkMachine(cpu_model=cpu_model(), cores=usable_cores()),
         candidates=tuple(
             CandidateBenchmark(
                 candidate_id=id_,
                 latencies=tuple(latencies[id_] for latencies in sessions),
                 peak_memory_bytes=measure_peak_memory(model),
+                energy_mj=_energy_mj(model, inputs, packages) if packages else None,
+                cost_per_million=price and _cost_per_million([one[id_] for one in sessions], price),
             )
             for id_, model in models.items()
         ),
@@ -85,6 +95,27 @@ def _measure(
         id_: summarize(own, threads=threads, reference=None if id_ == BASELINE_ID else baseline)
         for id_, own in durations.items()
     }
+
+
+def _energy_mj(
+    model: Path, inputs: "Sequence[npt.NDArray[Any]]", packages: "Sequence[Package]"
+) -> float:
+    from components.benchmark.candidates import FedCandidate
+    from components.benchmark.energy import measure_energy
+
+    loaded = FedCandidate(model, inputs, threads=1)
+    loaded.take(0)
+    return measure_energy(loaded.invoke, packages)
+
+
+def _cost_per_million(latencies: Sequence[Latency], price_per_hour: float) -> float:
+    """Returns what a machine costs that does nothing but a million inferences, one by one.
+
+    At the number of threads that is fastest: the whole machine is paid for, however many cores
+    an inference uses. A machine that waits costs more, one that runs several at once less.
+    """
+    hours = 1_000_000 * min(latency.p50_ms for latency in latencies) / 3_600_000
+    return price_per_hour * hours
 
 
 def _progress(task: Task[BenchmarkConfig], threads: int) -> Callable[[int], None]:

@@ -41,6 +41,8 @@ class CandidateRow:
     """At one thread, which is what budgets are held against."""
     more_latencies: tuple[Latency, ...]
     memory_bytes: int | None
+    energy_mj: float | None
+    cost_per_million: float | None
     keras: KerasAgreement | None
 
 
@@ -77,6 +79,8 @@ def _candidate_row(run: Run, id_: str) -> CandidateRow:
             latency for latency in (benchmark.latencies if benchmark else ()) if latency.threads > 1
         ),
         memory_bytes=benchmark.peak_memory_bytes if benchmark else None,
+        energy_mj=benchmark.energy_mj if benchmark else None,
+        cost_per_million=benchmark.cost_per_million if benchmark else None,
         keras=evaluation.keras if evaluation else None,
     )
 

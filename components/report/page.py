@@ -46,6 +46,7 @@ class Page:
     search: SearchSection | None
     budgets: Budgets
     machine: BenchmarkMachine
+    price_per_hour: float | None
     test_examples: int
     steps: tuple[StepGain, ...]
     trainings: tuple[Training, ...]
@@ -84,6 +85,7 @@ def build_page(run: Run, mistakes: Mistakes | None, pictures: Pictures) -> Page:
         search=search_section(run),
         budgets=run.decision.budgets,
         machine=run.benchmark.machine,
+        price_per_hour=run.benchmark.price_per_hour,
         test_examples=run.manifest.splits["test"].examples,
         steps=run.decision.steps,
         trainings=trainings(run),

@@ -334,6 +334,7 @@ def _benchmark(ids: Sequence[str]) -> Benchmark:
     milliseconds = {"float32": 0.214, "float16": 0.216, "dynamic_range": 0.391, "int8": 0.123}
     return Benchmark(
         machine=BenchmarkMachine(cpu_model="Example CPU <7>", cores=2),
+        price_per_hour=0.42,
         candidates=tuple(
             CandidateBenchmark(
                 candidate_id=id_,
@@ -351,6 +352,8 @@ def _benchmark(ids: Sequence[str]) -> Benchmark:
                     for threads in (2, 1)
                 ),
                 peak_memory_bytes=1_500_000 if "int8" in id_ else 3_100_000,
+                energy_mj=17.25 if id_ == "int8" else None,
+                cost_per_million=0.00718 if id_ == "int8" else 0.0251,
             )
             for id_ in ids
         ),

@@ -25,6 +25,11 @@ class CandidateBenchmark(Part):
     """One for each number of threads."""
     peak_memory_bytes: int
     """Growth of the process's resident memory while the model is loaded and run."""
+    energy_mj: float | None = None
+    """Of one inference at one thread, by the counters of the processor's packages, which count
+    all that runs on them; None where there are none that can be read."""
+    cost_per_million: float | None = None
+    """Of a million inferences, in the currency of the machine's price."""
 
     @property
     def at_one_thread(self) -> Latency | None:
@@ -45,5 +50,7 @@ class Benchmark(Document):
     file_name: ClassVar[str] = "benchmark.json"
 
     machine: BenchmarkMachine
+    price_per_hour: float | None = None
+    """Of the machine, as the recipe states it."""
     candidates: tuple[CandidateBenchmark, ...]
     lineage: Lineage

@@ -6,6 +6,7 @@ import pytest
 
 from components.benchmark import stage
 from components.benchmark.config import BenchmarkConfig
+from components.benchmark.energy import find_packages
 from components.common.documents.benchmark import Benchmark
 from components.common.documents.candidate import Candidate
 from components.common.documents.record import Record
@@ -34,12 +35,17 @@ def test_all_candidates_that_were_made_are_measured_at_one_thread_and_at_all(
     failed = Candidate.read(candidates["float16"])
     failed.model_copy(update={"model": None, "failure": "no"}).write(tmp_path / "failed")
     chosen = [candidates["int8"], tmp_path / "failed", candidates["float32"]]
-    result = benchmark(trained, chosen, tmp_path / "benchmark")
+    priced = CONFIG.model_copy(update={"price_per_hour": 3.6})
+    result = benchmark(trained, chosen, tmp_path / "benchmark", priced)
     assert [entry.candidate_id for entry in result.candidates] == ["float32", "int8"]
     threads = sorted({1, usable_cores()})
     for entry in result.candidates:
         assert [latency.threads for latency in entry.latencies] == threads
         assert entry.peak_memory_bytes > 0
+        assert (entry.energy_mj is not None) == bool(find_packages())
+        # A million inferences take as many thousands of seconds as one takes milliseconds.
+        fastest = min(latency.p50_ms for latency in entry.latencies)
+        assert entry.cost_per_million == pytest.approx(3.6 / 3600 * 1000 * fastest)
     assert result.machine.cpu_model == cpu_model()
     assert result.machine.cores == usable_cores()
     store = Path(trained.context.data_root, "store/benchmark", result.lineage.key)
@@ -57,6 +63,7 @@ def test_figures_come_from_the_store_on_the_same_machine_alone(
 ) -> None:
     chosen = [candidates["dynamic_range"]]
     first = benchmark(trained, chosen, tmp_path / "first")
+    assert first.candidates[0].cost_per_million is first.price_per_hour is None
     again = benchmark(trained, chosen, tmp_path / "again")
     assert again == first
     monkeypatch.setattr(stage, "cpu_model", lambda: "Another CPU")

@@ -115,7 +115,7 @@ def test_without_an_accuracy_budget_nothing_is_blessed():
     assert [step.step for step in decision.steps] == ["int8"]
 
 
-@pytest.mark.parametrize("figure", sorted(SIZES))
+@pytest.mark.parametrize("figure", ["size_bytes", "zipped_bytes", "xz_bytes", "zstd_bytes"])
 def test_a_candidate_over_a_size_budget_is_out(figure):
     decision = decide_on(float32(), float16(), int8(size_bytes=900), **{figure: 999})
     assert decision.winner == "int8"

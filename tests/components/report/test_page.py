@@ -267,6 +267,17 @@ def test_classes_table_compares_float_with_the_winner(blessed: tuple[Fabricated,
         assert row[4] == formats.points(metrics.recall.value - before[metrics.class_name])
 
 
+def test_energy_and_the_cost_of_a_million_inferences_stand_where_they_are_known(
+    blessed: tuple[Fabricated, Parsed],
+) -> None:
+    _, page = blessed
+    heading = next(row for row in page.rows if row and row[-1].strip() == "cost of a million")
+    rows = {row[0].strip(): row[-2:] for row in page.rows if len(row) == len(heading)}
+    assert [cell.strip() for cell in rows["int8"]] == ["17.2", "0.00718"]
+    assert [cell.strip() for cell in rows["float32"]] == ["–", "0.0251"]
+    assert "on a machine at 0.42 an hour that does nothing else" in page.text("candidates")
+
+
 def test_confusion_matrix_is_the_winners(blessed: tuple[Fabricated, Parsed]) -> None:
     run, page = blessed
     numbers = [row[1:] for row in page.rows if all(cell.strip().isdigit() for cell in row[1:])]

@@ -97,6 +97,8 @@ def row(id_: str, accuracy: float, zipped: int | None, latency_ms: float) -> Can
         latency=Latency(threads=1, p50_ms=latency_ms, p90_ms=1, p99_ms=1, runs=20),
         more_latencies=(),
         memory_bytes=None,
+        energy_mj=None,
+        cost_per_million=None,
         keras=None,
     )
 
