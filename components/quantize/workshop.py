@@ -5,7 +5,7 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Iterator
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from components.common.tasks.image.device import device_input
 from components.common.tasks.image.examples import read_examples
 from components.common.tasks.image.export import preparation
 from components.common.tasks.image.features import Example
-from components.common.tasks.image.metadata import fitting, write_input
+from components.common.tasks.image.metadata import describe_input, fitting
 from components.quantize.agreement import EXAMPLES, explain_discord
 from components.quantize.config import CandidateConfig
 from components.quantize.conversion import convert_model
@@ -172,7 +172,7 @@ class TaskWorkshop:
             name=f"{bundle.architecture.backbone} {id_}",
             description=f"Classifies pictures into {len(bundle.class_names)} classes.",
             class_names=bundle.class_names,
-            write_input=partial(write_input, spec=self._manifest.image),
+            inputs=describe_input(self._manifest.image),
             lineage=lineage,
         )
 

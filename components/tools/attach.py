@@ -7,7 +7,6 @@ to the input's size, and reads no int8.
 
 import dataclasses
 import struct
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from components.common.lite.litert import LiteRTError, Runner
 from components.common.lite.metadata import ModelCard, attach_metadata
 from components.common.lite.model_files import ModelFileError
 from components.common.lite.structure import walk_model
-from components.common.tasks.image.metadata import write_picture_input
+from components.common.tasks.image.metadata import describe_picture_input
 from components.common.tasks.image.normalization import Normalization
 from components.tools.bench import make_values
 from components.tools.models import LABELS_BYTES, read_model
@@ -70,8 +69,7 @@ def attach(model: Path, labels: Path, *, mean: float | None, std: float | None) 
         name=model.stem,
         description=f"Classifies pictures into {len(names)} classes.",
         class_names=names,
-        write_input=partial(
-            write_picture_input,
+        inputs=describe_picture_input(
             shape=picture.shape[1:],
             description=f"The picture, as (pixel - {normalization.mean:g}) / "
             f"{normalization.std:g}.",

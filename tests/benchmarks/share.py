@@ -10,7 +10,6 @@ highest level. The seconds are those of the step alone.
 import argparse
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from components.common.lite.litert import Classifier
 from components.common.lite.metadata import ModelCard, attach_metadata
 from components.common.lite.packing import deflated_bytes
 from components.common.tasks.image.calibration import span_range
-from components.common.tasks.image.metadata import write_input
+from components.common.tasks.image.metadata import describe_input
 from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.tasks.image.preparation.pictures import PictureSpec, prepare_picture
 from components.finetune.config import FinetuneConfig
@@ -79,7 +78,7 @@ def measure(model: keras.Model, backbone: Any, scheme: str, image: ImageSpec, pi
         name=backbone,
         description="To measure with.",
         class_names=[f"class {number}" for number in range(CLASSES)],
-        write_input=partial(write_input, spec=image),
+        inputs=describe_input(image),
         lineage={},
     )
     bare = convert_model(model, spec, scheme, pictures if scheme == "int8" else None)

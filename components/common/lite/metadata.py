@@ -4,7 +4,7 @@ The model's flatbuffer gets a further buffer, `TFLITE_METADATA`: another flatbuf
 the schema `metadata_schema.fbs` of tflite-support. The files that it refers to, labels
 and lineage, are the model's associated files. MediaPipe and ML Kit read both.
 
-The input tensor is described by whoever knows what goes in.
+The input tensors are described by whoever knows what goes in.
 """
 
 import dataclasses
@@ -17,7 +17,12 @@ from ai_edge_litert import schema_py_generated as schema
 
 from components.common.digests import canonical_json
 from components.common.lite.litert import OUTPUT
-from components.common.lite.metadata_tables import write_range, write_table, write_tables
+from components.common.lite.metadata_tables import (
+    write_associated_file,
+    write_range,
+    write_table,
+    write_tables,
+)
 from components.common.lite.model_files import ModelFile, read_model_file, write_model_file
 
 LABELS_FILE = "labels.txt"
@@ -25,11 +30,32 @@ LINEAGE_FILE = "lineage.json"
 
 _NAME = "TFLITE_METADATA"
 _IDENTIFIER = b"M001"
-_PARSER_VERSION = "1.0.0"  # The first one knows every field used here.
 
 # Enumerations and union members of metadata_schema.fbs.
 _UNKNOWN_FILE, _TENSOR_AXIS_LABELS = 0, 2
 _FEATURE_PROPERTIES = 1
+
+
+def _no_units(_: flatbuffers.Builder) -> Sequence[int]:
+    return ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InputCard:
+    """What the metadata tells of what goes in.
+
+    Attributes:
+      write_tensors: writes a table for each input tensor, given the tensors' names; returns their
+        offsets.
+      write_process_units: writes what is done to all of them together; returns the offsets.
+      files: name -> content of the files that these tables refer to.
+      parser_version: the first one that knows every field in them.
+    """
+
+    write_tensors: Callable[[flatbuffers.Builder, Sequence[str]], Sequence[int]]
+    write_process_units: Callable[[flatbuffers.Builder], Sequence[int]] = _no_units
+    files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+    parser_version: str = "1.0.0"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,7 +66,7 @@ class ModelCard:
       name: of the model.
       description: a sentence.
       class_names: in the order of the output.
-      write_input: writes the table of the input tensor; returns its offset.
+      inputs: of the input tensors.
       lineage: what the model was made from: digests and settings, as JSON values; None where
         that is not known.
     """
@@ -48,7 +74,7 @@ class ModelCard:
     name: str
     description: str
     class_names: Sequence[str]
-    write_input: Callable[[flatbuffers.Builder], int]
+    inputs: InputCard
     lineage: Mapping[str, Any] | None
 
 
@@ -56,7 +82,7 @@ def attach_metadata(data: bytes, card: ModelCard) -> bytes:
     """Returns a `.tflite` file with metadata, labels and lineage: deterministic bytes.
 
     Args:
-      data: a `.tflite` file with one input and one output. Metadata that it has are replaced, and
+      data: a `.tflite` file with one output. Metadata that it has are replaced, and
         its text files with them; other associated files stay.
       card: what to tell.
 
@@ -65,7 +91,7 @@ def attach_metadata(data: bytes, card: ModelCard) -> bytes:
     """
     file = read_model_file(data)
     model = file.tables
-    content = np.frombuffer(_encode_metadata(card), np.uint8)
+    content = np.frombuffer(_encode_metadata(card, _input_names(model)), np.uint8)
     known = next((entry for entry in model.metadata or () if _is_metadata(entry)), None)
     if known is not None:
         model.buffers[known.buffer].data = content
@@ -77,6 +103,7 @@ def attach_metadata(data: bytes, card: ModelCard) -> bytes:
         model.buffers.append(buffer)
         model.metadata = [*(model.metadata or ()), entry]
     files = {name: old for name, old in file.files.items() if not name.endswith(".txt")}
+    files |= card.inputs.files
     files[LABELS_FILE] = "".join(f"{name}\n" for name in card.class_names).encode()
     if card.lineage is not None:
         files[LINEAGE_FILE] = f"{canonical_json(card.lineage)}\n".encode()
@@ -84,24 +111,31 @@ def attach_metadata(data: bytes, card: ModelCard) -> bytes:
 
 
 def _is_metadata(entry: schema.MetadataT) -> bool:
-    name = entry.name
-    return (name.decode(errors="replace") if isinstance(name, bytes) else name) == _NAME
+    return _text(entry.name) == _NAME
 
 
-def _encode_metadata(card: ModelCard) -> bytes:
+def _input_names(model: schema.ModelT) -> list[str]:
+    graph = model.subgraphs[0]
+    return [_text(graph.tensors[index].name) for index in graph.inputs]
+
+
+def _text(name: bytes | str | None) -> str:
+    return name.decode(errors="replace") if isinstance(name, bytes) else name or ""
+
+
+def _encode_metadata(card: ModelCard, input_names: Sequence[str]) -> bytes:
     builder = flatbuffers.Builder(1024)
-    subgraph = write_table(
-        builder,
-        10,
-        offsets={
-            2: write_tables(builder, [card.write_input(builder)]),
-            3: write_tables(builder, [_probability_tensor(builder)]),
-        },
-    )
+    tables = {
+        2: write_tables(builder, card.inputs.write_tensors(builder, input_names)),
+        3: write_tables(builder, [_probability_tensor(builder)]),
+    }
+    if units := card.inputs.write_process_units(builder):
+        tables[5] = write_tables(builder, units)
+    subgraph = write_table(builder, 10, offsets=tables)
     lineage = []
     if card.lineage is not None:
         words = "What the model was made from."
-        lineage = [_file(builder, LINEAGE_FILE, words, _UNKNOWN_FILE)]
+        lineage = [write_associated_file(builder, LINEAGE_FILE, words, _UNKNOWN_FILE)]
     root = write_table(
         builder,
         8,
@@ -110,7 +144,7 @@ def _encode_metadata(card: ModelCard) -> bytes:
             1: builder.CreateString(card.description),
             3: write_tables(builder, [subgraph]),
             6: write_tables(builder, lineage),
-            7: builder.CreateString(_PARSER_VERSION),
+            7: builder.CreateString(card.inputs.parser_version),
         },
     )
     builder.Finish(root, _IDENTIFIER)
@@ -118,7 +152,7 @@ def _encode_metadata(card: ModelCard) -> bytes:
 
 
 def _probability_tensor(builder: flatbuffers.Builder) -> int:
-    labels = _file(builder, LABELS_FILE, "One class a line.", _TENSOR_AXIS_LABELS)
+    labels = write_associated_file(builder, LABELS_FILE, "One class a line.", _TENSOR_AXIS_LABELS)
     feature = write_table(builder, 0)
     return write_table(
         builder,
@@ -131,8 +165,3 @@ def _probability_tensor(builder: flatbuffers.Builder) -> int:
             6: write_tables(builder, [labels]),
         },
     )
-
-
-def _file(builder: flatbuffers.Builder, name: str, description: str, kind: int) -> int:
-    offsets = {0: builder.CreateString(name), 1: builder.CreateString(description)}
-    return write_table(builder, 5, offsets=offsets, enums={2: kind})

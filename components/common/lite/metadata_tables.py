@@ -23,6 +23,14 @@ def write_float(builder: flatbuffers.Builder, value: float) -> int:
     return int(builder.CreateNumpyVector(np.array([value], np.float32)))
 
 
+def write_associated_file(
+    builder: flatbuffers.Builder, name: str, description: str, kind: int
+) -> int:
+    """Writes what a file in the model's zip is; `kind` is of the schema's AssociatedFileType."""
+    offsets = {0: builder.CreateString(name), 1: builder.CreateString(description)}
+    return write_table(builder, 5, offsets=offsets, enums={2: kind})
+
+
 def write_tables(builder: flatbuffers.Builder, tables: Sequence[int]) -> int:
     """Writes a vector of tables, given by their offsets."""
     builder.StartVector(4, len(tables), 4)

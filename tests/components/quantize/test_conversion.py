@@ -1,7 +1,6 @@
 """What conversion refuses, and what it keeps."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from components.common.lite.litert import Classifier
 from components.common.lite.metadata import ModelCard, attach_metadata
 from components.common.lite.tflite import float_operators, inspect_model
 from components.common.tasks.image.calibration import span_range
-from components.common.tasks.image.metadata import write_input
+from components.common.tasks.image.metadata import describe_input
 from components.quantize.conversion import convert_model
 from components.quantize.schemes.scheme import ConversionError
 
@@ -73,7 +72,7 @@ def test_metadata_changes_no_weight_and_no_prediction(tmp_path: Path) -> None:
     )
     card = ModelCard(
         name="n", description="d", class_names=("a", "b", "c"), lineage={},
-        write_input=partial(write_input, spec=image),
+        inputs=describe_input(image),
     )  # fmt: skip
     told = attach_metadata(bare, card)
     volatile = {"size_bytes", "zipped_bytes", "xz_bytes", "zstd_bytes", "sha256"}

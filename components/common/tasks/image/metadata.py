@@ -6,6 +6,7 @@ import flatbuffers
 
 from components.common.documents.image import ImageSpec
 from components.common.lite.litert import INPUT
+from components.common.lite.metadata import InputCard
 from components.common.lite.metadata_tables import (
     write_float,
     write_range,
@@ -26,28 +27,37 @@ def fitting(image: ImageSpec) -> dict[str, str]:
     return {"fit": image.fit, "background": image.background}
 
 
-def write_input(builder: flatbuffers.Builder, spec: ImageSpec) -> int:
-    """Writes the table of the input tensor of a model of litesmith's; returns its offset."""
+def describe_input(spec: ImageSpec) -> InputCard:
+    """Returns what the metadata tell of the input of a model of litesmith's."""
     # Pixels go in as they are: what the network expects is computed inside the model. The schema
     # has no field for how a picture is fitted.
     words = f"The picture, {fit_in_words(spec)} (fit: {spec.fit}); raw pixels in [0, 255]."
-    return write_picture_input(builder, spec.shape, words)
+    return describe_picture_input(spec.shape, words)
 
 
-def write_picture_input(
-    builder: flatbuffers.Builder,
-    shape: Sequence[int],
-    description: str,
-    normalization: Normalization = AS_IT_IS,
-) -> int:
-    """Writes the table of an input tensor that takes pictures; returns its offset.
+def describe_picture_input(
+    shape: Sequence[int], description: str, normalization: Normalization = AS_IT_IS
+) -> InputCard:
+    """Returns what the metadata tell of a single input that takes pictures.
 
     Args:
-      builder: of the metadata.
       shape: height, width, and channels, 1 or 3.
       description: a sentence.
       normalization: what the network wants of a pixel in [0, 255].
     """
+
+    def write(builder: flatbuffers.Builder, names: Sequence[str]) -> list[int]:
+        return [_write_tensor(builder, shape, description, normalization)]
+
+    return InputCard(write_tensors=write)
+
+
+def _write_tensor(
+    builder: flatbuffers.Builder,
+    shape: Sequence[int],
+    description: str,
+    normalization: Normalization,
+) -> int:
     height, width, channels = shape
     mean, std = normalization.mean, normalization.std
     size = write_table(builder, 2, numbers={0: width, 1: height})

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import zipfile
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from components.common.lite.file_steps import apply_file_steps
 from components.common.lite.litert import Classifier
 from components.common.lite.metadata import ModelCard, attach_metadata
 from components.common.tasks.image.calibration import span_range
-from components.common.tasks.image.metadata import write_input
+from components.common.tasks.image.metadata import describe_input
 from components.common.tasks.image.preparation.pictures import prepare_picture
 from components.common.tasks.image.preparation.spec import PictureSpec
 from components.quantize.conversion import convert_model
@@ -77,7 +76,7 @@ def test_the_metadata_says_how_a_picture_is_fitted() -> None:
 def card(image: ImageSpec) -> ModelCard:
     return ModelCard(
         name="three", description="Three classes.", class_names=("ant", "bee", "cat"),
-        write_input=partial(write_input, spec=image), lineage={},
+        inputs=describe_input(image), lineage={},
     )  # fmt: skip
 
 
