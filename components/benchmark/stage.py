@@ -41,13 +41,12 @@ def _thread_counts() -> tuple[int, ...]:
 def _compute(task: Task[BenchmarkConfig]) -> None:
     from components.benchmark.energy import find_packages
     from components.benchmark.memory import measure_peak_memory
-    from components.common.tasks.image.device import device_input
-    from components.common.tasks.image.examples import read_examples
+    from components.common.tasks.reading import device_input, read_examples
 
     models = _models(task.inputs["candidates"])
     manifest = DatasetManifest.read(task.inputs["dataset"])
     test = read_examples(manifest, "test", task.context.data())
-    inputs = list(map(device_input(manifest.image), islice(test, _EXAMPLES)))
+    inputs = list(map(device_input(manifest), islice(test, _EXAMPLES)))
     sessions = [_measure(task, models, inputs, threads) for threads in _thread_counts()]
     packages = find_packages()
     if not packages:

@@ -47,7 +47,7 @@ def run(
 def _compute(task: Task[VariantConfig]) -> Mapping[str, float]:
     from components.common.models.bundles import load_bundle_model, save_weights
     from components.common.models.predictions import save_predictions
-    from components.common.tasks.image.models.classifier import build_classifier
+    from components.common.tasks.graphs import build_classifier
     from components.common.training.examples import open_training_splits
     from components.common.training.loop import make_deterministic
     from components.common.training.session import open_session
@@ -104,7 +104,7 @@ def _compute(task: Task[VariantConfig]) -> Mapping[str, float]:
 def _load_teacher(task: Task[VariantConfig], parent: ModelBundle, student: ModelBundle) -> Any:
     """Returns the parent for pictures as they are prepared for another model."""
     from components.common.models.bundles import load_bundle_model
-    from components.common.tasks.image.models.graphs import adapt_input
+    from components.common.tasks.graphs import adapt_input
 
     return adapt_input(load_bundle_model(task.inputs["parent"]), parent.input, student.input)
 

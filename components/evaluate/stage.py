@@ -14,8 +14,8 @@ from components.common.shell.stage import Stage, Task, execute
 from components.evaluate.config import EvaluateConfig
 
 if TYPE_CHECKING:
+    from components.common.data.examples import Labelled
     from components.common.data.predictions import Predictions
-    from components.common.tasks.image.features import Example
 
 
 def run(
@@ -78,7 +78,7 @@ def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
 
     from components.common.lite.inference import predict_examples
     from components.common.lite.litert import LiteRTError
-    from components.common.tasks.image.device import device_input
+    from components.common.tasks.reading import device_input
 
     candidate = Candidate.read(task.inputs["candidate"])
     manifest = DatasetManifest.read(task.inputs["dataset"])
@@ -96,7 +96,7 @@ def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
         predictions = predict_examples(
             task.inputs["candidate"] / "model.tflite",
             _examples(task, manifest),
-            see=device_input(manifest.image),
+            see=device_input(manifest),
             threads=usable_cores(),
         )
     except LiteRTError as error:
@@ -107,8 +107,8 @@ def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
     return {"examples_per_s": len(predictions) / seconds}
 
 
-def _examples(task: Task[EvaluateConfig], manifest: DatasetManifest) -> "Iterator[Example]":
-    from components.common.tasks.image.examples import read_examples
+def _examples(task: Task[EvaluateConfig], manifest: DatasetManifest) -> "Iterator[Labelled]":
+    from components.common.tasks.reading import read_examples
 
     total = manifest.splits[task.config.split].examples
     examples = read_examples(manifest, task.config.split, task.context.data())

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from components.common.documents.bundle import HEAD, Architecture, Epoch
-from components.common.documents.image import InputSpec
+from components.common.documents.bundle import HEAD, Architecture, Epoch, ModelInput
 from components.common.keras import keras
+from components.common.tasks.graphs import build_classifier
 from components.common.tasks.image.augmentation import changes_pictures
-from components.common.tasks.image.models.classifier import build_classifier
 from components.common.training.best_epoch import best_epoch
 from components.common.training.clock import Clock
 from components.common.training.examples import MEMORY_BYTES, Examples
@@ -33,7 +32,7 @@ _HEAD_LAYERS = ("pool", "dropout", HEAD, "probabilities")
 
 def build_model(
     config: FinetuneConfig,
-    spec: InputSpec,
+    spec: ModelInput,
     classes: int,
     *,
     weights: str,
@@ -67,7 +66,7 @@ def describe_architecture(config: FinetuneConfig) -> Architecture:
     )
 
 
-def in_float32(trained: Any, config: FinetuneConfig, spec: InputSpec) -> Any:
+def in_float32(trained: Any, config: FinetuneConfig, spec: ModelInput) -> Any:
     """Returns the model with the same weights, outside any strategy, for inference."""
     weights, classes = read_variables(trained.weights), trained.output_shape[-1]
     model = build_model(config, spec, classes, weights="none")

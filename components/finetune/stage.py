@@ -31,7 +31,7 @@ def run(*, dataset: Path, config: str, context: str, models: Path) -> None:
 def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     from components.common.models.bundles import frozen_layers, save_weights
     from components.common.models.predictions import save_predictions
-    from components.common.tasks.image.models.backbones import BACKBONES
+    from components.common.tasks.graphs import input_spec
     from components.common.training.examples import open_training_splits
     from components.common.training.findings import find_training_faults
     from components.common.training.loop import make_deterministic
@@ -47,7 +47,7 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
 
     config = task.config
     manifest = DatasetManifest.read(task.inputs["dataset"])
-    spec = BACKBONES[config.backbone].input_spec(manifest.image)
+    spec = input_spec(describe_architecture(config), manifest.spec)
     strategy = open_strategy(task.devices, task.worker)
     make_deterministic(config.seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -72,7 +72,6 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     for fault in faults:
         task.events.warn(f"training: {fault}")
     ModelBundle(
-        task=manifest.task,
         class_names=manifest.class_names,
         architecture=describe_architecture(config),
         input=spec,

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from components.common.data.examples import Labelled
 from components.common.data.membership import FILE_NAME as MEMBERSHIP_FILE
 from components.common.data.membership import Membership
 from components.common.data.predictions import Predictions
@@ -13,7 +14,7 @@ from components.common.documents.release import Release
 from components.common.errors import DamagedError, UserError
 from components.common.process.machine import usable_cores
 from components.common.registry import MODEL_FILE, Registry
-from components.common.tasks.image.features import Example
+from components.common.tasks.reading import device_input, explain_misfit
 from components.gate.case import Blessed
 from components.gate.entrants import Entrant, align_correct
 
@@ -44,7 +45,7 @@ def judge_blessed(
     membership: Membership,
     *,
     entrants: Sequence[Entrant],
-    examples: Iterable[Example],
+    examples: Iterable[Labelled],
     order: Predictions | None,
 ) -> Blessed:
     """Finds which test examples the blessed model gets right, or why that can't be told.
@@ -78,7 +79,6 @@ def judge_blessed(
     # LiteRT, which takes as long to load as all else here; seldom needed.
     from components.common.lite.inference import predict_examples
     from components.common.lite.litert import LiteRTError
-    from components.common.tasks.image.device import device_input
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, MODEL_FILE)
@@ -87,7 +87,7 @@ def judge_blessed(
             predictions = predict_examples(
                 path,
                 examples,
-                see=device_input(manifest.image),
+                see=device_input(manifest),
                 threads=usable_cores(),
             )
         except LiteRTError as error:
@@ -107,14 +107,8 @@ def _find_obstacle(release: Release, manifest: DatasetManifest) -> str:
             f"it knows the classes {', '.join(release.class_names)}, the data set now has "
             f"{', '.join(manifest.class_names)}",
         )
-    shape = (1, *manifest.image.shape)
-    if release.model.input.shape != shape:
-        return _skipped(
-            release.version,
-            f"it takes pictures of shape {release.model.input.shape[1:]}, the data set now has "
-            f"{shape[1:]}",
-        )
-    return ""
+    misfit = explain_misfit(release.model, manifest)
+    return _skipped(release.version, misfit) if misfit else ""
 
 
 def _skipped(version: str, reason: str) -> str:

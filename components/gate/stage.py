@@ -11,8 +11,8 @@ from components.common.words.terminal import say
 from components.gate.config import GateConfig
 
 if TYPE_CHECKING:
+    from components.common.data.examples import Labelled
     from components.common.documents.dataset import DatasetManifest
-    from components.common.tasks.image.features import Example
     from components.gate.case import Case
 
 
@@ -71,8 +71,8 @@ def _read_case(task: Task[GateConfig]) -> "Case":
     )
 
 
-def _test_examples(task: Task[GateConfig], manifest: "DatasetManifest") -> "Iterator[Example]":
-    from components.common.tasks.image.examples import read_examples
+def _test_examples(task: Task[GateConfig], manifest: "DatasetManifest") -> "Iterator[Labelled]":
+    from components.common.tasks.reading import read_examples
 
     total = manifest.splits["test"].examples
     for done, example in enumerate(read_examples(manifest, "test", task.context.data()), start=1):

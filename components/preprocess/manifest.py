@@ -104,17 +104,16 @@ def build_manifest(
         )
     rejects = collect_rejects(inventory, tasks, records)
     return DatasetManifest(
-        task="image_classification",
         class_names=inventory.listing.class_names,
-        image=config.image_spec(),
+        spec=config.image_spec(),
         compression=config.compression,
         splits=splits,
         source_fingerprint=inventory.fingerprint,
         statistics=describe_pixels(
-            [records[task.path].content.histogram for task in tasks if task.split == "train"]
+            [records[task.path].content.histogram for task in tasks if task.split == "train"],
+            not_square=sum(records[task.path].content.not_square for task in tasks),
         ),
         rejects=count_rejects(rejects),
-        not_square=sum(records[task.path].content.not_square for task in tasks),
         notes=count_notes(inventory.notes),
         passed_over=inventory.listing.passed_over,
         records=len(inventory.listing.records),

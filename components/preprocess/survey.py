@@ -42,9 +42,8 @@ def _look(task: Task[PreprocessConfig]) -> None:
         (example.id, example.group, assignment.split_of(example)) for example in inventory.examples
     ).write(task.output)
     DatasetManifest(
-        task="image_classification",
         class_names=inventory.listing.class_names,
-        image=config.image_spec(),
+        spec=config.image_spec(),
         compression=config.compression,
         splits=_count(assignment, inventory),
         source_fingerprint=inventory.fingerprint,

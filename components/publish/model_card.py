@@ -13,7 +13,7 @@ from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.documents.decision import CandidateVerdict, Decision
 from components.common.documents.evaluation import Evaluation
 from components.common.documents.release import Ancestry, Release
-from components.common.tasks.image.model_card import example_code, explain_use, input_properties
+from components.common.tasks.model_card import card_of
 from components.common.words.figures import interval, milliseconds, percent, seconds, size
 from components.common.words.markdown import escape_markdown, markdown_table
 
@@ -55,13 +55,14 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(text=escape_markdown)
+    spec = facts.manifest.spec
     return environment.get_template(template).render(
         facts=facts,
         release=facts.release,
         model=facts.release.model,
         verdict=_winner(facts.decision),
-        use=explain_use(facts.release.model, facts.manifest.image),
-        example=example_code(facts.release.model, facts.manifest.image),
+        use=card_of(spec).explain_use(facts.release.model, spec),
+        example=card_of(spec).example_code(facts.release.model, spec),
         table=markdown_table,
         properties=_properties(facts),
         metrics=_metrics(facts.release),
@@ -92,7 +93,7 @@ def _properties(facts: CardFacts) -> list[tuple[str, str]]:
         ),
         ("Kept as", candidate.words),
         ("Classes", str(len(release.class_names))),
-        *input_properties(model, facts.manifest.image),
+        *card_of(facts.manifest.spec).input_properties(model, facts.manifest.spec),
         ("Output", f"{model.output.dtype}, one probability a class"),
         (
             "Size",

@@ -10,17 +10,20 @@ from typing import Any
 
 import numpy.typing as npt
 
-from components.common.documents.image import InputSpec
+from components.common.documents.bundle import ModelInput
 from components.common.keras import keras, tf
 from components.common.lite.litert import SIGNATURE
-from components.common.tasks.image.export import export_module
+from components.common.lite.tflite import read_input
+from components.common.tasks.export import export_of
 from components.quantize.backends import BACKENDS
+from components.quantize.calibration import Calibration
 from components.quantize.schemes import SCHEMES
+from components.quantize.schemes.scheme import ConversionError
 
 
 def convert_model(
     model: keras.Model,
-    spec: InputSpec,
+    spec: ModelInput,
     kind: str,
     examples: npt.NDArray[Any] | None = None,
     *,
@@ -29,7 +32,7 @@ def convert_model(
     """Converts a classifier.
 
     Args:
-      model: takes prepared examples, float32 [n, ...], gives probabilities [n, classes].
+      model: takes prepared examples [n, ...], gives probabilities [n, classes].
       spec: what the model expects.
       kind: the quantization scheme's.
       examples: [n, ...], as a device has them, where the scheme calibrates.
@@ -45,9 +48,16 @@ def convert_model(
     """
     scheme = SCHEMES[kind]
     own = scheme.settings_in(settings or {})
+    export = export_of(spec)
+    exported = export.export_module(model, spec)
+    material = None
+    if examples is not None:
+        signature = exported.serve.input_signature
+        material = Calibration(examples, signature, device_type=export.DEVICE_TYPE)
     with tempfile.TemporaryDirectory() as folder:
-        exported = export_module(model, spec)
         tf.saved_model.save(exported, folder, signatures={SIGNATURE: exported.serve})
-        data = BACKENDS[scheme.backend](Path(folder), lambda tool: scheme.tell(tool, own, examples))
+        data = BACKENDS[scheme.backend](Path(folder), lambda tool: scheme.tell(tool, own, material))
     scheme.check(data)
+    if scheme.is_integer and (fault := export.explain_input(read_input(data))):
+        raise ConversionError(fault)
     return data

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from components.common.data.examples import Labelled
 from components.common.data.predictions import Predictions, join_by_id, read_bundle_predictions
 from components.common.digests import canonical_json, file_digest
 from components.common.documents.bundle import ModelBundle
@@ -28,12 +29,10 @@ from components.common.models.bundles import load_bundle_model
 from components.common.process.machine import usable_cores
 from components.common.shell.stage import Task
 from components.common.statistics.metrics import predicted_classes
-from components.common.tasks.image.calibration import choose_examples, read_calibration
-from components.common.tasks.image.device import device_input
-from components.common.tasks.image.examples import read_examples
-from components.common.tasks.image.export import preparation
-from components.common.tasks.image.features import Example
-from components.common.tasks.image.metadata import describe_input, fitting
+from components.common.tasks.calibration import choose_examples, read_calibration
+from components.common.tasks.export import export_of
+from components.common.tasks.metadata import metadata_of
+from components.common.tasks.reading import device_input, read_examples
 from components.quantize.agreement import EXAMPLES, explain_discord
 from components.quantize.config import CandidateConfig
 from components.quantize.conversion import convert_model
@@ -69,17 +68,17 @@ class TaskWorkshop:
 
     def make(self, attempt: Attempt) -> Made:
         """Converts the model, puts the file through its steps, and runs it once in LiteRT."""
-        scheme, pictures = attempt.scheme, None
+        scheme, examples = attempt.scheme, None
         if (count := scheme.settings.get("calibration_examples")) is not None:
-            pictures = self._material.examples(count)
-        data = self._convert(scheme, pictures)
-        data = attach_metadata(data, self._card(attempt, pictures))
+            examples = self._material.examples(count)
+        data = self._convert(scheme, examples)
+        data = attach_metadata(data, self._card(attempt, examples))
         data, steps = apply_file_steps(data, attempt.file_steps, self._material)
         with _as_file(data) as path:
-            Classifier(path).classify(np.zeros(self._bundle.input.shape, np.float32))
+            Classifier(path).try_out()
         return Made(attempt=attempt, data=data, steps=steps)
 
-    def _convert(self, scheme: SchemeSpec, pictures: npt.NDArray[np.uint8] | None) -> bytes:
+    def _convert(self, scheme: SchemeSpec, examples: npt.NDArray[Any] | None) -> bytes:
         made_of = canonical_json([dict(self._task.lineage.inputs), scheme.model_dump(mode="json")])
         if (known := _CONVERTED.get(made_of)) is not None:
             return known
@@ -87,7 +86,7 @@ class TaskWorkshop:
         self._task.events.progress(0, 3, "steps", "loading the model")
         model, spec = self._model, self._bundle.input
         self._task.events.progress(1, 3, "steps", f"converting to {scheme.kind}")
-        data = convert_model(model, spec, scheme.kind, pictures, settings=scheme.settings)
+        data = convert_model(model, spec, scheme.kind, examples, settings=scheme.settings)
         self.conversion_s += time.monotonic() - started
         _CONVERTED.clear()
         _CONVERTED[made_of] = data
@@ -111,9 +110,9 @@ class TaskWorkshop:
         return explain_discord(self._answers(data), self._expected) if self.can_judge else None
 
     def find(self, data: bytes) -> Finding:
-        see = device_input(self._manifest.image)
+        see = device_input(self._manifest)
         examples = np.stack([see(example) for example in self._judged[:_TRACED]])
-        steps = preparation(self._bundle.input)
+        steps = export_of(self._bundle.input).preparation(self._bundle.input)
         return find_cause(trace_drift(self._model, data, examples, preparation=steps))
 
     @cached_property
@@ -121,7 +120,7 @@ class TaskWorkshop:
         return load_bundle_model(self._task.inputs["bundle"])
 
     @cached_property
-    def _judged(self) -> list[Example]:
+    def _judged(self) -> list[Labelled]:
         return choose_examples(
             read_examples(self._manifest, "validation", self._task.context.data()),
             self._manifest.splits["validation"].examples_per_class,
@@ -140,27 +139,28 @@ class TaskWorkshop:
                 found = predict_examples(
                     path,
                     self._judged,
-                    see=device_input(self._manifest.image),
+                    see=device_input(self._manifest),
                     threads=usable_cores(),
                 )
             self._last = data, found
         return self._last[1]
 
-    def _card(self, attempt: Attempt, pictures: npt.NDArray[np.uint8] | None) -> ModelCard:
+    def _card(self, attempt: Attempt, examples: npt.NDArray[Any] | None) -> ModelCard:
         """Describes the model by content alone, so that code that changed nothing changes nothing.
 
         The keys of the computations, which code enters, are in the candidate's own lineage.
         """
-        id_, bundle = self._task.config.candidate_id, self._bundle
+        id_, bundle, spec = self._task.config.candidate_id, self._bundle, self._manifest.spec
+        own = metadata_of(spec)
         lineage: dict[str, object] = {
             "backbone": bundle.architecture.backbone,
             "candidate": id_,
-            **fitting(self._manifest.image),
+            **own.trace_input(spec),
             "weights_sha256": file_digest(self._task.inputs["bundle"] / "weights.npz"),
         }
-        if pictures is not None:
-            lineage["calibration_examples"] = len(pictures)
-            lineage["calibration_sha256"] = hashlib.sha256(pictures.tobytes()).hexdigest()
+        if examples is not None:
+            lineage["calibration_examples"] = len(examples)
+            lineage["calibration_sha256"] = hashlib.sha256(examples.tobytes()).hexdigest()
         if attempt.file_steps:
             lineage["file_steps"] = [
                 {step.kind: step.settings} if step.settings else step.kind
@@ -170,9 +170,9 @@ class TaskWorkshop:
             lineage["remedy"] = attempt.remedy
         return ModelCard(
             name=f"{bundle.architecture.backbone} {id_}",
-            description=f"Classifies pictures into {len(bundle.class_names)} classes.",
+            description=f"Classifies {own.EXAMPLES} into {len(bundle.class_names)} classes.",
             class_names=bundle.class_names,
-            inputs=describe_input(self._manifest.image),
+            inputs=own.describe_input(spec, self._task.inputs["dataset"]),
             lineage=lineage,
         )
 
@@ -182,9 +182,9 @@ class _TrainingExamples:
 
     def __init__(self, task: Task[CandidateConfig], manifest: DatasetManifest) -> None:
         self._task, self._manifest = task, manifest
-        self._read: dict[int, npt.NDArray[np.uint8]] = {}
+        self._read: dict[int, npt.NDArray[Any]] = {}
 
-    def examples(self, count: int) -> npt.NDArray[np.uint8]:
+    def examples(self, count: int) -> npt.NDArray[Any]:
         if count not in self._read:
             storage = self._task.context.data()
             self._read[count] = read_calibration(

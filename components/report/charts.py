@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from markupsafe import Markup
 
 from components.common.documents.bundle import Epoch
-from components.common.tasks.image.statistics import Histogram
+from components.common.tasks.told import Histogram
 from components.report import formats
 from components.report.svg import Scale, axes, drawing, element, padded, polyline, text
 from components.report.training import Training

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.documents.rejects import Reject
 from components.common.documents.validation import DatasetFinding
-from components.common.tasks.image.statistics import Histogram, intensity_histogram
-from components.common.tasks.image.words import describe_pictures, fit_in_words, is_coarse
+from components.common.tasks.showing import tell_data
+from components.common.tasks.told import DataTold, Shown
 from components.report.sources import Run
 
 CLASSES = 60
@@ -28,8 +28,8 @@ class ClassRow:
     name: str
     examples: tuple[int, ...]
     """By split, in the order of SPLITS."""
-    pictures: tuple[str, ...]
-    """data: addresses."""
+    shown: tuple[Shown, ...]
+    """A few of its examples."""
 
     @property
     def total(self) -> int:
@@ -46,24 +46,14 @@ class RejectGroup:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataSection:
     records: int
-    described: str
-    """What every picture is, in words."""
-    coarse: bool
-    """Whether pictures are so small that their pixels are shown as squares."""
-    fitted: str
-    """How pictures became squares, in words."""
-    not_square: int
-    """How many pictures were none before."""
+    told: DataTold
     splits: tuple[SplitRow, ...]
     class_count: int
     classes: tuple[ClassRow, ...]
     hidden_classes: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    histogram: Histogram
     rejects: tuple[RejectGroup, ...]
     notes: tuple[tuple[str, int], ...]
-    """What is odd about pictures that are used all the same, and about how many."""
+    """What is odd about examples that are used all the same, and about how many."""
     passed_over: Mapping[str, int]
     findings: tuple[DatasetFinding, ...]
 
@@ -76,21 +66,18 @@ class DataSection:
         return sum(group.records for group in self.rejects if group.reason == _COPY)
 
 
-def data_section(run: Run, pictures: Mapping[int, Sequence[str]]) -> DataSection:
+def data_section(run: Run, shown: Mapping[int, Sequence[Shown]]) -> DataSection:
     """Describes the data set.
 
     Args:
       run: the run's documents.
-      pictures: label -> data: addresses of a few of its pictures.
+      shown: label -> a few of its examples.
     """
     manifest = run.manifest
-    rows = _class_rows(manifest, pictures)
+    rows = _class_rows(manifest, shown)
     return DataSection(
         records=manifest.records,
-        described=describe_pictures(manifest.image),
-        coarse=is_coarse(manifest.image),
-        fitted=f"{fit_in_words(manifest.image)} (fit: {manifest.image.fit})",
-        not_square=manifest.not_square,
+        told=tell_data(manifest),
         splits=tuple(
             SplitRow(
                 name=split,
@@ -103,9 +90,6 @@ def data_section(run: Run, pictures: Mapping[int, Sequence[str]]) -> DataSection
         class_count=len(rows),
         classes=tuple(rows[:CLASSES]),
         hidden_classes=max(0, len(rows) - CLASSES),
-        mean=manifest.statistics.mean,
-        std=manifest.statistics.std,
-        histogram=intensity_histogram(manifest.statistics),
         rejects=_reject_groups(manifest, run.rejects),
         notes=tuple(manifest.notes.items()),
         passed_over=manifest.passed_over,
@@ -113,13 +97,13 @@ def data_section(run: Run, pictures: Mapping[int, Sequence[str]]) -> DataSection
     )
 
 
-def _class_rows(manifest: DatasetManifest, pictures: Mapping[int, Sequence[str]]) -> list[ClassRow]:
+def _class_rows(manifest: DatasetManifest, shown: Mapping[int, Sequence[Shown]]) -> list[ClassRow]:
     """Returns all classes in their own order, or the rarest ones first if there are many."""
     rows = [
         ClassRow(
             name=name,
             examples=tuple(manifest.splits[split].examples_per_class[label] for split in SPLITS),
-            pictures=tuple(pictures.get(label, ())),
+            shown=tuple(shown.get(label, ())),
         )
         for label, name in enumerate(manifest.class_names)
     ]

@@ -1,4 +1,4 @@
-"""Pictures that float32 gets right and a compressed candidate wrong."""
+"""Examples that float32 gets right and a compressed candidate wrong."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ import numpy as np
 
 from components.common.data.predictions import Predictions, join_by_id
 from components.common.statistics.metrics import predicted_classes
+from components.common.tasks.told import Shown
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,10 +43,9 @@ class Mistakes:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ShownMistake:
-    """A mistake with its picture and names in place of numbers."""
+    """A mistake with its example and names in place of numbers."""
 
-    picture: str
-    """A data: address."""
+    example: Shown
     label: str
     before: str
     before_probability: float
@@ -90,18 +90,18 @@ def find_mistakes(
 
 
 def show_mistakes(
-    mistakes: Mistakes, pictures: Mapping[str, str], class_names: tuple[str, ...]
+    mistakes: Mistakes, examples: Mapping[str, Shown], class_names: tuple[str, ...]
 ) -> tuple[ShownMistake, ...]:
-    """Joins mistakes with their pictures.
+    """Joins mistakes with their examples.
 
     Args:
       mistakes: what to show.
-      pictures: example id -> data: address.
+      examples: by id.
       class_names: the manifest's.
     """
     return tuple(
         ShownMistake(
-            picture=pictures[mistake.id],
+            example=examples[mistake.id],
             label=class_names[mistake.label],
             before=class_names[mistake.before.label],
             before_probability=mistake.before.probability,
@@ -109,5 +109,5 @@ def show_mistakes(
             after_probability=mistake.after.probability,
         )
         for mistake in mistakes.shown
-        if mistake.id in pictures
+        if mistake.id in examples
     )

@@ -8,6 +8,7 @@ import jinja2
 
 from components.common.documents.benchmark import BenchmarkMachine
 from components.common.documents.decision import Budgets, Decision, StepGain
+from components.common.tasks.told import Shown
 from components.report import charts, formats
 from components.report.activity import ActivitySection, activity_section
 from components.report.candidates import CandidateRow, candidate_rows
@@ -24,12 +25,12 @@ TEMPLATE = Path(__file__).with_name("page.html.jinja")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pictures:
-    """Pictures as data: addresses."""
+class Examples:
+    """Examples as the page shows them."""
 
-    by_label: Mapping[int, Sequence[str]]
+    by_label: Mapping[int, Sequence[Shown]]
     """A few of each class."""
-    by_id: Mapping[str, str]
+    by_id: Mapping[str, Shown]
     """Of the mistakes."""
 
 
@@ -66,13 +67,13 @@ class Page:
         return next((row for row in self.candidates if row.baseline), None)
 
 
-def build_page(run: Run, mistakes: Mistakes | None, pictures: Pictures) -> Page:
+def build_page(run: Run, mistakes: Mistakes | None, examples: Examples) -> Page:
     """Gathers what the report shows.
 
     Args:
       run: the run's documents.
       mistakes: what a candidate gets wrong that float32 gets right; None without one.
-      pictures: of classes and mistakes.
+      examples: of classes and mistakes.
     """
     names, rows = run.manifest.class_names, candidate_rows(run)
     return Page(
@@ -91,9 +92,9 @@ def build_page(run: Run, mistakes: Mistakes | None, pictures: Pictures) -> Page:
         trainings=trainings(run),
         classes=classes_section(run),
         mistakes=mistakes,
-        shown_mistakes=show_mistakes(mistakes, pictures.by_id, names) if mistakes else (),
+        shown_mistakes=show_mistakes(mistakes, examples.by_id, names) if mistakes else (),
         sparsities=sparsity_sections(run),
-        data=data_section(run, pictures.by_label),
+        data=data_section(run, examples.by_label),
         activity=activity_section(run),
     )
 

@@ -20,13 +20,10 @@ from components.report.config import ReportConfig
 
 if TYPE_CHECKING:
     from components.report.mistakes import Mistakes
-    from components.report.page import Pictures
+    from components.report.page import Examples
     from components.report.sources import Run
 
 PAGE = "index.html"
-MISTAKE_SIDE = 128
-THUMBNAIL_SIDE = 64
-"""Larger pictures are shrunk to so many pixels."""
 
 
 def _compute(task: Task[ReportConfig]) -> None:
@@ -34,7 +31,7 @@ def _compute(task: Task[ReportConfig]) -> None:
 
     documents = _read_run(task)
     mistakes = _find_mistakes(task, documents)
-    page = build_page(documents, mistakes, _read_pictures(task, documents, mistakes))
+    page = build_page(documents, mistakes, _read_examples(task, documents, mistakes))
     path = task.output / PAGE
     path.write_text(render(page), encoding="utf-8")
     task.context.data().upload(path, f"{task.context.run_folder()}/report.html")
@@ -91,34 +88,27 @@ def _find_mistakes(task: Task[ReportConfig], documents: "Run") -> "Mistakes | No
     )
 
 
-def _read_pictures(
+def _read_examples(
     task: Task[ReportConfig], documents: "Run", mistakes: "Mistakes | None"
-) -> "Pictures":
-    from components.common.tasks.image.examples import read_examples
-    from components.common.tasks.image.thumbnails import (
-        pick_pictures,
-        pick_thumbnails,
-        picture_address,
-    )
-    from components.report.page import Pictures
+) -> "Examples":
+    from components.common.tasks.reading import read_examples
+    from components.common.tasks.showing import pick_by_class, pick_by_id, show_example
+    from components.report.page import Examples
 
     manifest, storage = documents.manifest, task.context.data()
-    thumbnails = pick_thumbnails(
+    chosen = pick_by_class(
         read_examples(manifest, "train", storage),
         class_count=len(manifest.class_names),
         per_class=task.config.thumbnails_per_class,
     )
     test = read_examples(manifest, "test", storage)
-    wrong = pick_pictures(test, mistakes.ids if mistakes else frozenset())
-    return Pictures(
+    wrong = pick_by_id(test, mistakes.ids if mistakes else frozenset())
+    return Examples(
         by_label={
-            label: [picture_address(data, manifest.image, side=THUMBNAIL_SIDE) for data in encoded]
-            for label, encoded in thumbnails.items()
+            label: [show_example(example, manifest, large=False) for example in examples]
+            for label, examples in chosen.items()
         },
-        by_id={
-            id_: picture_address(data, manifest.image, side=MISTAKE_SIDE)
-            for id_, data in wrong.items()
-        },
+        by_id={id_: show_example(example, manifest, large=True) for id_, example in wrong.items()},
     )
 
 

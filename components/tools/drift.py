@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from components.common.documents.bundle import ModelBundle
+from components.common.documents.image import InputSpec
 from components.common.drift.causes import describe_layers, find_cause
 from components.common.drift.tracing import trace_drift
 from components.common.errors import UserError
@@ -52,6 +53,8 @@ def drift(bundle: Path, model: Path, pictures: Sequence[LabelledPicture]) -> Dri
         ) from error
     classifier = PictureClassifier(model, fit=None, normalization=AS_IT_IS)
     own = described.input
+    if not isinstance(own, InputSpec):
+        raise UserError(f"{bundle}: its model takes no pictures; expected one that does")
     found, unreadable = [], []
     for picture in _in_turns(pictures, PICTURES):
         try:

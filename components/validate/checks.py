@@ -6,12 +6,14 @@ what it noticed, in words; `check_dataset` runs those that the configuration doe
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
 from components.common.data.membership import Membership, example_digest
 from components.common.documents.dataset import SPLITS, DatasetManifest, Split
 from components.common.documents.rejects import Note
 from components.common.documents.validation import DatasetFinding
+from components.common.statistics.distances import total_variation
+from components.common.tasks.findings import Find, findings_of
 from components.common.words.figures import percent, shown
 from components.validate.classes import (
     find_constant_test,
@@ -21,11 +23,6 @@ from components.validate.classes import (
 )
 from components.validate.config import Severity, ValidateConfig
 from components.validate.names import find_similar_names
-from components.validate.pictures import (
-    find_distortion,
-    find_equal_pixels,
-    find_single_colours,
-)
 
 ReadIds = Callable[[Split], Iterable[str]]
 
@@ -53,6 +50,7 @@ def check_dataset(
     Returns:
       The findings, those that stop the run first.
     """
+    own = findings_of(manifest)
     findings = [
         *_find("test_examples", "stop", lambda: find_small_test(manifest, config)),
         *_find("test_examples", "stop", lambda: find_constant_test(manifest, config)),
@@ -82,11 +80,9 @@ def check_dataset(
         *_find(
             "similar_names", config.similar_names, lambda: find_similar_names(manifest.class_names)
         ),
-        *_find("one_colour", config.one_colour, lambda: find_single_colours(notes, manifest)),
-        *_find("same_pixels", config.same_pixels, lambda: find_equal_pixels(notes)),
-        *_find("not_square", config.not_square, lambda: find_distortion(manifest)),
+        *_find_all(own.odd_examples(manifest, notes), config),
     ]
-    if blessed is not None:
+    if blessed is not None and blessed.task == manifest.task:
         findings += [
             *_find(
                 "changed_classes",
@@ -98,11 +94,7 @@ def check_dataset(
                 config.label_shift,
                 lambda: find_label_shift(manifest, blessed, at_most=config.max_label_shift),
             ),
-            *_find(
-                "pixel_shift",
-                config.pixel_shift,
-                lambda: find_pixel_shift(manifest, blessed, at_most=config.max_pixel_shift),
-            ),
+            *_find_all(own.moved_statistics(manifest, blessed, config), config),
         ]
     return tuple(sorted(findings, key=lambda finding: finding.severity != "stop"))
 
@@ -206,20 +198,6 @@ def find_label_shift(
         )
 
 
-def find_pixel_shift(
-    manifest: DatasetManifest, blessed: DatasetManifest, *, at_most: float
-) -> Iterator[str]:
-    """Yields a message where the intensities are distributed unlike the blessed model's."""
-    now, before = manifest.statistics, blessed.statistics
-    distance = total_variation(now.histogram, before.histogram)
-    if distance > at_most:
-        yield (
-            f"{percent(distance)} of the pixels would have to change to give the intensities of "
-            f"the blessed model's data set (allowed: {percent(at_most)}); the mean moved from "
-            f"{_mean(before.mean):.1f} to {_mean(now.mean):.1f}, of 255"
-        )
-
-
 def label_shares(manifest: DatasetManifest) -> dict[str, float]:
     """Returns each class's share of all examples."""
     counts: Counter[str] = Counter()
@@ -229,18 +207,16 @@ def label_shares(manifest: DatasetManifest) -> dict[str, float]:
     return {name: count / total for name, count in counts.items()}
 
 
-def total_variation(first: Sequence[float], second: Sequence[float]) -> float:
-    """Returns half the sum of differences of two distributions over the same values: in [0, 1]."""
-    return sum(abs(a - b) for a, b in zip(first, second, strict=True)) / 2
-
-
-def _find(
-    check: str, severity: Severity, find: Callable[[], Iterable[str]]
-) -> Iterator[DatasetFinding]:
+def _find(check: str, severity: Severity, find: Find) -> Iterator[DatasetFinding]:
     if severity == "ignore":
         return
     for message in find():
         yield DatasetFinding(check=check, severity=severity, message=message)
+
+
+def _find_all(checks: Mapping[str, Find], config: ValidateConfig) -> Iterator[DatasetFinding]:
+    for check, find in checks.items():
+        yield from _find(check, getattr(config, check), find)
 
 
 def _names(ids: Iterable[str], digests: Container[int]) -> list[str]:
@@ -250,7 +226,3 @@ def _names(ids: Iterable[str], digests: Container[int]) -> list[str]:
 def _counts(manifest: DatasetManifest, split: Split) -> dict[str, int]:
     per_class = manifest.splits[split].examples_per_class
     return dict(zip(manifest.class_names, per_class, strict=True))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

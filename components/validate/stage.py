@@ -17,7 +17,7 @@ from components.validate.config import ValidateConfig
 
 def _compute(task: Task[ValidateConfig]) -> None:
     def read_ids(split: Split) -> Iterator[str]:
-        from components.common.tasks.image.examples import read_examples  # Seldom needed.
+        from components.common.tasks.reading import read_examples  # Seldom needed.
 
         return (example.id for example in read_examples(manifest, split, storage))
 

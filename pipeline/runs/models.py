@@ -214,7 +214,7 @@ def _describe_data(manifest: DatasetManifest) -> Mapping[str, Any]:
     values: dict[str, Any] = {
         "source fingerprint": manifest.source_fingerprint,
         "records": manifest.records,
-        "image": _flatten(manifest.image),
+        "examples": _flatten(manifest.spec),
     }
     for split in SPLITS:
         values[f"{split} examples"] = manifest.splits[split].examples

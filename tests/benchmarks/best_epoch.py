@@ -26,7 +26,7 @@ import numpy as np
 from components.common.documents.bundle import Epoch
 from components.common.process.events import Events
 from components.common.storage import open_storage
-from components.common.tasks.image.inputs import prepare_pictures
+from components.common.tasks.image.inputs import prepare_inputs
 from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.training.best_epoch import best_epoch
 from components.common.training.examples import KeptExamples, keep_examples
@@ -81,7 +81,7 @@ def train(pictures: Path, folder: Path) -> Board:
     recipe = load_recipe("emoji", [f"data.list={path}"])
     root = folder / "data"
     manifest, storage = preprocess(recipe, root, folder), open_storage(str(root))
-    config, spec = recipe.train, BACKBONES[recipe.train.backbone].input_spec(manifest.image)
+    config, spec = recipe.train, BACKBONES[recipe.train.backbone].input_spec(manifest.spec)
     make_deterministic(config.seed)
     splits = {
         split: keep_examples(manifest, split, storage, scratch=folder)
@@ -90,7 +90,7 @@ def train(pictures: Path, folder: Path) -> Board:
     weights = str(local_weights(config, folder))
     model = build_model(config, spec, len(manifest.class_names), weights=weights)
     judges = splits["validation"]
-    board = Board(model, judges, prepare_pictures(spec)(judges.inputs, None))
+    board = Board(model, judges, prepare_inputs(spec)(judges.inputs, None))
     session = Session(
         manifest=manifest, spec=spec, **splits, events=Events("finetune"), board=board
     )

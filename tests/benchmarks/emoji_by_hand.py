@@ -27,7 +27,7 @@ from components.common.documents.dataset import DatasetManifest
 from components.common.keras import keras, tf
 from components.common.run_context import RunContext
 from components.common.storage import open_storage
-from components.common.tasks.image.inputs import prepare_pictures
+from components.common.tasks.image.inputs import prepare_inputs
 from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.training.examples import keep_examples
 from components.finetune.fine_tuning import build_model, freeze_backbone, unfreeze_top
@@ -72,8 +72,8 @@ def train_by_hand(
 ) -> None:
     """Trains, prunes and converts; prints what each step came to."""
     keras.utils.set_random_seed(seed)
-    spec = BACKBONES[recipe.train.backbone].input_spec(manifest.image)
-    prepare, storage = prepare_pictures(spec), open_storage(str(data_root))
+    spec = BACKBONES[recipe.train.backbone].input_spec(manifest.spec)
+    prepare, storage = prepare_inputs(spec), open_storage(str(data_root))
     splits = {
         split: keep_examples(manifest, split, storage, scratch=folder) for split in manifest.splits
     }

@@ -23,7 +23,7 @@ from components.common.documents.image import ImageSpec
 from components.common.keras import keras, tf
 from components.common.storage import open_storage
 from components.common.tasks.image.features import Example, encode_example
-from components.common.tasks.image.inputs import prepare_pictures
+from components.common.tasks.image.inputs import prepare_inputs
 from components.common.training.config import Optimizer
 from components.common.training.examples import open_examples
 from components.common.training.input_pipeline import training_batches
@@ -67,7 +67,7 @@ def write_pictures(folder: Path, count: int, size: int) -> DatasetManifest:
     train = train.model_copy(update={"examples": count, "shards": (shard,)})
     return manifest.model_copy(
         update={
-            "image": manifest.image.model_copy(update={"encoding": "jpeg"}),
+            "spec": manifest.spec.model_copy(update={"encoding": "jpeg"}),
             "splits": {**manifest.splits, "train": train},
         }
     )
@@ -102,8 +102,8 @@ def train_ours(manifest: DatasetManifest, folder: Path, network: str, batch_size
         seed=0,
     )
     steps = -(-len(examples) // batch_size)
-    trainer = Trainer(build(network, manifest.image.height), phase, steps_per_epoch=steps)
-    prepare = prepare_pictures(_spec(manifest.image))
+    trainer = Trainer(build(network, manifest.spec.height), phase, steps_per_epoch=steps)
+    prepare = prepare_inputs(_spec(manifest.spec))
     batches = trainer.fetch_ahead(
         training_batches(
             examples, prepare, batch_size=batch_size, seed=0, epochs=range(1, phase.epochs)

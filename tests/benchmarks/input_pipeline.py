@@ -33,7 +33,7 @@ from components.common.keras import keras
 from components.common.storage import open_storage
 from components.common.tasks.image.config import Augment
 from components.common.tasks.image.features import Example, encode_example
-from components.common.tasks.image.inputs import prepare_pictures
+from components.common.tasks.image.inputs import prepare_inputs
 from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.training.config import Optimizer
 from components.common.training.examples import Examples, open_examples
@@ -77,7 +77,7 @@ def write_photographs(folder: Path, count: int) -> DatasetManifest:
     train = manifest.splits["train"].model_copy(update={"examples": count, "shards": (shard,)})
     return manifest.model_copy(
         update={
-            "image": manifest.image.model_copy(update={"encoding": "jpeg"}),
+            "spec": manifest.spec.model_copy(update={"encoding": "jpeg"}),
             "splits": {**manifest.splits, "train": train},
         }
     )
@@ -91,7 +91,7 @@ def _small_jpeg(seed: int) -> bytes:
 
 
 def feed_from_memory(examples: Any, spec: InputSpec) -> Callable[[int], Batches]:
-    inputs = prepare_pictures(spec)(examples.inputs, None)
+    inputs = prepare_inputs(spec)(examples.inputs, None)
     labels = examples.labels
     batches = [
         (inputs[start : start + BATCH], labels[start : start + BATCH])
@@ -103,7 +103,7 @@ def feed_from_memory(examples: Any, spec: InputSpec) -> Callable[[int], Batches]
 def feed_from_pipeline(
     examples: Examples, spec: InputSpec, augment: Augment | None = None
 ) -> Callable[[int], Batches]:
-    prepare = prepare_pictures(spec, augment)
+    prepare = prepare_inputs(spec, augment)
     batches = iter(
         make_batches(examples, prepare, batch_size=BATCH, seed=0, epochs=range(1, 1_000))
     )
@@ -128,7 +128,7 @@ def measure(folder: Path, count: int, rounds: int) -> dict[str, list[float]]:
     storage = open_storage(run_context(folder).data_root)
     kept = open_examples(manifest, "train", storage, scratch=folder)
     streamed = open_examples(manifest, "train", storage, scratch=folder, memory_bytes=0)
-    spec = BACKBONES["mobilenet_v2"].input_spec(manifest.image)
+    spec = BACKBONES["mobilenet_v2"].input_spec(manifest.spec)
     make_deterministic(0)
     model = build_model(FinetuneConfig(backbone="mobilenet_v2"), spec, 3, weights="none")
     freeze_backbone(model)

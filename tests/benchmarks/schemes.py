@@ -28,11 +28,11 @@ from components.common.lite.packing import deflated_bytes
 from components.common.models.bundles import load_bundle_model
 from components.common.statistics.metrics import share_estimate
 from components.common.storage import open_storage
-from components.common.tasks.image.calibration import choose_examples, span_range
-from components.common.tasks.image.device import device_input
-from components.common.tasks.image.examples import read_examples
+from components.common.tasks.calibration import choose_examples
+from components.common.tasks.image.calibration import span_range
 from components.common.tasks.image.export import export_module
 from components.common.tasks.image.models.classifier import build_classifier
+from components.common.tasks.reading import device_input, read_examples
 from components.common.words.markdown import markdown_table
 from components.quantize.backends import BACKENDS
 from components.quantize.backends.litert_quantizer import quantize_file
@@ -106,7 +106,7 @@ def read_root(root: Path) -> Subject:
         for pattern in ("finetune/*/*/bundle.json", "preprocess/*/*/dataset.json")
     )
     manifest, storage = DatasetManifest.read(dataset), open_storage(str(root))
-    see = device_input(manifest.image)
+    see = device_input(manifest)
     chosen = choose_examples(
         read_examples(manifest, "train", storage), manifest.splits["train"].examples_per_class, 200
     )

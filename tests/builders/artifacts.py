@@ -27,7 +27,7 @@ from components.common.documents.variant import DENSE
 from components.common.run_context import RunContext
 from components.common.shell.inputs import input_digest
 from components.common.statistics.metrics import confusion_matrix, predicted_classes, share_estimate
-from components.common.tasks.image.examples import read_examples
+from components.common.tasks.reading import read_examples
 from components.quantize.config import QuantizeConfig
 from components.quantize.schemes import SCHEMES
 from tests.builders.models import MODELS

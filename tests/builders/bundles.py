@@ -15,7 +15,7 @@ from components.common.documents.variant import DENSE
 from components.common.run_context import RunContext
 from components.common.shell.store import Store
 from components.common.tasks.image.device import decode_picture
-from components.common.tasks.image.examples import read_examples
+from components.common.tasks.reading import read_examples
 from tests.builders.artifacts import make_record
 from tests.builders.models import pruning
 from tests.builders.synthetic import CLASS_NAMES, LINEAGE
@@ -27,7 +27,7 @@ ARCHITECTURE = Architecture(backbone="small_cnn", width=0.25)
 def read_split(context: RunContext, manifest: Any, split: str) -> tuple[Any, Any, Any]:
     """Returns pictures (uint8 [n, h, w, c]), labels (int64 [n]) and ids (bytes [n])."""
     examples = list(read_examples(manifest, split, context.data()))
-    pictures = [decode_picture(e.image, channels=manifest.image.channels) for e in examples]
+    pictures = [decode_picture(e.image, channels=manifest.spec.channels) for e in examples]
     ids = np.array([example.id.encode() for example in examples])
     return np.stack(pictures), np.array([example.label for example in examples]), ids
 
@@ -98,9 +98,8 @@ def write_bundle(
     directory.mkdir(parents=True, exist_ok=True)
     save_weights(model, directory)
     write_arrays(directory / "predictions.npz", arrays)
-    image = manifest.image
+    image = manifest.spec
     bundle = ModelBundle(
-        task="image_classification",
         class_names=CLASS_NAMES,
         architecture=ARCHITECTURE,
         input=input_spec(image.height, image.width, image.channels),

@@ -209,7 +209,7 @@ def _manifest(
     manifest = written.model_copy(
         update={
             "notes": {"wrong_extension": 3},
-            "not_square": 12,
+            "statistics": written.statistics.model_copy(update={"not_square": 12}),
             "class_names": tuple(class_names),
             "splits": splits,
             "rejects": {reason: reasons.count(reason) for reason in sorted(set(reasons))},
@@ -447,7 +447,6 @@ def _verdict(id_: str, evaluation: Evaluation, best: float, winner: str | None) 
 
 def _bundle(class_names: Sequence[str], channels: int, size: int, *, pruned: bool) -> ModelBundle:
     return ModelBundle(
-        task="image_classification",
         class_names=tuple(class_names),
         architecture=Architecture(backbone="small_cnn"),
         input=InputSpec(

@@ -22,7 +22,6 @@ def pruning(sparsity: tuple[LayerSparsity, ...] = ()) -> StepFacts:
 
 def describe_bundle(*steps: StepFacts) -> ModelBundle:
     return ModelBundle(
-        task="image_classification",
         class_names=CLASS_NAMES,
         architecture=Architecture(backbone="small_cnn"),
         input=InputSpec(height=16, width=16, channels=1, offset=(0.0,), scale=(1 / 255,)),

@@ -105,9 +105,8 @@ def write_dataset(
     pixels = np.concatenate(sums)
     histogram, _ = np.histogram(pixels, bins=32, range=(0, 256))
     manifest = DatasetManifest(
-        task="image_classification",
         class_names=CLASS_NAMES,
-        image=ImageSpec(
+        spec=ImageSpec(
             height=size,
             width=size,
             channels=channels,

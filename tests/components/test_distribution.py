@@ -23,7 +23,7 @@ from components.common.models.bundles import load_bundle_model
 from components.common.process.termination import TERMINATED
 from components.common.run_context import RunContext
 from components.common.tasks.image.config import Augment
-from components.common.tasks.image.inputs import prepare_pictures
+from components.common.tasks.image.inputs import prepare_inputs
 from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.training.config import Optimizer
 from components.common.training.examples import KeptExamples, open_examples
@@ -355,8 +355,8 @@ def test_the_workers_parts_make_up_the_global_batch(dataset, tmp_path, memory_by
     """Each example is seen once, by the worker that has its shard, changed by its place."""
     context, folder = dataset
     manifest = DatasetManifest.read(folder)
-    spec = BACKBONES["small_cnn"].input_spec(manifest.image)
-    prepare = prepare_pictures(spec, Augment(flip=True, zoom=0.2, brightness=0.1))
+    spec = BACKBONES["small_cnn"].input_spec(manifest.spec)
+    prepare = prepare_inputs(spec, Augment(flip=True, zoom=0.2, brightness=0.1))
     seen: dict[tuple[int, int], bytes] = {}
     for index in range(count):
         worker = Worker(index, count)

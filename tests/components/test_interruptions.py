@@ -57,7 +57,7 @@ class Work:
             split: open_examples(self.manifest, split, self.context.data(), scratch=self.folder)
             for split in ("train", "validation")
         }
-        spec = BACKBONES["small_cnn"].input_spec(self.manifest.image)
+        spec = BACKBONES["small_cnn"].input_spec(self.manifest.spec)
         events = Events("test")
         return Session(
             manifest=self.manifest,
@@ -82,7 +82,7 @@ class Work:
             global_batch_size=16,
         )
         make_deterministic(config.seed)
-        spec = BACKBONES["small_cnn"].input_spec(self.manifest.image)
+        spec = BACKBONES["small_cnn"].input_spec(self.manifest.spec)
         model = build_model(config, spec, 3, weights=config.weights)
         history, *_ = fine_tune(model, config, self.session(attempt))
         return model, history

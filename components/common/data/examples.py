@@ -4,7 +4,7 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Protocol, TypeVar
 
 from components.common.data.records import read_records
 from components.common.data.shards import damaged_shard, stage_shards
@@ -12,6 +12,19 @@ from components.common.documents.dataset import DatasetManifest, Split
 from components.common.storage import Storage
 
 T = TypeVar("T")
+
+
+class Labelled(Protocol):
+    """What is known of an example, beside what a model sees of it."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def label(self) -> int: ...
+
+    @property
+    def slice(self) -> str: ...
 
 
 def read_split(

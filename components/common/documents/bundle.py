@@ -7,6 +7,7 @@ from pydantic import Field
 
 from components.common.documents.base import Document, Lineage, Part
 from components.common.documents.image import InputSpec
+from components.common.documents.text import TextSpec
 
 BackboneName = Literal[
     "small_cnn",
@@ -36,6 +37,10 @@ class Architecture(Part):
     """Convolution -> how many filters it has left, where some were cut."""
     shrink: Annotated[int, Field(ge=1, le=8, exclude_if=lambda factor: factor == 1)] = 1
     """How many pixels a side are averaged to one before the backbone sees a picture."""
+
+
+ModelInput = Annotated[InputSpec | TextSpec, Field(discriminator="task")]
+"""What the Keras model expects of examples that are prepared for it."""
 
 
 class Epoch(Part):
@@ -86,10 +91,9 @@ class ModelBundle(Document):
 
     file_name: ClassVar[str] = "bundle.json"
 
-    task: Literal["image_classification"]
     class_names: tuple[str, ...]
     architecture: Architecture
-    input: InputSpec
+    input: ModelInput
     parameters: int
     frozen_layers: tuple[str, ...] = ()
     """The layers that training left as they were, and compression leaves as well."""

@@ -1,10 +1,21 @@
 """The dataset manifest, which preprocess writes."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from components.common.documents.base import Document, Lineage, Part
 from components.common.documents.image import ImageSpec, PixelStatistics
+from components.common.documents.text import TextSpec, TextStatistics
+
+TaskName = Literal["image", "text"]
+"""What kind of data a model takes: a package of `components/common/tasks/`."""
+
+ExampleSpec = Annotated[ImageSpec | TextSpec, Field(discriminator="task")]
+"""How examples lie in the shards."""
+
+Statistics = Annotated[PixelStatistics | TextStatistics, Field(discriminator="task")]
 
 Split = Literal["train", "validation", "test"]
 
@@ -39,7 +50,7 @@ class DatasetManifest(Document):
     file_name: ClassVar[str] = "dataset.json"
 
     IDENTITY: ClassVar[frozenset[str]] = frozenset(
-        {"schema_version", "task", "class_names", "image", "compression", "splits", "slices"}
+        {"schema_version", "class_names", "spec", "compression", "splits", "slices"}
     )
     """The fields that say what the examples are. They alone enter the keys of later stages."""
     PROVENANCE: ClassVar[frozenset[str]] = frozenset(
@@ -49,7 +60,6 @@ class DatasetManifest(Document):
             "rejects",
             "notes",
             "passed_over",
-            "not_square",
             "records",
             "lineage",
         }
@@ -57,19 +67,16 @@ class DatasetManifest(Document):
     """The fields that say where the examples came from, or what is told of them. No stage that
     is answered from the store may read them."""
 
-    task: Literal["image_classification"]
     class_names: tuple[str, ...]
-    image: ImageSpec
+    spec: ExampleSpec
     compression: Literal["gzip", "none"]
     splits: Mapping[Split, SplitExamples]
     source_fingerprint: str
-    statistics: PixelStatistics
+    statistics: Statistics
     rejects: Mapping[str, int]
     """Reason -> count."""
     notes: Mapping[str, int] = {}
     """What is odd about examples that are used all the same -> count."""
-    not_square: int = 0
-    """How many examples were not about as high as wide before they were fitted."""
     passed_over: Mapping[str, int] = {}
     """Kind of litter, or `exclude PATTERN` -> how many entries of the source were no records;
     a folder counts as one."""
@@ -78,6 +85,10 @@ class DatasetManifest(Document):
     slices: tuple[str, ...]
     """Names of the slices that examples may belong to; empty where the source has none."""
     lineage: Lineage
+
+    @property
+    def task(self) -> TaskName:
+        return self.spec.task
 
     def identity(self) -> dict[str, Any]:
         return self.model_dump(mode="json", include=set(self.IDENTITY))

@@ -10,6 +10,7 @@ Fit = Literal["crop", "pad", "stretch"]
 class ImageSpec(Part):
     """How pictures lie in the examples."""
 
+    task: Literal["image"] = "image"
     height: int
     width: int
     channels: Literal[1, 3]
@@ -27,6 +28,7 @@ class ImageSpec(Part):
 class InputSpec(Part):
     """What the Keras model expects: `(pixel - offset) * scale`, pixel in [0, 255]."""
 
+    task: Literal["image"] = "image"
     height: int
     width: int
     channels: Literal[1, 3]
@@ -43,9 +45,12 @@ class InputSpec(Part):
 class PixelStatistics(Part):
     """Over the training split, after resizing; intensities in [0, 255]."""
 
+    task: Literal["image"] = "image"
     mean: tuple[float, ...]
     """Per channel."""
     std: tuple[float, ...]
     """Per channel."""
     histogram: tuple[float, ...]
     """Share of intensities (all channels) in each of 32 bins of width 8."""
+    not_square: int = 0
+    """How many examples of all splits were not about as high as wide before they were fitted."""

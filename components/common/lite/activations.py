@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from components.common.lite.kernels import Kernel, Window
-from components.common.lite.litert import LiteRTError
+from components.common.lite.litert import LiteRTError, split_example
 
 _MAX_WINDOWS = 256
 """Of one example: neighbouring windows say much the same, and large pictures have many."""
@@ -47,7 +47,7 @@ def observe_kernels(
     """Runs a model on examples and looks at what its kernels see.
 
     Args:
-      data: the `.tflite` file, of one input.
+      data: the `.tflite` file.
       kernels: which kernels.
       examples: [n, ...], as a device feeds them.
 
@@ -80,9 +80,10 @@ def _open(data: bytes) -> Interpreter:
 
 
 def _feed(interpreter: Interpreter, example: npt.NDArray[Any]) -> None:
-    (given,) = interpreter.get_input_details()
+    inputs = interpreter.get_input_details()
     try:
-        interpreter.set_tensor(given["index"], example[np.newaxis].astype(given["dtype"]))
+        for given, part in zip(inputs, split_example(example, inputs), strict=True):
+            interpreter.set_tensor(given["index"], part[np.newaxis].astype(given["dtype"]))
         interpreter.invoke()
     except (RuntimeError, ValueError) as error:
         raise LiteRTError(f"LiteRT cannot run the model: {error}") from error

@@ -9,27 +9,14 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from components.common.data.examples import Labelled
 from components.common.data.predictions import Predictions, make_predictions
 from components.common.lite.litert import Classifier
-
-
-class Labelled(Protocol):
-    """What is known of an example, beside what a model sees of it."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def label(self) -> int: ...
-
-    @property
-    def slice(self) -> str: ...
-
 
 AnyExample = TypeVar("AnyExample", bound=Labelled)
 

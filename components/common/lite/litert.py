@@ -21,6 +21,24 @@ class LiteRTError(Exception):
     """LiteRT cannot load or run a model."""
 
 
+def split_example(
+    features: npt.NDArray[Any], inputs: Sequence[Mapping[str, Any]]
+) -> list[npt.NDArray[Any]]:
+    """Returns the part of an example that goes into each of a model's inputs.
+
+    Args:
+      features: what a single input takes; for several a row each, in the order of their names.
+      inputs: LiteRT's details of each.
+    """
+    if len(inputs) == 1:
+        return [features]
+    if len(features) != len(inputs):
+        raise LiteRTError(f"the model takes {len(inputs)} tensors, an example has {len(features)}")
+    order = sorted(range(len(inputs)), key=lambda number: str(inputs[number]["name"]))
+    rows = dict(zip(order, features, strict=True))
+    return [rows[number] for number in range(len(inputs))]
+
+
 class Runner:
     """One interpreter of any model; not to be shared between threads.
 
@@ -101,22 +119,27 @@ class Classifier:
     def __init__(self, model: Path, *, threads: int = 1) -> None:
         self._runner = Runner(model, threads=threads)
         signatures = self._runner.signatures()
-        expected = {"inputs": [INPUT], "outputs": [OUTPUT]}
-        if signatures.get(SIGNATURE) != expected:
+        found = signatures.get(SIGNATURE, {})
+        if not found.get("inputs") or found.get("outputs") != [OUTPUT]:
             raise LiteRTError(
-                f"expected the signature {SIGNATURE} with {expected}, found {signatures}"
+                f"expected the signature {SIGNATURE} with the output {OUTPUT}, found {signatures}"
             )
 
     def load(self, features: npt.NDArray[Any]) -> None:
         """Copies what the model is to see into its input tensor.
 
         Args:
-          features: of one example, in the shape of the model's input without the batch.
+          features: of one example, in the shape of the model's input without the batch; with a
+            row for each input, in the order of their names, where it has several.
         """
-        (taken,) = self._runner.inputs
-        value = features[np.newaxis].astype(taken["dtype"], copy=False)
+        parts = split_example(features, self._runner.inputs)
         try:
-            self._runner.load([value])
+            self._runner.load(
+                [
+                    part[np.newaxis].astype(taken["dtype"], copy=False)
+                    for part, taken in zip(parts, self._runner.inputs, strict=True)
+                ]
+            )
         except LiteRTError as error:
             raise LiteRTError(
                 f"the model does not take the data set's examples: {error.__cause__}"
@@ -130,6 +153,13 @@ class Classifier:
         """Returns the last result: float32 [classes]."""
         probabilities: npt.NDArray[np.float32] = self._runner.result()[0]
         return probabilities
+
+    def try_out(self) -> None:
+        """Runs the model on nothing but zeros."""
+        self._runner.load(
+            [np.zeros(taken["shape"], taken["dtype"]) for taken in self._runner.inputs]
+        )
+        self._runner.invoke()
 
     def classify(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Returns the class probabilities, float32 [classes], of an example."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from components.common.lite.graph import Operator, Tensor, read_graphs
-from components.common.lite.litert import LiteRTError
+from components.common.lite.litert import LiteRTError, split_example
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class TensorReader:
     """A model that keeps all that it computes.
 
     Args:
-      data: a `.tflite` file with one input and one output.
+      data: a `.tflite` file with one output.
 
     Raises:
       LiteRTError: the model can't be loaded.
@@ -62,7 +62,7 @@ class TensorReader:
                 experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             )
             self._interpreter.allocate_tensors()
-            (self._input,) = self._interpreter.get_input_details()
+            self._inputs = self._interpreter.get_input_details()
             (output,) = self._interpreter.get_output_details()
         except (RuntimeError, ValueError) as error:
             raise LiteRTError(f"LiteRT cannot load the model: {error}") from error
@@ -88,9 +88,11 @@ class TensorReader:
         Raises:
           LiteRTError: the model can't be run on it.
         """
-        value = _as_input(features[np.newaxis], self._input)
+        parts = split_example(features, self._inputs)
         try:
-            self._interpreter.set_tensor(self._input["index"], value)
+            for part, given in zip(parts, self._inputs, strict=True):
+                value = _as_input(part[np.newaxis], given)
+                self._interpreter.set_tensor(given["index"], value)
             self._interpreter.invoke()
         except (RuntimeError, ValueError) as error:
             raise LiteRTError(f"LiteRT cannot run the model: {error}") from error

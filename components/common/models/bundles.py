@@ -12,7 +12,7 @@ from typing import Any
 from components.common.data.arrays import read_expected_arrays, write_arrays
 from components.common.documents.bundle import ModelBundle
 from components.common.errors import DamagedError
-from components.common.tasks.image.models.classifier import build_classifier
+from components.common.tasks.graphs import build_classifier
 from components.common.training.strategy import read_variables, write_variables
 
 WEIGHTS_FILE = "weights.npz"

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from components.common.data.arrays import write_arrays
 from components.common.data.predictions import FILE_NAME
+from components.common.documents.bundle import ModelInput
 from components.common.documents.dataset import DatasetManifest, Split
-from components.common.documents.image import InputSpec
 from components.common.storage import Storage
 from components.common.training.input_pipeline import identified_batches
 from components.common.training.loop import inference
@@ -23,7 +23,7 @@ def save_predictions(
     manifest: DatasetManifest,
     storage: Storage,
     *,
-    spec: InputSpec,
+    spec: ModelInput,
     scratch: Path,
 ) -> None:
     """Writes `predictions.npz`: what the model says of validation and test."""

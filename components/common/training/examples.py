@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.common.documents.dataset import DatasetManifest, Split
-from components.common.documents.image import ImageSpec
+from components.common.documents.dataset import DatasetManifest, ExampleSpec, Split
 from components.common.errors import UserError
 from components.common.keras import tf
 from components.common.storage import Storage
-from components.common.tasks.image.inputs import decoded_bytes, parse_and_decode, room_for
+from components.common.tasks.inputs import parse_and_decode, room_for
 from components.common.training.shard_files import ALONE, ShardFiles, in_parallel, open_shards
 from components.common.workers.worker import Worker
 
@@ -82,7 +81,7 @@ class StreamedExamples:
     """Examples that are read from their shards in every pass."""
 
     shards: "ShardFiles"
-    image: ImageSpec
+    spec: ExampleSpec
     count: int
     worker: Worker = Worker()
     sizes: tuple[int, ...] = ()
@@ -142,7 +141,7 @@ class StreamedExamples:
         if self.worker.count > 1:
             places = tf.cast(tf.where(records != "")[:, 0], tf.int32)
             records = tf.gather(records, places)
-        inputs, labels, _ = parse_and_decode(records, self.image)
+        inputs, labels, _ = parse_and_decode(records, self.spec)
         return inputs, labels, places
 
 
@@ -204,13 +203,13 @@ def open_examples(
     Raises:
       UserError: the split is empty, or a shard is missing or damaged.
     """
-    image = manifest.image
+    spec = manifest.spec
     count = manifest.splits[split].examples
-    if count * decoded_bytes(image) <= memory_bytes:
+    if count * room_for(1, spec).nbytes <= memory_bytes:
         return keep_examples(manifest, split, storage, scratch=scratch, worker=worker)
     return StreamedExamples(
         shards=open_shards(manifest, split, storage, scratch=scratch, worker=worker),
-        image=image,
+        spec=spec,
         count=count,
         worker=worker,
         sizes=tuple(shard.examples for shard in manifest.splits[split].shards),
@@ -237,17 +236,17 @@ def keep_examples(
     worker: Worker = ALONE,
 ) -> KeptExamples:
     """Reads and decodes a worker's part of a split into memory; see `open_examples`."""
-    image = manifest.image
+    spec = manifest.spec
     sizes = [shard.examples for shard in manifest.splits[split].shards]
     own = _own_numbers(sizes, worker)
     count = manifest.splits[split].examples if worker.count == 1 else len(own)
     shards = open_shards(manifest, split, storage, scratch=scratch, worker=worker)
-    inputs = room_for(count, image)
+    inputs = room_for(count, spec)
     labels: list[int] = []
     # One shard after the other: an example's number must not depend on who reads it.
     batches = in_parallel(
         shards.records(at_once=1).batch(_LOADED_AT_ONCE),
-        lambda batch: parse_and_decode(batch, image),
+        lambda batch: parse_and_decode(batch, spec),
     )
     try:
         for decoded, known, _ in batches.as_numpy_iterator():

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from components.common.documents.bundle import ModelInput
 from components.common.documents.dataset import DatasetManifest, Split
-from components.common.documents.image import InputSpec
 from components.common.keras import tf
 from components.common.storage import Storage
-from components.common.tasks.image.inputs import Prepare, parse_and_decode, prepare_pictures
+from components.common.tasks.inputs import Prepare, parse_and_decode, prepare_inputs
 from components.common.training.examples import (
     Examples,
     KeptExamples,
@@ -44,7 +44,7 @@ def keep_computed(
 
 
 def identified_batches(
-    manifest: DatasetManifest, split: Split, storage: Storage, *, spec: InputSpec, scratch: Path
+    manifest: DatasetManifest, split: Split, storage: Storage, *, spec: ModelInput, scratch: Path
 ) -> Any:
     """Returns one pass over a split, for predictions.
 
@@ -52,10 +52,10 @@ def identified_batches(
       tf.data.Dataset of (inputs float32 [b, ...], labels int64 [b], ids string [b]).
     """
     shards = open_shards(manifest, split, storage, scratch=scratch)
-    prepare = prepare_pictures(spec)
+    prepare = prepare_inputs(spec)
 
     def assemble(records: Any) -> tuple[Any, Any, Any]:
-        inputs, labels, ids = parse_and_decode(records, manifest.image)
+        inputs, labels, ids = parse_and_decode(records, manifest.spec)
         return prepare(inputs, None), labels, ids
 
     return in_parallel(shards.records().batch(_PREDICTED_AT_ONCE), assemble)

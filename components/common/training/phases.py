@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from components.common.tasks.image.inputs import Prepare
+from components.common.tasks.inputs import Prepare
 from components.common.training.config import Distillation, Optimizer
 from components.common.training.examples import Examples
 

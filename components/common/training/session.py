@@ -4,13 +4,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from components.common.config import Section
+from components.common.documents.bundle import ModelInput
 from components.common.documents.dataset import DatasetManifest
-from components.common.documents.image import InputSpec
 from components.common.process.events import Events
 from components.common.shell.stage import Task
 from components.common.storage import Storage
-from components.common.tasks.image.config import Augment
-from components.common.tasks.image.inputs import prepare_pictures
+from components.common.tasks.inputs import prepare_inputs
 from components.common.training.checkpoints import Checkpoints
 from components.common.training.config import Distillation
 from components.common.training.examples import Examples
@@ -25,7 +25,7 @@ class Session:
 
     Attributes:
       manifest: the data set.
-      spec: how pictures are prepared for the model.
+      spec: how examples are prepared for the model.
       train: the training split.
       validation: the validation split.
       events: is told of the progress.
@@ -37,7 +37,7 @@ class Session:
     """
 
     manifest: DatasetManifest
-    spec: InputSpec
+    spec: ModelInput
     train: Examples
     validation: Examples
     events: Events
@@ -50,13 +50,13 @@ class Session:
     def examples_per_class(self) -> tuple[int, ...]:
         return self.manifest.splits["train"].examples_per_class
 
-    def data(self, augment: Augment) -> Data:
+    def data(self, augment: Section | None) -> Data:
         """Returns both splits with how they are prepared."""
         return Data(
             train=self.train,
             validation=self.validation,
-            prepare_train=prepare_pictures(self.spec, augment),
-            prepare=prepare_pictures(self.spec),
+            prepare_train=prepare_inputs(self.spec, augment),
+            prepare=prepare_inputs(self.spec),
         )
 
     def teacher(self, distillation: Distillation | None) -> Any:
@@ -73,7 +73,7 @@ class Session:
 def open_session(
     task: Task[Any],
     manifest: DatasetManifest,
-    spec: InputSpec,
+    spec: ModelInput,
     splits: tuple[Examples, Examples],
     *,
     part: str = "",
@@ -84,7 +84,7 @@ def open_session(
     Args:
       task: the task.
       manifest: the data set.
-      spec: how pictures are prepared for the model.
+      spec: how examples are prepared for the model.
       splits: the examples for training and for validation.
       part: names one of several trainings of the task, which has a state and curves of its own.
       load_parent: see `Session`.

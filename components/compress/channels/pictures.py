@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from components.common.tasks.image.calibration import read_calibration
-from components.common.tasks.image.inputs import prepare_pictures
+from components.common.tasks.calibration import read_calibration
+from components.common.tasks.inputs import prepare_inputs
 from components.common.training.session import Session
 
 
@@ -22,5 +22,5 @@ def read_training_pictures(session: Session, count: int) -> npt.NDArray[np.float
     pictures = read_calibration(
         session.manifest, session.storage, count=count, events=session.events
     )
-    prepared: npt.NDArray[np.float32] = prepare_pictures(session.spec)(pictures, None).numpy()
+    prepared: npt.NDArray[np.float32] = prepare_inputs(session.spec)(pictures, None).numpy()
     return prepared

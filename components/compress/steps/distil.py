@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.common.documents.bundle import Architecture, BackboneName, StepFacts
+from components.common.documents.bundle import Architecture, BackboneName, ModelInput, StepFacts
+from components.common.documents.image import ImageSpec
 from components.common.errors import UserError
 from components.common.tasks.image.limits import BACKBONE_LIMITS
 from components.common.training.config import Distillation, Optimizer
@@ -20,7 +21,6 @@ from components.compress.steps.learning import Learning, learn
 from components.compress.steps.step import Compressed, Student
 
 if TYPE_CHECKING:
-    from components.common.documents.image import ImageSpec, InputSpec
     from components.common.training.session import Session
 
 KIND = "distil"
@@ -118,10 +118,10 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
       UserError: the student can't take these pictures, or its weights can't be had.
     """
     from components.common.models.bundles import frozen_layers
-    from components.common.tasks.image.models.backbones import BACKBONES
-    from components.common.tasks.image.models.graphs import adapt_input
+    from components.common.tasks.graphs import adapt_input, input_spec
 
-    image = session.manifest.image
+    image = session.manifest.spec
+    assert isinstance(image, ImageSpec), "a recipe of another task has no such step"
     if misfit := settings.explain_misfit(side=image.width, channels=image.channels):
         raise UserError(f"{KIND}.{misfit}")
     architecture = Architecture(
@@ -131,7 +131,7 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
         dropout=settings.dropout,
         dropout_seed=settings.seed,
     )
-    spec = BACKBONES[settings.backbone].input_spec(image)
+    spec = input_spec(architecture, image)
     student = _build(architecture, spec, settings, classes=len(session.manifest.class_names))
     teacher = session.teacher(settings.distillation)
     learned = learn(
@@ -157,10 +157,10 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
 
 
 def _build(
-    architecture: Architecture, spec: "InputSpec", settings: Settings, *, classes: int
+    architecture: Architecture, spec: ModelInput, settings: Settings, *, classes: int
 ) -> Any:
     from components.common.keras import keras
-    from components.common.tasks.image.models.classifier import build_classifier
+    from components.common.tasks.graphs import build_classifier
     from components.common.tasks.image.models.pretrained import assign_imagenet
 
     keras.utils.set_random_seed(settings.seed)  # Whatever was drawn before, in other steps.
@@ -173,7 +173,7 @@ def _build(
     return student
 
 
-def _title(settings: Settings, image: "ImageSpec") -> str:
+def _title(settings: Settings, image: ImageSpec) -> str:
     """Returns such as `distil into mobilenet_v2, width 0.5, 48 px`."""
     parts = [f"distil into {settings.backbone}"]
     if settings.width != 1:

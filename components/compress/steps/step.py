@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from components.common.config import Section
-from components.common.documents.bundle import Architecture, Epoch, StepFacts
-from components.common.documents.image import InputSpec
+from components.common.documents.bundle import Architecture, Epoch, ModelInput, StepFacts
 
 if TYPE_CHECKING:
     from components.common.training.session import Session
@@ -23,7 +22,7 @@ class Student:
     """
 
     architecture: Architecture
-    input: InputSpec
+    input: ModelInput
     frozen_layers: tuple[str, ...] = ()
 
 

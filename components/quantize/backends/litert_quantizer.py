@@ -13,16 +13,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 from litert_quantizer import Quantizer, qtyping, recipe
 from litert_quantizer.calibrator import Calibrator
 from litert_quantizer.recipe_manager import RecipeManager
 from litert_quantizer.utils.qsv_utils import min_max_update
 
-from components.common.lite.litert import INPUT, OUTPUT, SIGNATURE
+from components.common.lite.litert import OUTPUT, SIGNATURE
 from components.quantize.backends import tflite_converter
+from components.quantize.calibration import Calibration
 from components.quantize.schemes.scheme import ConversionError
 
 Ranges: TypeAlias = Literal["MIN_MAX_UNIFORM_QUANT", "OCTAV"]
@@ -60,18 +59,18 @@ class Quantization:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._quantizer = Quantizer(bytearray(data))
-        self._examples: npt.NDArray[Any] | None = None
+        self._examples: Calibration | None = None
         self.operators = tuple(_read_operators(data))
 
     def keep_weights(self, bits: int) -> None:
         """Keeps all weights as integers, which are widened before they are used."""
         self._quantizer.add_weight_only_config(".*", _OPERATION.ALL_SUPPORTED, bits)
 
-    def compute_in_integers(self, examples: npt.NDArray[Any]) -> None:
+    def compute_in_integers(self, examples: Calibration) -> None:
         """Computes all operators in int8, but takes and gives float32.
 
         Args:
-          examples: from which activations take their ranges: [n, ...], as a device has them.
+          examples: from which activations take their ranges.
         """
         self._examples = examples
         self._quantizer.add_static_config(".*", _OPERATION.ALL_SUPPORTED, 8, 8)
@@ -118,8 +117,7 @@ class Quantization:
         calibrator = Calibrator(self._data, num_threads=1, qsv_update_func=min_max_update)
         if self._examples is None:
             raise ValueError("there are no examples to calibrate on")
-        inputs = [{INPUT: one[np.newaxis].astype(np.float32)} for one in self._examples]
-        calibrator.calibrate({SIGNATURE: inputs}, told)
+        calibrator.calibrate({SIGNATURE: list(self._examples.tensors())}, told)
         found: dict[str, Any] = calibrator.get_model_qsvs()
         return found
 

@@ -11,12 +11,11 @@ from components.quantize.schemes.scheme import ConversionError, Scheme
 
 def _tell(converter: Any, settings: Any, examples: Any) -> None:
     from components.common.keras import tf
-    from components.common.tasks.image.calibration import representative_dataset
 
     if examples is None:
         raise ValueError("int16x8 needs examples to calibrate on")
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: representative_dataset(examples)
+    converter.representative_dataset = examples.tensors
     converter.target_spec.supported_ops = [
         tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
     ]

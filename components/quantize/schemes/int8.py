@@ -11,30 +11,24 @@ from components.quantize.schemes.scheme import ConversionError, Scheme
 
 def _tell(converter: Any, settings: Any, examples: Any) -> None:
     from components.common.keras import tf
-    from components.common.tasks.image.calibration import representative_dataset
-    from components.common.tasks.image.export import DEVICE_TYPE
 
     if examples is None:
         raise ValueError("int8 needs examples to calibrate on")
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: representative_dataset(examples)
+    converter.representative_dataset = examples.tensors
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = DEVICE_TYPE
+    converter.inference_input_type = examples.device_type
     converter.inference_output_type = tf.uint8
 
 
 def _check(data: bytes) -> None:
-    """Checks that the model computes in integers and takes what a device has as it is."""
-    from components.common.lite.tflite import float_operators, read_input
-    from components.common.tasks.image.export import explain_input
+    from components.common.lite.tflite import float_operators
 
     # A DEQUANTIZE alone feeds an operator that follows, or the output.
     if floating := [name for name in float_operators(data) if name != "DEQUANTIZE"]:
         raise ConversionError(
             f"the model is not full-integer: TFLite has no int8 kernel for {', '.join(floating)}"
         )
-    if fault := explain_input(read_input(data)):
-        raise ConversionError(fault)
 
 
 SCHEME = Scheme(
@@ -43,4 +37,5 @@ SCHEME = Scheme(
     section=("calibration_examples",),
     tell=_tell,
     check=_check,
+    is_integer=True,
 )

@@ -40,9 +40,10 @@ class Scheme:
       backend: what converts.
       Settings: what a recipe states of it, as `{<kind>: {<setting>: ...}}`.
       section: which values of the recipe's `quantize` section it depends on.
-      tell: given the back end's tool, the Settings and examples to calibrate on (None where
+      tell: given the back end's tool, the Settings and a Calibration (None where
         the scheme does not calibrate), sets the tool up.
       check: raises ConversionError where the file is not what the scheme promises.
+      is_integer: whether the file takes what a device has as it is, in integers.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Scheme:
     section: tuple[str, ...] = ()
     tell: Callable[[Any, Any, Any], None] = tell_nothing
     check: Callable[[bytes], None] = accept
+    is_integer: bool = False
 
     def specify(
         self, section: Mapping[str, Any], stated: Mapping[str, Any] | None = None

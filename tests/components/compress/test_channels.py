@@ -143,7 +143,6 @@ def test_every_kind_of_backbone_is_cut_converted_and_run(tmp_path, backbone):
     (tmp_path / "bundle").mkdir()
     save_weights(model, tmp_path / "bundle")
     ModelBundle(
-        task="image_classification",
         class_names=manifest.class_names,
         architecture=architecture,
         input=spec,

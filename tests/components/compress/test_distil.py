@@ -11,7 +11,7 @@ from components.common.errors import BAD_INPUT
 from components.common.keras import keras
 from components.common.lite.litert import Classifier
 from components.common.models.bundles import load_bundle_model
-from components.common.tasks.image.inputs import prepare_pictures
+from components.common.tasks.image.inputs import prepare_inputs
 from components.common.training.config import Distillation
 from components.compress.steps import STEPS
 from components.compress.steps.distil import Settings, identify
@@ -118,7 +118,7 @@ def test_the_teacher_of_a_later_step_is_shown_the_pictures_as_it_was_trained_on_
 
     def look(model, settings, session):
         pictures = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 1))
-        shown = (prepare_pictures(spec)(pictures, None) for spec in (seen["own"], session.spec))
+        shown = (prepare_inputs(spec)(pictures, None) for spec in (seen["own"], session.spec))
         seen["before"], seen["after"] = (
             model(next(shown)),
             session.teacher(Distillation())(next(shown)),

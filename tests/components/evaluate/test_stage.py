@@ -18,8 +18,7 @@ from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import SplitExamples
 from components.common.documents.evaluation import Evaluation
 from components.common.lite.inference import predict_examples
-from components.common.tasks.image.device import device_input
-from components.common.tasks.image.examples import read_examples
+from components.common.tasks.reading import device_input, read_examples
 from components.evaluate import stage
 from components.evaluate.config import EvaluateConfig
 from tests.builders.bundles import store_models
@@ -151,7 +150,7 @@ def test_predictions_do_not_depend_on_the_number_of_threads(
         predict_examples(
             model,
             read_examples(trained.manifest, "test", trained.context.data()),
-            see=device_input(trained.manifest.image),
+            see=device_input(trained.manifest),
             threads=threads,
         )
         for threads in (1, 3)

@@ -10,7 +10,7 @@ from components.common.documents.bundle import Epoch
 from components.common.keras import keras
 from components.common.process.events import Events
 from components.common.tasks.image.config import Augment
-from components.common.tasks.image.inputs import prepare_pictures
+from components.common.tasks.image.inputs import prepare_inputs
 from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.training.clock import Clock
 from components.common.training.examples import MEMORY_BYTES, open_examples
@@ -52,7 +52,7 @@ class Pictures:
         )
 
     def spec(self):
-        return BACKBONES["small_cnn"].input_spec(self.manifest.image)
+        return BACKBONES["small_cnn"].input_spec(self.manifest.spec)
 
     def build(self, config: FinetuneConfig) -> keras.Model:
         make_deterministic(config.seed)
@@ -132,7 +132,7 @@ def test_features_computed_once_train_the_head_as_the_whole_model_would(pictures
     quick, quick_history = pictures.train(config)
     slow = pictures.build(config)
     freeze_backbone(slow)
-    prepare = prepare_pictures(pictures.spec())
+    prepare = prepare_inputs(pictures.spec())
     counts = pictures.manifest.splits["train"].examples_per_class
     (phase,) = fine_tuning._phases(config, counts)
     history = run_phase(
@@ -225,7 +225,7 @@ def test_a_backbone_trained_from_nothing_does_as_well_in_use_as_in_training(
     )
     train = open_examples(manifest, "train", context.data(), scratch=tmp_path)
     config = FinetuneConfig(backbone=backbone, epochs=10, dropout=0.0)
-    spec = BACKBONES[backbone].input_spec(manifest.image)
+    spec = BACKBONES[backbone].input_spec(manifest.spec)
     make_deterministic(config.seed)
     model = build_model(config, spec, 3, weights="none")
     # Judged by the very pictures that it is trained on.

@@ -14,7 +14,7 @@ from components.common.documents.record import TaskResult
 from components.common.models.bundles import load_bundle_model
 from components.common.run_context import RunContext
 from components.common.tasks.image.device import decode_picture
-from components.common.tasks.image.examples import read_examples
+from components.common.tasks.reading import read_examples
 from components.common.training.best_epoch import best_epoch
 from components.finetune import stage
 from components.finetune.config import FinetuneConfig
@@ -137,7 +137,7 @@ def test_mixed_precision_is_left_out_of_the_saved_model(dataset, tmp_path):
     """This machine may have no bfloat16: the policy is given as a device would."""
     from components.common.documents.dataset import DatasetManifest
     from components.common.process.events import Events
-    from components.common.tasks.image.inputs import prepare_pictures
+    from components.common.tasks.image.inputs import prepare_inputs
     from components.common.tasks.image.models.backbones import BACKBONES
     from components.common.training.examples import open_examples
     from components.common.training.loop import inference, make_deterministic
@@ -146,7 +146,7 @@ def test_mixed_precision_is_left_out_of_the_saved_model(dataset, tmp_path):
 
     context, folder = dataset
     manifest = DatasetManifest.read(folder)
-    spec = BACKBONES["small_cnn"].input_spec(manifest.image)
+    spec = BACKBONES["small_cnn"].input_spec(manifest.spec)
     make_deterministic(0)
     model = build_model(CONFIG, spec, 3, weights="none", precision="mixed_bfloat16")
     splits = {
@@ -160,5 +160,5 @@ def test_mixed_precision_is_left_out_of_the_saved_model(dataset, tmp_path):
     assert model.get_layer("block2_conv").compute_dtype == "bfloat16"
     assert plain.get_layer("block2_conv").compute_dtype == "float32"
     assert [layer.name for layer in plain.layers] == [layer.name for layer in model.layers]
-    inputs = prepare_pictures(spec)(splits["validation"].inputs, None)
+    inputs = prepare_inputs(spec)(splits["validation"].inputs, None)
     np.testing.assert_allclose(inference(plain)(inputs), inference(model)(inputs), atol=0.05)

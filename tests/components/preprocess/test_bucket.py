@@ -8,7 +8,7 @@ from components.common.documents.dataset import DatasetManifest
 from components.common.errors import UserError
 from components.common.run_context import RunContext
 from components.common.storage import open_storage
-from components.common.tasks.image.examples import read_examples
+from components.common.tasks.reading import read_examples
 from components.preprocess.folders import tree_of_objects
 from components.preprocess.inventory import take_inventory
 from components.preprocess.lists import list_file

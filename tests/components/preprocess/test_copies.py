@@ -10,7 +10,7 @@ from PIL import Image
 from components.common.data.membership import Membership
 from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.storage import LocalStorage
-from components.common.tasks.image.examples import read_examples
+from components.common.tasks.reading import read_examples
 from tests.components.preprocess.folders import (
     encode,
     files,
@@ -127,7 +127,7 @@ def test_a_crop_that_misses_the_object_is_noted_and_the_shape_is_counted(tmp_pat
     assert notes_of(tmp_path) == {
         "bar/wide.png": ("one_colour", "is #ffffff all over once it is fitted")
     }
-    assert manifest.not_square == 1
+    assert manifest.statistics.not_square == 1
     assert preprocess(tmp_path, "padded", folder=str(source), fit="pad").notes == {}
 
 

@@ -13,7 +13,7 @@ from components.common.data.membership import Membership
 from components.common.documents.dataset import DatasetManifest
 from components.common.shell.inputs import input_digest
 from components.common.storage import LocalStorage
-from components.common.tasks.image.examples import read_examples
+from components.common.tasks.reading import read_examples
 from tests.builders.synthetic import run_context
 from tests.components.preprocess.folders import (
     files,

@@ -76,8 +76,8 @@ def rename_classes(facts: CardFacts) -> CardFacts:
 
 
 def fitted(facts: CardFacts, fit: str) -> CardFacts:
-    image = facts.manifest.image.model_copy(update={"fit": fit})
-    manifest = facts.manifest.model_copy(update={"image": image})
+    image = facts.manifest.spec.model_copy(update={"fit": fit})
+    manifest = facts.manifest.model_copy(update={"spec": image})
     return CardFacts(**{**vars(facts), "manifest": manifest})
 
 

@@ -28,7 +28,7 @@ from components.common.lite.model_files import ModelFileError, read_model_file
 from components.common.lite.snapping import snap_weights
 from components.common.models.bundles import save_weights
 from components.common.process.events import Events
-from components.common.tasks.image.calibration import read_calibration
+from components.common.tasks.calibration import read_calibration
 from components.common.tasks.image.models.backbones import BACKBONES, Backbone
 from components.common.tasks.image.models.classifier import build_classifier
 from components.evaluate import stage as evaluate

@@ -13,7 +13,7 @@ from components.common.documents.evaluation import Estimate
 from components.common.documents.measured import join_candidates
 from components.common.documents.record import Receipt
 from components.common.documents.validation import Validation
-from components.common.tasks.image.statistics import Histogram
+from components.common.tasks.told import Histogram
 from components.report import formats
 from components.report.candidates import CandidateRow
 from components.report.candidates_chart import (

@@ -21,9 +21,8 @@ def manifest(
 ) -> DatasetManifest:
     counts = dict(zip(SPLITS, (train, validation, test), strict=True))
     return DatasetManifest(
-        task="image_classification",
         class_names=classes,
-        image=ImageSpec(
+        spec=ImageSpec(
             height=8, width=8, channels=1, encoding="png", fit="crop", background="#ffffff"
         ),
         compression="none",

@@ -2,6 +2,8 @@
 
 import pytest
 
+from components.common.statistics.distances import total_variation
+from components.common.tasks.image.findings import find_pixel_shift
 from components.validate.checks import (
     check_dataset,
     explain_stop,
@@ -10,10 +12,8 @@ from components.validate.checks import (
     find_label_shift,
     find_missing_classes,
     find_parted_groups,
-    find_pixel_shift,
     find_small_classes,
     find_small_test,
-    total_variation,
 )
 from components.validate.config import ValidateConfig
 from tests.components.validate.manifests import check, manifest, membership_of
@@ -80,7 +80,9 @@ def test_label_shift_is_the_total_variation_of_shares():
 
 def test_pixel_shift_is_the_total_variation_of_histograms():
     dark = (1.0, *[0.0] * 31)
-    (message,) = find_pixel_shift(manifest(histogram=dark, mean=2.0), manifest(), at_most=0.5)
+    (message,) = find_pixel_shift(
+        manifest(histogram=dark, mean=2.0).statistics, manifest().statistics, at_most=0.5
+    )
     assert message.startswith("96.9 % of the pixels") and "from 127.5 to 2.0" in message
 
 

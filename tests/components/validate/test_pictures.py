@@ -14,7 +14,10 @@ def check(*notes: Note, fit: str = "crop", not_square: int = 0, **values) -> dic
     """Returns the message of each check that noticed something."""
     found = manifest()
     found = found.model_copy(
-        update={"not_square": not_square, "image": found.image.model_copy(update={"fit": fit})}
+        update={
+            "statistics": found.statistics.model_copy(update={"not_square": not_square}),
+            "spec": found.spec.model_copy(update={"fit": fit}),
+        }
     )
     findings = check_dataset(
         found,

@@ -1,6 +1,5 @@
 """Pictures as a model's inputs: decoded as TensorFlow does it, then shifted and scaled."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,12 +17,8 @@ _PARSED = {
     for name in ("image", "label", "id")
 }
 
-Prepare = Callable[..., Any]
-"""Makes examples into model inputs, given a seed (int64 [2]), their places in the batch
-(int32 [b]) and the batch's size; without the latter two, they are the batch."""
 
-
-def prepare_pictures(spec: InputSpec, augment: Augment | None = None) -> Prepare:
+def prepare_inputs(spec: InputSpec, augment: Augment | None = None) -> Callable[..., Any]:
     """Returns the function that makes uint8 pictures into the model's float32 input."""
     offset, scale = tf.constant(spec.offset), tf.constant(spec.scale)
 
@@ -63,11 +58,6 @@ def parse_and_decode(records: Any, image: ImageSpec) -> tuple[Any, Any, Any]:
         fn_output_signature=tf.TensorSpec(image.shape, tf.uint8),
     )
     return pictures, parsed["label"], parsed["id"]
-
-
-def decoded_bytes(image: ImageSpec) -> int:
-    """Returns how much memory a decoded picture takes."""
-    return math.prod(image.shape)
 
 
 def room_for(count: int, image: ImageSpec) -> npt.NDArray[np.uint8]:

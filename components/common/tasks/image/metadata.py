@@ -1,6 +1,7 @@
 """What TFLite Metadata says of the picture that goes into a model."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import flatbuffers
 
@@ -16,18 +17,20 @@ from components.common.lite.metadata_tables import (
 from components.common.tasks.image.normalization import AS_IT_IS, Normalization
 from components.common.tasks.image.words import fit_in_words
 
+EXAMPLES = "pictures"
+
 # Enumerations and union members of metadata_schema.fbs.
 _IMAGE_PROPERTIES = 2
 _NORMALIZATION_OPTIONS = 1
 _COLOR_SPACES = {3: 1, 1: 2}  # By channels: RGB, GRAYSCALE.
 
 
-def fitting(image: ImageSpec) -> dict[str, str]:
+def trace_input(image: ImageSpec) -> dict[str, str]:
     """Returns what a model's lineage says of how its pictures were fitted."""
     return {"fit": image.fit, "background": image.background}
 
 
-def describe_input(spec: ImageSpec) -> InputCard:
+def describe_input(spec: ImageSpec, dataset: Path | None = None) -> InputCard:
     """Returns what the metadata tell of the input of a model of litesmith's."""
     # Pixels go in as they are: what the network expects is computed inside the model. The schema
     # has no field for how a picture is fitted.

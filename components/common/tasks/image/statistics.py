@@ -1,6 +1,5 @@
 """What the pixels of a data set are, taken together."""
 
-import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -12,24 +11,9 @@ UNCOUNTED = PixelStatistics(mean=(), std=(), histogram=())
 """Of pictures that nobody has decoded."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Histogram:
-    """A histogram to draw.
-
-    Attributes:
-      title: what is counted, by what.
-      shares: of equally wide bins, which begin at 0.
-      end: of the last bin.
-      ticks: what to write below.
-    """
-
-    title: str
-    shares: Sequence[float]
-    end: float
-    ticks: Sequence[float]
-
-
-def describe_pixels(histograms: Sequence[Sequence[Sequence[int]]]) -> PixelStatistics:
+def describe_pixels(
+    histograms: Sequence[Sequence[Sequence[int]]], *, not_square: int = 0
+) -> PixelStatistics:
     """Returns mean, standard deviation and histogram of intensities.
 
     Everything is summed in integers first, so that neither the number of workers nor the
@@ -37,6 +21,7 @@ def describe_pixels(histograms: Sequence[Sequence[Sequence[int]]]) -> PixelStati
 
     Args:
       histograms: of each shard, [channels][256] pixel counts.
+      not_square: how many pictures were not about as high as wide before they were fitted.
     """
     channels = [
         [sum(counts) for counts in zip(*shards, strict=True)]
@@ -50,6 +35,7 @@ def describe_pixels(histograms: Sequence[Sequence[Sequence[int]]]) -> PixelStati
         mean=tuple(mean for mean, _ in moments),
         std=tuple(std for _, std in moments),
         histogram=tuple(count / sum(bins) for count in bins),
+        not_square=not_square,
     )
 
 
@@ -60,8 +46,3 @@ def _moments(counts: Sequence[int]) -> tuple[float, float]:
     squares = sum(intensity * intensity * count for intensity, count in enumerate(counts))
     # The numerator is exact, however many pixels there are.
     return total / pixels, math.sqrt((squares * pixels - total * total) / pixels**2)
-
-
-def intensity_histogram(statistics: PixelStatistics) -> Histogram:
-    """Returns what there is to draw of a data set's pixels."""
-    return Histogram("Pixels by intensity", statistics.histogram, 256, (0, 64, 128, 192, 255))

@@ -15,7 +15,7 @@ from components.common.documents.dataset import SPLITS, DatasetManifest, Shard
 from components.common.errors import UserError
 from components.common.storage import LocalStorage, Storage
 from components.common.storage.cloud_storage import CloudStorage
-from components.common.tasks.image.examples import read_examples
+from components.common.tasks.reading import read_examples
 from tests.builders.synthetic import run_context, write_dataset
 
 SIZE = 10_000

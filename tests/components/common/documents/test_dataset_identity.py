@@ -48,7 +48,7 @@ def test_other_examples_are_another_input(tmp_path: Path) -> None:
         {"splits": swapped},
         {"splits": changed},
         {"class_names": ["cross", "bar", "disc"]},
-        {"image": {**values["image"], "encoding": "jpeg"}},
+        {"spec": {**values["spec"], "encoding": "jpeg"}},
         {"compression": "gzip"},
         {"slices": ["even"]},
     ):

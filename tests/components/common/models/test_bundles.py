@@ -43,7 +43,6 @@ def write_bundle(
     folder.mkdir(exist_ok=True)
     save_weights(model, folder)
     ModelBundle(
-        task="image_classification",
         class_names=tuple("abcde"),
         architecture=architecture,
         input=spec,

@@ -208,7 +208,7 @@ def test_nothing_is_kept_where_it_does_not_fit(monkeypatch):
 
 def test_nothing_is_kept_of_pictures_that_are_read_anew_or_without_a_frozen_part():
     rest = make_rest(make_model())
-    streamed = StreamedExamples(shards=None, image=None, count=70)
+    streamed = StreamedExamples(shards=None, spec=None, count=70)
     elsewhere = dataclasses.replace(rest, data=dataclasses.replace(rest.data, train=streamed))
     assert keep_frozen_part(elsewhere, augments=True) is elsewhere
     trained = make_rest(make_model(frozen=("nothing",)))

@@ -14,8 +14,8 @@ from components.common.errors import UserError
 from components.common.storage import LocalStorage, open_storage
 from components.common.tasks.image.config import Augment
 from components.common.tasks.image.device import decode_picture
-from components.common.tasks.image.examples import read_examples
-from components.common.tasks.image.inputs import decode_image, prepare_pictures
+from components.common.tasks.image.inputs import decode_image, prepare_inputs
+from components.common.tasks.reading import read_examples
 from components.common.training import shard_files
 from components.common.training.examples import KeptExamples, StreamedExamples, open_examples
 from components.common.training.input_pipeline import (
@@ -51,7 +51,7 @@ def opened(dataset, tmp_path, *, memory_bytes=1 << 20, split="train"):
 
 def pixels(spec=SPEC):
     """Prepares pictures as they are, so that batches can be compared with them."""
-    return prepare_pictures(spec.model_copy(update={"offset": (0.0,), "scale": (1.0,)}))
+    return prepare_inputs(spec.model_copy(update={"offset": (0.0,), "scale": (1.0,)}))
 
 
 def epochs_of(batches, steps):
@@ -109,7 +109,7 @@ def test_a_later_start_continues_the_same_batches(dataset, tmp_path, memory_byte
     augment = Augment(flip=True, shift=0.1, zoom=0.2, brightness=0.1)
 
     def batches(epochs):
-        prepare = prepare_pictures(SPEC, augment)
+        prepare = prepare_inputs(SPEC, augment)
         return [
             inputs.numpy()
             for inputs, *_ in training_batches(
@@ -139,7 +139,7 @@ def test_labels_stay_with_their_pictures(dataset, tmp_path):
 def test_inputs_are_normalised_as_the_spec_says(dataset, tmp_path):
     examples = opened(dataset, tmp_path)
     spec = SPEC.model_copy(update={"offset": (100.0,), "scale": (0.5,)})
-    batches = evaluation_batches(examples, prepare_pictures(spec), batch_size=64)
+    batches = evaluation_batches(examples, prepare_inputs(spec), batch_size=64)
     ((inputs, _),) = list(batches)
     expected = (examples.inputs.numpy().astype(np.float32) - 100.0) * 0.5
     np.testing.assert_array_equal(inputs.numpy(), expected)

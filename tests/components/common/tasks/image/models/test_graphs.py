@@ -6,7 +6,7 @@ import pytest
 from components.common.documents.bundle import HEAD, Architecture
 from components.common.documents.image import InputSpec
 from components.common.keras import keras
-from components.common.tasks.image.inputs import prepare_pictures
+from components.common.tasks.image.inputs import prepare_inputs
 from components.common.tasks.image.models.classifier import build_classifier
 from components.common.tasks.image.models.graphs import adapt_input
 from tests.builders.training import keep_examples, make_data, make_phase
@@ -33,10 +33,10 @@ def residual():
 def test_a_model_for_other_pictures_answers_as_before(build):
     keras.utils.set_random_seed(1)
     model = build()
-    before = model(prepare_pictures(OWN)(PICTURES, None))
+    before = model(prepare_inputs(OWN)(PICTURES, None))
     adapted = adapt_input(model, OWN, OTHER)
     np.testing.assert_allclose(
-        adapted(prepare_pictures(OTHER)(PICTURES, None)), before, rtol=1e-3, atol=1e-5
+        adapted(prepare_inputs(OTHER)(PICTURES, None)), before, rtol=1e-3, atol=1e-5
     )
     assert np.ptp(before.numpy(), axis=0).max() > 1e-3
     assert not any(isinstance(layer, keras.Model) for layer in adapted.layers)
@@ -60,7 +60,7 @@ def test_an_adapted_model_can_teach():
         distillation=Distillation(),
         teacher=adapt_input(residual(), OWN, OTHER),
     )
-    inputs = prepare_pictures(OTHER)(PICTURES, None).numpy()
+    inputs = prepare_inputs(OTHER)(PICTURES, None).numpy()
     labels = np.arange(6) % 3
     examples = make_data(keep_examples(inputs, labels), keep_examples(inputs, labels)).train
     sums = Trainer(student, phase, steps_per_epoch=1).train(examples.inputs, examples.labels)

@@ -7,7 +7,7 @@ import pytest
 from components.common.data.records import write_record
 from components.common.errors import UserError
 from components.common.storage import file_checksum
-from components.common.tasks.image.examples import read_examples
+from components.common.tasks.reading import read_examples
 from tests.builders.synthetic import run_context, write_dataset
 
 

@@ -4,10 +4,13 @@ preprocess decodes every picture and leaves notes on odd ones beside the manifes
 checks turn notes and counts into words, with what to do.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from components.common.documents.dataset import DatasetManifest
+from components.common.documents.image import ImageSpec, PixelStatistics
 from components.common.documents.rejects import Note
+from components.common.statistics.distances import total_variation
 from components.common.tasks.image.words import fit_in_words
 from components.common.words.figures import percent, shown
 
@@ -15,10 +18,29 @@ _SHARE_NOT_SQUARE = 0.05
 """Pictures of another shape that a data set may have without a word."""
 
 
-def find_single_colours(notes: Iterable[Note], manifest: DatasetManifest) -> Iterator[str]:
+def odd_examples(
+    manifest: DatasetManifest, notes: Sequence[Note]
+) -> Mapping[str, Callable[[], Iterable[str]]]:
+    """Returns the checks of pictures: name -> find."""
+    image, statistics = _of(manifest)
+    return {
+        "one_colour": lambda: find_single_colours(notes, image),
+        "same_pixels": lambda: find_equal_pixels(notes),
+        "not_square": lambda: find_distortion(image, statistics, examples=_examples(manifest)),
+    }
+
+
+def moved_statistics(
+    manifest: DatasetManifest, blessed: DatasetManifest, limits: Any
+) -> Mapping[str, Callable[[], Iterable[str]]]:
+    """Returns the checks against the blessed model's pictures: name -> find."""
+    now, before = _of(manifest)[1], _of(blessed)[1]
+    return {"pixel_shift": lambda: find_pixel_shift(now, before, at_most=limits.max_pixel_shift)}
+
+
+def find_single_colours(notes: Iterable[Note], image: ImageSpec) -> Iterator[str]:
     """Yields a message where pictures show nothing."""
     if found := [note for note in notes if note.kind == "one_colour"]:
-        image = manifest.image
         remedies = [
             f"what is drawn in {image.background} on transparent ground needs another "
             "data.background"
@@ -43,20 +65,43 @@ def find_equal_pixels(notes: Iterable[Note]) -> Iterator[str]:
         )
 
 
-def find_distortion(manifest: DatasetManifest) -> Iterator[str]:
+def find_distortion(
+    image: ImageSpec, statistics: PixelStatistics, *, examples: int
+) -> Iterator[str]:
     """Yields a message where a device's runtime would show the model other shapes."""
-    examples = sum(split.examples for split in manifest.splits.values())
-    share = manifest.not_square / max(1, examples)
-    fit = manifest.image.fit
+    share, fit = statistics.not_square / max(1, examples), image.fit
     if fit == "stretch" or share <= _SHARE_NOT_SQUARE:
         return
     yield (
         f"{percent(share)} of the pictures are not square, and data.fit: {fit} has them "
-        f"{fit_in_words(manifest.image)}. MediaPipe and the Task Library stretch every picture "
+        f"{fit_in_words(image)}. MediaPipe and the Task Library stretch every picture "
         "to the model's input, and show it other shapes than it is trained and measured on. Choose "
         "data.fit: stretch for them; keep this where the app itself fits pictures as the model "
         "card says, and set validate.not_square: ignore"
     )
+
+
+def find_pixel_shift(
+    now: PixelStatistics, before: PixelStatistics, *, at_most: float
+) -> Iterator[str]:
+    """Yields a message where the intensities are distributed unlike the blessed model's."""
+    distance = total_variation(now.histogram, before.histogram)
+    if distance > at_most:
+        yield (
+            f"{percent(distance)} of the pixels would have to change to give the intensities of "
+            f"the blessed model's data set (allowed: {percent(at_most)}); the mean moved from "
+            f"{_mean(before.mean):.1f} to {_mean(now.mean):.1f}, of 255"
+        )
+
+
+def _of(manifest: DatasetManifest) -> tuple[ImageSpec, PixelStatistics]:
+    assert isinstance(manifest.spec, ImageSpec)
+    assert isinstance(manifest.statistics, PixelStatistics)
+    return manifest.spec, manifest.statistics
+
+
+def _examples(manifest: DatasetManifest) -> int:
+    return sum(split.examples for split in manifest.splits.values())
 
 
 def _named(notes: Sequence[Note]) -> str:
@@ -65,3 +110,7 @@ def _named(notes: Sequence[Note]) -> str:
 
 def _count(notes: Sequence[Note], one: str, many: str) -> str:
     return f"{len(notes)} {one if len(notes) == 1 else many}"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

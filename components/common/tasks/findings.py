@@ -1,0 +1,44 @@
+"""The facet by which validate finds what is odd about examples, and what has moved."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from components.common.documents.dataset import DatasetManifest, TaskName
+from components.common.documents.rejects import Note
+
+Find = Callable[[], Iterable[str]]
+"""Yields messages on what one check noticed."""
+
+
+class Findings(Protocol):
+    """What the facet of a task looks like; a check's name is its field in ValidateConfig."""
+
+    def odd_examples(
+        self, manifest: DatasetManifest, notes: Sequence[Note], /
+    ) -> Mapping[str, Find]:
+        """Returns the checks of examples: name -> find."""
+
+    def moved_statistics(
+        self, manifest: DatasetManifest, blessed: DatasetManifest, limits: Any, /
+    ) -> Mapping[str, Find]:
+        """Returns the checks against the blessed model's data set: name -> find.
+
+        Args:
+          manifest: the data set.
+          blessed: that of the blessed model.
+          limits: a ValidateConfig, which says how much may move.
+        """
+
+
+def findings_of(manifest: DatasetManifest) -> Findings:
+    """Returns what is looked for in a task's data."""
+    return _TASKS[manifest.task]()
+
+
+def _image() -> Findings:
+    from components.common.tasks.image import findings
+
+    return findings
+
+
+_TASKS: Mapping[TaskName, Callable[[], Findings]] = {"image": _image}

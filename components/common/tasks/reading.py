@@ -1,0 +1,64 @@
+"""The facet by which examples are read back from shards, and fed to a model as a device would."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from components.common.data.examples import Labelled, read_split
+from components.common.documents.candidate import TFLiteModel
+from components.common.documents.dataset import DatasetManifest, Split, TaskName
+from components.common.storage import Storage
+
+
+class Reading(Protocol):
+    """What `reading` in a task's package looks like; a `spec` is the task's own ExampleSpec."""
+
+    def decode_example(self, serialized: bytes, /) -> Labelled:
+        """Parses a record.
+
+        Raises:
+          ValueError: it is no such example.
+        """
+
+    def device_input(self, spec: Any, /) -> Callable[[Any], npt.NDArray[Any]]:
+        """Returns what makes of an example what a device feeds a model: one array.
+
+        Where a model takes several tensors, the array has a row for each, in the order of the
+        tensors' names.
+        """
+
+    def explain_misfit(self, model: TFLiteModel, spec: Any, /) -> str:
+        """Returns how a file takes other examples than these; nothing, where it takes them."""
+
+
+def read_examples(manifest: DatasetManifest, split: Split, storage: Storage) -> Iterator[Labelled]:
+    """Yields a split's examples in the order of its shards.
+
+    Raises:
+      UserError: a shard is missing or damaged.
+    """
+    return read_split(manifest, split, storage, _of(manifest.task).decode_example)
+
+
+def device_input(manifest: DatasetManifest) -> Callable[[Labelled], npt.NDArray[Any]]:
+    """Returns what makes of a data set's example what a device feeds a model; see `Reading`."""
+    return _of(manifest.task).device_input(manifest.spec)
+
+
+def explain_misfit(model: TFLiteModel, manifest: DatasetManifest) -> str:
+    """Returns how a file takes other examples than a data set's; nothing, where it takes them."""
+    return _of(manifest.task).explain_misfit(model, manifest.spec)
+
+
+def _image() -> Reading:
+    from components.common.tasks.image import reading
+
+    return reading
+
+
+_TASKS: Mapping[TaskName, Callable[[], Reading]] = {"image": _image}
+
+
+def _of(task: TaskName) -> Reading:
+    return _TASKS[task]()
