@@ -154,3 +154,30 @@ def _distilbert(seed: int) -> Encoder:
 
 def _prefixed(draw: _Draw, prefix: str) -> dict[str, npt.NDArray[Any]]:
     return {f"{prefix}{name}": values for name, values in draw.tensors.items()}
+
+
+def build_small_classifier(shape: str, folder: Path, *, classes: int, length: int) -> Any:
+    """Returns a classifier on an encoder of one of SHAPES, whose files go to a folder."""
+    from components.common.documents.encoder import TextArchitecture
+    from components.common.tasks.text.checkpoints import read_checkpoint
+    from components.common.tasks.text.models.classifier import build_text_classifier
+    from components.common.tasks.text.models.pretrained import assign_encoder
+
+    checkpoint = read_checkpoint(make_encoder(shape).write(folder))
+    model = build_text_classifier(
+        TextArchitecture(encoder=checkpoint.spec),
+        classes,
+        vocabulary_size=len(VOCABULARY),
+        length=length,
+    )
+    assign_encoder(model, checkpoint)
+    return model
+
+
+def draw_tokens(count: int, *, length: int, seed: int = 0) -> npt.NDArray[np.int32]:
+    """Returns texts of random tokens and lengths: int32 [count, 3, length]."""
+    random = np.random.default_rng(seed)
+    sizes = random.integers(1, length + 1, (count, 1))
+    mask = (np.arange(length) < sizes).astype(np.int32)
+    ids = random.integers(5, len(VOCABULARY), (count, length)).astype(np.int32) * mask
+    return np.stack([ids, mask, np.zeros_like(mask)], axis=1)

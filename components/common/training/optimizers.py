@@ -1,6 +1,7 @@
 """Optimizers and their learning rates, as the recipe states them."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from components.common.keras import keras, tf
@@ -41,23 +42,59 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
-def build_optimizer(config: Optimizer, *, epochs: int, steps_per_epoch: int) -> Any:
-    """Returns a Keras optimizer for one phase of training."""
+def build_optimizer(
+    config: Optimizer,
+    *,
+    epochs: int,
+    steps_per_epoch: int,
+    shares: Sequence[float] = (),
+) -> Any:
+    """Returns a Keras optimizer for one phase of training.
+
+    Args:
+      config: as the recipe states it.
+      epochs: of the phase.
+      steps_per_epoch: in each of them.
+      shares: of the learning rate, one for each variable that it is built for, in their order;
+        empty where all have the whole of it. The weight decay of adamw is the same for all.
+    """
     schedule = WarmUpAndDecay(
         config.learning_rate,
         steps=epochs * steps_per_epoch,
         warmup_steps=round(min(epochs, config.warmup_epochs) * steps_per_epoch),
         cosine=config.schedule == "cosine",
     )
+    kind = _KINDS[config.name]
+    options: dict[str, Any] = {"jit_compile": False}
     if config.name == "sgd":
-        return keras.optimizers.SGD(schedule, momentum=config.momentum, jit_compile=False)
-    if config.name == "adam":
-        return keras.optimizers.Adam(schedule, jit_compile=False)
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=config.weight_decay, jit_compile=False
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        options["momentum"] = config.momentum
+    if config.name == "adamw":
+        options["weight_decay"] = config.weight_decay
+    optimizer = (_sharing(kind, shares) if shares else kind)(schedule, **options)
+    if config.name == "adamw":
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
+
+
+_KINDS = {
+    "sgd": keras.optimizers.SGD,
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+}
+
+
+def _sharing(kind: Any, shares: Sequence[float]) -> Any:
+    """Returns a kind of optimizer in which a variable takes its share of each step."""
+
+    class Sharing(kind):
+        def update_step(self, gradient: Any, variable: Any) -> None:
+            before = tf.identity(variable)
+            super().update_step(gradient, variable)
+            share = shares[self._index_dict[self._var_key(variable)]]
+            if share != 1:
+                variable.assign(before + share * (variable - before))
+
+    return Sharing
 
 
 def l2_share(config: Optimizer) -> float:

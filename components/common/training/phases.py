@@ -1,6 +1,7 @@
 """What a phase of training is: how it learns, and what from."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from components.common.tasks.inputs import Prepare
@@ -20,6 +21,7 @@ class Phase:
       distillation: how much it learns from the teacher, if from one.
       teacher: a classifier of the same inputs, made in the scope of the same strategy; None
         without distillation. It is only asked, never trained nor kept.
+      rates: layer -> which share of the learning rate it has; all of it, where it is not named.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Phase:
     eligible_from: int = 1
     distillation: Distillation | None = None
     teacher: Any = None
+    rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def epoch_numbers(self) -> range:

@@ -76,7 +76,10 @@ class Trainer:
     def __init__(self, model: Any, phase: Phase, *, steps_per_epoch: int) -> None:
         self.model = model
         self.optimizer = build_optimizer(
-            phase.optimizer, epochs=phase.epochs, steps_per_epoch=steps_per_epoch
+            phase.optimizer,
+            epochs=phase.epochs,
+            steps_per_epoch=steps_per_epoch,
+            shares=tuple(_shares(model, phase)) if phase.rates else (),
         )
         self._scales = any(layer.compute_dtype == "float16" for layer in model.layers)
         if self._scales:
@@ -317,5 +320,16 @@ def _sums(losses: Any, logits: Any, labels: Any) -> Any:
     return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(right), count])
 
 
+def _shares(model: Any, phase: Phase) -> Iterator[float]:
+    """Yields which share of the learning rate each trained variable has."""
+    rates = {
+        id(variable): phase.rates.get(layer.name, 1.0)
+        for layer in model.layers
+        for variable in layer.trainable_variables
+    }
+    return (rates[id(variable)] for variable in model.trainable_variables)
+
+
 def _inputs_signature(model: Any) -> Any:
-    return tf.TensorSpec([None, *model.inputs[0].shape[1:]], tf.float32)
+    (inputs,) = model.inputs
+    return tf.TensorSpec([None, *inputs.shape[1:]], inputs.dtype)
