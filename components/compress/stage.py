@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common.digests import canonical_json
-from components.common.documents.bundle import Epoch, ModelBundle
+from components.common.documents.bundle import Architecture, Epoch, ModelBundle
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.models import Models
 from components.common.process.events import Events
@@ -115,6 +115,7 @@ def _describe_graph(before: ModelBundle, after: "Compressed") -> ModelBundle:
     if (student := after.student) is not None:
         update = {field.name: getattr(student, field.name) for field in dataclasses.fields(student)}
     elif after.filters:
+        assert isinstance(before.architecture, Architecture), "of pictures alone"
         filters = {**before.architecture.filters, **after.filters}
         update = {"architecture": before.architecture.model_copy(update={"filters": filters})}
     return before.model_copy(update=update)

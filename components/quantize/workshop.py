@@ -153,9 +153,8 @@ class TaskWorkshop:
         id_, bundle, spec = self._task.config.candidate_id, self._bundle, self._manifest.spec
         own = metadata_of(spec)
         lineage: dict[str, object] = {
-            "backbone": bundle.architecture.backbone,
             "candidate": id_,
-            **own.trace_input(spec),
+            **own.trace_model(bundle.architecture, spec),
             "weights_sha256": file_digest(self._task.inputs["bundle"] / "weights.npz"),
         }
         if examples is not None:
@@ -169,7 +168,7 @@ class TaskWorkshop:
         if attempt.remedy:
             lineage["remedy"] = attempt.remedy
         return ModelCard(
-            name=f"{bundle.architecture.backbone} {id_}",
+            name=f"{bundle.architecture.name} {id_}",
             description=f"Classifies {own.EXAMPLES} into {len(bundle.class_names)} classes.",
             class_names=bundle.class_names,
             inputs=own.describe_input(spec, self._task.inputs["dataset"]),

@@ -112,7 +112,7 @@ def _training(title: str, bundle: ModelBundle) -> Training:
             )
     return Training(
         title=title,
-        backbone=bundle.architecture.backbone,
+        backbone=bundle.architecture.name,
         parameters=bundle.parameters,
         epochs=bundle.history,
         phases=tuple(phases),

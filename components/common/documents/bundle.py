@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from components.common.documents.base import Document, Lineage, Part
+from components.common.documents.encoder import TextArchitecture
 from components.common.documents.image import InputSpec
 from components.common.documents.text import TextSpec
 
@@ -25,8 +26,9 @@ HEAD = "head"
 
 
 class Architecture(Part):
-    """What a classifier's graph is built from, beside its input and its classes."""
+    """What a graph that takes pictures is built from, beside its input and its classes."""
 
+    task: Literal["image"] = "image"
     backbone: BackboneName
     width: Annotated[float, Field(gt=0, le=2)] = 1.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -38,6 +40,13 @@ class Architecture(Part):
     shrink: Annotated[int, Field(ge=1, le=8, exclude_if=lambda factor: factor == 1)] = 1
     """How many pixels a side are averaged to one before the backbone sees a picture."""
 
+    @property
+    def name(self) -> str:
+        return self.backbone
+
+
+AnyArchitecture = Annotated[Architecture | TextArchitecture, Field(discriminator="task")]
+"""What a classifier's graph is built from, beside its input and its classes."""
 
 ModelInput = Annotated[InputSpec | TextSpec, Field(discriminator="task")]
 """What the Keras model expects of examples that are prepared for it."""
@@ -92,7 +101,7 @@ class ModelBundle(Document):
     file_name: ClassVar[str] = "bundle.json"
 
     class_names: tuple[str, ...]
-    architecture: Architecture
+    architecture: AnyArchitecture
     input: ModelInput
     parameters: int
     frozen_layers: tuple[str, ...] = ()

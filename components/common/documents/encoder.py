@@ -40,9 +40,15 @@ class EncoderSpec(Part):
 
 
 class TextArchitecture(Part):
-    """What a text classifier's graph is built from, beside its classes."""
+    """What a text classifier's graph is built from, beside its input and its classes."""
 
+    task: Literal["text"] = "text"
     encoder: EncoderSpec
     pooling: Pooling = "mean"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     dropout_seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """Returns such as `bert-6x384`: layers by units."""
+        return f"bert-{self.encoder.layers}x{self.encoder.hidden}"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from components.common.documents.bundle import Architecture, ModelInput
+from components.common.documents.bundle import AnyArchitecture, ModelInput
 from components.common.documents.dataset import ExampleSpec, TaskName
 
 
@@ -23,7 +23,7 @@ class Graphs(Protocol):
 
 
 def build_classifier(
-    architecture: Architecture, spec: ModelInput, classes: int, *, precision: str = "float32"
+    architecture: AnyArchitecture, spec: ModelInput, classes: int, *, precision: str = "float32"
 ) -> Any:
     """Returns a classifier with fresh weights.
 
@@ -45,7 +45,7 @@ def build_classifier(
     return _of(spec.task).build_classifier(architecture, spec, classes, precision=precision)
 
 
-def input_spec(architecture: Architecture, examples: ExampleSpec) -> ModelInput:
+def input_spec(architecture: AnyArchitecture, examples: ExampleSpec) -> ModelInput:
     """Returns what a graph expects of the examples of a data set."""
     found: ModelInput = _of(examples.task).input_spec(architecture, examples)
     return found

@@ -14,8 +14,8 @@ class Metadata(Protocol):
     EXAMPLES: str
     """What a model classifies: `pictures`."""
 
-    def trace_input(self, spec: Any, /) -> Mapping[str, str]:
-        """Returns what a model's lineage says of how its examples were made."""
+    def trace_model(self, architecture: Any, spec: Any, /) -> Mapping[str, Any]:
+        """Returns what a model's lineage says of its graph, and of how examples were made."""
 
     def describe_input(self, spec: Any, dataset: Path, /) -> InputCard:
         """Returns what the metadata tell of a model's inputs.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from components.common.config import Section
-from components.common.documents.bundle import Architecture, Epoch, ModelInput, StepFacts
+from components.common.documents.bundle import AnyArchitecture, Epoch, ModelInput, StepFacts
 
 if TYPE_CHECKING:
     from components.common.training.session import Session
@@ -21,7 +21,7 @@ class Student:
       frozen_layers: those that training left as they were.
     """
 
-    architecture: Architecture
+    architecture: AnyArchitecture
     input: ModelInput
     frozen_layers: tuple[str, ...] = ()
 

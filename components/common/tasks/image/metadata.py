@@ -5,6 +5,7 @@ from pathlib import Path
 
 import flatbuffers
 
+from components.common.documents.bundle import Architecture
 from components.common.documents.image import ImageSpec
 from components.common.lite.litert import INPUT
 from components.common.lite.metadata import InputCard
@@ -25,9 +26,9 @@ _NORMALIZATION_OPTIONS = 1
 _COLOR_SPACES = {3: 1, 1: 2}  # By channels: RGB, GRAYSCALE.
 
 
-def trace_input(image: ImageSpec) -> dict[str, str]:
-    """Returns what a model's lineage says of how its pictures were fitted."""
-    return {"fit": image.fit, "background": image.background}
+def trace_model(architecture: Architecture, image: ImageSpec) -> dict[str, str]:
+    """Returns what a model's lineage says of its backbone, and of how pictures were fitted."""
+    return {"backbone": architecture.backbone, "fit": image.fit, "background": image.background}
 
 
 def describe_input(spec: ImageSpec, dataset: Path | None = None) -> InputCard:
