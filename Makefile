@@ -16,15 +16,14 @@ demo: $(READY) ## Set up everything and take the digits through the whole pipeli
 	$(BIN)/litesmith run digits
 
 test: $(READY_DEV) ## Run the fast tests
-	# Two rounds: kfp inspects the stack at every step of compiling, which takes a hundred times
-	# as long in a process that has TensorFlow's modules loaded.
-	$(BIN)/pytest -q -m "not dag and not slow" -n 3 --ignore tests/components
-	# Each worker imports TensorFlow and the tests first, 17 s of processor time.
-	$(BIN)/pytest -q -m "not dag and not slow" -n 2 --dist loadgroup tests/components
+	# Two rounds, for workers that import TensorFlow and its tests begin after 20 s of processor
+	# time, others after 10.
+	$(BIN)/pytest -q -m "not dag and not slow" --durations 10 -n 3 --ignore tests/components
+	$(BIN)/pytest -q -m "not dag and not slow" --durations 10 -n 2 --dist loadgroup tests/components
 
 test-slow: $(READY_DEV) ## Run what takes minutes: the real DAG, interruptions, longer training
 	# Much of it waits for one process. What shares a dear fixture goes to one worker.
-	$(BIN)/pytest -q -m "dag or slow" -n 2 --dist loadgroup
+	$(BIN)/pytest -q -m "dag or slow" --durations 10 -n 2 --dist loadgroup
 
 check: $(READY_DEV) ## Format, lint, types, import rules, and whether the locks are current
 	$(BIN)/ruff format --check .
