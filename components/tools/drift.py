@@ -55,6 +55,11 @@ def drift(bundle: Path, model: Path, pictures: Sequence[LabelledPicture]) -> Dri
     own = described.input
     if not isinstance(own, InputSpec):
         raise UserError(f"{bundle}: its model takes no pictures; expected one that does")
+    if classifier.classes != (classes := len(described.class_names)):
+        raise UserError(
+            f"{model}: tells {classifier.classes} classes apart, the model of {bundle} {classes}: "
+            "expected the same"
+        )
     found, unreadable = [], []
     for picture in _in_turns(pictures, PICTURES):
         try:

@@ -151,6 +151,27 @@ def find_misfit(declared: Mapping[str, DeclaredVariant], data: PictureSettings) 
     return None
 
 
+def find_frozen(declared: Mapping[str, DeclaredVariant], train: FinetuneConfig) -> str | None:
+    """Says which variant prunes a model of which the head alone is trained, if any does."""
+    if train.weights == "none" or train.unfreeze is not None:
+        return None
+    taught: set[str] = set()  # A student is trained whole.
+    for id_ in _in_order(declared):
+        variant = declared[id_]
+        learned = variant.parent in taught
+        for step in variant.steps:
+            learned = learned or step.kind == "distil"
+            if step.kind == "prune" and not learned:
+                return (
+                    "train.unfreeze: only layers that are trained are pruned, and of a pretrained "
+                    "backbone without unfreeze none is; state it, such as {epochs: 8}, or leave "
+                    f"out the variant {id_}"
+                )
+        if learned:
+            taught.add(id_)
+    return None
+
+
 def find_namesakes(candidates: Sequence[CandidateSpec]) -> str | None:
     """Says by its key where two candidates have the same id, if any have."""
     for at, one in enumerate(candidates):

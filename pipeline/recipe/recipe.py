@@ -36,6 +36,7 @@ from pipeline.recipe.ladder import (
     arrange,
     declare,
     find_fault,
+    find_frozen,
     find_misfit,
     find_namesakes,
     learn_as,
@@ -111,6 +112,8 @@ class Recipe(Section):
                 "(0.02 is two points)"
             )
         if fault := find_misfit(self._declared(), self.data):
+            raise ValueError(fault)
+        if fault := find_frozen(self._declared(), self.train):
             raise ValueError(fault)
         if fault := find_namesakes(self._quantization().candidates):
             raise ValueError(fault)

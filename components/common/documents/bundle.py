@@ -105,7 +105,7 @@ class ModelBundle(Document):
     input: ModelInput
     parameters: int
     frozen_layers: tuple[str, ...] = ()
-    """The layers that training left as they were, and compression leaves as well."""
+    """The layers that training left as they were, and that no step trains or prunes."""
     history: tuple[Epoch, ...]
     best_epoch: int
     steps: tuple[StepFacts, ...] = ()

@@ -43,7 +43,6 @@ class Kernel:
     """A kernel and where it stands.
 
     Attributes:
-      name: of its tensor.
       weights: the tensor's number; no other operator has it.
       bias: of the tensor that is added; None where none is.
       source: of the tensor that it works on.
@@ -55,7 +54,6 @@ class Kernel:
       is_first: whether the graph has no kernel before it, depthwise ones included.
     """
 
-    name: str
     weights: int
     bias: int | None
     source: int
@@ -79,13 +77,13 @@ def find_kernels(tables: Any) -> list[Kernel]:
     if len(tables.subgraphs) != 1:
         raise ModelFileError(f"expected a model of one graph, found {len(tables.subgraphs)}")
     graph = tables.subgraphs[0]
-    users = Counter(tensor for each in graph.operators for tensor in {*map(int, each.inputs)})
+    users = Counter(tensor for each in graph.operators for tensor in {*_operands(each)})
     weighted = [(each, _code(tables, each)) for each in graph.operators]
     weighted = [(each, code) for each, code in weighted if code in _WEIGHTED]
     found = [
         _read(tables, operator, is_first=at == 0)
         for at, (operator, code) in enumerate(weighted)
-        if code in (_CONVOLUTION, _DENSE) and users[int(operator.inputs[1])] == 1
+        if code in (_CONVOLUTION, _DENSE) and users[_operands(operator)[1]] == 1
     ]
     return [kernel for kernel in found if kernel is not None]
 
@@ -141,10 +139,15 @@ def _code(tables: Any, operator: Any) -> int:
     return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
 
 
+def _operands(operator: Any) -> list[int]:
+    """Returns the numbers of the tensors that an operator takes; it may take none."""
+    return [] if operator.inputs is None else [*map(int, operator.inputs)]
+
+
 def _read(tables: Any, operator: Any, *, is_first: bool) -> Kernel | None:
     """Returns an operator's kernel, or None where it is no constant of int8 with a scale a row."""
     tensors = tables.subgraphs[0].tensors
-    source, weights, bias = [*map(int, operator.inputs), _NONE][:3]
+    source, weights, bias = [*_operands(operator), _NONE][:3]
     tensor = tensors[weights]
     data, quantization = tables.buffers[tensor.buffer].data, tensor.quantization
     is_integer = tensor.type == schema.TensorType.INT8 and data is not None and len(data)
@@ -157,7 +160,6 @@ def _read(tables: Any, operator: Any, *, is_first: bool) -> Kernel | None:
     shape = [int(size) for size in tensor.shape]
     scale, zero = _activation(tensors[source])
     return Kernel(
-        name=tensor.name.decode(),
         weights=weights,
         bias=None if bias == _NONE else bias,
         source=source,

@@ -212,7 +212,7 @@ def prunable_layers(
     Plain convolutions and dense layers are pruned, but not the first convolution nor the
     head, which have few weights on which everything depends, nor what keep_dense or freeze names.
     Depthwise kernels stay dense: they are small and each of their weights is alone in its
-    channel.
+    channel. So do layers that training left frozen: nothing in them would make up for a zero.
 
     Raises:
       UserError: a pattern matches no layer, or no layer is left.
@@ -228,17 +228,24 @@ def prunable_layers(
                     f"{', '.join(kernels)}"
                 )
     first = next((name for name, layer in kernels.items() if _is_convolution(layer)), None)
-    names = frozenset(
-        name
+    wanted = {
+        name: layer
         for name, layer in kernels.items()
         if type(layer) in (keras.layers.Conv2D, keras.layers.Dense)
         and name not in (first, HEAD)
         and not any(re.search(pattern, name) for pattern in (*keep_dense, *freeze))
-    )
-    if not names:
+    }
+    if not wanted:
         raise UserError(
             "prune: no layer is left to prune; name fewer in prune.keep_dense and prune.freeze, "
             "or remove the prune section"
+        )
+    names = frozenset(name for name, layer in wanted.items() if layer.trainable)
+    if not names:
+        raise UserError(
+            f"prune: only layers that are trained are pruned, and all {len(wanted)} that could be "
+            "are frozen; state train.unfreeze, with more layers if it is stated, or remove the "
+            "prune section"
         )
     return names
 

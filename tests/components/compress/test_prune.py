@@ -1,6 +1,7 @@
 """The step prune: as sparse as asked for where it should be, dense where it must be."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,27 @@ def test_a_pattern_that_names_nothing_is_refused(setting):
 def test_leaving_nothing_to_prune_is_refused():
     with pytest.raises(UserError, match="no layer is left to prune"):
         prunable_layers(every_kind_of_layer(), keep_dense=(".*",))
+
+
+def test_only_what_is_trained_is_pruned():
+    model = every_kind_of_layer()
+    model.get_layer("project").trainable = False
+    assert prunable_layers(model) == {"hidden"}
+    model.get_layer("hidden").trainable = False
+    with pytest.raises(UserError, match="all 2 that could be are frozen; state train.unfreeze"):
+        prunable_layers(model)
+
+
+def test_layers_that_training_left_frozen_come_out_as_they_went_in(dense, tmp_path):
+    bundle = shutil.copytree(dense.bundle, tmp_path / "frozen")
+    document = ModelBundle.read(bundle)
+    frozen = (*document.frozen_layers, "block1_conv", "block1_norm", "block2_conv")
+    document.model_copy(update={"frozen_layers": frozen}).write(bundle)
+    half_frozen = dataclasses.replace(dense, bundle=bundle)
+    short = CONFIG.model_copy(update={"epochs": 1, "end": 1.0})
+    (step,) = half_frozen.prune(tmp_path / "pruned", short).steps
+    assert changed_layers(bundle, tmp_path / "pruned") == {"block3_conv", "head"}
+    assert [layer.layer for layer in step.sparsity if layer.pruned] == ["block3_conv"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from components.tools.pictures import LabelledPicture, list_pictures
 from pipeline.terminal.lite_views import drift_view
 from tests.builders.bundles import read_split
 from tests.builders.synthetic import CLASS_NAMES, draw_picture
+from tests.builders.tflite_models import build_classifier
 from tests.components.conftest import TrainedModel
 
 
@@ -60,3 +61,14 @@ def test_a_file_of_other_pictures_is_refused(
 ) -> None:
     with pytest.raises(UserError, match="there is no such file"):
         drift(trained.dense, tmp_path / "missing.tflite", pictures)
+
+
+def test_a_file_of_other_classes_is_refused(
+    trained: TrainedModel, pictures: tuple[LabelledPicture, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "five.tflite"
+    path.write_bytes(build_classifier(size=16, channels=1, classes=5))
+    with pytest.raises(
+        UserError, match=r"five\.tflite: tells 5 classes apart, the model of .* 3: "
+    ):
+        drift(trained.dense, path, pictures)

@@ -256,6 +256,34 @@ def test_what_is_wrong_with_a_ladder_is_refused_by_its_key(
     assert "\n  compress.variants." in str(refused.value)
 
 
+FROZEN = """
+name: mine
+data: {sample: digits, image_size: 32}
+train: {backbone: mobilenet_v2, weights: imagenet}
+"""
+PRUNES = "compress.variants.half={steps: [prune]}"
+
+
+@pytest.mark.parametrize("section", [("prune={}", "pruned"), (PRUNES, "half")])
+def test_pruning_what_is_frozen_is_refused(section: tuple[str, str], tmp_path: Path) -> None:
+    file, (override, variant) = tmp_path / "recipe.yaml", section
+    file.write_text(FROZEN)
+    with pytest.raises(UserError) as refused:
+        load_recipe(str(file), [override])
+    assert "\n  train.unfreeze: only layers that are trained are pruned" in str(refused.value)
+    assert f"leave out the variant {variant}" in str(refused.value)
+    load_recipe(str(file), [override, "train.unfreeze={epochs: 1}"])
+    load_recipe(str(file), [override, "train.weights=none"])
+
+
+def test_a_student_of_a_frozen_model_may_be_pruned(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(FROZEN)
+    small = "compress.variants.small={steps: [{distil: {width: 0.5, epochs: 1}}]}"
+    of_it = "compress.variants.half={parent: small, steps: [prune]}"
+    assert len(load_recipe(str(file), [small, of_it]).variants()) == 3
+
+
 def test_a_baseline_that_is_stated_again_under_its_own_name_is_refused(path: str) -> None:
     with pytest.raises(UserError, match=r"quantize\.schemes: two candidates are called float32;"):
         load_recipe(path, ["quantize.schemes=[{float32: {file_steps: []}}]"])
