@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from components.common.documents.bundle import HEAD, Architecture, Epoch, ModelInput
+from components.common.documents.bundle import HEAD, AnyArchitecture, Epoch, ModelInput
 from components.common.keras import keras
 from components.common.tasks.graphs import build_classifier
-from components.common.tasks.image.augmentation import changes_pictures
+from components.common.tasks.tuning import tuning_of
 from components.common.training.best_epoch import best_epoch
 from components.common.training.clock import Clock
 from components.common.training.examples import MEMORY_BYTES, Examples
@@ -24,14 +24,13 @@ from components.common.training.phases import Data, Phase
 from components.common.training.resumption import Attempt
 from components.common.training.session import Session
 from components.common.training.strategy import read_variables, write_variables
-from components.finetune.config import FinetuneConfig, Unfreeze
-from components.finetune.pretrained import assign_pretrained
+from components.finetune.config import TrainConfig, Unfreeze
 
 _HEAD_LAYERS = ("pool", "dropout", HEAD, "probabilities")
 
 
 def build_model(
-    config: FinetuneConfig,
+    config: TrainConfig,
     spec: ModelInput,
     classes: int,
     *,
@@ -42,40 +41,32 @@ def build_model(
 
     Args:
       config: names the backbone.
-      spec: the size of the pictures.
+      spec: what the model is given.
       classes: how many there are.
       weights: `none`, `imagenet` or the path of a local file.
       precision: Keras' policy for the layers, such as `mixed_bfloat16`.
 
     Returns:
-      A flat functional model: float32 [n, height, width, channels], prepared as `spec`
-      says, to probabilities float32 [n, classes].
+      A flat functional model: one tensor [n, ...], prepared as `spec` says, to probabilities
+      float32 [n, classes].
     """
-    architecture = describe_architecture(config)
+    own = tuning_of(config.task)
+    architecture = own.describe_architecture(config, weights)
     model = build_classifier(architecture, spec, classes, precision=precision)
-    assign_pretrained(model, config, weights)
+    own.assign_pretrained(model, config, weights)
     return model
 
 
-def describe_architecture(config: FinetuneConfig) -> Architecture:
-    return Architecture(
-        backbone=config.backbone,
-        width=config.width,
-        dropout=config.dropout,
-        dropout_seed=config.seed,
-    )
-
-
-def in_float32(trained: Any, config: FinetuneConfig, spec: ModelInput) -> Any:
+def in_float32(trained: Any, architecture: AnyArchitecture, spec: ModelInput) -> Any:
     """Returns the model with the same weights, outside any strategy, for inference."""
     weights, classes = read_variables(trained.weights), trained.output_shape[-1]
-    model = build_model(config, spec, classes, weights="none")
+    model = build_classifier(architecture, spec, classes)
     model.set_weights(weights)
     return model
 
 
 def fine_tune(
-    model: Any, config: FinetuneConfig, session: Session
+    model: Any, config: TrainConfig, session: Session
 ) -> tuple[tuple[Epoch, ...], int, Clock]:
     """Trains a model and leaves it with the weights of the best phase's best epoch.
 
@@ -91,7 +82,8 @@ def fine_tune(
     Raises:
       Terminated: the process was told to end; the state is kept.
     """
-    data, attempt = session.data(config.augment), session.attempt
+    data, attempt = session.data(config.augmentation), session.attempt
+    own = tuning_of(config.task)
     phases = tuple(_phases(config, session.examples_per_class))
     steps = session.steps_per_epoch(config.global_batch_size)
     history: list[Epoch] = []
@@ -114,9 +106,11 @@ def fine_tune(
         if phase.name == "head":
             epochs = _train_head(model, phase, data, clock, config, attempt)
         else:
+            learner = own.adapt(model, config)
             if config.unfreeze is not None:
                 unfreeze_top(model, config.unfreeze)
-            epochs = run_phase(model, phase, data, clock, attempt=attempt)
+            epochs = run_phase(learner, phase, data, clock, attempt=attempt)
+            own.merge(learner, model)
         best = best_epoch(epochs, examples=len(session.validation))
         if history:
             before = best_epoch(history, examples=len(session.validation))
@@ -151,9 +145,9 @@ def unfreeze_top(model: Any, unfreeze: Unfreeze) -> None:
         layer.trainable = number >= first and not is_norm
 
 
-def _phases(config: FinetuneConfig, counts: Sequence[int]) -> Iterator[Phase]:
+def _phases(config: TrainConfig, counts: Sequence[int]) -> Iterator[Phase]:
     first = Phase(
-        name="fine_tune" if config.weights == "none" else "head",
+        name="head" if config.is_pretrained else "fine_tune",
         epochs=config.epochs,
         first_epoch=1,
         optimizer=config.optimizer,
@@ -164,14 +158,12 @@ def _phases(config: FinetuneConfig, counts: Sequence[int]) -> Iterator[Phase]:
         patience=config.early_stopping_patience,
     )
     yield first
-    if config.unfreeze is not None:
+    if (second := config.second_phase) is not None:
         yield dataclasses.replace(
             first,
             name="fine_tune",
-            epochs=config.unfreeze.epochs,
-            optimizer=config.optimizer.model_copy(
-                update={"learning_rate": config.unfreeze.learning_rate}
-            ),
+            epochs=second.epochs,
+            optimizer=config.optimizer.model_copy(update={"learning_rate": second.learning_rate}),
         )
 
 
@@ -180,17 +172,17 @@ def _train_head(
     phase: Phase,
     data: Data,
     clock: Clock,
-    config: FinetuneConfig,
+    config: TrainConfig,
     attempt: Attempt,
 ) -> list[Epoch]:
     """Trains the head on a frozen backbone.
 
-    Where each picture is the same in every epoch, so are its features, and these are
+    Where each example is the same in every epoch, so are its features, and these are
     computed once. A head that is only where a second phase starts from is trained so:
     augmentation waits for the layers that have something to learn from it.
     """
     freeze_backbone(model)
-    augments = changes_pictures(config.augment) and config.unfreeze is None
+    augments = tuning_of(config.task).changes_examples(config) and config.second_phase is None
     if not augments:
         data = dataclasses.replace(data, prepare_train=data.prepare)
     pooled = model.get_layer("pool").output

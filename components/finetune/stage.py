@@ -10,8 +10,8 @@ from components.common.documents.variant import DENSE
 from components.common.process.events import Events
 from components.common.run_context import RunContext
 from components.common.shell.stage import Stage, Task, execute
-from components.finetune.config import FinetuneConfig
-from components.finetune.weights import identify_weights, local_weights
+from components.common.tasks.tuning import tuning_of
+from components.finetune.config import TrainConfig
 
 
 def run(*, dataset: Path, config: str, context: str, models: Path) -> None:
@@ -20,7 +20,7 @@ def run(*, dataset: Path, config: str, context: str, models: Path) -> None:
 
     execute(
         STAGE,
-        config=FinetuneConfig.from_json(config),
+        config=TrainConfig.from_json(config),
         context=context,
         inputs={"dataset": dataset},
         output=models,
@@ -28,7 +28,7 @@ def run(*, dataset: Path, config: str, context: str, models: Path) -> None:
     )
 
 
-def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
+def _compute(task: Task[TrainConfig]) -> Mapping[str, float]:
     from components.common.models.bundles import frozen_layers, save_weights
     from components.common.models.predictions import save_predictions
     from components.common.tasks.graphs import input_spec
@@ -40,19 +40,20 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     from components.common.training.strategy import open_strategy
     from components.finetune.fine_tuning import (
         build_model,
-        describe_architecture,
         fine_tune,
         in_float32,
     )
 
     config = task.config
     manifest = DatasetManifest.read(task.inputs["dataset"])
-    spec = input_spec(describe_architecture(config), manifest.spec)
+    own = tuning_of(config.task)
     strategy = open_strategy(task.devices, task.worker)
     make_deterministic(config.seed)
     with tempfile.TemporaryDirectory() as folder:
         storage, scratch = task.context.data(), Path(folder)
-        weights = str(local_weights(config, scratch) or config.weights)
+        weights = own.fetch_weights(config, scratch)
+        architecture = own.describe_architecture(config, weights)
+        spec = input_spec(architecture, manifest.spec)
         precision = native_precision() if config.mixed_precision == "auto" else "float32"
         with strategy.scope():
             splits = open_training_splits(manifest, storage, scratch=scratch, worker=task.worker)
@@ -65,7 +66,7 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
             return clock.measurements()
         frozen = frozen_layers(model)
         if precision != "float32" or strategy.num_replicas_in_sync > 1:
-            model = in_float32(model, config, spec)
+            model = in_float32(model, architecture, spec)
         save_predictions(model, task.output, manifest, storage, spec=spec, scratch=scratch)
     save_weights(model, task.output)
     faults = find_training_faults(history, best_epoch, manifest)
@@ -73,7 +74,7 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
         task.events.warn(f"training: {fault}")
     ModelBundle(
         class_names=manifest.class_names,
-        architecture=describe_architecture(config),
+        architecture=architecture,
         input=spec,
         parameters=model.count_params(),
         frozen_layers=frozen,
@@ -85,13 +86,13 @@ def _compute(task: Task[FinetuneConfig]) -> Mapping[str, float]:
     return clock.measurements()
 
 
-def _identify(config: FinetuneConfig, context: RunContext, events: Events) -> Mapping[str, str]:
-    return {"weights": identify_weights(config)}
+def _identify(config: TrainConfig, context: RunContext, events: Events) -> Mapping[str, str]:
+    return {"weights": tuning_of(config.task).identify_weights(config)}
 
 
 STAGE = Stage(
     name="finetune",
-    config=FinetuneConfig,
+    config=TrainConfig,
     output="bundle",
     compute=_compute,
     identify=_identify,

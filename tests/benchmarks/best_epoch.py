@@ -28,12 +28,12 @@ from components.common.process.events import Events
 from components.common.storage import open_storage
 from components.common.tasks.image.inputs import prepare_inputs
 from components.common.tasks.image.models.backbones import BACKBONES
+from components.common.tasks.image.tuning import local_weights
 from components.common.training.best_epoch import best_epoch
 from components.common.training.examples import KeptExamples, keep_examples
 from components.common.training.loop import make_deterministic
 from components.common.training.session import Session
 from components.finetune.fine_tuning import build_model, fine_tune
-from components.finetune.weights import local_weights
 from pipeline.recipe import load_recipe
 from tests.benchmarks.emoji_by_hand import preprocess
 

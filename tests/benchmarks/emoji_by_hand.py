@@ -29,9 +29,9 @@ from components.common.run_context import RunContext
 from components.common.storage import open_storage
 from components.common.tasks.image.inputs import prepare_inputs
 from components.common.tasks.image.models.backbones import BACKBONES
+from components.common.tasks.image.tuning import local_weights
 from components.common.training.examples import keep_examples
 from components.finetune.fine_tuning import build_model, freeze_backbone, unfreeze_top
-from components.finetune.weights import local_weights
 from components.preprocess import stage
 from pipeline.recipe import Recipe, load_recipe
 

@@ -25,9 +25,9 @@ from components.common.tasks.image.calibration import span_range
 from components.common.tasks.image.metadata import describe_input
 from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.tasks.image.preparation.pictures import PictureSpec, prepare_picture
+from components.common.tasks.image.tuning import local_weights
 from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model
-from components.finetune.weights import local_weights
 from components.quantize.conversion import convert_model
 from tests.benchmarks.photographs import make_photograph
 

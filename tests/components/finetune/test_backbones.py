@@ -12,9 +12,9 @@ from components.common.keras import keras
 from components.common.tasks.image.limits import BACKBONE_LIMITS
 from components.common.tasks.image.models.backbones import BACKBONES
 from components.common.tasks.image.models.pretrained import assign_torch_weights
+from components.common.tasks.image.tuning import identify_weights, local_weights
 from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model
-from components.finetune.weights import identify_weights, local_weights
 
 QUICK = ("small_cnn", "efficientnet_lite0", "vgg16")
 

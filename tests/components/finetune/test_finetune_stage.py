@@ -14,11 +14,11 @@ from components.common.documents.record import TaskResult
 from components.common.models.bundles import load_bundle_model
 from components.common.run_context import RunContext
 from components.common.tasks.image.device import decode_picture
+from components.common.tasks.image.tuning import describe_architecture, identify_weights
 from components.common.tasks.reading import read_examples
 from components.common.training.best_epoch import best_epoch
 from components.finetune import stage
 from components.finetune.config import FinetuneConfig
-from components.finetune.weights import identify_weights
 from tests.builders.synthetic import run_context, write_dataset
 
 pytestmark = pytest.mark.xdist_group("finetune_stage")  # What they share is made once.
@@ -156,7 +156,7 @@ def test_mixed_precision_is_left_out_of_the_saved_model(dataset, tmp_path):
     config = CONFIG.model_copy(update={"epochs": 1})
     session = Session(manifest=manifest, spec=spec, **splits, events=Events("test"))
     fine_tune(model, config, session)
-    plain = in_float32(model, CONFIG, spec)
+    plain = in_float32(model, describe_architecture(CONFIG, "none"), spec)
     assert model.get_layer("block2_conv").compute_dtype == "bfloat16"
     assert plain.get_layer("block2_conv").compute_dtype == "float32"
     assert [layer.name for layer in plain.layers] == [layer.name for layer in model.layers]

@@ -1,4 +1,4 @@
-"""ImageNet weights that come as an installed package."""
+"""Weights of backbones: which files are read, and which come as an installed package."""
 
 import importlib.util
 from collections.abc import Mapping
@@ -6,6 +6,10 @@ from pathlib import Path
 
 from components.common.documents.bundle import BackboneName
 from components.common.errors import UserError
+
+KERAS_FILES = (".h5", ".hdf5")
+TORCH_FILES = (".pth", ".pt", ".bin")
+"""Which weights files are read, by how their names end."""
 
 _PACKAGED: Mapping[BackboneName, tuple[str, str]] = {
     "efficientnet_lite0": (

@@ -15,8 +15,8 @@ import pytest
 
 from components.common.data.torch_weights import read_torch_weights
 from components.common.errors import UserError
+from components.common.tasks.image.tuning import local_weights
 from components.finetune.config import FinetuneConfig
-from components.finetune.weights import local_weights
 
 IMAGENET = FinetuneConfig(backbone="efficientnet_lite0", weights="imagenet")
 
