@@ -5,6 +5,7 @@ its own, on the recipe in FOLDER. What became of each of the two is in its resul
 folder.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -21,7 +22,7 @@ _OF_SHARDS = dict.fromkeys(("duplicates_across_splits", "parted_groups", "pixel_
 
 def main() -> None:
     folder, registry = Path(sys.argv[1]), sys.argv[2]
-    recipe = Recipe.model_validate_json((folder / RECIPE_FILE).read_bytes())
+    recipe = Recipe.of(json.loads((folder / RECIPE_FILE).read_bytes()))
     configs = recipe.stage_configs()
     context = trial_context(folder).model_copy(update={"registry": registry}).to_json()
     survey(config=configs["preprocess"].to_json(), context=context, dataset=folder / DATASET)

@@ -5,6 +5,7 @@ runs the real components, one after the other, on the recipe in FOLDER with rand
 and one short epoch. What became of each task is in its result in the run's folder.
 """
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +28,7 @@ _EXAMPLES: Mapping[Split, int] = {"train": 8, "validation": 4, "test": 4}
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    recipe = Recipe.model_validate_json((folder / RECIPE_FILE).read_bytes())
+    recipe = Recipe.of(json.loads((folder / RECIPE_FILE).read_bytes()))
     draw_examples(folder / EXAMPLES_FILE, _EXAMPLES, like=recipe.data)
     configs = {name: config.to_json() for name, config in recipe.stage_configs().items()}
     context = trial_context(folder).to_json()

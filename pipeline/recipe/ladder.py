@@ -17,7 +17,7 @@ from components.common.documents.variant import DENSE, StepSpec, Variant
 from components.common.tasks.image.preparation.settings import PictureSettings
 from components.common.words import figures
 from components.compress.steps import STEPS
-from components.finetune.config import FinetuneConfig
+from components.finetune.config import TrainConfig
 from components.propose.config import SearchSettings
 from components.quantize.config import CandidateSchemes
 from pipeline.declarations.refusals import shown
@@ -90,10 +90,10 @@ class Ladder(Section):
         return self.model_copy(update={"variants": variants})
 
 
-def learn_as(training: FinetuneConfig, settings: S) -> S:
+def learn_as(training: TrainConfig, settings: S) -> S:
     """Returns a step's settings with what they leave open of how it learns taken from training."""
     alike: frozenset[str] = getattr(settings, "LEARNED_ALIKE", frozenset())
-    missing = alike - settings.model_fields_set
+    missing = (alike - settings.model_fields_set) & set(type(training).model_fields)
     return settings.model_copy(update={name: getattr(training, name) for name in missing})
 
 
@@ -151,9 +151,9 @@ def find_misfit(declared: Mapping[str, DeclaredVariant], data: PictureSettings) 
     return None
 
 
-def find_frozen(declared: Mapping[str, DeclaredVariant], train: FinetuneConfig) -> str | None:
+def find_frozen(declared: Mapping[str, DeclaredVariant], train: TrainConfig) -> str | None:
     """Says which variant prunes a model of which the head alone is trained, if any does."""
-    if train.weights == "none" or train.unfreeze is not None:
+    if not train.is_pretrained or train.second_phase is not None:
         return None
     taught: set[str] = set()  # A student is trained whole.
     for id_ in _in_order(declared):

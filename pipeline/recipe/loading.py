@@ -5,7 +5,6 @@ the whole is validated. Locations are made absolute on the way, each relative to
 stated: a file's to the file, an override's to the working folder.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +15,7 @@ from components.common.errors import UserError
 from pipeline.declarations.placeholders import refuse_placeholders
 from pipeline.declarations.refusals import explain_problems
 from pipeline.declarations.yaml_files import parse_yaml, read_yaml
-from pipeline.recipe.recipe import Recipe
+from pipeline.recipe.recipe import Recipe, kind_of
 from pipeline.recipe.schema import filled_in
 
 SHIPPED = Path(__file__).with_name("recipes")
@@ -235,7 +234,7 @@ def _refuse_filled_in(values: Mapping[str, Any], source: str) -> None:
 
 def _validate(values: Mapping[str, Any], source: str) -> Recipe:
     try:
-        return Recipe.model_validate_json(json.dumps(values))
+        return Recipe.of(values)
     except ValidationError as error:
-        lines = explain_problems(error, Recipe)
+        lines = explain_problems(error, kind_of(values))
         raise UserError(f"{source}: the recipe is refused\n{lines}") from error

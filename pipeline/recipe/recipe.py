@@ -7,12 +7,13 @@ and checked in one place. This module adds what no single stage can check: combi
 import json
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.benchmark.config import BenchmarkConfig
 from components.common.config import Section, StageConfig
+from components.common.documents.dataset import TaskName
 from components.common.documents.variant import Variant
 from components.common.statistics.exact_tests import required_gains, required_hits
 from components.common.statistics.noninferiority import required_examples
@@ -21,7 +22,7 @@ from components.common.tasks.image.limits import BACKBONE_LIMITS
 from components.compress.config import CompressConfig
 from components.compress.steps.prune import Settings as PruneSettings
 from components.evaluate.config import EvaluateConfig
-from components.finetune.config import FinetuneConfig
+from components.finetune.config import FinetuneConfig, TrainConfig
 from components.gate.config import GateConfig
 from components.notify.config import NotifyConfig
 from components.preprocess.config import PreprocessConfig
@@ -61,9 +62,11 @@ class Recipe(Section):
     name: Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
     """Also the model's name in the registry."""
     description: str = ""
+    task: TaskName = "image"
+    """What the data are: pictures, or texts."""
     data: PreprocessConfig
     validation: ValidateConfig = Field(default=ValidateConfig(), alias="validate")
-    train: FinetuneConfig
+    train: TrainConfig
     prune: PruneSettings | None = None
     compress: Ladder = Ladder()
     quantize: QuantizeConfig = QuantizeConfig()
@@ -89,19 +92,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        backbone = self.train.backbone
-        if misfit := explain_misfit(backbone, self.data):
+        if misfit := self._explain_misfit():
             raise ValueError(misfit)
-        if self.train.weights == "imagenet" and not BACKBONE_LIMITS[backbone].imagenet:
-            raise ValueError(
-                f"train.weights: there are no imagenet weights for the backbone "
-                f"{self.train.backbone}; use none or a weights file"
-            )
-        if self.train.weights == "none" and self.train.unfreeze is not None:
-            raise ValueError(
-                "train.unfreeze: a backbone without pretrained weights is trained whole from "
-                "the first epoch; remove unfreeze, or state train.weights"
-            )
         schemes = self.quantize.compressed_schemes
         if fault := find_fault(self.compress, prune=self.prune, schemes=schemes):
             raise ValueError(fault)
@@ -111,13 +103,15 @@ class Recipe(Section):
                 "budgets.accuracy_drop, the largest loss against float32 to accept, as a share "
                 "(0.02 is two points)"
             )
-        if fault := find_misfit(self._declared(), self.data):
-            raise ValueError(fault)
         if fault := find_frozen(self._declared(), self.train):
             raise ValueError(fault)
         if fault := find_namesakes(self._quantization().candidates):
             raise ValueError(fault)
         return self
+
+    def _explain_misfit(self) -> str | None:
+        """Says by its key what does not fit the task, if anything doesn't."""
+        return None
 
     def candidate_ids(self) -> tuple[str, ...]:
         """Returns the candidates that the recipe names; in a search those of the dense model."""
@@ -219,9 +213,8 @@ class Recipe(Section):
         return declare(self.compress, prune=self.prune)
 
     def _mirrors(self) -> bool:
-        steps = (step for each in self._declared().values() for step in each.steps)
-        augments = (getattr(step.settings, "augment", None) for step in steps)
-        return self.train.augment.flip or any(each and each.flip for each in augments)
+        """Whether training shows examples in a mirror."""
+        return False
 
     def _quantization(self) -> QuantizeConfig:
         schemes = {
@@ -259,10 +252,19 @@ class Recipe(Section):
             }
         )
 
-    @classmethod
-    def from_yaml(cls, text: str) -> Self:
+    @staticmethod
+    def of(values: Any) -> "Recipe":
+        """Reads a recipe's values, as JSON has them, by its task.
+
+        Raises:
+          ValidationError: a key or value is refused.
+        """
+        return kind_of(values).model_validate_json(json.dumps(values))
+
+    @staticmethod
+    def from_yaml(text: str) -> "Recipe":
         """Reads what `to_yaml` returned."""
-        return cls.model_validate_json(json.dumps(parse_yaml(text)))
+        return Recipe.of(parse_yaml(text))
 
     def to_yaml(self) -> str:
         """Returns the whole recipe, defaults included, as YAML."""
@@ -277,3 +279,40 @@ class Recipe(Section):
             if isinstance(section, StageConfig)
         }
         return self.model_dump(mode="json", by_alias=True, exclude=filled_in)
+
+
+class PictureRecipe(Recipe):
+    """A recipe for pictures."""
+
+    task: Literal["image"] = "image"
+    train: FinetuneConfig
+
+    def _explain_misfit(self) -> str | None:
+        backbone = self.train.backbone
+        if misfit := explain_misfit(backbone, self.data):
+            return misfit
+        if self.train.weights == "imagenet" and not BACKBONE_LIMITS[backbone].imagenet:
+            return (
+                f"train.weights: there are no imagenet weights for the backbone "
+                f"{self.train.backbone}; use none or a weights file"
+            )
+        if self.train.weights == "none" and self.train.unfreeze is not None:
+            return (
+                "train.unfreeze: a backbone without pretrained weights is trained whole from "
+                "the first epoch; remove unfreeze, or state train.weights"
+            )
+        return find_misfit(self._declared(), self.data)
+
+    def _mirrors(self) -> bool:
+        steps = (step for each in self._declared().values() for step in each.steps)
+        augments = (getattr(step.settings, "augment", None) for step in steps)
+        return self.train.augment.flip or any(each and each.flip for each in augments)
+
+
+def kind_of(values: Any) -> type[Recipe]:
+    """Returns what reads a recipe's values; of a task that there is not, what refuses its name."""
+    task = values.get("task", "image") if isinstance(values, dict) else None
+    return next((kind for name, kind in RECIPES.items() if name == task), PictureRecipe)
+
+
+RECIPES: Mapping[TaskName, type[Recipe]] = {"image": PictureRecipe}

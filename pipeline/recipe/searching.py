@@ -10,7 +10,7 @@ from components.common.documents.variant import DENSE
 from components.common.lite.file_steps import FILE_STEPS
 from components.common.tasks.image.limits import BACKBONE_LIMITS
 from components.compress.steps import STEPS
-from components.finetune.config import FinetuneConfig
+from components.finetune.config import FinetuneConfig, TrainConfig
 from components.propose.config import ProposeConfig, SearchSettings
 from components.quantize.config import SHARE, DeclaredFileStep, QuantizeConfig
 
@@ -22,7 +22,7 @@ _GRIDS = (6, 4)
 def propose_config(
     search: SearchSettings | None,
     *,
-    train: FinetuneConfig,
+    train: TrainConfig,
     quantize: QuantizeConfig,
     budgets: Budgets,
 ) -> ProposeConfig:
@@ -41,12 +41,14 @@ def propose_config(
     )
 
 
-def _steps_told(train: FinetuneConfig) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _steps_told(train: TrainConfig) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yields each step that the model can take, and what of it is as in the training."""
     for kind, step in STEPS.items():
         alike = set(getattr(step.Settings, "LEARNED_ALIKE", ()))
         if "backbone" in alike:
             # It makes another graph: a narrower one, where the backbone comes in widths.
+            if not isinstance(train, FinetuneConfig):
+                continue
             if not BACKBONE_LIMITS[train.backbone].widens:
                 continue
             alike.add("width")
