@@ -79,6 +79,10 @@ class TrainConfig(StageConfig):
         """How examples are changed while a model trains."""
         return None
 
+    def for_trial(self) -> Self:
+        """Returns what asks for the same model, on little work."""
+        return self.model_copy(update={"epochs": 1, "unfreeze": None, "global_batch_size": 4})
+
     @classmethod
     def from_json(cls, text: str) -> Self:
         # A task's configuration is told by the task that it names.
@@ -115,6 +119,9 @@ class FinetuneConfig(TrainConfig, PictureTraining):
     @property
     def augmentation(self) -> Section | None:
         return self.augment
+
+    def for_trial(self) -> Self:
+        return super().for_trial().model_copy(update={"weights": "none"})
 
     @model_validator(mode="after")
     def _weights_can_be_read(self) -> Self:
@@ -164,6 +171,9 @@ class TextFinetuneConfig(TrainConfig, TextTraining):
     @property
     def second_phase(self) -> SecondPhase | None:
         return self.lora or self.unfreeze
+
+    def for_trial(self) -> Self:
+        return super().for_trial().model_copy(update={"lora": None})
 
     @model_validator(mode="after")
     def _one_second_phase(self) -> Self:

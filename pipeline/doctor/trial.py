@@ -15,7 +15,7 @@ from kfp import dsl
 
 from components.candidate.component import candidate
 from components.common.documents.dataset import Split
-from components.common.tasks.image.trial import draw_examples
+from components.common.tasks.trial import trial_of
 from components.compress.component import compress
 from components.finetune.component import finetune
 from components.preprocess.component import preprocess
@@ -29,7 +29,7 @@ _EXAMPLES: Mapping[Split, int] = {"train": 8, "validation": 4, "test": 4}
 def main() -> None:
     folder = Path(sys.argv[1])
     recipe = Recipe.of(json.loads((folder / RECIPE_FILE).read_bytes()))
-    draw_examples(folder / EXAMPLES_FILE, _EXAMPLES, like=recipe.data)
+    trial_of(recipe.task).draw_examples(folder / EXAMPLES_FILE, _EXAMPLES, like=recipe.data)
     configs = {name: config.to_json() for name, config in recipe.stage_configs().items()}
     context = trial_context(folder).to_json()
 

@@ -19,9 +19,7 @@ def trial_recipe(recipe: Recipe, folder: Path) -> Recipe:
     data = recipe.data.model_copy(
         update={"folder": None, "sample": None, "list": str(folder / EXAMPLES_FILE)}
     )
-    train = recipe.train.model_copy(
-        update={"weights": "none", "epochs": 1, "unfreeze": None, "global_batch_size": 4}
-    )
+    train = recipe.train.for_trial()
     return recipe.model_copy(
         update={
             "data": data,
