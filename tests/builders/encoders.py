@@ -10,6 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save_file
 
+from components.common.documents.encoder import TextArchitecture
+from components.common.documents.text import TextSpec
+from components.common.tasks.text.checkpoints import read_checkpoint
+from components.common.tasks.text.models.classifier import build_classifier
+from components.common.tasks.text.models.pretrained import assign_encoder
+
 VOCABULARY = (
     "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]",
     *(f"{mark}{letter}" for mark in ("", "##") for letter in "abcdefghijklmnopqrstuvwxyz"),
@@ -158,20 +164,17 @@ def _prefixed(draw: _Draw, prefix: str) -> dict[str, npt.NDArray[Any]]:
 
 def build_small_classifier(shape: str, folder: Path, *, classes: int, length: int) -> Any:
     """Returns a classifier on an encoder of one of SHAPES, whose files go to a folder."""
-    from components.common.documents.encoder import TextArchitecture
-    from components.common.tasks.text.checkpoints import read_checkpoint
-    from components.common.tasks.text.models.classifier import build_text_classifier
-    from components.common.tasks.text.models.pretrained import assign_encoder
-
     checkpoint = read_checkpoint(make_encoder(shape).write(folder))
-    model = build_text_classifier(
-        TextArchitecture(encoder=checkpoint.spec),
-        classes,
-        vocabulary_size=len(VOCABULARY),
-        length=length,
+    model = build_classifier(
+        TextArchitecture(encoder=checkpoint.spec), text_spec(length=length), classes
     )
     assign_encoder(model, checkpoint)
     return model
+
+
+def text_spec(*, length: int, tokens: tuple[str, ...] = VOCABULARY) -> TextSpec:
+    """Returns how texts of so many tokens lie in examples."""
+    return TextSpec(length=length, vocabulary_size=len(tokens), vocabulary_sha256="0" * 64)
 
 
 def draw_tokens(count: int, *, length: int, seed: int = 0) -> npt.NDArray[np.int32]:

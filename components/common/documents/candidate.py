@@ -43,7 +43,7 @@ class TensorSpec(Part):
     """An input or output of a TFLite model; `real = scale * (quantized - zero_point)`."""
 
     name: str
-    dtype: Literal["float32", "uint8", "int8"]
+    dtype: Literal["float32", "uint8", "int8", "int32"]
     shape: tuple[int, ...]
     scale: float
     """0 where the tensor is not quantized."""
@@ -72,6 +72,7 @@ class TFLiteModel(Part):
     """As a .zst file at level 19: nearly as small, and unpacked many times as fast."""
     sha256: str
     input: TensorSpec
+    """The first by name, where the model takes several, which are alike."""
     output: TensorSpec
     operators: Mapping[str, int]
     """Operator name -> count."""

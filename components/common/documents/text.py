@@ -1,6 +1,8 @@
 """What documents say of texts: how they lie in the examples, and what is counted of them."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from components.common.documents.base import Part, Share
 
@@ -9,9 +11,9 @@ class TextSpec(Part):
     """How texts lie in the examples: as token ids, padded and cut to one length."""
 
     task: Literal["text"] = "text"
-    length: int
+    length: Annotated[int, Field(ge=2, le=8192)]
     """Tokens of an example, the special ones among them."""
-    vocabulary_size: int
+    vocabulary_size: Annotated[int, Field(ge=1, le=1_000_000)]
     vocabulary_sha256: str
     """Of the `vocab.txt` that lies beside the manifest: it makes texts into token ids."""
 

@@ -16,15 +16,16 @@ from components.common.lite.graph import Graph, Tensor, count_layers, read_graph
 from components.common.lite.packing import packed_sizes
 from components.common.lite.structure import Structure, walk_model
 
-_INTERFACE: dict[str, Literal["float32", "uint8", "int8"]] = {
+_INTERFACE: dict[str, Literal["float32", "uint8", "int8", "int32"]] = {
     "float32": "float32",
     "uint8": "uint8",
     "int8": "int8",
+    "int32": "int32",
 }
 
 
 def inspect_model(data: bytes) -> TFLiteModel:
-    """Describes a `.tflite` file with one subgraph, one input and one output.
+    """Describes a `.tflite` file with one subgraph, and one output.
 
     Args:
       data: the whole file.
@@ -83,15 +84,19 @@ def _read(data: bytes) -> tuple[Structure, Graph]:
 
 
 def _interface(graph: Graph) -> tuple[TensorSpec, TensorSpec]:
-    if (len(graph.inputs), len(graph.outputs)) != (1, 1):
-        raise ValueError("expected a model with one input and one output")
-    return _tensor_spec(graph.inputs[0]), _tensor_spec(graph.outputs[0])
+    taken = sorted(map(_tensor_spec, graph.inputs), key=lambda spec: spec.name)
+    kinds = {(spec.dtype, spec.shape, spec.scale, spec.zero_point) for spec in taken}
+    if (len(kinds), len(graph.outputs)) != (1, 1):
+        raise ValueError("expected a model with one output, and one input or several alike")
+    return taken[0], _tensor_spec(graph.outputs[0])
 
 
 def _tensor_spec(tensor: Tensor) -> TensorSpec:
     dtype = _INTERFACE.get(tensor.dtype)
     if dtype is None:
-        raise ValueError(f"{tensor.name}: expected float32, uint8 or int8 at input and output")
+        raise ValueError(
+            f"{tensor.name}: expected float32, int32, uint8 or int8 at input and output"
+        )
     return TensorSpec(
         name=tensor.name,
         dtype=dtype,

@@ -101,4 +101,10 @@ def _image() -> Calibration:
     return calibration
 
 
-_TASKS: Mapping[TaskName, Callable[[], Calibration]] = {"image": _image}
+def _text() -> Calibration:
+    from components.common.tasks.text import calibration
+
+    return calibration
+
+
+_TASKS: Mapping[TaskName, Callable[[], Calibration]] = {"image": _image, "text": _text}

@@ -43,4 +43,10 @@ def _image() -> Export:
     return export
 
 
-_TASKS: Mapping[TaskName, Callable[[], Export]] = {"image": _image}
+def _text() -> Export:
+    from components.common.tasks.text import export
+
+    return export
+
+
+_TASKS: Mapping[TaskName, Callable[[], Export]] = {"image": _image, "text": _text}

@@ -71,7 +71,13 @@ def _image() -> Graphs:
     return graphs
 
 
-_TASKS: Mapping[TaskName, Callable[[], Graphs]] = {"image": _image}
+def _text() -> Graphs:
+    from components.common.tasks.text import graphs
+
+    return graphs
+
+
+_TASKS: Mapping[TaskName, Callable[[], Graphs]] = {"image": _image, "text": _text}
 
 
 def _of(task: TaskName) -> Graphs:

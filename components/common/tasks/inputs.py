@@ -56,7 +56,13 @@ def _image() -> Inputs:
     return inputs
 
 
-_TASKS: Mapping[TaskName, Callable[[], Inputs]] = {"image": _image}
+def _text() -> Inputs:
+    from components.common.tasks.text import inputs
+
+    return inputs
+
+
+_TASKS: Mapping[TaskName, Callable[[], Inputs]] = {"image": _image, "text": _text}
 
 
 def _of(task: TaskName) -> Inputs:

@@ -17,6 +17,7 @@ from typing import Any
 
 from components.common.documents.bundle import HEAD
 from components.common.documents.encoder import EncoderSpec, TextArchitecture
+from components.common.documents.text import TextSpec
 from components.common.keras import keras
 from components.common.tasks.text.models.layers import (
     Attention,
@@ -33,13 +34,8 @@ ROWS = ("input_ids", "input_mask", "segment_ids")
 """What the model takes of an example, in the order of its tensor's rows."""
 
 
-def build_text_classifier(
-    architecture: TextArchitecture,
-    classes: int,
-    *,
-    vocabulary_size: int,
-    length: int,
-    precision: str = "float32",
+def build_classifier(
+    architecture: TextArchitecture, spec: TextSpec, classes: int, *, precision: str = "float32"
 ) -> Any:
     """Returns a classifier with fresh weights.
 
@@ -47,9 +43,8 @@ def build_text_classifier(
 
     Args:
       architecture: the encoder's sizes, and how its tokens are pooled.
+      spec: how many tokens it knows, and how many a text has.
       classes: how many there are.
-      vocabulary_size: how many tokens it knows.
-      length: of a text in tokens, padding included.
       precision: Keras' policy for the layers, such as `mixed_bfloat16`.
 
     Returns:
@@ -59,7 +54,7 @@ def build_text_classifier(
     keras.mixed_precision.set_global_policy(precision)
     keras.backend.reset_uids()
     try:
-        return _build(architecture, classes, vocabulary_size, length)
+        return _build(architecture, spec, classes)
     finally:
         keras.mixed_precision.set_global_policy(policy)
 
@@ -114,11 +109,11 @@ def _activate(found: Any, spec: EncoderSpec, name: str) -> Any:
     return Gelu(approximate=spec.activation == "gelu_tanh", name=name)(found)
 
 
-def _build(architecture: TextArchitecture, classes: int, vocabulary_size: int, length: int) -> Any:
-    layers, spec = keras.layers, architecture.encoder
-    tokens = layers.Input((len(ROWS), length), name="tokens", dtype="int32")
+def _build(architecture: TextArchitecture, spec: TextSpec, classes: int) -> Any:
+    layers = keras.layers
+    tokens = layers.Input((len(ROWS), spec.length), name="tokens", dtype="int32")
     rows = [Row(number, name=name)(tokens) for number, name in enumerate(ROWS)]
-    found = _encode(rows, spec, vocabulary_size)
+    found = _encode(rows, architecture.encoder, spec.vocabulary_size)
     if architecture.pooling == "mean":
         found = MeanPool(name="pool")([found, rows[1]])
     else:

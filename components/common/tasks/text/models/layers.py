@@ -131,3 +131,19 @@ class FirstPool(keras.layers.Layer):
 
     def call(self, values: Any) -> Any:
         return values[:, 0]
+
+
+class Pad(keras.layers.Layer):
+    """Padding after each text: int32 [n, rows, length] to [n, rows, length + count]."""
+
+    def __init__(self, count: int, **options: Any) -> None:
+        super().__init__(dtype="int32", **options)
+        self.count = count
+
+    def call(self, tokens: Any) -> Any:
+        return tf.pad(tokens, [[0, 0], [0, 0], [0, self.count]])
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        config.pop("dtype")
+        return {**config, "count": self.count}

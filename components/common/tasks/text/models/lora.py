@@ -51,7 +51,7 @@ def adapt(model: Any, lora: Lora, *, seed: int) -> Any:
     """Returns a text classifier that learns by adapters, and its head.
 
     Args:
-      model: as `build_text_classifier` makes it. All of its layers that are not adapted are taken
+      model: as `build_classifier` makes it. All of its layers that are not adapted are taken
         over, the head too; all but the head are frozen.
       lora: which layers learn, and how.
       seed: of what the adapters begin with.
@@ -78,7 +78,13 @@ def adapt(model: Any, lora: Lora, *, seed: int) -> Any:
 
 
 def merge(adapted: Any, model: Any) -> None:
-    """Puts what adapters have learned into the model that `adapt` was given."""
+    """Puts what adapters have learned into the model that `adapt` was given.
+
+    All of that model has then been fitted, by way of its adapters, so that none of its layers is
+    left frozen for what comes after.
+    """
+    for layer in model.layers:
+        layer.trainable = True
     for layer in adapted.layers:
         if isinstance(layer, LowRankDense):
             model.get_layer(layer.name).kernel.assign(layer.merged())

@@ -75,7 +75,7 @@ def assign_encoder(model: Any, checkpoint: Checkpoint) -> None:
     """Puts a pretrained encoder's weights into the layers of a classifier.
 
     Args:
-      model: as `build_text_classifier` makes it of `checkpoint.spec`.
+      model: as `build_classifier` makes it of `checkpoint.spec`.
       checkpoint: where the weights lie.
 
     Raises:

@@ -7,19 +7,18 @@ import pytest
 from components.common.documents.encoder import TextArchitecture
 from components.common.keras import keras
 from components.common.tasks.text.checkpoints import Checkpoint, read_checkpoint
-from components.common.tasks.text.models.classifier import build_text_classifier
+from components.common.tasks.text.models.classifier import build_classifier
 from components.common.tasks.text.models.pretrained import assign_encoder
 from components.common.tasks.text.weights import packaged_encoder
-from tests.builders.encoders import SHAPES, make_encoder
+from tests.builders.encoders import SHAPES, make_encoder, text_spec
 from tests.components.common.tasks.text.models.reference import Reference
 
 LENGTH = 20
 
 
 def build(architecture: TextArchitecture, checkpoint: Checkpoint, length: int) -> keras.Model:
-    return build_text_classifier(
-        architecture, 3, vocabulary_size=len(checkpoint.vocabulary.tokens), length=length
-    )
+    spec = text_spec(length=length, tokens=checkpoint.vocabulary.tokens)
+    return build_classifier(architecture, spec, 3)
 
 
 def made(checkpoint: Checkpoint, length: int, **fields: object) -> keras.Model:

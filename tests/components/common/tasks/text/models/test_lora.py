@@ -74,6 +74,13 @@ def test_nothing_but_adapters_and_head_learns(model: Any) -> None:
         np.testing.assert_array_equal(adapted.get_layer(name).kernel.numpy(), kernel)
 
 
+def test_no_layer_of_the_merged_model_is_left_frozen(model: Any) -> None:
+    for layer in model.layers:
+        layer.trainable = False
+    merge(adapt(model, Lora(), seed=0), model)
+    assert all(layer.trainable for layer in model.layers)
+
+
 def test_alpha_says_how_much_what_is_learned_counts(model: Any) -> None:
     adapted = adapt(model, Lora(rank=4, alpha=2.0, projections=("key",)), seed=0)
     layer = adapted.get_layer("layer0_key")

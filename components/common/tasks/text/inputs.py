@@ -1,0 +1,53 @@
+"""Texts as a model's inputs: their tokens as they lie in the examples, cut where it takes fewer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.common.documents.text import TextSpec
+from components.common.keras import tf
+from components.common.tasks.text.models.classifier import ROWS
+
+
+def parse_and_decode(records: Any, spec: TextSpec) -> tuple[Any, Any, Any]:
+    """Parses a batch of serialized examples.
+
+    Args:
+      records: string [b].
+      spec: how texts lie in them.
+
+    Returns:
+      Tokens int32 [b, 3, length], labels int64 [b], ids string [b].
+    """
+    features = {name: tf.io.FixedLenFeature([spec.length], tf.int64) for name in ROWS}
+    features["label"] = tf.io.FixedLenFeature([], tf.int64)
+    features["id"] = tf.io.FixedLenFeature([], tf.string)
+    parsed = tf.io.parse_example(records, features)
+    tokens = tf.cast(tf.stack([parsed[name] for name in ROWS], axis=1), tf.int32)
+    return tokens, parsed["label"], parsed["id"]
+
+
+def room_for(count: int, spec: TextSpec) -> npt.NDArray[np.int32]:
+    """Returns an array for so many texts: int32 [count, 3, length]."""
+    return np.empty((count, len(ROWS), spec.length), np.int32)
+
+
+def prepare_inputs(spec: TextSpec, augment: None = None) -> Callable[..., Any]:
+    """Returns what cuts texts to as many tokens as a model takes; nothing else is done to them."""
+
+    def prepare(tokens: Any, seed: Any, places: Any = None, size: Any = None) -> Any:
+        return tokens if tokens.shape[2] == spec.length else _cut(tokens, spec.length)
+
+    return prepare
+
+
+def _cut(tokens: Any, length: int) -> Any:
+    """Returns int32 [b, 3, length]; the last token of a text that is cut stays its last, [SEP]."""
+    sizes = tf.reduce_sum(tokens[:, 1], axis=1)
+    ends = tf.gather(tokens[:, 0], sizes - 1, batch_dims=1)
+    short = tokens[:, :, :length]
+    last = tf.where(sizes > length, ends, short[:, 0, -1])
+    ids = tf.concat([short[:, 0, :-1], last[:, tf.newaxis]], axis=1)
+    return tf.concat([ids[:, tf.newaxis], short[:, 1:]], axis=1)

@@ -1,0 +1,86 @@
+"""Small text classifiers under each scheme, and what their files take and answer."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from components.common.lite.graph import read_graphs
+from components.common.lite.litert import Classifier
+from components.common.lite.tflite import inspect_model
+from components.quantize.conversion import convert_model
+from tests.builders.encoders import (
+    VOCABULARY,
+    build_small_classifier,
+    draw_tokens,
+    text_spec,
+)
+
+LENGTH = 16
+TOKENS = draw_tokens(32, length=LENGTH)
+
+
+def convert(model: Any, kind: str, **settings: Any) -> bytes:
+    return convert_model(model, text_spec(length=LENGTH), kind, TOKENS, settings=settings)
+
+
+def answers(data: bytes, folder: Path) -> npt.NDArray[np.float32]:
+    path = folder / "model.tflite"
+    path.write_bytes(data)
+    classifier = Classifier(path)
+    return np.stack([classifier.classify(tokens) for tokens in TOKENS])
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return build_small_classifier(
+        "electra", tmp_path_factory.mktemp("encoder"), classes=3, length=LENGTH
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "most"),
+    [("float32", 1e-5), ("float16", 5e-3), ("dynamic_range", 0.1), ("int8", 0.5)],
+)
+def test_files_answer_as_their_model(kind: str, most: float, model: Any, tmp_path: Path) -> None:
+    data = convert(model, kind)
+    expected = model(TOKENS).numpy()
+    assert np.abs(answers(data, tmp_path) - expected).max() < most
+    described = inspect_model(data)
+    assert (described.input.dtype, described.input.shape) == ("int32", (1, LENGTH))
+    assert not [name for name in described.operators if name.startswith(("FLEX", "CUSTOM"))]
+
+
+def test_a_file_takes_three_tensors_with_the_names_of_mediapipe(model: Any, tmp_path: Path) -> None:
+    graph = read_graphs(convert(model, "float32"))[0]
+    names = sorted(tensor.name for tensor in graph.inputs)
+    assert [name.partition(":")[0].removeprefix("serving_default_") for name in names] == [
+        "input_ids",
+        "input_mask",
+        "segment_ids",
+    ]
+
+
+def test_an_encoder_without_segments_takes_three_tensors_too(tmp_path: Path) -> None:
+    model = build_small_classifier("distilbert", tmp_path, classes=3, length=LENGTH)
+    data = convert(model, "float32")
+    assert len(read_graphs(data)[0].inputs) == 3
+    np.testing.assert_allclose(answers(data, tmp_path), model(TOKENS).numpy(), atol=1e-5)
+
+
+def test_dynamic_range_keeps_the_table_of_tokens_in_bytes(model: Any) -> None:
+    tables = [
+        tensor
+        for tensor in read_graphs(convert(model, "dynamic_range"))[0].tensors
+        if tensor.shape == (len(VOCABULARY), 16)
+    ]
+    assert [table.dtype for table in tables] == ["int8"]
+
+
+def test_norms_can_be_left_in_float(model: Any, tmp_path: Path) -> None:
+    whole = np.abs(answers(convert(model, "int8"), tmp_path) - model(TOKENS).numpy()).mean()
+    data = convert(model, "int8_selective", float_layers=["norm$"])
+    selective = np.abs(answers(data, tmp_path) - model(TOKENS).numpy()).mean()
+    assert selective < whole
