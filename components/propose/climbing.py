@@ -6,6 +6,9 @@ levels are bisected: n of them take about the logarithm of n trials, not n.
 
 from collections.abc import Mapping, Sequence
 
+HOPELESS = 3.0
+"""So many margins of loss are not made good: by a longer training, or by a forecast's error."""
+
 
 def next_level(
     outcomes: Mapping[float, bool],
@@ -42,3 +45,12 @@ def bounds(outcomes: Mapping[float, bool]) -> tuple[float | None, float | None]:
         default=None,
     )
     return low, high
+
+
+def fine_levels(levels: Sequence[float], resolution: float | None) -> tuple[float, ...]:
+    """Returns the levels and, where there may be some between, those as well."""
+    if resolution is None:
+        return tuple(levels)
+    steps = round((levels[-1] - levels[0]) / resolution)
+    between = (round(levels[0] + step * resolution, 6) for step in range(steps))
+    return tuple(sorted({*levels, *between}))

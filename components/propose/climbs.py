@@ -1,22 +1,23 @@
 """How far each rung has been climbed on each parent, read off the trials.
 
-A level is tried briefly first. What holds after a brief training holds; what has lost three times
-the margin, beyond noise, is given up; only what lies between has a whole training, which decides.
-So long trainings go to what is worth them: that is successive halving, with margins for ranks.
+What levels are expected to come to says which is next; where none is expected to win, they are
+bisected. A level may be tried briefly first. What holds after a brief training holds; what has lost
+three times the margin, beyond noise, is given up; only what lies between has a whole training,
+which decides. So long trainings go to what is worth them: that is successive halving, with margins
+for ranks.
 """
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
+from components.common.documents.decision import Objective
 from components.common.documents.ladder import Trial
 from components.common.documents.variant import DENSE
-from components.propose.climbing import bounds, next_level
+from components.propose.climbing import HOPELESS, bounds, fine_levels, next_level
 from components.propose.judging import Judged
+from components.propose.outlook import Seen, expect_loss, expect_weight
 from components.propose.rungs import Rung
-
-_HOPELESS = 3.0
-"""Margins that no longer training makes good."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,6 +46,11 @@ class Attempt:
         return found or min(self.candidates, key=lambda one: one.drop, default=None)
 
     @property
+    def least(self) -> Judged | None:
+        """The one that loses least: what the variant itself loses, before a coarse scheme."""
+        return min(self.candidates, key=lambda one: (one.drop, one.weight), default=None)
+
+    @property
     def is_out(self) -> bool:
         """Whether it does not hold, and that is not for noise."""
         return self.holds is False and (self.best is None or self.best.is_out)
@@ -56,7 +62,7 @@ class Attempt:
             return False
         if self.best.holds:
             return True
-        hopeless = self.best.is_out and self.best.drop > _HOPELESS * self.best.margin
+        hopeless = self.best.is_out and self.best.drop > HOPELESS * self.best.margin
         return None if self.brief and not hopeless else False
 
 
@@ -70,14 +76,18 @@ class Climb:
       attempts: what was tried of it.
       below: the same rung on the dense model, where the parent is another one: what loses too much
         there, beyond noise, does so here.
+      objective: what its candidates are weighed for.
       parent_drop: what the parent itself loses.
+      parent_scale: what it weighs, as a share of the dense model.
     """
 
     rung: Rung
     parent: str
     attempts: Sequence[Attempt]
+    objective: Objective
     below: "Climb | None" = None
     parent_drop: float = 0.0
+    parent_scale: float = 1.0
 
     @cached_property
     def at(self) -> Mapping[float, Attempt]:
@@ -98,32 +108,76 @@ class Climb:
             return own
         return {level: False for level, one in self.below.at.items() if one.is_out} | own
 
-    @property
-    def first(self) -> float:
-        """The level to begin with: as strong as what it and the parent lose adds up to allow."""
-        if self.below is None or not self.below.at:
-            return self.rung.first
-        allowed = [
-            level
-            for level, one in self.below.at.items()
-            if one.best is not None and one.best.drop + self.parent_drop <= one.best.margin
-        ]
-        return max(allowed, default=self.rung.levels[0])
+    def next(self, lightest: float) -> float | None:
+        """Returns the level to try; None where there is none, or a doubtful one is to be decided.
 
-    @property
-    def next(self) -> float | None:
-        """The level to try; None where there is none, or a doubtful one must be decided first."""
+        Args:
+          lightest: what the lightest candidate weighs that holds; what does not come below that
+            is not worth it.
+        """
         if self.doubtful:
             return None
-        if not self.at:
-            return self.first
-        return next_level(self.outcomes, levels=self.rung.levels, resolution=self.rung.resolution)
+        if not self.at and not self.seen:
+            return self.rung.first
+        _, high = bounds(self.outcomes)
+        outlooks = {
+            level: weight
+            for level in fine_levels(self.rung.levels, self.rung.resolution)
+            if level not in self.outcomes and (high is None or level < high)
+            if (weight := self.expect_weight(level)) is not None and weight < lightest
+        }
+        if outlooks:
+            return min(outlooks, key=lambda level: (outlooks[level], level))
+        return next_level(
+            self.outcomes,
+            levels=[level for level in self.rung.levels if not self.is_hopeless(level)],
+            resolution=self.rung.resolution,
+        )
 
-    @property
-    def top(self) -> Attempt | None:
-        """The strongest that holds."""
-        low, _ = bounds(self.outcomes)
-        return self.at[low] if low is not None else None
+    @cached_property
+    def seen(self) -> Mapping[float, Seen]:
+        """What levels came to, here and on the dense model."""
+        below = self.below.at.items() if self.below is not None else ()
+        there = {
+            level: Seen(
+                loss=one.least.drop,
+                candidates=one.candidates,
+                offset=self.parent_drop,
+                scale=self.parent_scale,
+            )
+            for level, one in below
+            if one.least is not None
+        }
+        own = {
+            level: Seen(loss=one.least.drop - self.parent_drop, candidates=one.candidates)
+            for level, one in self.at.items()
+            if one.least is not None
+        }
+        return there | own
+
+    def expect_loss(self, level: float) -> float | None:
+        """Returns what a level may lose, with what its parent does."""
+        own = expect_loss(level, self.seen, steepness=self.rung.steepness)
+        return None if own is None else self.parent_drop + own
+
+    def expect_weight(self, level: float) -> float | None:
+        """Returns what the lightest may weigh that can be expected to hold at a level."""
+        loss = expect_loss(level, self.seen, steepness=self.rung.steepness)
+        if loss is None:
+            return None
+        return expect_weight(
+            level,
+            self.seen,
+            loss=loss,
+            share=self.rung.share(level, self.objective),
+            shares={at: self.rung.share(at, self.objective) for at in self.seen},
+        )
+
+    def is_hopeless(self, level: float) -> bool:
+        """Whether so much may be lost that no error of the forecast makes it good."""
+        loss = self.expect_loss(level)
+        margins = [one.margin for seen in self.seen.values() for one in seen.candidates]
+        return loss is not None and loss > HOPELESS * margins[0]
 
 
 def attempts_on(
@@ -140,33 +194,52 @@ def attempts_on(
 
 
 def open_climbs(
-    rungs: Sequence[Rung], attempts: Mapping[tuple[str, str], Sequence[Attempt]]
+    rungs: Sequence[Rung],
+    attempts: Mapping[tuple[str, str], Sequence[Attempt]],
+    *,
+    objective: Objective,
+    weights: Mapping[str, float],
 ) -> tuple[Climb, ...]:
     """Returns every climb that is there to be made, on the dense model first.
 
     A rung that follows others is climbed on what holds of theirs after a whole training, the
     strongest first.
+
+    Args:
+      rungs: in the order in which they are tried.
+      attempts: (rung, parent) -> what was tried.
+      objective: the recipe's.
+      weights: variant -> what its lightest candidate weighs.
     """
     first = [
-        Climb(rung=rung, parent=DENSE, attempts=attempts.get((rung.kind, DENSE), ()))
+        Climb(
+            rung=rung,
+            parent=DENSE,
+            attempts=attempts.get((rung.kind, DENSE), ()),
+            objective=objective,
+        )
         for rung in rungs
     ]
-    return (*first, *_chains(first, attempts))
+    return (*first, *_chains(first, attempts, weights))
 
 
 def _chains(
-    first: Sequence[Climb], attempts: Mapping[tuple[str, str], Sequence[Attempt]]
+    first: Sequence[Climb],
+    attempts: Mapping[tuple[str, str], Sequence[Attempt]],
+    weights: Mapping[str, float],
 ) -> Iterator[Climb]:
     for climb in first:
         for below in first:
             if below.rung.kind not in climb.rung.follows:
                 continue
             for _, parent in sorted(below.at.items(), reverse=True):
-                if parent.holds and not parent.brief and parent.best is not None:
+                if parent.holds and not parent.brief and parent.least is not None:
                     yield Climb(
                         rung=climb.rung,
                         parent=parent.id,
                         attempts=attempts.get((climb.rung.kind, parent.id), ()),
+                        objective=climb.objective,
                         below=climb,
-                        parent_drop=parent.best.drop,
+                        parent_drop=max(parent.least.drop, 0.0),
+                        parent_scale=weights[parent.id] / weights[DENSE],
                     )

@@ -41,3 +41,9 @@ class ProposeConfig(StageConfig):
     """The candidates of the dense model."""
     compressed: tuple[CandidateSpec, ...] = ()
     """Those of every other variant, which takes the place of the dense one in them."""
+
+    @property
+    def searching(self) -> SearchSettings:
+        """What a search may spend; only of a recipe that searches."""
+        assert self.search is not None, "the recipe searches"
+        return self.search

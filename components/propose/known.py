@@ -9,6 +9,7 @@ from components.propose.climbs import Climb, attempts_on, open_climbs
 from components.propose.config import ProposeConfig, SearchSettings
 from components.propose.judging import Judged, judge_trials
 from components.propose.rungs import RUNGS, Rung
+from components.propose.variants import brief_epochs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,8 +30,7 @@ class Known:
 
     @property
     def search(self) -> SearchSettings:
-        assert self.config.search is not None, "the recipe searches"
-        return self.config.search
+        return self.config.searching
 
     @property
     def best(self) -> Judged | None:
@@ -56,6 +56,21 @@ class Known:
         """What the slowest trial's epochs have taken so far; 0 before the first."""
         trained = (one for one in self.trials.values() if one.proposal.epochs)
         return max((one.training_s / one.proposal.epochs for one in trained), default=0.0)
+
+    def heads_chains(self, rung: Rung) -> bool:
+        """Whether a rung is climbed on what others leave, if they hold."""
+        return any(other.rung.kind in rung.follows for other in self.climbs)
+
+    @property
+    def begins_briefly(self) -> bool:
+        """Whether levels are tried with a brief training first.
+
+        Not where rungs make chains: what a chain stands on has a whole training in any case, and at
+        its end nearly all is so close to the margin that only a whole one decides. A brief one
+        would come on top.
+        """
+        chained = any(self.heads_chains(climb.rung) for climb in self.climbs)
+        return brief_epochs(self.search) is not None and not chained
 
     def forecast(self, climb: Climb, level: float) -> float:
         """Returns what the lightest candidate of a level may weigh, be it with a rung on top."""
@@ -96,5 +111,10 @@ def know(config: ProposeConfig, trials: Iterable[Trial]) -> Known:
     """Puts trials, in whatever order, into the terms in which a search decides."""
     by_id = {trial.proposal.variant.id: trial for trial in trials}
     judged = judge_trials(by_id.values(), config.budgets)
-    climbs = open_climbs(usable_rungs(config), attempts_on(by_id.values(), judged))
+    climbs = open_climbs(
+        usable_rungs(config),
+        attempts_on(by_id.values(), judged),
+        objective=config.budgets.objective,
+        weights={id_: candidates[0].weight for id_, candidates in judged.items() if candidates},
+    )
     return Known(config=config, trials=by_id, judged=judged, climbs=climbs)

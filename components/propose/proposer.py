@@ -6,15 +6,17 @@ trials in the store.
 """
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from components.common.documents.ladder import Ladder, Proposal, Trial
-from components.common.documents.variant import DENSE, StepSpec, Variant
+from components.common.documents.variant import DENSE
 from components.common.words.figures import seconds
 from components.propose.climbs import Climb
-from components.propose.config import ProposeConfig, SearchSettings
+from components.propose.config import ProposeConfig
 from components.propose.finalists import choose_finalists
 from components.propose.known import Known, know
+from components.propose.variants import propose_variant
 from components.propose.verdicts import explain_idle, tell_verdicts
 
 
@@ -57,29 +59,49 @@ def propose(
 
 
 def _wishes(known: Known) -> Iterator[_Wish]:
-    """Yields what is worth a trial: whole trainings, which settle levels, before new levels."""
+    """Yields what is worth a trial; a whole training of the best where there is nothing else."""
+    wishes = [*_decisions(known), *_new_levels(known)]
+    yield from wishes or _polish(known)
+
+
+def _decisions(known: Known) -> Iterator[_Wish]:
+    """Yields whole trainings of what a brief one left open."""
     for climb in known.climbs:
-        yield from _whole_trainings(known, climb)
+        for attempt in climb.doubtful:
+            level = attempt.trial.proposal.level
+            if known.can_win(climb, level):
+                yield _Wish(climb=climb, level=level, brief=False)
+
+
+def _new_levels(known: Known) -> Iterator[_Wish]:
+    """Yields levels that may win.
+
+    Of chains, only the one that may become the lightest: what comes of it tells of the others. What
+    ends chains is climbed on the dense model once, to see what it costs, and further where nothing
+    else is left.
+    """
+    lightest = known.best.weight if known.best is not None else math.inf
+    levels = ((climb, climb.next(lightest)) for climb in known.climbs)
+    wishes = [
+        _Wish(climb=climb, level=level, brief=known.begins_briefly)
+        for climb, level in levels
+        if level is not None and known.can_win(climb, level)
+    ]
+    on_dense = [wish for wish in wishes if wish.climb.parent == DENSE]
+    first = [one for one in on_dense if not (one.climb.at and known.heads_chains(one.climb.rung))]
+    chains = sorted(
+        (wish for wish in wishes if wish.climb.parent != DENSE),
+        key=lambda wish: known.forecast(wish.climb, wish.level),
+    )
+    yield from [*first, *chains[:1]] or on_dense
+
+
+def _polish(known: Known) -> Iterator[_Wish]:
+    """Yields a whole training of the best, which loses the less for it."""
     for climb in known.climbs:
-        level = climb.next
-        if level is not None and known.can_win(climb, level):
-            yield _Wish(climb=climb, level=level, brief=_brief_epochs(known.search) is not None)
-
-
-def _whole_trainings(known: Known, climb: Climb) -> Iterator[_Wish]:
-    top, best = climb.top, known.best
-    for level, attempt in sorted(climb.at.items()):
-        is_top = climb.next is None and attempt is top
-        is_best = best is not None and attempt.id == best.variant_id
-        wanted = attempt in climb.doubtful or is_top or is_best
-        if attempt.brief and wanted and (is_best or known.can_win(climb, level)):
-            yield _Wish(climb=climb, level=level, brief=False)
-
-
-def _brief_epochs(search: SearchSettings) -> int | None:
-    """Returns how long a brief training is; None where a whole one is as short."""
-    epochs = max(1, search.epochs // 3)
-    return epochs if epochs < search.epochs else None
+        for level, attempt in climb.at.items():
+            if attempt.brief and known.best is not None and attempt.id == known.best.variant_id:
+                yield _Wish(climb=climb, level=level, brief=False)
 
 
 def _afford(known: Known, wishes: Sequence[_Wish]) -> tuple[tuple[Proposal, ...], tuple[str, ...]]:
@@ -88,7 +110,13 @@ def _afford(known: Known, wishes: Sequence[_Wish]) -> tuple[tuple[Proposal, ...]
     left_s, left = search.time_limit_s - known.training_s, search.trials - known.trained
     proposals, notes = [], []
     for wish in wishes:
-        proposal = _propose_variant(known, wish)
+        proposal = propose_variant(
+            known.config,
+            wish.climb.rung,
+            wish.level,
+            parent=wish.climb.parent,
+            brief=wish.brief,
+        )
         cost_s = known.s_per_epoch * proposal.epochs
         if left <= 0:
             notes.append(
@@ -103,29 +131,3 @@ def _afford(known: Known, wishes: Sequence[_Wish]) -> tuple[tuple[Proposal, ...]
             proposals.append(proposal)
             left, left_s = left - 1, left_s - cost_s
     return tuple(proposals), tuple(notes)
-
-
-def _propose_variant(known: Known, wish: _Wish) -> Proposal:
-    climb, rung, search = wish.climb, wish.climb.rung, known.search
-    label = f"{rung.label(wish.level)}-brief" if wish.brief else rung.label(wish.level)
-    id_ = label if climb.parent == DENSE else f"{climb.parent}-{label}"
-    epochs = (_brief_epochs(search) or search.epochs) if wish.brief else search.epochs
-    told = {
-        **known.config.steps[rung.kind],
-        **rung.settings(wish.level, known.config.steps[rung.kind]),
-        "epochs": epochs,
-        "seed": search.seed,
-    }
-    return Proposal(
-        variant=Variant(
-            id=id_, parent=climb.parent, steps=(StepSpec(kind=rung.kind, settings=told),)
-        ),
-        rung=rung.kind,
-        level=wish.level,
-        brief=wish.brief,
-        epochs=epochs,
-        candidates=tuple(
-            spec.model_copy(update={"id": f"{id_}-{spec.id}", "variant": id_})
-            for spec in known.config.compressed
-        ),
-    )

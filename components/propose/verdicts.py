@@ -141,6 +141,9 @@ def _tell_untried(
             reason = f"{_attempt(climb, low).id}, which is stronger, holds"
         elif high is not None and level == high:
             reason = f"{_attempt(climb, high).id}, on the dense model, lost too much"
+        elif climb.is_hopeless(level):
+            loss = climb.expect_loss(level) or 0.0
+            reason = f"by those that were, it would lose about {points(loss)}"
         elif not known.can_win(climb, level) and known.best is not None:
             forecast = known.forecast(climb, level)
             reason = (

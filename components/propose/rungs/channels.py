@@ -24,4 +24,5 @@ RUNG = Rung(
     settings=_settings,
     share=_share,
     label=lambda level: f"cut{100 * level:g}",
+    steepness=3.0,
 )

@@ -25,4 +25,5 @@ RUNG = Rung(
     settings=_settings,
     share=_share,
     label=lambda level: f"student{100 * (1 - level):g}",
+    steepness=3.0,
 )

@@ -36,4 +36,5 @@ RUNG = Rung(
     settings=_settings,
     share=_share,
     label=lambda level: f"prune{100 * level:g}",
+    steepness=8.0,
 )

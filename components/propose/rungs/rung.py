@@ -26,6 +26,7 @@ class Rung:
       share: what is left of the weight of the parent at a level, for an objective: a forecast,
         to tell what can no longer win.
       label: what a variant is called at a level: `prune80`.
+      steepness: the power of the level with which losses are taken to grow, until two show it.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Rung:
     settings: Callable[[float, Mapping[str, Any]], Mapping[str, Any]]
     share: Callable[[float, Objective], float]
     label: Callable[[float], str]
+    steepness: float
     idle: str = ""
     resolution: float | None = None
     follows: tuple[str, ...] = ()

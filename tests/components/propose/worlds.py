@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from random import Random
+from typing import Protocol
 
 from components.common.documents.candidate import CandidateSpec, SchemeSpec
 from components.common.documents.decision import Budgets, Objective
@@ -18,6 +19,7 @@ from components.common.documents.variant import DENSE, Variant
 from components.propose.config import ProposeConfig, SearchSettings
 from components.propose.proposer import propose
 from components.propose.rungs import RUNGS
+from components.propose.variants import propose_variant
 
 SCHEMES = ("float32", "int8", "int8-snap6", "int8-snap4")
 RAW = {"float32": 13.47e6, "int8": 3.96e6, "int8-snap6": 3.96e6, "int8-snap4": 3.96e6}
@@ -138,10 +140,17 @@ def _bits(random: Random, count: int, share: float) -> int:
     return bits
 
 
+class Tried(Protocol):
+    """What tells of a variant what it comes to: a simulated world, or real stages."""
+
+    def try_variant(self, proposal: Proposal, chain: Sequence[Proposal]) -> Trial:
+        """Returns the trial; the chain is its ancestors but the dense model, and itself."""
+
+
 class Search:
     """A search in a world, which may be cut and gone on with at any round."""
 
-    def __init__(self, world: World, config: ProposeConfig) -> None:
+    def __init__(self, world: Tried, config: ProposeConfig) -> None:
         self.config = config
         self._world = world
         self._proposals = {DENSE: propose_dense(config)}
@@ -160,8 +169,7 @@ class Search:
 
     @property
     def search(self) -> SearchSettings:
-        assert self.config.search is not None
-        return self.config.search
+        return self.config.searching
 
     def try_variant(self, proposal: Proposal) -> None:
         id_ = proposal.variant.id
@@ -181,33 +189,15 @@ def grid(config: ProposeConfig) -> Iterator[tuple[Proposal, ...]]:
     rungs = [rung for rung in RUNGS if rung.kind in config.steps]
     for rung in rungs:
         for level in rung.levels:
-            below = _propose(config, rung.kind, rung.label(level), level, ())
+            below = propose_variant(config, rung, level)
             yield (below,)
             for upper in rungs:
                 if rung.kind in upper.follows:
                     for own in upper.levels:
-                        top = _propose(config, upper.kind, upper.label(own), own, (below,))
-                        yield (below, top)
+                        parent = below.variant.id
+                        yield (below, propose_variant(config, upper, own, parent=parent))
 
 
-def try_grid(world: World, config: ProposeConfig) -> list[Trial]:
+def try_grid(world: Tried, config: ProposeConfig) -> list[Trial]:
     dense = world.try_variant(propose_dense(config), ())
     return [dense, *(world.try_variant(chain[-1], chain) for chain in grid(config))]
-
-
-def _propose(
-    config: ProposeConfig, kind: str, label: str, level: float, below: tuple[Proposal, ...]
-) -> Proposal:
-    parent = below[-1].variant.id if below else DENSE
-    id_ = f"{parent}-{label}" if below else label
-    assert config.search is not None
-    return Proposal(
-        variant=Variant(id=id_, parent=parent),
-        rung=kind,
-        level=level,
-        epochs=config.search.epochs,
-        candidates=tuple(
-            spec.model_copy(update={"id": f"{id_}-{spec.id}", "variant": id_})
-            for spec in config.compressed
-        ),
-    )
