@@ -135,8 +135,8 @@ def doctor(
         bool,
         typer.Option(
             "--trial",
-            help="Also build the model with random weights and make every candidate of it: "
-            "minutes of processor time.",
+            help="Also build the model with random weights and make every candidate of it, of a "
+            "search one by each step that it may take: minutes of processor time.",
         ),
     ] = False,
 ) -> None:

@@ -5,7 +5,11 @@ from typing import TypeVar
 
 from components.common.config import Section
 from components.common.run_context import RunContext
+from components.propose.config import ProposeConfig
+from components.quantize.config import QuantizeConfig
 from pipeline.recipe import Recipe
+from pipeline.recipe.ladder import DeclaredStep, DeclaredVariant, Ladder
+from pipeline.recipe.searching import widen
 
 S = TypeVar("S", bound=Section)
 
@@ -15,7 +19,10 @@ DATASET, VALIDATION = "dataset", "validation"
 
 
 def trial_recipe(recipe: Recipe, folder: Path) -> Recipe:
-    """Returns a recipe that asks for the same model and candidates, on little work."""
+    """Returns a recipe that asks for the same model and candidates, on little work.
+
+    In place of a search, it declares a variant of each step that the search may take.
+    """
     data = recipe.data.model_copy(
         update={"folder": None, "sample": None, "list": str(folder / EXAMPLES_FILE)}
     )
@@ -25,11 +32,32 @@ def trial_recipe(recipe: Recipe, folder: Path) -> Recipe:
             "data": data,
             "train": train,
             "prune": recipe.prune and _shortened(recipe.prune),
-            "compress": recipe.compress.with_settings(_shortened),
-            "quantize": recipe.quantize.model_copy(update={"calibration_examples": 10}),
+            "compress": _ladder(recipe).with_settings(_shortened),
+            "quantize": _quantize(recipe).model_copy(update={"calibration_examples": 10}),
             "evaluate": recipe.evaluate.model_copy(update={"bootstrap_resamples": 100}),
         }
     )
+
+
+def _ladder(recipe: Recipe) -> Ladder:
+    told = recipe.stage_configs()["propose"]
+    if recipe.compress.search is None or not isinstance(told, ProposeConfig):
+        return recipe.compress
+    schemes = recipe.quantize.compressed_schemes
+    variants = {
+        kind: DeclaredVariant(
+            steps=(DeclaredStep.model_validate({kind: settings}),), schemes=schemes
+        )
+        for kind, settings in told.steps.items()
+    }
+    return Ladder(variants=variants)
+
+
+def _quantize(recipe: Recipe) -> QuantizeConfig:
+    """Returns the schemes with the steps on files that a search would add."""
+    if recipe.compress.search is None:
+        return recipe.quantize
+    return widen(recipe.quantize, recipe.budgets.objective)
 
 
 def _shortened(settings: S) -> S:

@@ -7,7 +7,7 @@ compiled DAG; that of a driver, which is KFP's own, only the name of Argo's node
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import kubernetes
@@ -17,7 +17,7 @@ from components.common.errors import UserError
 from pipeline.kubeflow.cluster_run import DRIVER
 from pipeline.kubeflow.proxies import find_proxy
 from pipeline.kubeflow.run_end import PodEnd
-from pipeline.stages import task_of
+from pipeline.stages import tasks_with
 from pipeline.target import KubeflowTarget, PortForwardAuth
 
 _TIMEOUT_S = (10, 60)  # To connect, and between two pieces of an answer.
@@ -25,8 +25,8 @@ _STAGE = "app.kubernetes.io/component"
 _NODE = "workflows.argoproj.io/node-name"
 
 # `finetune: started`, as a task says in a pod, and how it ends where it ends well.
-_STARTED = re.compile(r"[a-z]+(\[[\w-]+\])?: started")
-_FINISHED = re.compile(r"[a-z]+(\[[\w-]+\])?: finished( .*)?")
+_STARTED = re.compile(r"[a-z]+(\[[\w -]+\])?: started")
+_FINISHED = re.compile(r"[a-z]+(\[[\w -]+\])?: finished( .*)?")
 # What KFP's launcher (glog) and Argo's executor say of themselves, a line each.
 _FOREIGN = re.compile(
     r"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [\w.-]+\.go:\d+\]"
@@ -54,22 +54,23 @@ def read_logs(
       target: where the run is.
       kfp_id: KFP's id of the run.
       stage: whose logs, those of its driver among them where that failed; None for all
-        stages. `finetune-driver` asks for a driver's.
+        stages. `finetune-driver` asks for a driver's. In a search the rungs do the work of
+        compress, quantize and evaluate: theirs are among those of each.
       environment: where KUBECONFIG and the proxy are looked up.
 
     Raises:
       UserError: Kubernetes can't be reached, refuses, or keeps no pod of the run any more;
         names the command that does the same by hand.
     """
-    stage = task_of(stage) if stage is not None else None
+    tasks = tasks_with(stage) if stage is not None else None
     selector = f"pipeline/runid={kfp_id}"
-    labels = f"{selector},{_STAGE}={stage}" if stage is not None else selector
-    by_hand = f"kubectl logs -n {target.namespace} -l {labels} -c main --prefix --tail=-1"
+    labels = f"{selector},{_STAGE} in ({','.join(tasks)})" if tasks is not None else selector
+    by_hand = f"kubectl logs -n {target.namespace} -l '{labels}' -c main --prefix --tail=-1"
     is_empty = True
     with _explained(target, by_hand):
         core = kubernetes.client.CoreV1Api(connect_to_cluster(target, environment))
         for pod in _list(core, target.namespace, selector):
-            if not _is_wanted(pod, stage):
+            if not _is_wanted(pod, tasks):
                 continue
             is_empty = False
             name = pod.metadata.name
@@ -77,9 +78,9 @@ def read_logs(
             yield PodLog(stage=_name(pod), pod=name, phase=pod.status.phase, text=text)
     if is_empty:
         raise UserError(
-            f"{target.namespace}: has no pods of this run{f' and {stage}' if stage else ''}; they "
-            "have not started yet, or were removed (a stock KFP keeps them for an hour after the "
-            "run); KFP's page of the run may have kept the logs"
+            f"{target.namespace}: has no pods of this run{f' and {tasks[0]}' if tasks else ''}; "
+            "they have not started yet, or were removed (a stock KFP keeps them for an hour after "
+            "the run); KFP's page of the run may have kept the logs"
         )
 
 
@@ -155,12 +156,14 @@ def _name(pod: Any) -> str:
     return re.sub(r"\(\d+\)$", "", node)
 
 
-def _is_wanted(pod: Any, stage: str | None) -> bool:
+def _is_wanted(pod: Any, tasks: Collection[str] | None) -> bool:
     name = _name(pod)
-    if name.endswith(DRIVER) and stage != name:
+    if tasks is not None and name in tasks:
+        return True
+    if name.endswith(DRIVER):
         failed = pod.status.phase == "Failed"
-        return failed and stage in (None, name.removesuffix(DRIVER))
-    return stage in (None, name)
+        return failed and (tasks is None or name.removesuffix(DRIVER) in tasks)
+    return tasks is None
 
 
 def _end(pod: Any, log: str) -> PodEnd:

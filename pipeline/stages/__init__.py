@@ -14,6 +14,7 @@ from pipeline.stages.table import (
     ends_task,
     place_of,
     task_of,
+    tasks_with,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "ends_task",
     "place_of",
     "task_of",
+    "tasks_with",
 ]

@@ -80,6 +80,7 @@ TASKS = tuple(_tasks())
 """The tasks of the DAG, of whatever shape."""
 TRAINING_STAGES = tuple(stage.name for stage in STAGES if stage.trains)
 CANDIDATE_STAGES = tuple(stage.name for stage in STAGES if stage.per == "candidate")
+_RUNG_STAGES = tuple(stage.name for stage in STAGES if stage.per in ("variant", "candidate"))
 _TASK_OF: Mapping[str, str] = {stage.name: stage.task for stage in STAGES}
 _LAST_OF: Mapping[str, str] = {stage.task: stage.name for stage in STAGES}
 _PLACES: Mapping[str, int] = {stage.name: place for place, stage in enumerate(STAGES)}
@@ -88,6 +89,15 @@ _PLACES: Mapping[str, int] = {stage.name: place for place, stage in enumerate(ST
 def task_of(stage: str) -> str:
     """Returns the task that a stage runs in; a name that is no stage's stays as it is."""
     return _TASK_OF.get(stage, stage)
+
+
+def tasks_with(name: str) -> tuple[str, ...]:
+    """Returns the tasks that do a stage's work, or that a task's name means.
+
+    Of a variant or a candidate that a search tries, the rung does it.
+    """
+    task = task_of(name)
+    return (task, RUNG) if name in _RUNG_STAGES or task == "candidate" else (task,)
 
 
 def place_of(name: str) -> tuple[int, int]:

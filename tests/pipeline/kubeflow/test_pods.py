@@ -109,6 +109,30 @@ def test_logs_come_pod_by_pod(tmp_path: Path, kubernetes: KubernetesServer) -> N
         assert [log.pod for log in read_logs(target, "run-id", stage, {})] == [waiting]
 
 
+def test_of_a_search_the_rungs_tell_what_its_stages_did(
+    tmp_path: Path, kubernetes: KubernetesServer
+) -> None:
+    rung = kubernetes.run_pod("run-id", "rung", "compress[prune80]: started")
+    finalist = kubernetes.run_pod("run-id", "candidate", "quantize[int8]: started")
+    kubernetes.run_pod("run-id", "finetune", "b")
+    target = make_target(tmp_path)
+    pods = {
+        stage: [log.pod for log in read_logs(target, "run-id", stage, {})]
+        for stage in ("compress", "rung", "quantize", "evaluate")
+    }
+    both = [rung, finalist]
+    assert pods == {"compress": [rung], "rung": [rung], "quantize": both, "evaluate": both}
+
+
+def test_of_a_rung_all_of_its_stages_are_kept() -> None:
+    lines = (
+        "compress[prune80]: started\ncompress[prune80]: finished status=computed seconds=9\n"
+        "evaluate[prune80-int8 on validation]: started\n"
+        "evaluate[prune80-int8 on validation]: finished status=computed seconds=3.1"
+    )
+    assert own_lines(f"{BEFORE}{lines}\n{AFTER}") == lines
+
+
 def test_a_log_is_text_whatever_it_holds(tmp_path: Path, kubernetes: KubernetesServer) -> None:
     kubernetes.run_pod("run-id", "finetune", '{"a": 1}')
     (log,) = read_logs(make_target(tmp_path), "run-id", None, {})

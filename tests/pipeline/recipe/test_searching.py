@@ -1,9 +1,12 @@
 """What a recipe's `compress.search` makes of the recipe."""
 
+from pathlib import Path
+
 import pytest
 
 from components.common.errors import UserError
 from components.propose.config import ProposeConfig
+from pipeline.doctor.trial_recipe import trial_recipe
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.stages import STAGES
 
@@ -60,6 +63,22 @@ def test_the_tasks_that_are_known_ahead_are_the_rounds() -> None:
     tasks = {stage.name: recipe.tasks_of(stage) for stage in STAGES}
     assert tasks["propose"] == ("propose[1]", "propose[2]", "propose[3]")
     assert tasks["compress"] == tasks["quantize"] == tasks["evaluate"] == ()
+
+
+@pytest.mark.parametrize("name", ["digits", "emoji"])
+def test_the_doctors_trial_of_a_search_tries_each_step_that_it_may_take(
+    name: str, tmp_path: Path
+) -> None:
+    recipe = searching(name=name)
+    trial = trial_recipe(recipe, tmp_path)
+    assert trial.search_rounds() == 0
+    tried = dict(trial.compressions())
+    assert tried == {kind: (kind,) for kind in told(recipe).steps}
+    steps = [step for variant in trial.variants() for step in variant.steps]
+    assert {step.settings["epochs"] for step in steps} == {2}
+    ids = {*trial.candidate_ids()}
+    assert ids > {*recipe.candidate_ids()}, "the dense model's, with the steps on their files"
+    assert type(trial).model_validate_json(trial.model_dump_json(by_alias=True)) == trial
 
 
 def test_a_recipe_without_a_search_tells_propose_nothing() -> None:
