@@ -6,10 +6,13 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from components.common.config import Section, StageConfig
+from components.common.documents.dataset import TaskName
 from components.common.tasks.image.preparation.settings import PictureSettings
+from components.common.tasks.text.settings import TextSettings
 
-Sample = Literal["digits"]
-SAMPLE_RECORDS: dict[Sample, int] = {"digits": 1797}
+Sample = Literal["digits", "tweets"]
+SAMPLE_RECORDS: dict[Sample, int] = {"digits": 1797, "tweets": 38158}
+SAMPLE_TASKS: dict[Sample, TaskName] = {"digits": "image", "tweets": "text"}
 
 
 def _check_pattern(pattern: str) -> str:
@@ -46,8 +49,8 @@ class Source(Section):
     """A folder with one sub-folder per class, searched in depth; or with sub-folders named
     train, validation and test (or as usual), each with one sub-folder per class."""
     list: str | None = None
-    """A .csv or .jsonl file: path, label and optionally split, group, slice; what has one
-    group is never parted."""
+    """A .csv, .jsonl or .parquet file: path (of a picture) or text, label, and optionally split,
+    group, slice; what has one group is never parted."""
     sample: Sample | None = None
     """A data set that comes with an installed package."""
 
@@ -63,7 +66,13 @@ class PreprocessConfig(StageConfig, PictureSettings, Source):
     A recipe may leave open which, as the shipped ones do; a run is given one.
     """
 
-    locations: ClassVar[frozenset[str]] = frozenset({"folder", "list"})
+    locations: ClassVar[frozenset[str]] = frozenset({"folder", "list", "encoder"})
+    filled_in: ClassVar[frozenset[str]] = frozenset({"encoder"})
+
+    text: TextSettings | None = None
+    """Given, the data are texts."""
+    encoder: str = "minilm_l6"
+    """Whose vocabulary texts are made into tokens by: as train.encoder."""
 
     splits: Splits = Splits()
     shards: Annotated[int, Field(ge=1, le=4096)] | None = None
@@ -78,6 +87,24 @@ class PreprocessConfig(StageConfig, PictureSettings, Source):
         if len(given) > 1:
             raise ValueError(f"give exactly one of folder, list, sample; got {', '.join(given)}")
         return self
+
+    @model_validator(mode="after")
+    def _sample_of_the_task(self) -> Self:
+        if self.sample is not None and SAMPLE_TASKS[self.sample] != self.task:
+            raise ValueError(
+                f"sample {self.sample}: is for recipes with `task: {SAMPLE_TASKS[self.sample]}`, "
+                f"and this one has {self.task}"
+            )
+        return self
+
+    @property
+    def task(self) -> TaskName:
+        return "image" if self.text is None else "text"
+
+    @property
+    def examples(self) -> PictureSettings | TextSettings:
+        """Returns what is said of how records become examples."""
+        return self if self.text is None else self.text
 
     def has_source(self) -> bool:
         return any(source is not None for source in (self.folder, self.list, self.sample))

@@ -1,10 +1,10 @@
-"""Pictures that are the same once they are decoded, though their files are not.
+"""Examples that are the same to a model, though their sources are not.
 
-A picture saved anew, without its metadata or in another format, has another digest, so
-the split it belongs to is chosen without regard to its twin. Left alone, training would
-see what the test asks for. Which pictures are the same is known when the shards are
-written: then the twins outside one split are left out, and the shards that held them are
-written again without them. So a shard stays a function of its members, whoever writes it
+A picture saved anew, without its metadata or in another format, has another digest, and so has a
+text in capitals or with further spaces; the split it belongs to is chosen without regard to its
+twin. Left alone, training would see what the test asks for. Which examples are the same is known
+when the shards are written: then the twins outside one split are left out, and the shards that held
+them are written again without them. So a shard stays a function of its members, whoever writes it
 and when.
 """
 
@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from components.common.documents.dataset import SPLITS, Split
-from components.common.documents.rejects import Note, Reject
+from components.common.documents.rejects import Note, NoteKind, Reject
 from components.preprocess.assignment import ShardPlan
 from components.preprocess.ledger import ShardRecord
 from components.preprocess.members import Member
@@ -31,21 +31,26 @@ class Copies:
     rejects: tuple[Reject, ...]
     """The same, by path."""
     notes: tuple[Note, ...]
-    """Pictures with the pixels of another that has another label."""
+    """Examples that are the same as another that has another label."""
 
 
 def find_copies(
-    tasks: Sequence[ShardTask], records: Mapping[str, ShardRecord], class_names: Sequence[str]
+    tasks: Sequence[ShardTask],
+    records: Mapping[str, ShardRecord],
+    class_names: Sequence[str],
+    *,
+    same_as: tuple[NoteKind, str],
 ) -> Copies:
-    """Compares the pictures of all shards.
+    """Compares the examples of all shards.
 
-    Of the splits that hold the same picture the last one, of train, validation and test,
+    Of the splits that hold the same example the last one, of train, validation and test,
     keeps it: what models are compared on does not change with what is found for training.
 
     Args:
       tasks: all shards.
       records: by the shard's path.
       class_names: by label.
+      same_as: what is noted of those that are the same, and what they have in common.
     """
     left_out: set[str] = set()
     rejects: list[Reject] = []
@@ -56,10 +61,10 @@ def find_copies(
         others = [member for split, member in same if split != last]
         left_out.update(member.id for member in others)
         rejects += [
-            Reject(member.path, "duplicate", f"same pixels as {first.path}, in the {last} split")
+            Reject(member.path, "duplicate", f"{same_as[1]} as {first.path}, in the {last} split")
             for member in others
         ]
-        notes += _contradictions([*kept, *others], class_names)
+        notes += _contradictions([*kept, *others], class_names, same_as)
     return Copies(frozenset(left_out), tuple(rejects), tuple(notes))
 
 
@@ -76,7 +81,7 @@ def leave_out(plans: Sequence[ShardPlan], ids: Collection[str]) -> tuple[ShardPl
 def _groups_of_equals(
     tasks: Sequence[ShardTask], records: Mapping[str, ShardRecord]
 ) -> Iterator[list[_Placed]]:
-    """Yields the examples that share their picture, sorted by path, wherever several do."""
+    """Yields the examples that are the same, sorted by path, wherever several do."""
     first: dict[str, _Placed] = {}
     groups: dict[str, list[_Placed]] = defaultdict(list)
     for task in tasks:
@@ -84,7 +89,7 @@ def _groups_of_equals(
         unusable = {reject.id for reject in content.rejects}
         members = (member for member in task.members if member.id not in unusable)
         # A record's digests are of the members that were not rejected, in their order.
-        for member, digest in zip(members, content.pictures, strict=True):
+        for member, digest in zip(members, content.digests, strict=True):
             placed = task.split, member
             if digest in first:
                 groups[digest].append(placed)
@@ -94,10 +99,13 @@ def _groups_of_equals(
         yield sorted([first[digest], *others], key=lambda placed: placed[1].path)
 
 
-def _contradictions(same: Sequence[Member], class_names: Sequence[str]) -> Iterator[Note]:
-    """Yields a note for each of the same pictures, where they have several labels."""
+def _contradictions(
+    same: Sequence[Member], class_names: Sequence[str], same_as: tuple[NoteKind, str]
+) -> Iterator[Note]:
+    """Yields a note for each of the same examples, where they have several labels."""
+    kind, words = same_as
     for member in same:
         other = next((other for other in same if other.label != member.label), None)
         if other is not None:
-            detail = f"same pixels as {other.path}, which is labelled {class_names[other.label]}"
-            yield Note(member.path, "same_pixels", detail)
+            detail = f"{words} as {other.path}, which is labelled {class_names[other.label]}"
+            yield Note(member.path, kind, detail)

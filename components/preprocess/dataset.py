@@ -14,6 +14,9 @@ from components.common.documents.rejects import (
 )
 from components.common.errors import UserError
 from components.common.shell.stage import Task
+from components.common.tasks.describing import describing_of
+from components.common.tasks.making import Plan
+from components.common.tasks.sources import sources_of
 from components.common.words.terminal import say
 from components.preprocess.assignment import ShardPlan, plan_shards
 from components.preprocess.config import PreprocessConfig
@@ -25,6 +28,7 @@ from components.preprocess.manifest import (
     collect_rejects,
     explain_rejects,
 )
+from components.preprocess.planning import make_plan
 from components.preprocess.pool import run_pool
 from components.preprocess.splits import assign_splits
 from components.preprocess.tasks import ShardTask, make_task
@@ -39,7 +43,7 @@ def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping
       inventory: of the source.
 
     Returns:
-      How many pictures and shards were written, and how fast.
+      How many examples and shards were written, and how fast.
 
     Raises:
       UserError: too many records are rejected, a group is stated to be in two splits, or no
@@ -50,15 +54,20 @@ def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping
     assignment = assign_splits(inventory.examples, config.splits)
     for split in assignment.carved:
         say(f"no record states {split}: it is taken out of the training records")
-    plans = plan_shards(inventory.examples, assignment, training_shards=config.shards)
     started = time.monotonic()
-    shards = _write_distinct(task, inventory, plans)
+    plan = make_plan(config, inventory, assignment)
+    plans = plan_shards(inventory.examples, assignment, training_shards=config.shards)
+    shards = _write_distinct(task, inventory, plan, plans)
     seconds = time.monotonic() - started
     inventory = _with_findings(inventory, shards)
     rejects = collect_rejects(inventory, shards.tasks, shards.records)
     _check_rejects(task, inventory, rejects)
-    manifest = build_manifest(config, inventory, shards.tasks, shards.records, lineage=task.lineage)
+    manifest = build_manifest(
+        config, plan, inventory, shards.tasks, shards.records, lineage=task.lineage
+    )
     manifest.write(task.output)
+    for name, content in describing_of(plan).files_of(plan).items():
+        (task.output / name).write_bytes(content)
     (task.output / REJECTS_FILE).write_text(rejects_to_jsonl(rejects), encoding="utf-8")
     (task.output / NOTES_FILE).write_text(notes_to_jsonl(inventory.notes), encoding="utf-8")
     _write_membership(task, shards.plans)
@@ -74,7 +83,7 @@ def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping
 
 @dataclasses.dataclass(frozen=True)
 class _Shards:
-    """The shards of a data set, no picture of which stands in two splits."""
+    """The shards of a data set, no example of which stands in two splits."""
 
     plans: Sequence[ShardPlan]
     tasks: Sequence[ShardTask]
@@ -86,37 +95,38 @@ class _Shards:
 
 
 def _write_distinct(
-    task: Task[PreprocessConfig], inventory: Inventory, plans: Sequence[ShardPlan]
+    task: Task[PreprocessConfig], inventory: Inventory, plan: Plan, plans: Sequence[ShardPlan]
 ) -> _Shards:
-    """Makes all shards, and those again, without the copies, that hold another split's pictures."""
-    tasks = _make_tasks(task, inventory, plans)
-    records, made = _write_shards(task, inventory, tasks)
-    copies = find_copies(tasks, records, inventory.listing.class_names)
+    """Makes all shards, and those again, without the copies, that hold another split's examples."""
+    tasks = _make_tasks(task, inventory, plan, plans)
+    records, made = _write_shards(task, inventory, plan, tasks)
+    same_as = sources_of(task.config.task).SAME
+    copies = find_copies(tasks, records, inventory.listing.class_names, same_as=same_as)
     if copies.left_out:
         plans = leave_out(plans, copies.left_out)
-        tasks = _make_tasks(task, inventory, plans)
+        tasks = _make_tasks(task, inventory, plan, plans)
         changed = [shard for shard in tasks if shard.path not in records]
-        further, made_again = _write_shards(task, inventory, changed)
+        further, made_again = _write_shards(task, inventory, plan, changed)
         records, made = {**records, **further}, [*made, *made_again]
     return _Shards(plans, tasks, records, made, copies)
 
 
 def _make_tasks(
-    task: Task[PreprocessConfig], inventory: Inventory, plans: Sequence[ShardPlan]
+    task: Task[PreprocessConfig], inventory: Inventory, plan: Plan, plans: Sequence[ShardPlan]
 ) -> list[ShardTask]:
     return [
         make_task(
-            plan,
+            shard,
             classes=len(inventory.listing.class_names),
-            spec=task.config.picture_spec(),
+            examples=plan,
             compression=task.config.compression,
         )
-        for plan in plans
+        for shard in plans
     ]
 
 
 def _with_findings(inventory: Inventory, shards: _Shards) -> Inventory:
-    """Returns the inventory with what only decoding shows of pictures that can be decoded."""
+    """Returns the inventory with what only making them shows of examples that are made."""
     paths = {member.id: member.path for task in shards.tasks for member in task.members}
     notes = (
         Note(paths[note.id], note.kind, note.detail)
@@ -131,7 +141,7 @@ def _with_findings(inventory: Inventory, shards: _Shards) -> Inventory:
 
 
 def _write_shards(
-    task: Task[PreprocessConfig], inventory: Inventory, tasks: Sequence[ShardTask]
+    task: Task[PreprocessConfig], inventory: Inventory, plan: Plan, tasks: Sequence[ShardTask]
 ) -> tuple[Mapping[str, ShardRecord], Sequence[ShardTask]]:
     """Makes the shards that are not there yet; returns all records, and which were made."""
     storage = task.context.data()
@@ -144,10 +154,10 @@ def _write_shards(
     if missing:
         writer = ShardWriter(
             source_root=inventory.listing.root,
-            max_file_bytes=task.config.max_file_bytes,
+            max_file_bytes=task.config.examples.max_file_bytes,
             data_root=task.context.data_root,
             classes=len(inventory.listing.class_names),
-            spec=task.config.picture_spec(),
+            plan=plan,
             compression=task.config.compression,
         )
         if options := task.context.beam_options:

@@ -1,4 +1,4 @@
-"""A folder of pictures as a listing: its sub-folders name the classes, or splits of them.
+"""A folder of pictures or texts as a listing: its sub-folders name the classes, or splits of them.
 
 The folder is walked first, past litter and what `data.exclude` names, and then understood
 from the names of its first two levels: `cat/1.png` is a class and a picture, and
@@ -13,9 +13,9 @@ from operator import attrgetter
 from pathlib import PurePosixPath
 
 from components.common.data.layout import stated_split
-from components.common.documents.dataset import Split
+from components.common.documents.dataset import Split, TaskName
 from components.common.errors import UserError
-from components.common.tasks.image.preparation.formats import named_format
+from components.common.tasks.sources import Sources, sources_of
 from components.common.words.figures import listing
 from components.preprocess.names import find_unseen
 from components.preprocess.sources import (
@@ -31,8 +31,8 @@ from components.preprocess.sources import (
 _SHOWN = 5  # Folders named in one message.
 
 
-def list_folder(folder: str, *, exclude: Sequence[str] = ()) -> Listing:
-    """Lists the pictures of a folder; the first level of sub-folders names the classes.
+def list_folder(folder: str, *, task: TaskName = "image", exclude: Sequence[str] = ()) -> Listing:
+    """Lists the examples of a folder; the first level of sub-folders names the classes.
 
     Where all first-level folders are named like splits (`components/common/data/layout.py`) and
     hold the same sub-folders, these name the classes. Links are followed, but each folder
@@ -40,6 +40,7 @@ def list_folder(folder: str, *, exclude: Sequence[str] = ()) -> Listing:
 
     Args:
       folder: a path, or `gs://bucket/prefix`.
+      task: whose examples it holds.
       exclude: patterns of what is passed over, as `data.exclude` describes them.
 
     Raises:
@@ -47,7 +48,7 @@ def list_folder(folder: str, *, exclude: Sequence[str] = ()) -> Listing:
         file, may mean splits or classes, has a class whose name can't be a label, or a
         link leads back to a folder that contains it.
     """
-    sieve = Sieve(exclude)
+    sieve, sources = Sieve(exclude), sources_of(task)
     tree = (
         tree_of_objects(object_names(folder), sieve)
         if is_remote(folder)
@@ -58,8 +59,8 @@ def list_folder(folder: str, *, exclude: Sequence[str] = ()) -> Listing:
     class_folders = [path for path in tree.folders if path.count("/") == level]
     if not class_folders:
         raise UserError(
-            f"{folder}: has no sub-folders; put the pictures of each class into a sub-folder "
-            "that is named like the class"
+            f"{folder}: has no sub-folders; put the {sources.EXAMPLES} of each class into a "
+            "sub-folder that is named like the class"
         )
     for path in sorted(class_folders):
         _check_class_name(folder, path)
@@ -67,7 +68,7 @@ def list_folder(folder: str, *, exclude: Sequence[str] = ()) -> Listing:
         record
         for files, misnamed in ((tree.files, False), (tree.misnamed, True))
         for path in files
-        if (record := _record(path, splits, level, misnamed=misnamed)) is not None
+        if (record := _record(path, splits, level, sources, misnamed=misnamed)) is not None
     ]
     remarks = [f"{folder}: {_describe(splits)}"] if splits else []
     return make_listing(
@@ -76,6 +77,7 @@ def list_folder(folder: str, *, exclude: Sequence[str] = ()) -> Listing:
         {PurePosixPath(path).name for path in class_folders},
         sieve=sieve,
         source=folder,
+        examples=sources.EXAMPLES,
         remarks=remarks,
     )
 
@@ -112,7 +114,7 @@ def _find_split_folders(folder: str, tree: Tree) -> Mapping[str, Split]:
         f"{folder}: {_named(list(splits))} may be splits of one data set, or classes, and {doubt}. "
         "If they are splits, give each the same sub-folders, one per class, and name what is no "
         "split in data.exclude. If they are classes, rename them so that they don't read like "
-        "splits. Or state every picture's label and split in a data.list"
+        "splits. Or state every label and split in a data.list"
     )
 
 
@@ -154,12 +156,12 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _record(
-    path: str, splits: Mapping[str, Split], level: int, *, misnamed: bool
+    path: str, splits: Mapping[str, Split], level: int, sources: Sources, *, misnamed: bool
 ) -> SourceRecord | None:
     *folders, _ = path.split("/", level + 1)
     shown = os.fsencode(path).decode("utf-8", "backslashreplace") if misnamed else path
     if len(folders) <= level:
-        outside = named_format(path) is not None  # Else notes, indexes and the like.
+        outside = sources.is_named(path)  # Else notes, indexes and the like.
         return SourceRecord(shown, None, misnamed=misnamed) if outside else None
     split = splits[folders[0]] if level else None
     return SourceRecord(shown, folders[level], split, misnamed=misnamed)

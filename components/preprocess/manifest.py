@@ -9,7 +9,8 @@ from components.common.documents.base import Lineage
 from components.common.documents.dataset import SPLITS, DatasetManifest, Shard, Split, SplitExamples
 from components.common.documents.rejects import Note, Reject
 from components.common.errors import UserError
-from components.common.tasks.image.statistics import describe_pixels
+from components.common.tasks.describing import describe, describing_of
+from components.common.tasks.making import Plan
 from components.common.words.figures import percent
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory
@@ -43,7 +44,7 @@ def explain_rejects(
 ) -> str | None:
     """Returns what to tell where too much of the source is unusable, None where it is not.
 
-    Copies of pictures that are used do no harm, and count neither as usable nor as unusable.
+    Copies of examples that are used do no harm, and count neither as usable nor as unusable.
 
     Args:
       rejects: sorted by path.
@@ -78,6 +79,7 @@ def count_notes(notes: Iterable[Note]) -> dict[str, int]:
 
 def build_manifest(
     config: PreprocessConfig,
+    plan: Plan,
     inventory: Inventory,
     tasks: Sequence[ShardTask],
     records: Mapping[str, ShardRecord],
@@ -88,6 +90,7 @@ def build_manifest(
 
     Args:
       config: the stage's configuration.
+      plan: what every example became.
       inventory: of the source.
       tasks: all shards, by split and number.
       records: by the shard's path.
@@ -100,18 +103,19 @@ def build_manifest(
     if splits["train"].examples == 0:
         raise UserError(
             f"{inventory.listing.root}: no example is left for the training split; give more "
-            "pictures, or a greater data.splits.train"
+            "of them, or a greater data.splits.train"
         )
     rejects = collect_rejects(inventory, tasks, records)
     return DatasetManifest(
         class_names=inventory.listing.class_names,
-        spec=config.image_spec(),
+        spec=describing_of(plan).spec_of(plan),
         compression=config.compression,
         splits=splits,
         source_fingerprint=inventory.fingerprint,
-        statistics=describe_pixels(
-            [records[task.path].content.histogram for task in tasks if task.split == "train"],
-            not_square=sum(records[task.path].content.not_square for task in tasks),
+        statistics=describe(
+            plan,
+            [records[task.path].content.counts for task in tasks if task.split == "train"],
+            [records[task.path].content.counts for task in tasks],
         ),
         rejects=count_rejects(rejects),
         notes=count_notes(inventory.notes),

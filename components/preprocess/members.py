@@ -1,11 +1,12 @@
 """What goes into a shard and what is told of it, apart from the code that writes it.
 
-That code loads NumPy and Pillow; an answer from the store takes neither.
+That code loads NumPy and what opens pictures or texts; an answer from the store takes neither.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
-from components.common.tasks.image.preparation.spec import PictureNote, PictureProblem
+from components.common.documents.rejects import NoteKind, Reason
 
 _STRICT = {"extra": "forbid"}
 """For pydantic, as these are parts of a document: no unknown field is passed over."""
@@ -16,22 +17,24 @@ class Member:
     """An example to be."""
 
     id: str
-    """SHA-256 of the file's bytes."""
+    """SHA-256 of the file's bytes, or of the text's own."""
     path: str
-    """Relative to the source's root."""
+    """Relative to the source's root; where a list holds the text itself, its line there."""
     label: int
     """Index into the source's class names."""
     slice: str
+    text: str | None = dataclasses.field(default=None, kw_only=True)
+    """Its content, where no file but the list holds it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MemberReject:
-    """A member that turned out to be no usable picture."""
+    """A member that turned out to be unusable."""
 
     __pydantic_config__ = _STRICT
 
     id: str
-    reason: PictureProblem
+    reason: Reason
     detail: str
 
 
@@ -42,7 +45,7 @@ class MemberNote:
     __pydantic_config__ = _STRICT
 
     id: str
-    kind: PictureNote
+    kind: NoteKind
     detail: str
 
 
@@ -55,10 +58,7 @@ class ShardContent:
     examples_per_class: tuple[int, ...]
     rejects: tuple[MemberReject, ...]
     notes: tuple[MemberNote, ...]
-    pictures: tuple[str, ...]
-    """A digest of each example's picture as it was encoded, in their order."""
-    not_square: int
-    """How many examples were not about as high as wide before they were fitted."""
-    histogram: tuple[tuple[int, ...], ...]
-    """Per channel, how many pixels have each of the 256 intensities; before encoding.
-    Zeros where they were not counted."""
+    digests: tuple[str, ...]
+    """Of what a model will see of each example, in their order."""
+    counts: Mapping[str, tuple[int, ...]]
+    """What was counted, by the task's own names; zeros where it was not."""

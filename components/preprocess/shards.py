@@ -1,4 +1,4 @@
-"""A shard's content: its members decoded, resized, encoded and counted.
+"""A shard's content: its members, made into examples and counted.
 
 This is what a worker does with one shard, whatever engine hands it out. A shard's path
 holds the digest of this module's code, and of what it imports: nothing else may decide
@@ -13,18 +13,12 @@ from pathlib import Path
 from typing import IO, cast
 
 from components.common.data.records import write_record
-from components.common.tasks.image.features import Example, encode_example
-from components.common.tasks.image.preparation.pictures import (
-    PictureError,
-    encode_picture,
-    no_counts,
-    prepare_picture,
-)
-from components.common.tasks.image.preparation.spec import PictureSpec
+from components.common.tasks.made import Unusable
+from components.common.tasks.making import Plan, open_maker
 from components.preprocess.members import Member, MemberNote, MemberReject, ShardContent
 
-_PICTURE_DIGITS = 24
-"""96 bits: enough for no two of a thousand million pictures to be taken for the same."""
+_DIGITS = 24
+"""96 bits: enough for no two of a thousand million examples to be taken for the same."""
 
 
 def write_shard(
@@ -33,7 +27,7 @@ def write_shard(
     *,
     read: Callable[[str], bytes],
     classes: int,
-    spec: PictureSpec,
+    plan: Plan,
     compression: str,
     with_statistics: bool,
 ) -> ShardContent:
@@ -44,44 +38,40 @@ def write_shard(
       members: sorted by id.
       read: returns the bytes of a source file.
       classes: how many classes there are.
-      spec: what to make of each picture.
+      plan: what to make of each member.
       compression: gzip or none.
-      with_statistics: whether there shall be a histogram.
+      with_statistics: whether what costs time is counted, too.
 
     Raises:
       RuntimeError: a file's content is not the one that its id names.
     """
     counts = [0] * classes
-    histogram = no_counts(spec)
     rejects, notes, digests = [], [], []
-    not_square = 0
+    maker = open_maker(plan, with_statistics=with_statistics)
     with _created(path, compression) as file:
         for member in members:
+            data = _read_member(member, read)
             try:
-                picture = prepare_picture(_read_member(member, read), spec)
-            except PictureError as error:
+                made = maker.make(data, id=member.id, label=member.label, slice=member.slice)
+            except Unusable as error:
                 rejects.append(MemberReject(member.id, error.reason, str(error)))
                 continue
-            if with_statistics:
-                histogram += picture.histogram()
-            image = encode_picture(picture.image, spec)
-            example = Example(id=member.id, image=image, label=member.label, slice=member.slice)
-            write_record(file, encode_example(example))
+            write_record(file, made.record)
             counts[member.label] += 1
-            notes += [MemberNote(member.id, kind, detail) for kind, detail in picture.notes]
-            digests.append(hashlib.sha256(image).hexdigest()[:_PICTURE_DIGITS])
-            not_square += not picture.is_square
+            notes += [MemberNote(member.id, kind, detail) for kind, detail in made.notes]
+            digests.append(made.digest[:_DIGITS])
     return ShardContent(
         examples_per_class=tuple(counts),
         rejects=tuple(rejects),
         notes=tuple(notes),
-        pictures=tuple(digests),
-        not_square=not_square,
-        histogram=tuple(tuple(channel) for channel in histogram.tolist()),
+        digests=tuple(digests),
+        counts={name: tuple(numbers) for name, numbers in maker.counts().items()},
     )
 
 
 def _read_member(member: Member, read: Callable[[str], bytes]) -> bytes:
+    if member.text is not None:
+        return member.text.encode()
     data = read(member.path)
     # The id was taken when the source was listed. A file that was written to since then would put
     # other bytes under it, and a later run would believe them.

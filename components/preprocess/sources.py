@@ -1,4 +1,4 @@
-"""What a source of pictures is: records with paths relative to one root, and what reads them.
+"""What a source is: records with paths relative to one root, and what reads them.
 
 A folder (`folders.py`) or a list file (`lists.py`), on this machine or in a bucket, becomes
 a Listing. The same data in another place is the same listing. Nothing is read for it but
@@ -20,18 +20,21 @@ from components.preprocess.files import read_chunks, too_large
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SourceRecord:
-    """One labelled picture, before anything is known of its content."""
+    """One labelled picture or text, before anything is known of its content."""
 
     path: str
-    """Relative to the listing's root, with forward slashes."""
+    """Relative to the listing's root, with forward slashes; of a text that a list holds, its
+    place there."""
     label: str | None
-    """None for a picture that lies outside every class."""
+    """None for what lies outside every class."""
     split: Split | None = None
     group: str = ""
     """Records of one group never part into different splits."""
     slice: str = ""
     misnamed: bool = False
     """Nothing can be opened by this name: `path` only shows what it looks like."""
+    text: str | None = None
+    """Its content, where no file but the list holds it."""
 
     def values(self) -> tuple[str, ...]:
         """Returns all there is to know: what records are sorted and told apart by."""
@@ -101,6 +104,7 @@ def make_listing(
     *,
     sieve: Sieve,
     source: str,
+    examples: str,
     remarks: Sequence[str] = (),
 ) -> Listing:
     """Puts a listing together.
@@ -111,13 +115,14 @@ def make_listing(
       class_names: those of the records, and of empty folders.
       sieve: what the records went through.
       source: the folder or list, as messages name it.
+      examples: what it should hold: `pictures`.
       remarks: how it was understood.
 
     Raises:
       UserError: there is no record, or a single class.
     """
     if not records:
-        raise UserError(f"{source}: holds no pictures")
+        raise UserError(f"{source}: holds no {examples}")
     if len(class_names) < 2:
         raise UserError(
             f"{source}: has a single class, {min(class_names)!r}; a classifier needs two or more"

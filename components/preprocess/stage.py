@@ -40,12 +40,18 @@ class _Preprocessing:
         self, config: PreprocessConfig, run: RunContext, events: Events
     ) -> Mapping[str, str]:
         if config.sample is not None:
-            return {"source": identify_sample(config.sample)}
+            return {
+                "source": identify_sample(config.sample),
+                **config.examples.identify(config.encoder),
+            }
         listing = list_source(config, run)
         for remark in describe_listing(listing):
             say(remark)
         self._inventory = take_source_inventory(listing, config, events)
-        return {"source": self._inventory.fingerprint}
+        return {
+            "source": self._inventory.fingerprint,
+            **config.examples.identify(config.encoder),
+        }
 
     def compute(self, task: Task[PreprocessConfig]) -> Mapping[str, float]:
         inventory = self._inventory
@@ -60,24 +66,27 @@ class _Preprocessing:
 def list_source(config: PreprocessConfig, run: RunContext) -> Listing:
     """Lists the folder or the list that a run is given."""
     if config.folder is not None:
-        return list_folder(run.located(config.folder), exclude=config.exclude)
+        folder = run.located(config.folder)
+        return list_folder(folder, task=config.task, exclude=config.exclude)
     assert config.list is not None  # A run is given one of the three.
-    return list_file(run.located(config.list), exclude=config.exclude)
+    return list_file(run.located(config.list), task=config.task, exclude=config.exclude)
 
 
 def list_sample(config: PreprocessConfig, run: RunContext) -> Listing:
-    """Writes the pictures of a sample below the data root, and lists them."""
+    """Writes a sample below the data root, and lists it."""
     assert config.sample is not None
     storage = run.data()
-    folder = storage.uri(write_sample(config.sample, storage))
-    return list_folder(folder, exclude=config.exclude)
+    place = storage.uri(write_sample(config.sample, storage))
+    make_list = list_file if config.task == "text" else list_folder
+    return make_list(place, task=config.task, exclude=config.exclude)
 
 
 def take_source_inventory(listing: Listing, config: PreprocessConfig, events: Events) -> Inventory:
     """Reads every file of a listing once, and tells how far it is."""
     return take_inventory(
         listing,
-        max_file_bytes=config.max_file_bytes,
+        task=config.task,
+        max_file_bytes=config.examples.max_file_bytes,
         report=lambda done, total: events.progress(done, total, "files", "reading"),
     )
 

@@ -11,7 +11,7 @@ from components.common.documents.dataset import SPLITS, DatasetManifest, Split, 
 from components.common.documents.rejects import NOTES_FILE, notes_to_jsonl
 from components.common.errors import UserError
 from components.common.shell.stage import Stage, Task
-from components.common.tasks.image.statistics import UNCOUNTED
+from components.common.tasks.describing import describe, describing_of
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory
 from components.preprocess.manifest import (
@@ -19,6 +19,7 @@ from components.preprocess.manifest import (
     count_rejects,
     explain_rejects,
 )
+from components.preprocess.planning import make_plan
 from components.preprocess.splits import Assignment, assign_splits
 from components.preprocess.stage import list_sample, list_source, take_source_inventory
 
@@ -38,16 +39,17 @@ def _look(task: Task[PreprocessConfig]) -> None:
     if message is not None:
         raise UserError(message)
     assignment = assign_splits(inventory.examples, config.splits)
+    plan = make_plan(config, inventory, assignment)
     Membership.of(
         (example.id, example.group, assignment.split_of(example)) for example in inventory.examples
     ).write(task.output)
     DatasetManifest(
         class_names=inventory.listing.class_names,
-        spec=config.image_spec(),
+        spec=describing_of(plan).spec_of(plan),
         compression=config.compression,
         splits=_count(assignment, inventory),
         source_fingerprint=inventory.fingerprint,
-        statistics=UNCOUNTED,
+        statistics=describe(plan, (), ()),
         rejects=count_rejects(inventory.rejects),
         notes=count_notes(inventory.notes),
         passed_over=inventory.listing.passed_over,

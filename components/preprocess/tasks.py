@@ -8,7 +8,7 @@ import dataclasses
 
 from components.common.digests import canonical_json, code_digest, text_digest
 from components.common.documents.dataset import Split
-from components.common.tasks.image.preparation.spec import PictureSpec
+from components.common.tasks.making import Plan
 from components.preprocess import shards
 from components.preprocess.assignment import ShardPlan
 from components.preprocess.members import Member
@@ -25,20 +25,20 @@ class ShardTask:
     source_bytes: int
 
 
-def make_task(plan: ShardPlan, *, classes: int, spec: PictureSpec, compression: str) -> ShardTask:
+def make_task(plan: ShardPlan, *, classes: int, examples: Plan, compression: str) -> ShardTask:
     """Turns a plan into a work item, with the path that its content gives it.
 
     Args:
       plan: its members are taken over.
       classes: how many classes there are.
-      spec: what to make of each picture.
+      examples: what to make of each member.
       compression: of the shard, gzip or none.
     """
     material = {
         "name": plan.name,
         "members": [[member.id, member.label, member.slice] for member in plan.members],
         "classes": classes,
-        "spec": dataclasses.asdict(spec),
+        "spec": dict(examples.named_by()),
         "compression": compression,
         "code": code_digest(shards.__name__),
     }

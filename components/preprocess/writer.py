@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from components.common.storage import file_checksum, open_storage
-from components.common.tasks.image.preparation.spec import PictureSpec
+from components.common.tasks.making import Plan
 from components.preprocess.ledger import ShardRecord, write_record
 from components.preprocess.shards import write_shard
 from components.preprocess.sources import open_source
@@ -22,7 +22,7 @@ class ShardWriter:
     data_root: str
     """Where shards go."""
     classes: int
-    spec: PictureSpec
+    plan: Plan
     compression: str
 
     def write(self, task: ShardTask) -> ShardRecord:
@@ -35,7 +35,7 @@ class ShardWriter:
                 task.members,
                 read=open_source(self.source_root, at_most=self.max_file_bytes),
                 classes=self.classes,
-                spec=self.spec,
+                plan=self.plan,
                 compression=self.compression,
                 with_statistics=task.split == "train",  # Statistics are the training split's.
             )

@@ -1,6 +1,6 @@
 """tf.train.Example without TensorFlow: the named values of one example as bytes, and back.
 
-Each name has one value: a number (int64), a text (as UTF-8) or bytes.
+Each name has one value: a number (int64), a text (as UTF-8), bytes, or a list of numbers.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 
-Value = int | str | bytes
+Value = int | str | bytes | list[int]
 
 
 def encode_features(values: Mapping[str, Value]) -> bytes:
@@ -18,17 +18,19 @@ def encode_features(values: Mapping[str, Value]) -> bytes:
         feature = example.features.feature[name]
         if isinstance(value, int):
             feature.int64_list.value.append(value)
+        elif isinstance(value, list):
+            feature.int64_list.value.extend(value)
         else:
             feature.bytes_list.value.append(value.encode() if isinstance(value, str) else value)
     return bytes(example.SerializeToString(deterministic=True))
 
 
-def decode_features(serialized: bytes, types: Mapping[str, type[Value]]) -> dict[str, Any]:
+def decode_features(serialized: bytes, types: Mapping[str, Any]) -> dict[str, Any]:
     """Parses what `encode_features` wrote, or TensorFlow.
 
     Args:
       serialized: one tf.train.Example.
-      types: name -> int, str or bytes. Features of other names are passed over.
+      types: name -> int, str, bytes or list[int]. Features of other names are passed over.
 
     Raises:
       ValueError: it is no such example; says which feature is missing, or of another type.
@@ -40,7 +42,9 @@ def decode_features(serialized: bytes, types: Mapping[str, type[Value]]) -> dict
     return {name: _decode(name, features[name], kind) for name, kind in types.items()}
 
 
-def _decode(name: str, feature: Any, kind: type[Value]) -> Value:
+def _decode(name: str, feature: Any, kind: Any) -> Value:
+    if kind == list[int]:
+        return list(feature.int64_list.value)
     values = (feature.int64_list if kind is int else feature.bytes_list).value
     if len(values) != 1:
         raise ValueError(f"an example has {len(values)} values of {name}, {kind.__name__}, not one")

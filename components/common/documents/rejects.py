@@ -29,7 +29,14 @@ Reason = Literal[
     "unreadable",
 ]
 
-NoteKind = Literal["wrong_extension", "missing_end", "profile_ignored", "one_colour", "same_pixels"]
+NoteKind = Literal[
+    "wrong_extension",
+    "missing_end",
+    "profile_ignored",
+    "one_colour",
+    "same_pixels",
+    "same_tokens",
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)

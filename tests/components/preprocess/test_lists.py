@@ -91,7 +91,7 @@ def test_numbers_are_labels(tmp_path):
         ("l.csv", "path,label\n1.png,a\u200db\n", r"holds U\+200D"),
         ("l.csv", "path,label,slice\n1.png,a,\u2066b\n", r"the slice '\\u2066b' holds U\+2066"),
         ("l.jsonl", '{"path": "1.png", "label": true}\n', r"label must be text, not True"),
-        ("l.txt", "", r"must be a \.csv or a \.jsonl"),
+        ("l.txt", "", r"must be a \.csv, a \.jsonl or a \.parquet file"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(tmp_path, name, text, message):

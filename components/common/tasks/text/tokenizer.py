@@ -100,6 +100,8 @@ class Tokens:
     """Whether the text had more."""
     unknown: int
     """How many are [UNK]."""
+    end: int
+    """Where in the text the last token ends, in characters."""
 
 
 class TextTokenizer:
@@ -118,11 +120,13 @@ class TextTokenizer:
     def encode(self, text: str) -> Tokens:
         """Returns a text's tokens."""
         encoding = self._tokenizer.encode(_take_head(text, self._length))
+        count = sum(encoding.attention_mask)
         return Tokens(
             ids=encoding.ids,
-            count=sum(encoding.attention_mask),
+            count=count,
             cut=bool(encoding.overflowing),
             unknown=encoding.ids.count(self._unknown),
+            end=encoding.offsets[count - MARKS][1],
         )
 
 

@@ -1,11 +1,12 @@
 """What a recipe says of how pictures become examples."""
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from components.common.config import Section
-from components.common.documents.image import Fit, ImageSpec
+from components.common.documents.image import Fit
 from components.common.tasks.image.preparation.spec import PictureSpec
 
 _PIXEL_BYTES = 8
@@ -38,13 +39,10 @@ class PictureSettings(Section):
         """Returns what every picture becomes."""
         return PictureSpec(**{name: getattr(self, name) for name in PictureSettings.model_fields})
 
-    def image_spec(self) -> ImageSpec:
-        """Returns how pictures lie in the examples."""
-        return ImageSpec(
-            height=self.image_size,
-            width=self.image_size,
-            channels=self.channels,
-            encoding=self.encoding,
-            fit=self.fit,
-            background=self.background,
-        )
+    def identify(self, encoder: str) -> Mapping[str, str]:
+        """Returns nothing: these settings alone say what a picture becomes."""
+        return {}
+
+    def make_plan(self, encoder: str, training: Callable[[], Iterable[bytes]]) -> PictureSpec:
+        """Returns what every picture becomes, whatever there is to train on."""
+        return self.picture_spec()

@@ -1,7 +1,8 @@
 """What every picture becomes: plain values, which travel to workers and name shards."""
 
 import dataclasses
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 PictureNote = Literal["missing_end", "profile_ignored", "one_colour"]
 """What may be odd about a picture that is used."""
@@ -13,6 +14,8 @@ PictureProblem = Literal["oversized", "truncated", "unreadable"]
 @dataclasses.dataclass(frozen=True, slots=True)
 class PictureSpec:
     """What every picture becomes; the values are PictureSettings'."""
+
+    task: ClassVar[Literal["image"]] = "image"
 
     image_size: int
     channels: Literal[1, 3]
@@ -26,3 +29,6 @@ class PictureSpec:
     def mode(self) -> str:
         """Returns Pillow's name of the pixels."""
         return "L" if self.channels == 1 else "RGB"
+
+    def named_by(self) -> Mapping[str, Any]:
+        return dataclasses.asdict(self)

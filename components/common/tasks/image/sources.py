@@ -1,0 +1,38 @@
+"""What a source's files are, where they should be pictures; see `tasks/sources.py`."""
+
+from components.common.documents.rejects import NoteKind, Reason
+from components.common.tasks.image.preparation.formats import (
+    DECODED_FORMATS,
+    HEAD_BYTES,
+    named_format,
+    sniff_format,
+)
+
+__all__ = ["EXAMPLES", "HEAD_BYTES", "SAME", "examine", "is_named", "remark"]
+
+EXAMPLES = "pictures"
+SAME: tuple[NoteKind, str] = ("same_pixels", "same pixels")
+
+
+def is_named(path: str) -> bool:
+    """Tells whether a path has a picture's extension."""
+    return named_format(path) is not None
+
+
+def examine(path: str, head: bytes) -> tuple[Reason, str] | None:
+    """Returns why a file is no picture that is read, by its first bytes."""
+    found = sniff_format(head)
+    if found is None:
+        return "not_an_image", "its first bytes are no picture's"
+    if found not in DECODED_FORMATS:
+        known = ", ".join(DECODED_FORMATS)
+        return "unsupported_format", f"is {found}; {known} are read"
+    return None
+
+
+def remark(path: str, head: bytes) -> tuple[NoteKind, str] | None:
+    """Returns what is odd about a file that is decoded by what it holds, not by its name."""
+    found, named = sniff_format(head), named_format(path)
+    if named is None or named == found:
+        return None
+    return "wrong_extension", f"is {found}, named like {named}"

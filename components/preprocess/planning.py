@@ -1,0 +1,30 @@
+"""What every example of a source becomes, decided once it is known which ones are to be learned."""
+
+from collections.abc import Iterator
+
+from components.common.tasks.making import Plan
+from components.preprocess.config import PreprocessConfig
+from components.preprocess.inventory import Inventory
+from components.preprocess.sources import open_source
+from components.preprocess.splits import Assignment
+
+
+def make_plan(config: PreprocessConfig, inventory: Inventory, assignment: Assignment) -> Plan:
+    """Returns what the examples of a source become.
+
+    Raises:
+      UserError: what makes them so can't be read, or does not go together with the settings.
+    """
+    return config.examples.make_plan(
+        config.encoder, lambda: _read_training(config, inventory, assignment)
+    )
+
+
+def _read_training(
+    config: PreprocessConfig, inventory: Inventory, assignment: Assignment
+) -> Iterator[bytes]:
+    """Yields the content of the training split's members by their ids, which are digests."""
+    read = open_source(inventory.listing.root, at_most=config.examples.max_file_bytes)
+    for example in sorted(inventory.examples, key=lambda example: example.id):
+        if assignment.split_of(example) == "train":
+            yield read(example.path) if example.text is None else example.text.encode()
