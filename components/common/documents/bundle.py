@@ -31,6 +31,8 @@ class Architecture(Part):
     task: Literal["image"] = "image"
     backbone: BackboneName
     width: Annotated[float, Field(gt=0, le=2)] = 1.0
+    depth: Annotated[float, Field(gt=0, le=1, exclude_if=lambda share: share == 1)] = 1.0
+    """The share of its backbone's blocks that it has."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     dropout_seed: int = 0
     filters: Annotated[

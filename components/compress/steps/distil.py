@@ -1,9 +1,10 @@
 """Distilling: another, smaller model learns what the parent knows, and takes its place.
 
-The student is built anew: narrower, on another backbone, or seeing smaller pictures. It learns from
-the parent's logits beside the labels, from ImageNet weights where its backbone has them at full
-width; BatchNorm then stays as these have it. To see smaller pictures, its graph averages squares of
-pixels before anything else, so that a device gives it the same picture as its parent.
+The student is built anew: narrower, of fewer blocks, on another backbone, or seeing smaller
+pictures. It learns from the parent's logits beside the labels, from ImageNet weights where its
+backbone has them at full width; where no block is missing, BatchNorm then stays as these have it.
+To see smaller pictures, its graph averages squares of pixels before anything else, so that a device
+gives it the same picture as its parent.
 """
 
 import dataclasses
@@ -37,6 +38,9 @@ class Settings(Learning):
     backbone: BackboneName = "small_cnn"
     width: Annotated[float, Field(gt=0, le=2)] = 1.0
     """Width multiplier (alpha) of mobilenet_v2 and small_cnn."""
+    depth: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The share of blocks that are left of each stage of efficientnet_lite*, of small_cnn's
+    three, rounded up."""
     shrink: Annotated[int, Field(ge=1, le=8)] = 1
     """How many pixels a side are averaged to one: 2 shows the student pictures of half the size."""
     weights: Literal["imagenet", "none"] | None = None
@@ -90,6 +94,8 @@ class Settings(Learning):
         limits = BACKBONE_LIMITS[self.backbone]
         if self.width != 1 and not limits.widens:
             return f"width: {self.width:g} is none of the backbone {self.backbone}, which has but 1"
+        if self.depth != 1 and not limits.thins:
+            return f"depth: {self.depth:g} is none of the backbone {self.backbone}, which has but 1"
         if self.weights == "imagenet" and not limits.imagenet:
             return f"weights: there are no imagenet weights for the backbone {self.backbone}"
         return None
@@ -127,6 +133,7 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
     architecture = Architecture(
         backbone=settings.backbone,
         width=settings.width,
+        depth=settings.depth,
         shrink=settings.shrink,
         dropout=settings.dropout,
         dropout_seed=settings.seed,
@@ -169,7 +176,8 @@ def _build(
         assign_imagenet(student, settings.backbone, width=settings.width, setting=f"{KIND}.weights")
         for layer in student.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
-                layer.trainable = False
+                # What a missing block would have added is missing in the statistics behind it.
+                layer.trainable = settings.depth < 1
     return student
 
 
@@ -178,6 +186,8 @@ def _title(settings: Settings, image: ImageSpec) -> str:
     parts = [f"distil into {settings.backbone}"]
     if settings.width != 1:
         parts.append(f"width {settings.width:g}")
+    if settings.depth != 1:
+        parts.append(f"depth {settings.depth:g}")
     if settings.shrink > 1:
         parts.append(f"{image.width // settings.shrink} px")
     return ", ".join(parts)

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from components.common.documents.bundle import ModelBundle, StepFacts
+from components.common.documents.bundle import Architecture, ModelBundle, StepFacts
+from components.common.documents.image import ImageSpec
 from components.common.errors import BAD_INPUT
 from components.common.keras import keras
 from components.common.lite.litert import Classifier
 from components.common.models.bundles import load_bundle_model
 from components.common.tasks.image.inputs import prepare_inputs
+from components.common.tasks.image.models.backbones import BACKBONES
+from components.common.tasks.image.models.classifier import build_classifier
 from components.common.training.config import Distillation
 from components.compress.steps import STEPS
 from components.compress.steps.distil import Settings, identify
@@ -142,6 +145,7 @@ def test_the_teacher_of_a_later_step_is_shown_the_pictures_as_it_was_trained_on_
         ({"backbone": "efficientnet_lite0", "weights": "none"}, "none", set()),
         ({"backbone": "mobilenet_v2"}, "imagenet", {"weights"}),
         ({"backbone": "mobilenet_v2", "width": 0.5}, "none", set()),
+        ({"backbone": "efficientnet_lite0", "depth": 0.5}, "imagenet", {"weights"}),
         (
             {"backbone": "mobilenet_v2", "width": 0.5, "weights": "imagenet"},
             "imagenet",
@@ -160,6 +164,8 @@ def test_what_a_student_begins_with_enters_the_key(told, begins_with, named):
     [
         ({"backbone": "vgg16", "width": 0.5}, "width: 0.5 is none of the backbone vgg16"),
         ({"backbone": "small_cnn", "weights": "imagenet"}, "weights: there are no imagenet"),
+        ({"backbone": "mobilenet_v2", "depth": 0.5}, "depth: 0.5 is none of the backbone mobile"),
+        ({"depth": 1.5}, "less than or equal to 1"),
         ({"shrink": 9}, "less than or equal to 8"),
         ({"epochs": 0}, "greater than or equal to 1"),
         ({"distillation": None}, "valid dictionary or instance of Distillation"),
@@ -203,3 +209,34 @@ def test_the_same_student_is_the_same_bytes_whatever_was_done_before(dense, stud
         strict=True,
     ):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_student_of_fewer_blocks_is_built_again_from_its_bundle(dense, tmp_path):
+    document = dense.compress(
+        tmp_path / "student", ("distil", {"width": 0.5, "depth": 0.5, "epochs": 1})
+    )
+    assert document.architecture.depth == 0.5
+    assert document.steps[0].title == "distil into small_cnn, width 0.5, depth 0.5"
+    model = load_bundle_model(tmp_path / "student")
+    blocks = {layer.name for layer in model.layers if layer.name.endswith("_conv")}
+    assert blocks == {"block1_conv", "block2_conv"}
+    assert document.parameters == model.count_params() < ModelBundle.read(dense.bundle).parameters
+
+
+@pytest.mark.parametrize(
+    ("backbone", "left"),
+    [
+        ("efficientnet_lite0", [0, 1, 3, 5, 6, 8, 9, 11, 12, 15]),
+        ("efficientnet_lite1", [0, 1, 2, 4, 5, 7, 8, 11, 12, 15, 16, 17, 20]),
+    ],
+)
+def test_the_first_blocks_of_each_stage_stay_and_keep_their_names(backbone, left):
+    image = ImageSpec(
+        height=32, width=32, channels=3, encoding="png", fit="crop", background="#ffffff"
+    )
+    architecture = Architecture(backbone=backbone, depth=0.5)
+    model = build_classifier(architecture, BACKBONES[backbone].input_spec(image), 3)
+    names = {layer.name.partition("_")[0] for layer in model.layers}
+    assert sorted(int(name[5:]) for name in names if name.startswith("block")) == left
+    assert model.get_layer("pool").input.shape[1:] == (1, 1, 1280)
+    assert Architecture.model_validate(architecture.model_dump()) == architecture

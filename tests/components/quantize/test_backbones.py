@@ -27,7 +27,7 @@ def test_a_backbone_converts_with_raw_pixels_in(name: BackboneName, tmp_path: Pa
         )
     )
     pixels = keras.Input((size, size, 3))
-    features = BACKBONES[name].build(pixels, 1.0)
+    features = BACKBONES[name].build(pixels, 1.0, 1.0)
     pooled = keras.layers.GlobalAveragePooling2D()(features)
     model = keras.Model(pixels, keras.layers.Dense(5, activation="softmax")(pooled))
     pictures = np.random.default_rng(0).integers(60, 188, (8, size, size, 3)).astype(np.uint8)

@@ -16,8 +16,8 @@ from components.common.keras import keras
 from components.common.tasks.image.models.efficientnet_lite import build_efficientnet_lite
 from components.common.tasks.image.models.small_cnn import build_small_cnn
 
-Build = Callable[[Any, float], Any]
-"""(Keras tensor [n, height, width, channels], width) -> feature maps [n, h, w, c]."""
+Build = Callable[[Any, float, float], Any]
+"""(Keras tensor [n, height, width, channels], width, depth) -> feature maps [n, h, w, c]."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Backbone:
 
 
 def _application(name: str) -> Build:
-    def build(pixels: Any, width: float) -> Any:
+    def build(pixels: Any, width: float, depth: float) -> Any:
+        assert depth == 1, f"{name} has all of its blocks"
         options = {"alpha": width} if name == "MobileNetV2" else {}
         application = getattr(keras.applications, name)
         model = application(input_tensor=pixels, include_top=False, weights=None, **options)
@@ -51,7 +52,9 @@ def _application(name: str) -> Build:
 
 def _efficientnet_lite(*, width: float, depth: float) -> Backbone:
     scaled = partial(build_efficientnet_lite, width=width, depth=depth)
-    return Backbone(lambda pixels, _: scaled(pixels), (127.0, 127.0, 127.0), 1 / 128)
+    return Backbone(
+        lambda pixels, _, share: scaled(pixels, share=share), (127.0, 127.0, 127.0), 1 / 128
+    )
 
 
 BACKBONES: dict[BackboneName, Backbone] = {

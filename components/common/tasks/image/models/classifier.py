@@ -45,7 +45,8 @@ def _build(architecture: Architecture, spec: InputSpec, classes: int) -> Any:
     features = pixels
     if architecture.shrink > 1:
         features = layers.AveragePooling2D(architecture.shrink, name="shrink")(features)
-    features = BACKBONES[architecture.backbone].build(features, architecture.width)
+    build = BACKBONES[architecture.backbone].build
+    features = build(features, architecture.width, architecture.depth)
     features = layers.GlobalAveragePooling2D(name="pool")(features)
     features = layers.Dropout(architecture.dropout, seed=architecture.dropout_seed, name="dropout")(
         features

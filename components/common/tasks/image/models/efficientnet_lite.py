@@ -33,21 +33,23 @@ _ROWS = (
 )
 
 
-def build_efficientnet_lite(pixels: Any, *, width: float, depth: float) -> Any:
+def build_efficientnet_lite(pixels: Any, *, width: float, depth: float, share: float = 1.0) -> Any:
     """Returns the feature maps [n, h / 32, w / 32, 1280].
 
     Args:
       pixels: [n, h, w, 3].
       width: of Lite0's filters, how many there are.
       depth: of Lite0's blocks, how many there are.
+      share: of these blocks, how many of each row are built: the first ones. They keep their names,
+        and so the weights that there are for them.
     """
     features = _convolve(pixels, "stem", keras.layers.Conv2D(32, 3, 2, **_conv("stem")))
     number = 0
     for row in _scale_rows(width, depth):
-        for index in range(row.blocks):
+        for index in range(math.ceil(row.blocks * share)):
             stride = row.stride if index == 0 else 1
-            features = _block(features, f"block{number}", row, stride)
-            number += 1
+            features = _block(features, f"block{number + index}", row, stride)
+        number += row.blocks
     return _convolve(features, "top", keras.layers.Conv2D(1280, 1, **_conv("top")))
 
 
