@@ -68,7 +68,7 @@ def judge_blessed(
         release = registry.release(model.version)
     except UserError as error:
         return Blessed(model=model, correct=None, obstacle=_skipped(model.version, str(error)))
-    obstacle = _find_obstacle(release, manifest)
+    obstacle = _find_obstacle(release, manifest, trained_on=_read_manifest(registry, model))
     if obstacle or order is None:
         return Blessed(model=model, correct=None, obstacle=obstacle)
     try:
@@ -99,7 +99,9 @@ def judge_blessed(
     )
 
 
-def _find_obstacle(release: Release, manifest: DatasetManifest) -> str:
+def _find_obstacle(
+    release: Release, manifest: DatasetManifest, *, trained_on: DatasetManifest | None
+) -> str:
     """Returns why a released model can't be compared on a data set, or nothing."""
     if release.class_names != manifest.class_names:
         return _skipped(
@@ -107,8 +109,15 @@ def _find_obstacle(release: Release, manifest: DatasetManifest) -> str:
             f"it knows the classes {', '.join(release.class_names)}, the data set now has "
             f"{', '.join(manifest.class_names)}",
         )
-    misfit = explain_misfit(release.model, manifest)
+    misfit = explain_misfit(release.model, manifest, trained_on=trained_on)
     return _skipped(release.version, misfit) if misfit else ""
+
+
+def _read_manifest(registry: Registry, model: BlessedModel) -> DatasetManifest | None:
+    try:
+        return DatasetManifest.parse(registry.read(model.version, DatasetManifest.file_name))
+    except (FileNotFoundError, DamagedError):
+        return None
 
 
 def _skipped(version: str, reason: str) -> str:

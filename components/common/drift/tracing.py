@@ -240,7 +240,8 @@ class _Entry:
         self, examples: npt.NDArray[Any], rows: Sequence[Mapping[int, Values]]
     ) -> tuple[Values, Values]:
         """Returns what Keras takes, and the same as the file has it."""
-        forms = [examples.astype(np.float32)]
+        # Token ids are integers to the model, too.
+        forms = [examples if examples.dtype == np.int32 else examples.astype(np.float32)]
         for step in self._preparation:
             forms.append(np.asarray(step(forms[-1]), np.float32))
         if self._tensor is None or self._sums is None:

@@ -28,8 +28,14 @@ class Reading(Protocol):
         tensors' names.
         """
 
-    def explain_misfit(self, model: TFLiteModel, spec: Any, /) -> str:
-        """Returns how a file takes other examples than these; nothing, where it takes them."""
+    def explain_misfit(self, model: TFLiteModel, spec: Any, trained_on: Any, /) -> str:
+        """Returns how a file takes other examples than these; nothing, where it takes them.
+
+        Args:
+          model: the file.
+          spec: how the examples lie in the shards.
+          trained_on: how those lay that the model was trained on; None where nobody knows.
+        """
 
 
 def read_examples(manifest: DatasetManifest, split: Split, storage: Storage) -> Iterator[Labelled]:
@@ -46,9 +52,14 @@ def device_input(manifest: DatasetManifest) -> Callable[[Labelled], npt.NDArray[
     return _of(manifest.task).device_input(manifest.spec)
 
 
-def explain_misfit(model: TFLiteModel, manifest: DatasetManifest) -> str:
+def explain_misfit(
+    model: TFLiteModel, manifest: DatasetManifest, *, trained_on: DatasetManifest | None
+) -> str:
     """Returns how a file takes other examples than a data set's; nothing, where it takes them."""
-    return _of(manifest.task).explain_misfit(model, manifest.spec)
+    own = trained_on.spec if trained_on is not None else None
+    if own is not None and own.task != manifest.task:
+        return f"it is of the task {own.task}, the data set is of {manifest.task}"
+    return _of(manifest.task).explain_misfit(model, manifest.spec, own)
 
 
 def _image() -> Reading:

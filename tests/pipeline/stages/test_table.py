@@ -61,7 +61,7 @@ def test_what_a_recipe_says_of_a_stage_reaches_it() -> None:
         for stage in STAGES
         if stage.section is not None
     }
-    assert stated.keys() - sections.keys() == {"name", "description", "prune", "compress"}
+    assert stated.keys() - sections.keys() == {"name", "description", "task", "prune", "compress"}
     for section, stage in sections.items():
         told = configs[stage].model_dump(mode="json")
         raised = {key for key in told if stage == "validate" and key.startswith("min_")}

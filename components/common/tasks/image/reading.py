@@ -8,7 +8,7 @@ from components.common.tasks.image.features import decode_example
 __all__ = ["decode_example", "device_input", "explain_misfit"]
 
 
-def explain_misfit(model: TFLiteModel, spec: ImageSpec) -> str:
+def explain_misfit(model: TFLiteModel, spec: ImageSpec, trained_on: ImageSpec | None) -> str:
     """Returns how a file takes pictures of another shape; nothing, where it takes these."""
     taken = model.input.shape[1:]
     if taken == spec.shape:
