@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from components.common.errors import UserError
+from components.common.tasks.text.weights import PACKAGED
 from pipeline.declarations.placeholders import refuse_placeholders
 from pipeline.declarations.refusals import explain_problems
 from pipeline.declarations.yaml_files import parse_yaml, read_yaml
@@ -20,14 +21,14 @@ from pipeline.recipe.schema import filled_in
 
 SHIPPED = Path(__file__).with_name("recipes")
 
-LOCATIONS = (("data", "folder"), ("data", "list"), ("train", "weights"))
+LOCATIONS = (("data", "folder"), ("data", "list"), ("train", "weights"), ("train", "encoder"))
 """The keys that hold a path or an address."""
 
 SOURCES = ("folder", "list", "sample")
 """The keys of `data` of which a recipe gives one."""
 
-WORDS_FOR_WEIGHTS = ("imagenet", "none")
-"""Values of train.weights that are no location."""
+WORDS_FOR_WEIGHTS = ("imagenet", "none", *PACKAGED)
+"""Values of train.weights and train.encoder that are no location."""
 
 Locations = Literal["here", "elsewhere", "open"]
 """What is asked of a recipe's locations: that they are on this machine; that they are given,
@@ -211,10 +212,12 @@ def check_locations(recipe: Recipe) -> None:
       UserError: names the key and the path.
     """
     for section, key in LOCATIONS:
-        location = getattr(getattr(recipe, section), key)
+        location = getattr(getattr(recipe, section), key, None)
         if location is None or (location and not _is_path(location)):
             continue
-        kind, there = ("folder", Path.is_dir) if key == "folder" else ("file", Path.is_file)
+        kind, there = (
+            ("folder", Path.is_dir) if key in ("folder", "encoder") else ("file", Path.is_file)
+        )
         if not location or not there(Path(location)):
             raise UserError(
                 f"{section}.{key}: there is no {kind} {location!r}; give its path, in the "

@@ -19,10 +19,11 @@ from components.common.statistics.exact_tests import required_gains, required_hi
 from components.common.statistics.noninferiority import required_examples
 from components.common.tasks.image.compatibility import explain_misfit
 from components.common.tasks.image.limits import BACKBONE_LIMITS
+from components.common.tasks.image.preparation.settings import PictureSettings
 from components.compress.config import CompressConfig
 from components.compress.steps.prune import Settings as PruneSettings
 from components.evaluate.config import EvaluateConfig
-from components.finetune.config import FinetuneConfig, TrainConfig
+from components.finetune.config import FinetuneConfig, TextFinetuneConfig, TrainConfig
 from components.gate.config import GateConfig
 from components.notify.config import NotifyConfig
 from components.preprocess.config import PreprocessConfig
@@ -171,6 +172,7 @@ class Recipe(Section):
     def stage_configs(self) -> Mapping[str, StageConfig]:
         """Returns each component's configuration by its name, with what stages share filled in."""
         filled_in = {
+            "preprocess": self._preprocessing(),
             "validate": self._validation(),
             "compress": CompressConfig(variants=self.variants()[1:]),
             "propose": propose_config(
@@ -212,6 +214,10 @@ class Recipe(Section):
     def _declared(self) -> Mapping[str, DeclaredVariant]:
         return declare(self.compress, prune=self.prune)
 
+    def _preprocessing(self) -> PreprocessConfig:
+        """Returns preprocess's configuration with what it must know of other sections."""
+        return self.data
+
     def _mirrors(self) -> bool:
         """Whether training shows examples in a mirror."""
         return False
@@ -252,6 +258,11 @@ class Recipe(Section):
             }
         )
 
+    @classmethod
+    def complete(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Returns a recipe's values with what its task says without words."""
+        return values
+
     @staticmethod
     def of(values: Any) -> "Recipe":
         """Reads a recipe's values, as JSON has them, by its task.
@@ -259,7 +270,9 @@ class Recipe(Section):
         Raises:
           ValidationError: a key or value is refused.
         """
-        return kind_of(values).model_validate_json(json.dumps(values))
+        kind = kind_of(values)
+        complete = kind.complete(values) if isinstance(values, dict) else values
+        return kind.model_validate_json(json.dumps(complete))
 
     @staticmethod
     def from_yaml(text: str) -> "Recipe":
@@ -288,6 +301,8 @@ class PictureRecipe(Recipe):
     train: FinetuneConfig
 
     def _explain_misfit(self) -> str | None:
+        if self.data.text is not None:
+            return "data.text: the recipe is one for pictures; state task: text, or remove it"
         backbone = self.train.backbone
         if misfit := explain_misfit(backbone, self.data):
             return misfit
@@ -309,10 +324,44 @@ class PictureRecipe(Recipe):
         return self.train.augment.flip or any(each and each.flip for each in augments)
 
 
+class TextRecipe(Recipe):
+    """A recipe for texts."""
+
+    task: Literal["text"] = "text"
+    train: TextFinetuneConfig = TextFinetuneConfig()
+
+    @classmethod
+    def complete(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        data = values.get("data")
+        return {**values, "data": {"text": {}, **data}} if isinstance(data, dict) else values
+
+    def stated(self) -> dict[str, Any]:
+        values = super().stated()
+        of_pictures = PictureSettings.model_fields
+        data = {key: value for key, value in values["data"].items() if key not in of_pictures}
+        return {**values, "data": data}
+
+    def _explain_misfit(self) -> str | None:
+        if stated := sorted(self.data.model_fields_set & set(PictureSettings.model_fields)):
+            return f"data.{stated[0]}: is of pictures alone; remove it"
+        if self.compress.search is not None:
+            return (
+                "compress.search: a search tries steps for pictures alone; state compress.variants"
+            )
+        steps = (step for each in self._declared().values() for step in each.steps)
+        if any("augment" in step.settings.model_fields_set for step in steps):
+            return "augment: texts are not changed while a model trains; remove it from the steps"
+        return None
+
+    def _preprocessing(self) -> PreprocessConfig:
+        # An encoder's vocabulary makes texts into tokens.
+        return self.data.model_copy(update={"encoder": self.train.encoder})
+
+
 def kind_of(values: Any) -> type[Recipe]:
     """Returns what reads a recipe's values; of a task that there is not, what refuses its name."""
     task = values.get("task", "image") if isinstance(values, dict) else None
     return next((kind for name, kind in RECIPES.items() if name == task), PictureRecipe)
 
 
-RECIPES: Mapping[TaskName, type[Recipe]] = {"image": PictureRecipe}
+RECIPES: Mapping[TaskName, type[Recipe]] = {"image": PictureRecipe, "text": TextRecipe}

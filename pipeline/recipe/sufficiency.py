@@ -68,7 +68,12 @@ def _count(data: PreprocessConfig, enough: int) -> tuple[str | None, int, int]:
             return None, 0, 0
         records = sum(1 for _ in itertools.islice(_files(data, "", set()), enough))
         return data.folder, records, min(len(folders), records // _LEAST_OF_A_CLASS)
-    if data.list is not None and "://" not in data.list and not _assigns_splits(Path(data.list)):
+    if (
+        data.list is not None
+        and "://" not in data.list
+        and Path(data.list).suffix.lower() != ".parquet"  # Of which lines say nothing.
+        and not _assigns_splits(Path(data.list))
+    ):
         header = 1 if Path(data.list).suffix.lower() == ".csv" else 0
         with open(data.list, "rb") as lines:
             records = sum(1 for _ in itertools.islice(lines, header, header + enough))

@@ -1,0 +1,69 @@
+"""A recipe names its task, and is read as a recipe of that."""
+
+from pathlib import Path
+
+import pytest
+
+from components.common.errors import UserError
+from components.finetune.config import FinetuneConfig, TextFinetuneConfig, TrainConfig
+from pipeline.recipe import Recipe, load_recipe
+
+TEXTS = """
+name: films
+task: text
+data: {list: texts.jsonl}
+train: {encoder: encoder, lora: {epochs: 2, rank: 4}}
+budgets: {accuracy_drop: 0.02}
+"""
+
+
+def read(folder: Path, text: str, *overrides: str) -> Recipe:
+    (folder / "recipe.yaml").write_text(text)
+    return load_recipe(str(folder / "recipe.yaml"), overrides, locations="elsewhere")
+
+
+def test_a_recipe_is_one_for_pictures_unless_it_says_otherwise() -> None:
+    recipe = load_recipe("digits")
+    assert recipe.task == "image" and isinstance(recipe.train, FinetuneConfig)
+
+
+def test_a_recipe_for_texts_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    recipe = read(tmp_path, TEXTS)
+    assert recipe.task == "text" and isinstance(recipe.train, TextFinetuneConfig)
+    assert "image_size" not in recipe.to_yaml()
+    assert Recipe.from_yaml(recipe.to_yaml()) == recipe
+
+
+def test_stages_are_told_their_task_s_own(tmp_path: Path) -> None:
+    configs = read(tmp_path, TEXTS).stage_configs()
+    encoder = str(tmp_path / "encoder")
+    told = TrainConfig.from_json(configs["finetune"].to_json())
+    assert isinstance(told, TextFinetuneConfig) and told.encoder == encoder
+    # The encoder's vocabulary makes texts into tokens.
+    assert configs["preprocess"].model_dump()["encoder"] == encoder
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["task=sound"], "task: must be 'image'"),
+        (["data.image_size=64"], "data.image_size: is of pictures alone"),
+        (["train.backbone=small_cnn"], "train.backbone: there is no such key"),
+        (["train.task=text"], "train.task: is filled in"),
+        (["train.unfreeze.epochs=1"], "lora and unfreeze: state one of them"),
+        (["compress.search.time_limit_s=60"], "compress.search: a search tries steps for pictures"),
+    ],
+)
+def test_what_is_not_of_texts_is_refused_by_its_key(
+    changes: list[str], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=message):
+        read(tmp_path, TEXTS, *changes)
+
+
+def test_pictures_have_no_tokens(tmp_path: Path) -> None:
+    pictures = TEXTS.replace("task: text", "task: image").replace(
+        "{encoder: encoder, lora: {epochs: 2, rank: 4}}", "{backbone: small_cnn}"
+    )
+    with pytest.raises(UserError, match="data.text: the recipe is one for pictures"):
+        read(tmp_path, pictures, "data.text.length=32")
