@@ -22,19 +22,32 @@ if TYPE_CHECKING:
 
 
 def run(
-    *, dataset: Path, models: Path, variant_id: str, config: str, context: str, compressed: Path
+    *,
+    dataset: Path,
+    models: Path,
+    variant_id: str,
+    config: str,
+    context: str,
+    compressed: Path,
+    required_accuracy: float | None = None,
 ) -> None:
     """Makes one variant of its parent; its bundle stays in the store.
 
-    Its key covers its own steps and the parent's bundle, and no other variant.
+    Its key covers its own steps and the parent's bundle, and no other variant. Nor does it know
+    of `required_accuracy`: a training that can't come to it leaves nothing in the store, and its
+    state to whoever asks for less.
+
+    Raises:
+      GivenUp: the last step's training can't come to `required_accuracy`.
     """
     from components.common.models.handing_on import hand_on
 
     variant = CompressConfig.from_json(config).variant(variant_id)
     before = Models.read(models)
     assert variant.parent is not None, f"{variant_id} has no parent"
+    compute = functools.partial(_compute, required_accuracy=required_accuracy)
     execute(
-        STAGE,
+        dataclasses.replace(STAGE, compute=compute),
         config=VariantConfig(steps=variant.steps),
         context=context,
         inputs={"dataset": dataset, "parent": before.entry(variant.parent).stored},
@@ -44,7 +57,9 @@ def run(
     )
 
 
-def _compute(task: Task[VariantConfig]) -> Mapping[str, float]:
+def _compute(
+    task: Task[VariantConfig], *, required_accuracy: float | None = None
+) -> Mapping[str, float]:
     from components.common.models.bundles import load_bundle_model, save_weights
     from components.common.models.predictions import save_predictions
     from components.common.tasks.graphs import build_classifier
@@ -65,7 +80,7 @@ def _compute(task: Task[VariantConfig]) -> Mapping[str, float]:
             splits = open_training_splits(manifest, storage, scratch=scratch, worker=task.worker)
             model, bundle = load_bundle_model(task.inputs["parent"]), parent
             for number, (step, own) in enumerate(zip(task.config.steps, settings, strict=True)):
-                part = f"{number + 1}-{step.kind}"
+                part, is_last = f"{number + 1}-{step.kind}", number == len(settings) - 1
                 session = open_session(
                     task,
                     manifest,
@@ -73,6 +88,7 @@ def _compute(task: Task[VariantConfig]) -> Mapping[str, float]:
                     splits,
                     part=part,
                     load_parent=functools.partial(_load_teacher, task, parent, bundle),
+                    required_accuracy=required_accuracy if is_last else None,
                 )
                 done.append(STEPS[step.kind].apply(model, own, session))
                 model, bundle = done[-1].model, _describe_graph(bundle, done[-1])

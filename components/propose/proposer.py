@@ -14,6 +14,7 @@ from components.common.documents.variant import DENSE
 from components.common.words.figures import seconds
 from components.propose.climbs import Climb
 from components.propose.config import ProposeConfig
+from components.propose.demands import demand_accuracy
 from components.propose.finalists import choose_finalists
 from components.propose.known import Known, know
 from components.propose.variants import propose_variant
@@ -49,7 +50,7 @@ def propose(
     return Ladder(
         round=number,
         rounds=(*rounds, asked) if asked else rounds,
-        proposals=proposals,
+        proposals=tuple(demand_accuracy(proposals, known)),
         trials=tuple(trial for _, trial in sorted(known.trials.items())),
         verdicts=tuple(tell_verdicts(known, finalists=finalists, asked=asked)),
         finalists=tuple(one.candidate_id for one in finalists),

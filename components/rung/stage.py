@@ -18,7 +18,7 @@ from components.common.documents.ladder import (
 from components.common.documents.models import ModelEntry, Models
 from components.common.documents.record import TaskResult
 from components.common.documents.variant import DENSE, StepSpec, Variant
-from components.common.errors import BAD_INPUT
+from components.common.errors import BAD_INPUT, GivenUp
 from components.common.run_context import RunContext
 from components.common.shell.store import Store
 from components.compress import stage as compress
@@ -54,9 +54,8 @@ def run(
         made = models
         if proposal.variant.parent is not None:
             made = Path(folder, "models")
-            failure = _compress(proposal.variant, dataset, models, context=context, made=made)
-            if failure is not None:
-                lost = Trial(proposal=proposal, examples=0, training_s=0.0, failure=failure)
+            lost = _compress(proposal, dataset, models, context=context, made=made)
+            if lost is not None:
                 Trials(trials=(lost,)).write(trial)
                 return
         for spec in proposal.candidates:
@@ -90,9 +89,10 @@ def run(
 
 
 def _compress(
-    variant: Variant, dataset: Path, models: Path, *, context: str, made: Path
-) -> str | None:
-    """Makes a variant; returns why it can't be made where its steps don't fit the model."""
+    proposal: Proposal, dataset: Path, models: Path, *, context: str, made: Path
+) -> Trial | None:
+    """Makes a variant; returns the trial where its steps don't fit the model or it is given up."""
+    variant = proposal.variant
     try:
         compress.run(
             dataset=dataset,
@@ -101,13 +101,17 @@ def _compress(
             config=_settle(variant).to_json(),
             context=context,
             compressed=made,
+            required_accuracy=proposal.required_accuracy,
         )
+    except GivenUp as end:
+        return Trial(proposal=proposal, examples=0, training_s=end.training_s, failure=str(end))
     except SystemExit as end:
         if end.code != BAD_INPUT:
             raise
         run = RunContext.model_validate_json(context)
         name = f"{run.run_folder()}/tasks/{compress.STAGE.name}[{variant.id}].json"
-        return TaskResult.parse(run.data().read(name)).message
+        failure = TaskResult.parse(run.data().read(name)).message
+        return Trial(proposal=proposal, examples=0, training_s=0.0, failure=failure)
     return None
 
 

@@ -30,7 +30,12 @@ _SILENT = (
     "KFP has told nothing new for a while: a long task, or more tasks than it can tell of; the "
     "run's end is told all the same"
 )
-_STATES = {"computed": "SUCCEEDED", "cached": "SUCCEEDED", "failed": "FAILED"}
+_STATES = {
+    "computed": "SUCCEEDED",
+    "cached": "SUCCEEDED",
+    "given_up": "SUCCEEDED",
+    "failed": "FAILED",
+}
 
 
 class RunWatch:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pipeline.recipe import Recipe
 from pipeline.stages import STAGES
 
-Status = Literal["waiting", "running", "cached", "computed", "failed"]
+Status = Literal["waiting", "running", "cached", "computed", "given_up", "failed"]
 
 
 @dataclasses.dataclass

@@ -41,6 +41,7 @@ _MARKS = {
     "waiting": ("·", "dim"),
     "cached": ("✓", "cyan"),
     "computed": ("✓", "green"),
+    "given_up": ("–", "dim"),
     "failed": ("✗", "red"),
 }
 

@@ -28,6 +28,8 @@ class Proposal(Part):
     """Its trainings are short: they tell what is worth a whole one."""
     epochs: int = 0
     """Of all its trainings together."""
+    required_accuracy: float | None = None
+    """Of validation: a training that can't come to it is given up; None where it has no goal."""
     candidates: tuple[CandidateSpec, ...]
 
 

@@ -11,7 +11,7 @@ class TaskSummary(Part):
     """A task of a run, without the record of its computation."""
 
     task: str
-    status: Literal["computed", "cached", "failed"]
+    status: Literal["computed", "cached", "given_up", "failed"]
     seconds: float
     message: str = ""
     user_error: bool = False

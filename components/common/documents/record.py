@@ -59,11 +59,11 @@ class TaskResult(Document):
 
     task: str
     """`finetune` or `quantize[pruned-int8]`."""
-    status: Literal["computed", "cached", "failed"]
+    status: Literal["computed", "cached", "given_up", "failed"]
     seconds: float
     """In this run; the record has the time of the computation."""
     message: str = ""
-    """What went wrong, for a failed task."""
+    """What went wrong, for a failed task; why one was given up."""
     user_error: bool = False
     record: Record | None = None
     reason: str = ""

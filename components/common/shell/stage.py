@@ -24,7 +24,7 @@ from components.common.digests import (
 )
 from components.common.documents.base import Lineage
 from components.common.documents.record import Record, StoredOutput, TaskResult
-from components.common.errors import BAD_INPUT, UserError
+from components.common.errors import BAD_INPUT, GivenUp, UserError
 from components.common.process.events import Events
 from components.common.process.libraries import imported_libraries, other_versions
 from components.common.run_context import RunContext
@@ -155,6 +155,7 @@ def execute(
     Raises:
       SystemExit: with BAD_INPUT, after a UserError, whose message is printed and kept; with
         TERMINATED, where the task was told to end and has kept its state.
+      GivenUp: a training can't come to what is asked of it, which is no failure.
     """
     run = RunContext.model_validate_json(context)
     name = _task_name(stage, instance)
@@ -167,6 +168,13 @@ def execute(
         record, cached = _answer(
             stage, config, run, inputs, output, instance, events, deliver, scratch
         )
+    except GivenUp as end:
+        seconds = time.monotonic() - started
+        keep_result(
+            run, TaskResult(task=name, status="given_up", seconds=seconds, message=str(end))
+        )
+        events.emit("finished", status="given_up", seconds=round(seconds, 3))
+        raise
     except BaseException as error:
         # Being told to end is a BaseException too, and whoever reads the run's folder wants to
         # know.

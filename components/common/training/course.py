@@ -24,13 +24,18 @@ class Course:
 
     def __init__(self, trainer: "Trainer", phase: Phase, clock: Clock, judged_on: int) -> None:
         self.trainer, self.phase, self.clock = trainer, phase, clock
-        self._judged_on = judged_on
+        self.judged_on = judged_on
         self.epoch = phase.first_epoch
         self.step = 0  # Of the epoch: how many are done.
         self.ended = False
         self.history: list[Epoch] = []
         self.totals = Totals()
         self._best: tuple[Epoch, list[npt.NDArray[Any]]] | None = None
+
+    @property
+    def eligible(self) -> list[Epoch]:
+        """The epochs so far of which one may be the best."""
+        return [epoch for epoch in self.history if epoch.epoch >= self.phase.eligible_from]
 
     def end_epoch(self, judged: Totals, sparsity: float | None) -> None:
         """Records the epoch that was just judged, and goes on to the next, if there is one."""
@@ -50,10 +55,9 @@ class Course:
         self.history.append(epoch)
         self.clock.end_epoch(epoch)
         self.clock.note = f"epoch {epoch.epoch}, validation accuracy {percent(validation_accuracy)}"
-        eligible = [known for known in self.history if known.epoch >= phase.eligible_from]
-        stale = False
+        eligible, stale = self.eligible, False
         if eligible:
-            if best_epoch(eligible, examples=self._judged_on) is epoch:
+            if best_epoch(eligible, examples=self.judged_on) is epoch:
                 self._best = (epoch, read_variables(self.trainer.model.weights))
             highest = max(eligible, key=lambda e: (e.validation_accuracy, -e.validation_loss))
             stale = epoch.epoch - highest.epoch >= (phase.patience or math.inf)

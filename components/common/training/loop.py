@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.documents.bundle import Epoch
+from components.common.errors import GivenUp
 from components.common.keras import keras, tf
 from components.common.training.clock import Clock
 from components.common.training.config import ClassWeights
@@ -32,6 +33,7 @@ from components.common.training.input_pipeline import (
     training_batches,
 )
 from components.common.training.phases import Data, Phase
+from components.common.training.prospects import describe_hopeless, find_hopeless
 from components.common.training.resumption import Attempt
 from components.common.training.strategy import (
     Replicas,
@@ -76,6 +78,7 @@ def run_phase(
 
     Raises:
       Terminated: the process was told to end; the state is kept.
+      GivenUp: it can't come to the accuracy that the attempt requires; the state is kept.
       UserError: training diverged.
     """
     attempt = attempt or Attempt()
@@ -87,6 +90,7 @@ def run_phase(
         if (state := attempt.resume()) is not None:
             course.restore(state)
         clock.recall(course.history)
+        _check_prospects(course, attempt)
         if not course.ended:
             with clock.profiled() as after_steps:
                 _train_epochs(course, data, on_epoch_end, attempt, after_steps)
@@ -95,7 +99,7 @@ def run_phase(
 
 
 def _train_epochs(
-    course: "Course",
+    course: Course,
     data: Data,
     on_epoch_end: Callable[[], float | None],
     attempt: Attempt,
@@ -148,8 +152,25 @@ def _train_epochs(
         # Workers judge batches of their own, of which one may have more than another.
         judged = trainer.judge(validation, alone)
         course.end_epoch(judged, sparsity)
+        _check_prospects(course, attempt)
         look()
     course.keep_best()
+
+
+def _check_prospects(course: Course, attempt: Attempt) -> None:
+    """Gives a training up that can't come to what is required; the next one goes on from here.
+
+    Raises:
+      GivenUp: with why, and what it took so far.
+    """
+    required, last = attempt.required_accuracy, course.phase.epoch_numbers[-1]
+    if required is None or course.ended:
+        return
+    found = find_hopeless(course.eligible, last=last, required=required, examples=course.judged_on)
+    if found is not None:
+        attempt.keep(course.capture())
+        reason = describe_hopeless(found, last=last, required=required)
+        raise GivenUp(reason, training_s=course.clock.training_s)
 
 
 def class_weights(how: ClassWeights, examples_per_class: Sequence[int]) -> tuple[float, ...]:

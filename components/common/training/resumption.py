@@ -33,6 +33,8 @@ class Attempt:
     Args:
       checkpoints: where states are kept; None keeps none.
       interval_s: time between two states, at least; INTERVAL_S by default.
+      required_accuracy: of validation, without which the training is of no use; None where it is
+        of use in any case.
       termination: whether the process was told to end.
       replicas: of several workers the chief alone keeps states, and says from which all
         go on.
@@ -46,10 +48,12 @@ class Attempt:
         checkpoints: Checkpoints | None = None,
         *,
         interval_s: float | None = None,
+        required_accuracy: float | None = None,
         termination: Termination | None = None,
         replicas: Replicas | None = None,
     ) -> None:
         self.termination = termination or Termination()
+        self.required_accuracy = required_accuracy
         self._checkpoints = checkpoints
         self._interval_s = INTERVAL_S if interval_s is None else interval_s
         replicas = replicas or Replicas()

@@ -78,6 +78,7 @@ def open_session(
     *,
     part: str = "",
     load_parent: Callable[[], Any] | None = None,
+    required_accuracy: float | None = None,
 ) -> Session:
     """Returns what a task trains with; within the scope of its strategy.
 
@@ -88,6 +89,7 @@ def open_session(
       splits: the examples for training and for validation.
       part: names one of several trainings of the task, which has a state and curves of its own.
       load_parent: see `Session`.
+      required_accuracy: see `Attempt`.
     """
     storage, (train, validation) = task.context.data(), splits
     folder = f"{task.checkpoint_folder}/{part}".rstrip("/")
@@ -97,7 +99,7 @@ def open_session(
         train=train,
         validation=validation,
         events=task.events,
-        attempt=Attempt(Checkpoints(storage, folder)),
+        attempt=Attempt(Checkpoints(storage, folder), required_accuracy=required_accuracy),
         board=open_board(task, storage, part=part),
         load_parent=load_parent,
         storage=storage,

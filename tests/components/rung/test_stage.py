@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from components.common.documents.bundle import ModelBundle
 from components.common.documents.decision import Budgets
 from components.common.documents.ladder import NOTHING, Ladder, Proposal, Trial, Trials
 from components.common.documents.models import Models
@@ -186,6 +187,32 @@ def test_a_step_that_does_not_fit_the_model_is_a_trial_that_says_so(
     made = trial(run.try_variant("odd", tmp_path))
     assert made.failure is not None and "no-such-layer matches no layer" in made.failure
     assert not made.candidates
+
+
+def test_a_trial_that_can_no_longer_win_is_given_up_and_leaves_its_state(tmp_path: Path) -> None:
+    run = Run(run_context(tmp_path), tmp_path)
+    models = run.fine_tune()
+    told = {"final_sparsity": 0.5, "end": 0.25, "epochs": 4}
+    variant = Variant(id="weak", parent=DENSE, steps=(StepSpec(kind="prune", settings=told),))
+    proposal = Proposal(variant=variant, rung="prune", level=0.5, epochs=4, candidates=())
+
+    def try_with(required: float | None) -> Trial:
+        asked = proposal.model_copy(update={"required_accuracy": required})
+        Ladder(round=1, proposals=(asked,)).write(models)
+        return trial(run.try_variant("weak", models))
+
+    lost = try_with(2.0)  # What no training comes to.
+    assert lost.failure is not None
+    assert lost.failure.startswith("It was given up after epoch 3 of 4: validation accuracy was ")
+    assert lost.training_s > 0 and not lost.candidates
+    result = run.result("compress[weak]")
+    assert (result.status, result.message) == ("given_up", lost.failure)
+    assert try_with(2.0) == lost, "from its state, with the time that it took when it was trained"
+    made = try_with(0.01)
+    assert made.failure is None and made.training_s > lost.training_s
+    entry = Models.read(run.folder / "trial-weak").entry("weak").stored
+    folder = Path(run.context.data_root, "store/compress", entry.key, entry.output_digest)
+    assert [one.epoch for one in ModelBundle.read(folder).history] == [1, 2, 3, 4]
 
 
 def test_where_float32_fails_there_is_nothing_but_it_to_prove(
