@@ -109,12 +109,13 @@ def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
 
 def _examples(task: Task[EvaluateConfig], manifest: DatasetManifest) -> "Iterator[Labelled]":
     from components.common.tasks.reading import read_examples
+    from components.common.tasks.sources import sources_of
 
-    total = manifest.splits[task.config.split].examples
+    total, noun = manifest.splits[task.config.split].examples, sources_of(manifest.task).EXAMPLES
     examples = read_examples(manifest, task.config.split, task.context.data())
     for done, example in enumerate(examples, start=1):
         yield example
-        task.events.progress(done, total, "pictures")
+        task.events.progress(done, total, noun)
 
 
 def _write_failure(task: Task[EvaluateConfig], candidate_id: str, failure: str) -> None:

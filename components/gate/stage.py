@@ -73,11 +73,12 @@ def _read_case(task: Task[GateConfig]) -> "Case":
 
 def _test_examples(task: Task[GateConfig], manifest: "DatasetManifest") -> "Iterator[Labelled]":
     from components.common.tasks.reading import read_examples
+    from components.common.tasks.sources import sources_of
 
-    total = manifest.splits["test"].examples
+    total, noun = manifest.splits["test"].examples, sources_of(manifest.task).EXAMPLES
     for done, example in enumerate(read_examples(manifest, "test", task.context.data()), start=1):
         yield example
-        task.events.progress(done, total, "pictures")
+        task.events.progress(done, total, noun)
 
 
 STAGE = Stage(name="gate", config=GateConfig, output="decision", compute=_compute, reuse=False)

@@ -33,4 +33,10 @@ def _image() -> Trial:
     return trial
 
 
-_TASKS: Mapping[TaskName, Callable[[], Trial]] = {"image": _image}
+def _text() -> Trial:
+    from components.common.tasks.text import trial
+
+    return trial
+
+
+_TASKS: Mapping[TaskName, Callable[[], Trial]] = {"image": _image, "text": _text}
