@@ -8,7 +8,7 @@ is named after.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from components.common.keras import keras, tf
@@ -22,7 +22,8 @@ class Group:
     Attributes:
       names: the layers'; the operator gives what the last of them gives.
       kind: the class of the last one.
-      label: the one with a kernel, or the last where none has.
+      label: the one with a kernel, or else the BatchNorm, or the last: in the names of all that the
+        group became in the file.
       layers: themselves.
       inputs: the names of the layers whose outputs in the file it reads.
     """
@@ -48,22 +49,29 @@ def match_layers(
       Layer name -> tensor, in the order of the model; layers of which the file has no output of
       their own are missing. Another tensor of the same values may stand for one: the last is taken.
     """
-    places = {layer.name: place for place, layer in enumerate(model.layers)}
+    places = _places(model)
     shapes = {layer.name: _shape(layer) for layer in model.layers}
+    apart = norms_apart(model, tensors)
     found: dict[str, ComputedTensor] = {}
     for tensor in tensors:
-        named = [name for name in _layers_named(tensor.name, places) if name in shapes]
-        if named:
-            last = max(named, key=places.__getitem__)
+        last = _last_named(tensor, places)
+        if last is not None and not (last in apart and tensor.operator == _HALF_OF_NORM):
             found[last] = tensor
     followers = _followers(model)
     matched = {}
     for name, tensor in found.items():
-        last = _behind_norms(model, name, followers, found)
+        last = _behind_norms(model, name, followers, {*found, *apart})
         if shapes[last] == tensor.shape[1:]:
             matched[last] = tensor
     (matched[model.layers[-1].name],) = (each for each in tensors if each.index == output)
     return dict(sorted(matched.items(), key=lambda item: places[item[0]]))
+
+
+def norms_apart(model: keras.Model, tensors: Sequence[ComputedTensor]) -> frozenset[str]:
+    """Returns the names of the BatchNorms that the file computes on their own."""
+    places = _places(model)
+    halves = (_last_named(each, places) for each in tensors if each.operator == _HALF_OF_NORM)
+    return frozenset(name for name in halves if name and _is_norm(model.get_layer(name)))
 
 
 def preceding_tensors(
@@ -82,18 +90,20 @@ def preceding_tensors(
     return tuple(preceding)
 
 
-def folds_apart(model: keras.Model, matched: Iterable[str]) -> Mapping[str, str]:
-    """Returns the BatchNorms that the file computes on their own -> the layer before.
+def folds_apart(model: keras.Model, apart: Iterable[str]) -> Mapping[str, str]:
+    """Returns the BatchNorms that could have been folded into the layer before -> that layer.
 
-    Only those are meant that could have been folded into this layer's kernel.
+    Args:
+      model: likewise.
+      apart: those that the file computes on their own.
     """
-    known, followers = set(matched), _followers(model)
+    names, followers = set(apart), _followers(model)
     return {
         norm.name: layer.name
         for layer in model.layers
-        if has_kernel(layer) and layer.name in known
+        if has_kernel(layer)
         for norm in followers[layer.name]
-        if len(followers[layer.name]) == 1 and _is_norm(norm) and norm.name in known
+        if len(followers[layer.name]) == 1 and norm.name in names
     }
 
 
@@ -110,14 +120,27 @@ def group_layers(model: keras.Model, matched: Iterable[str]) -> Mapping[str, Gro
                 break
             layers.insert(0, before[0])
         kernels = [layer.name for layer in layers if has_kernel(layer)]
+        norms = [layer.name for layer in layers if _is_norm(layer)]
         groups[name] = Group(
             names=tuple(layer.name for layer in layers),
             kind=type(layers[-1]).__name__,
-            label=(kernels or [name])[-1],
+            label=(kernels or norms or [name])[-1],
             layers=tuple(layers),
             inputs=tuple(layer.name for layer in before),
         )
     return groups
+
+
+_HALF_OF_NORM = "MUL"
+
+
+def _places(model: keras.Model) -> Mapping[str, int]:
+    return {layer.name: place for place, layer in enumerate(model.layers)}
+
+
+def _last_named(tensor: ComputedTensor, places: Mapping[str, int]) -> str | None:
+    """Returns the last of the layers that a tensor is named after; None where there is none."""
+    return max(_layers_named(tensor.name, places), key=places.__getitem__, default=None)
 
 
 def _layers_named(tensor: str, layers: Mapping[str, int]) -> Iterable[str]:
@@ -130,11 +153,11 @@ def _behind_norms(
     model: keras.Model,
     name: str,
     followers: Mapping[str, Sequence[Any]],
-    found: Mapping[str, ComputedTensor],
+    computed: Container[str],
 ) -> str:
     while len(followers[name]) == 1:
         (follower,) = followers[name]
-        if not _is_norm(follower) or follower.name in found:
+        if not _is_norm(follower) or follower.name in computed:
             break
         name = follower.name
     return name

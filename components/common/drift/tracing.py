@@ -29,6 +29,7 @@ from components.common.drift.matching import (
     folds_apart,
     group_layers,
     match_layers,
+    norms_apart,
     preceding_tensors,
 )
 from components.common.drift.weights import weight_peak
@@ -59,7 +60,7 @@ class LayerTrace:
       layer: the Keras layer's name, or INPUT.
       kind: its class: `ReLU`.
       group: the layers that became one operator, this one the last.
-      label: the one of them that people know it by: with a kernel, where there is one.
+      label: the one of them that people know it by: see `Group`.
       readers: the labels of what reads it.
       tensor: what the file has of it.
       means: of Keras' output.
@@ -185,7 +186,7 @@ def trace_drift(
             *entry.traces(_readers(model.layers[0].name, groups)),
             *(each.trace(groups[name], _readers(name, groups)) for name, each in sums.items()),
         ),
-        folds_apart=folds_apart(model, matched),
+        folds_apart=folds_apart(model, norms_apart(model, reader.tensors)),
         examples=len(examples),
     )
 

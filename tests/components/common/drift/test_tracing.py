@@ -11,6 +11,8 @@ from components.common.documents.image import InputSpec
 from components.common.drift.causes import describe_layers, find_cause
 from components.common.drift.tracing import INPUT, Trace, trace_drift
 from components.common.keras import keras
+from components.common.lite.graph import read_graphs
+from components.common.lite.tflite import float_operators
 from components.quantize.conversion import convert_model
 
 SPEC = InputSpec(height=16, width=16, channels=1, offset=(127.0,), scale=(1 / 128,))
@@ -129,6 +131,50 @@ def test_a_norm_that_is_computed_on_its_own_is_blamed(model: Any, examples: Any)
     apart = Trace(layers=(noisy,), folds_apart={"second_norm": "second"}, examples=4)
     found = find_cause(apart)
     assert (found.layer, found.cause) == ("second", "unfolded_norm")
+
+
+@pytest.fixture
+def residual() -> Any:
+    """A net in which BatchNorm stands behind a sum, with nothing to fold it into."""
+    layers = keras.layers
+    keras.backend.reset_uids()
+    keras.utils.set_random_seed(0)
+    pixels = layers.Input(SPEC.shape, name="pixels")
+    first = layers.Conv2D(8, 3, strides=2, padding="same", name="first")(pixels)
+    second = layers.Conv2D(8, 1, name="second")(layers.ReLU(name="second_relu")(first))
+    values = layers.Add(name="sum")([first, second])
+    values = layers.BatchNormalization(name="sum_norm")(values)
+    values = layers.ReLU(name="sum_relu")(values)
+    values = layers.GlobalAveragePooling2D(name="pool")(values)
+    values = layers.Softmax(name="probabilities")(layers.Dense(4, name="head")(values))
+    model = keras.Model(pixels, values, name="net")
+    random = np.random.default_rng(0)
+    norm = model.get_layer("sum_norm")
+    norm.set_weights([random.uniform(0.5, 1.5, weight.shape) for weight in norm.get_weights()])
+    return model
+
+
+def test_half_of_a_norm_is_not_taken_for_all_of_it(residual: Any, examples: Any) -> None:
+    found = trace(residual, convert_model(residual, SPEC, "float32"), examples[:4])
+    assert min(layer.own_db for layer in describe_layers(found)) > 59
+    assert [layer.layer for layer in found.layers][4:6] == ["sum", "sum_relu"]
+    assert found.layers[5].group == ("sum_norm", "sum_relu")
+    assert not found.folds_apart, "a sum has no kernel that could take it up"
+
+
+def test_a_norm_behind_a_sum_is_spared_whole(residual: Any, examples: Any) -> None:
+    beta = residual.get_layer("sum_norm").beta
+    beta.assign(beta + [500, *[0] * 7])
+    kernel, bias = residual.get_layer("head").get_weights()
+    residual.get_layer("head").set_weights([kernel * [[0], *[[1]] * 7], bias])
+    found = find_cause(trace(residual, convert_model(residual, SPEC, "int8", examples), examples))
+    assert (found.layer, found.cause) == ("sum_norm", "outliers")
+    spared = {"float_layers": [f"^{name}$" for name in found.to_spare]}
+    data = convert_model(residual, SPEC, "int8_selective", examples, settings=spared)
+    made = {operator.name: operator.outputs[0].dtype for operator in read_graphs(data)[0].operators}
+    assert (made["ADD"], made["MEAN"]) == ("float32", "float32")
+    assert made["CONV_2D"] == "int8"
+    assert "MUL" in float_operators(data), "the other half of the norm"
 
 
 def test_a_file_of_another_model_is_refused(model: Any, examples: Any) -> None:
