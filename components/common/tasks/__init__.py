@@ -2,7 +2,7 @@
 
 Most modules here are each one facet of a task: a protocol, and functions that put the question to
 the task that a document names. Stages ask these, and name no task. A task is a package, `image` or
-`text`, with a module for each facet, which looks like the protocol; what else there is in it, nobody
+`text`, with a module for each facet that looks like the protocol; what else there is in it, nobody
 outside knows. docs/architecture.md lists the facets, and who asks each.
 
 They are modules apart because a stage's key covers all that it can reach: what is told of pictures

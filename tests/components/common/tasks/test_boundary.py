@@ -26,8 +26,6 @@ ALLOWED: dict[str, frozenset[str]] = {
     "components/preprocess/samples.py": frozenset({"pil", "png", "uint8", "intensities"}),
     # Names of notes and of checks, which stand in manifests and recipes.
     "components/common/documents/rejects.py": frozenset({"pixels"}),
-    "components/preprocess/copies.py": frozenset({"pixels"}),
-    "components/preprocess/manifest.py": frozenset({"pixels"}),
     "components/validate/": frozenset({"pixel", "pixels"}),
     "pipeline/doctor/survey.py": frozenset({"pixel"}),
     # The libraries whose versions stand in a record.
