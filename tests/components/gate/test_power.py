@@ -139,6 +139,7 @@ def test_at_a_true_drop_of_the_budget_at_most_six_percent_are_blessed(case):
     assert share_blessed(2024, drop=case["margin"], **case) <= 0.06
 
 
+@pytest.mark.slow
 def test_a_candidate_as_accurate_as_float32_is_blessed_as_often_as_the_power_says():
     case = {"examples": 600, "margin": 0.02, "discordance": 0.04, "candidates": 1}
     power = acceptance_probability(

@@ -191,8 +191,11 @@ def test_a_class_without_a_test_example_meets_no_recall():
 
 @pytest.mark.parametrize(
     ("candidates", "balanced", "draws"),
-    [(1, False, 600), (4, False, 600), (2, True, 150)],
-    ids=["one", "four", "mean recall"],
+    [
+        pytest.param(1, False, 600, id="one"),
+        pytest.param(4, False, 600, id="four", marks=pytest.mark.slow),
+        pytest.param(2, True, 150, id="mean recall", marks=pytest.mark.slow),
+    ],
 )
 def test_candidates_no_better_than_a_constant_answer_are_seldom_blessed(
     candidates, balanced, draws

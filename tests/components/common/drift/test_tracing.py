@@ -29,7 +29,22 @@ def examples() -> Any:
 
 @pytest.fixture
 def model() -> Any:
-    """A net whose middle is linear, so that a channel there can be scaled and scaled back."""
+    return build_net()
+
+
+@pytest.fixture(scope="module")
+def int8(examples: Any) -> bytes:
+    """The net as it is, in int8."""
+    return convert_model(build_net(), SPEC, "int8", examples)
+
+
+@pytest.fixture(scope="module")
+def float32() -> bytes:
+    return convert_model(build_net(), SPEC, "float32")
+
+
+def build_net() -> Any:
+    """Returns a net whose middle is linear, so that a channel there can be scaled and back."""
     layers = keras.layers
     keras.backend.reset_uids()
     keras.utils.set_random_seed(0)
@@ -53,8 +68,10 @@ def trace(model: Any, data: bytes, examples: Any) -> Trace:
     return trace_drift(model, data, examples, preparation=PREPARATION)
 
 
-def test_a_sound_file_has_little_noise_at_every_layer(model: Any, examples: Any) -> None:
-    found = trace(model, convert_model(model, SPEC, "int8", examples), examples)
+def test_a_sound_file_has_little_noise_at_every_layer(
+    model: Any, int8: bytes, examples: Any
+) -> None:
+    found = trace(model, int8, examples)
     noise = {layer.layer: layer for layer in describe_layers(found)}
     assert list(noise) == [INPUT, "first", "second", "third", "pool", "head", "probabilities"]
     assert noise[INPUT].own_db == 60  # Whole numbers below 256 are exact.
@@ -62,8 +79,8 @@ def test_a_sound_file_has_little_noise_at_every_layer(model: Any, examples: Any)
     assert all(layer.clipped < 0.001 for layer in noise.values())
 
 
-def test_a_float_file_agrees_to_its_last_layer(model: Any, examples: Any) -> None:
-    found = trace(model, convert_model(model, SPEC, "float32"), examples[:4])
+def test_a_float_file_agrees_to_its_last_layer(model: Any, float32: bytes, examples: Any) -> None:
+    found = trace(model, float32, examples[:4])
     assert min(layer.drift_db for layer in describe_layers(found)) > 59
     assert find_cause(found).cause == "accumulation"
 
@@ -90,6 +107,7 @@ def test_a_channel_that_is_blown_up_is_named_with_its_layer(model: Any, examples
     assert "5 of its 6 channels that vary are constant in the file" in found.evidence
 
 
+@pytest.mark.slow  # Repair's tests see this cause.
 def test_calibration_on_constant_pictures_saturates_the_first_layer(
     model: Any, examples: Any
 ) -> None:
@@ -99,6 +117,7 @@ def test_calibration_on_constant_pictures_saturates_the_first_layer(
     assert "lie outside of 0 to " in found.evidence[0]
 
 
+@pytest.mark.slow  # Repair's tests see this cause.
 def test_steps_that_a_common_offset_makes_coarse_are_seen(model: Any, examples: Any) -> None:
     kernel, bias = model.get_layer("head").get_weights()
     model.get_layer("head").set_weights([kernel, bias + 5000])  # Softmax doesn't see it.
@@ -116,16 +135,19 @@ def test_a_weight_far_above_the_others_of_its_channel_is_seen(model: Any, exampl
     assert (found.layer, found.cause) == ("first", "weights")
 
 
-def test_other_weights_than_the_models_are_told_from_rounding(model: Any, examples: Any) -> None:
-    data = convert_model(model, SPEC, "float32")
+def test_other_weights_than_the_models_are_told_from_rounding(
+    model: Any, float32: bytes, examples: Any
+) -> None:
     kernel, bias = model.get_layer("third").get_weights()
     model.get_layer("third").set_weights([-kernel, bias])
-    found = find_cause(trace(model, data, examples[:4]))
+    found = find_cause(trace(model, float32, examples[:4]))
     assert (found.layer, found.cause) == ("third", "other_weights")
 
 
-def test_a_norm_that_is_computed_on_its_own_is_blamed(model: Any, examples: Any) -> None:
-    whole = trace(model, convert_model(model, SPEC, "int8", examples), examples[:4])
+def test_a_norm_that_is_computed_on_its_own_is_blamed(
+    model: Any, int8: bytes, examples: Any
+) -> None:
+    whole = trace(model, int8, examples[:4])
     second = next(layer for layer in whole.layers if layer.label == "second")
     noisy = dataclasses.replace(second, own_errors=second.expected)
     apart = Trace(layers=(noisy,), folds_apart={"second_norm": "second"}, examples=4)
@@ -177,12 +199,11 @@ def test_a_norm_behind_a_sum_is_spared_whole(residual: Any, examples: Any) -> No
     assert "MUL" in float_operators(data), "the other half of the norm"
 
 
-def test_a_file_of_another_model_is_refused(model: Any, examples: Any) -> None:
-    data = convert_model(model, SPEC, "float32")
+def test_a_file_of_another_model_is_refused(float32: bytes, examples: Any) -> None:
     layers = keras.layers
     other = keras.Sequential(
         [layers.Input(SPEC.shape), layers.Flatten(name="f"), layers.Dense(4, name="g")]
     )
     functional = keras.Model(other.inputs, other.outputs)
     with pytest.raises(ValueError, match="no tensor of the file is named after a layer"):
-        trace(functional, data, examples[:1])
+        trace(functional, float32, examples[:1])

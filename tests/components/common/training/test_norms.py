@@ -33,7 +33,8 @@ def make_model(momentum: float = 0.999, *, trainable: bool = True) -> keras.Mode
     pixels = features = layers.Input((6, 6, 1), name="pixels")
     for number in (1, 2):
         features = layers.Conv2D(4, 3, use_bias=False, name=f"conv{number}")(features)
-        norm = layers.BatchNormalization(momentum=momentum, name=f"norm{number}")
+        # InceptionV3's norms have no scale.
+        norm = layers.BatchNormalization(momentum=momentum, scale=number == 1, name=f"norm{number}")
         norm.trainable = trainable
         features = layers.ReLU(name=f"relu{number}")(norm(features))
     features = layers.GlobalAveragePooling2D(name="pool")(features)
