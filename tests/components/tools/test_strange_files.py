@@ -67,6 +67,22 @@ def _share_scales(model: Any) -> None:
             quantization.zeroPoint = [0]
 
 
+def _quantize_as_tensorflow_1(model: Any) -> None:
+    """Makes bytes unsigned, about a zero point of 128."""
+    _share_scales(model)
+    graph = model.subgraphs[0]
+    for tensor in graph.tensors:
+        if tensor.type == schema.TensorType.INT8:
+            tensor.type = schema.TensorType.UINT8
+            tensor.quantization.zeroPoint = [int(tensor.quantization.zeroPoint[0]) + 128]
+            buffer = model.buffers[tensor.buffer]
+            if buffer.data is not None:
+                buffer.data = buffer.data ^ np.uint8(128)
+    for operator in graph.operators:
+        source, weights, bias = (graph.tensors[number] for number in operator.inputs)
+        bias.quantization.scale = [source.quantization.scale[0] * weights.quantization.scale[0]]
+
+
 def _add_output(model: Any) -> None:
     graph = model.subgraphs[0]
     graph.outputs = [*graph.outputs, graph.operators[0].outputs[0]]
@@ -117,6 +133,7 @@ INT8, FLOAT = build_int8_classifier(), build_classifier(size=SIZE, classes=CLASS
         (_forget_names, INT8, {"attach": SIGNED}),
         (_open_batch, INT8, {"attach": SIGNED}),
         (_share_scales, INT8, {"attach": SIGNED}),
+        (_quantize_as_tensorflow_1, INT8, {"shrink": "no int8 weights"}),
         (_forget_names, FLOAT, {"shrink": "no int8 weights"}),
         (_open_batch, FLOAT, {"shrink": "no int8 weights"}),
         (_add_graph, INT8, {"attach": SIGNED, "shrink": "expected a model of one graph, found 2"}),
