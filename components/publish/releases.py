@@ -21,6 +21,7 @@ from components.common.errors import UserError
 from components.common.registry import MODEL_FILE
 from components.common.runs.receipts import collect_receipt, find_ancestors
 from components.common.shell.stage import Task
+from components.common.tasks.model_card import card_of
 from components.publish.config import PublishConfig
 from components.publish.model_card import CardFacts, render_html, render_markdown
 
@@ -71,7 +72,9 @@ def gather_release(
     files["README.md"] = render_markdown(facts).encode()
     files["model_card.html"] = render_html(facts).encode()
     files[REPORT_FILE] = inputs["page"].read_bytes()
-    return release, (folder / MODEL_FILE).read_bytes(), files
+    data = (folder / MODEL_FILE).read_bytes()
+    files |= card_of(manifest.spec).release_files(data, release.model)
+    return release, data, files
 
 
 def _check_measured(lineage: Lineage, name: str, digest: str) -> None:

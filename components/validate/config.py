@@ -37,12 +37,21 @@ class ValidateConfig(StageConfig):
     """Pictures of different classes that are the same after fitting."""
     not_square: Severity = "warn"
     """Pictures that MediaPipe and the Task Library would stretch, where `data.fit` does not."""
+    same_tokens: Severity = "warn"
+    """Texts of different classes that have the same tokens."""
+    cut_texts: Severity = "warn"
+    """Many texts that are longer than an example, so that the model sees a part of them."""
+    unknown_tokens: Severity = "warn"
+    """Many tokens that the encoder's vocabulary lacks."""
     max_label_shift: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Total variation distance between class shares here and in the blessed run."""
     label_shift: Severity = "warn"
     max_pixel_shift: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Total variation distance between intensity histograms here and in the blessed run."""
     pixel_shift: Severity = "warn"
+    max_length_shift: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Total variation distance between the texts' lengths here and in the blessed run."""
+    length_shift: Severity = "warn"
     changed_classes: Severity = "warn"
     """Class names differ from the blessed run's."""
     min_test_examples: Annotated[int, Field(ge=1)] = 1

@@ -41,4 +41,10 @@ def _image() -> Findings:
     return findings
 
 
-_TASKS: Mapping[TaskName, Callable[[], Findings]] = {"image": _image}
+def _text() -> Findings:
+    from components.common.tasks.text import findings
+
+    return findings
+
+
+_TASKS: Mapping[TaskName, Callable[[], Findings]] = {"image": _image, "text": _text}

@@ -37,4 +37,10 @@ def _image() -> Metadata:
     return metadata
 
 
-_TASKS: Mapping[TaskName, Callable[[], Metadata]] = {"image": _image}
+def _text() -> Metadata:
+    from components.common.tasks.text import metadata
+
+    return metadata
+
+
+_TASKS: Mapping[TaskName, Callable[[], Metadata]] = {"image": _image, "text": _text}

@@ -19,6 +19,14 @@ class Card(Protocol):
     def example_code(self, model: TFLiteModel, spec: Any, /) -> str:
         """Returns a few lines of Python that classify an example with the released files."""
 
+    def release_files(self, data: bytes, model: TFLiteModel, /) -> Mapping[str, bytes]:
+        """Returns what these lines need beside model and labels: name -> content.
+
+        Args:
+          data: the model's file.
+          model: what was found in it.
+        """
+
 
 def card_of(spec: ExampleSpec) -> Card:
     """Returns what model cards say of a task's models."""
@@ -31,4 +39,10 @@ def _image() -> Card:
     return model_card
 
 
-_TASKS: Mapping[TaskName, Callable[[], Card]] = {"image": _image}
+def _text() -> Card:
+    from components.common.tasks.text import model_card
+
+    return model_card
+
+
+_TASKS: Mapping[TaskName, Callable[[], Card]] = {"image": _image, "text": _text}

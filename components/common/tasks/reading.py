@@ -68,7 +68,13 @@ def _image() -> Reading:
     return reading
 
 
-_TASKS: Mapping[TaskName, Callable[[], Reading]] = {"image": _image}
+def _text() -> Reading:
+    from components.common.tasks.text import reading
+
+    return reading
+
+
+_TASKS: Mapping[TaskName, Callable[[], Reading]] = {"image": _image, "text": _text}
 
 
 def _of(task: TaskName) -> Reading:

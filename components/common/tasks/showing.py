@@ -88,4 +88,10 @@ def _image() -> Showing:
     return showing
 
 
-_TASKS: Mapping[TaskName, Callable[[], Showing]] = {"image": _image}
+def _text() -> Showing:
+    from components.common.tasks.text import showing
+
+    return showing
+
+
+_TASKS: Mapping[TaskName, Callable[[], Showing]] = {"image": _image, "text": _text}

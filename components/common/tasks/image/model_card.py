@@ -1,5 +1,7 @@
 """What whoever uses a model must know of the pictures that it takes."""
 
+from collections.abc import Mapping
+
 from components.common.documents.candidate import TFLiteModel
 from components.common.documents.image import ImageSpec
 from components.common.tasks.image.words import fit_in_words
@@ -12,6 +14,11 @@ def input_properties(model: TFLiteModel, image: ImageSpec) -> list[tuple[str, st
         ("Input", f"{model.input.dtype}, {shape}: raw pixels in [0, 255]"),
         ("Fit", f"{image.fit}: pictures are {fit_in_words(image)}"),
     ]
+
+
+def release_files(data: bytes, model: TFLiteModel) -> Mapping[str, bytes]:
+    """Returns nothing: preprocessing is inside the model."""
+    return {}
 
 
 def explain_use(model: TFLiteModel, image: ImageSpec) -> str:

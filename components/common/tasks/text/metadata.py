@@ -4,17 +4,27 @@ MediaPipe knows the tensors by the names that they have here, and asks of the mo
 process unit how a text becomes tokens.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import flatbuffers
 
+from components.common.documents.encoder import TextArchitecture
+from components.common.documents.text import TextSpec
 from components.common.lite.metadata import InputCard
 from components.common.lite.metadata_tables import (
     write_associated_file,
     write_table,
     write_tables,
 )
-from components.common.tasks.text.vocabulary import VOCABULARY_FILE, Vocabulary
+from components.common.tasks.text.vocabulary import (
+    VOCABULARY_FILE,
+    Vocabulary,
+    parse_vocabulary,
+)
+
+EXAMPLES = "texts"
 
 INPUTS = ("input_ids", "input_mask", "segment_ids")
 """The model's tensors, as its signature names them."""
@@ -31,6 +41,26 @@ _FEATURE_PROPERTIES = 1
 _BERT_TOKENIZER_OPTIONS = 4
 
 _PARSER_VERSION = "1.1.0"  # The first one knows tokenizers.
+
+
+def trace_model(architecture: TextArchitecture, spec: TextSpec) -> Mapping[str, Any]:
+    """Returns what a model's lineage says of its encoder, and of how texts became tokens."""
+    return {
+        "encoder": architecture.encoder.model_dump(mode="json"),
+        "pooling": architecture.pooling,
+        "vocabulary_sha256": spec.vocabulary_sha256,
+    }
+
+
+def describe_input(spec: TextSpec, dataset: Path) -> InputCard:
+    """Returns what the metadata tell of the inputs of a model of litesmith's.
+
+    Args:
+      spec: how texts lie in the examples.
+      dataset: the folder of their manifest, which holds the vocabulary.
+    """
+    path = dataset / VOCABULARY_FILE
+    return describe_text_input(parse_vocabulary(path.read_bytes(), source=str(path)))
 
 
 def describe_text_input(vocabulary: Vocabulary) -> InputCard:

@@ -1,0 +1,88 @@
+"""What can be wrong with the texts themselves, and with how a model will see them."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.rejects import Note
+from components.common.documents.text import TextSpec, TextStatistics
+from components.common.statistics.distances import total_variation
+from components.common.words.figures import percent, shown
+
+_SHARE_CUT = 0.05
+_SHARE_UNKNOWN = 0.05
+"""A device keeps accents, and knows few tokens that have some: English texts are far below."""
+
+
+def odd_examples(
+    manifest: DatasetManifest, notes: Sequence[Note]
+) -> Mapping[str, Callable[[], Iterable[str]]]:
+    """Returns the checks of texts: name -> find."""
+    spec, statistics = _of(manifest)
+    return {
+        "same_tokens": lambda: find_equal_tokens(notes),
+        "cut_texts": lambda: find_cut_texts(spec, statistics),
+        "unknown_tokens": lambda: find_unknown_tokens(statistics),
+    }
+
+
+def moved_statistics(
+    manifest: DatasetManifest, blessed: DatasetManifest, limits: Any
+) -> Mapping[str, Callable[[], Iterable[str]]]:
+    """Returns the checks against the blessed model's texts: name -> find."""
+    now, before = _of(manifest)[1], _of(blessed)[1]
+    return {"length_shift": lambda: find_length_shift(now, before, at_most=limits.max_length_shift)}
+
+
+def find_equal_tokens(notes: Iterable[Note]) -> Iterator[str]:
+    """Yields a message where texts of the same tokens have different labels."""
+    if found := [note for note in notes if note.kind == "same_tokens"]:
+        one_or_more = "text has" if len(found) == 1 else "texts have"
+        yield (
+            f"{len(found)} {one_or_more} the same tokens as one of another class, and no model can "
+            f"tell them apart: {shown([f'{note.path} ({note.detail})' for note in found])}. Remove "
+            "those with the wrong label; a greater data.text.length keeps apart what differs later"
+        )
+
+
+def find_cut_texts(spec: TextSpec, statistics: TextStatistics) -> Iterator[str]:
+    """Yields a message where a model sees only the beginning of many texts."""
+    if statistics.cut > _SHARE_CUT:
+        yield (
+            f"{percent(statistics.cut)} of the training texts have more than {spec.length} tokens, "
+            "and the model sees their beginning alone; state a greater data.text.length, or auto"
+        )
+
+
+def find_unknown_tokens(statistics: TextStatistics) -> Iterator[str]:
+    """Yields a message where the vocabulary lacks much of what the texts are made of."""
+    if statistics.unknown > _SHARE_UNKNOWN:
+        yield (
+            f"{percent(statistics.unknown)} of the tokens are [UNK]: the encoder's vocabulary "
+            "lacks these words. A device keeps accents and turns ASCII letters alone to lower "
+            "case; give a train.encoder for the texts' language"
+        )
+
+
+def find_length_shift(
+    now: TextStatistics, before: TextStatistics, *, at_most: float
+) -> Iterator[str]:
+    """Yields a message where texts have other lengths than the blessed model's."""
+    bins = max(len(now.lengths), len(before.lengths))
+    distance = total_variation(_shares(now.lengths, bins), _shares(before.lengths, bins))
+    if distance > at_most:
+        yield (
+            f"{percent(distance)} of the texts would have to change their length to be "
+            f"distributed as in the blessed model's data set (allowed: {percent(at_most)})"
+        )
+
+
+def _shares(counts: Sequence[int], bins: int) -> list[float]:
+    padded = [*counts, *[0] * (bins - len(counts))]
+    return [count / max(1, sum(counts)) for count in padded]
+
+
+def _of(manifest: DatasetManifest) -> tuple[TextSpec, TextStatistics]:
+    assert isinstance(manifest.spec, TextSpec)
+    assert isinstance(manifest.statistics, TextStatistics)
+    return manifest.spec, manifest.statistics
