@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.decision import Budgets, Objective
 from components.common.documents.ladder import RankedCandidate, Trial
-from components.common.statistics.noninferiority import excess_p_value
+from components.common.statistics.noninferiority import excess_p_value, inferiority_p_value
 from components.common.words.figures import points
 
 _NOISE = 0.05
@@ -61,6 +61,11 @@ class Judged:
     @property
     def holds(self) -> bool:
         return self.drop <= self.margin
+
+    @property
+    def risk(self) -> float:
+        """How likely so small a loss is, at most, where the true one is over the margin."""
+        return inferiority_p_value(self.lost, self.won, examples=self.examples, margin=self.margin)
 
     @property
     def is_out(self) -> bool:

@@ -87,7 +87,7 @@ def _explain(
         place = (
             "is the lightest that holds"
             if best is finalists[0]
-            else "loses less than what is lighter"
+            else "is surer to hold than what is lighter"
         )
         return f"{loss} and {place}: it goes to the proof."
     if attempt.holds:

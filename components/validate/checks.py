@@ -55,6 +55,7 @@ def check_dataset(
         *_find("test_examples", "stop", lambda: find_small_test(manifest, config)),
         *_find("test_examples", "stop", lambda: find_constant_test(manifest, config)),
         *_find("test_examples", "stop", lambda: find_small_test_classes(manifest, config)),
+        *_find("few_to_rank", "warn", lambda: find_small_validation(manifest, config)),
         *_find("missing_class", config.missing_class, lambda: find_missing_classes(manifest)),
         *_find(
             "too_few_examples",
@@ -116,6 +117,19 @@ def find_small_test(manifest: DatasetManifest, config: ValidateConfig) -> Iterat
             f"the test split has {examples} examples, and at least {needed} are needed: with "
             "fewer, no model could be shown to keep within budgets.accuracy_drop, however good "
             "it is. Give more pictures, a greater share in data.splits.test, or a wider budget"
+        )
+
+
+def find_small_validation(manifest: DatasetManifest, config: ValidateConfig) -> Iterator[str]:
+    """Yields a message where a search would rank on so few examples that luck decides."""
+    examples, needed = manifest.splits["validation"].examples, config.examples_to_rank
+    if examples < needed:
+        yield (
+            f"the validation split has {examples} examples, and a search ranks what it tries on "
+            f"them: it takes about {needed} to tell by them what keeps within "
+            "budgets.accuracy_drop. With fewer, models are found that the proof on the test split "
+            "refuses, and lighter ones are missed. Give more pictures, or a greater share in "
+            "data.splits.validation"
         )
 
 

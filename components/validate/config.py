@@ -12,7 +12,9 @@ Severity = Literal["ignore", "warn", "stop"]
 class ValidateConfig(StageConfig):
     """The recipe's `validate` section."""
 
-    filled_in: ClassVar[frozenset[str]] = frozenset({"balanced", "mirrored", "model_name"})
+    filled_in: ClassVar[frozenset[str]] = frozenset(
+        {"balanced", "mirrored", "model_name", "examples_to_rank"}
+    )
 
     min_examples_per_class: Annotated[int, Field(ge=1)] = 10
     """In the training split."""
@@ -60,6 +62,9 @@ class ValidateConfig(StageConfig):
     """Likewise."""
     min_other_test_examples: Annotated[int, Field(ge=0)] = 0
     """Likewise, of all classes but the largest."""
+    examples_to_rank: int = 0
+    """How many validation examples it takes to rank what a search tries; 0 where none is made.
+    Filled in by the recipe."""
     balanced: bool = False
     """Whether every class counts the same in training; filled in by the recipe."""
     mirrored: bool = False

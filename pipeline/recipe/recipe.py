@@ -16,7 +16,7 @@ from components.common.config import Section, StageConfig
 from components.common.documents.dataset import TaskName
 from components.common.documents.variant import Variant
 from components.common.statistics.exact_tests import required_gains, required_hits
-from components.common.statistics.noninferiority import required_examples
+from components.common.statistics.noninferiority import examples_to_rank, required_examples
 from components.common.tasks.image.compatibility import explain_misfit
 from components.common.tasks.image.limits import BACKBONE_LIMITS
 from components.common.tasks.image.preparation.settings import PictureSettings
@@ -236,6 +236,10 @@ class Recipe(Section):
     def _is_balanced(self) -> bool:
         return self.train.class_weights == "balanced"
 
+    def _examples_to_rank(self) -> int:
+        drop = self.budgets.accuracy_drop
+        return 0 if self.compress.search is None or drop is None else examples_to_rank(margin=drop)
+
     def _validation(self) -> ValidateConfig:
         """Returns validate's configuration with what it must know of other sections."""
         own, budgets = self.validation, self.budgets
@@ -252,6 +256,7 @@ class Recipe(Section):
                 "min_test_examples": self.least_test_examples(),
                 "min_test_examples_per_class": per_class,
                 "min_other_test_examples": others,
+                "examples_to_rank": self._examples_to_rank(),
                 "balanced": self._is_balanced(),
                 "mirrored": self._mirrors(),
                 "model_name": self.name,

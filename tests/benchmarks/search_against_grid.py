@@ -1,9 +1,11 @@
 """A search against the full grid of what it could try, by the real stages.
 
 The grid has every level of every rung that the recipe's model can take, and every chain of them,
-each with a whole training; the search is that of propose. Both start from one dense model, in data
-roots of their own, so that neither finds anything of the other in its store. Both are ranked
-alike, on validation, and the finalists of both are proven alike, on test.
+each with a whole training; the search is that of propose, and may train a third as many. Both are
+ranked alike, on validation, and the finalists of both are proven alike, on test.
+
+What a variant comes to is a function of its key, so what both try is made once and taken from the
+store by the other; to each it counts as a training of its own, with the time that it took.
 
     python -m tests.benchmarks.search_against_grid digits results
     python -m tests.benchmarks.search_against_grid emoji results --set data.list=emoji.csv
@@ -13,7 +15,6 @@ What `results` holds already is not computed again, so a call that was interrupt
 
 import argparse
 import dataclasses
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from components.common.data.predictions import read_evaluation_predictions
 from components.common.documents.candidate import BASELINE_ID, CandidateSpec
 from components.common.documents.ladder import Ladder, Proposal, Trial, Trials
 from components.common.documents.models import Models
+from components.common.documents.variant import DENSE
 from components.common.run_context import RunContext
 from components.common.statistics.metrics import predicted_classes
 from components.common.words.figures import percent, seconds, size
@@ -55,21 +57,32 @@ def main() -> None:
     parser.add_argument("recipe", help="a shipped recipe's name, or a file")
     parser.add_argument("results", type=Path, help="a folder for data roots")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
+    parser.add_argument("--rungs", help="only these, with commas: prune,channels")
     arguments = parser.parse_args()
     search = ["prune=null", "compress.variants={}", "compress.search.time_limit_s=1000000"]
     recipe = load_recipe(arguments.recipe, [*search, *arguments.overrides])
-    config = recipe.stage_configs()["propose"]
-    dense = Stages(recipe, arguments.results / "dense")
-    dense.fine_tune()
-    rows = []
-    for name in ("grid", "search"):
-        stages = dense.copy(arguments.results / name)
-        if name == "grid":
-            trials = try_grid(stages, config)
-        else:
-            trials = Search(stages, config).run().trials
-        rows.append([name, *tell(stages, recipe, config, trials)])
+    config = propose_config(recipe, only=arguments.rungs and arguments.rungs.split(","))
+    stages = Stages(recipe, arguments.results)
+    stages.fine_tune()
+    every = try_grid(stages, config)
+    most = (len(every) - 1) // 3
+    search = config.searching.model_copy(update={"trials": most})
+    found = Search(stages, config.model_copy(update={"search": search})).run()
+    rows = [
+        [name, *tell(stages, recipe, config, trials)]
+        for name, trials in {"grid": every, "search": found.trials}.items()
+    ]
+    print(" -> ".join(", ".join(ids) for ids in found.rounds), end="\n\n")
     print(markdown_table(HEADINGS, rows))
+
+
+def propose_config(recipe: Recipe, *, only: Sequence[str] | None) -> ProposeConfig:
+    config = recipe.stage_configs()["propose"]
+    assert isinstance(config, ProposeConfig)
+    if not only:
+        return config
+    steps = {kind: told for kind, told in config.steps.items() if kind in only}
+    return config.model_copy(update={"steps": steps})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,13 +123,11 @@ class Stages:
             models=self.models,
         )
 
-    def copy(self, folder: Path) -> "Stages":
-        """Returns the same in a data root of its own."""
-        if not folder.exists():
-            shutil.copytree(self.folder, folder)
-        return dataclasses.replace(self, folder=folder)
-
     def try_variant(self, proposal: Proposal, chain: Sequence[Proposal]) -> Trial:
+        known = Models.read(self.models)
+        own = proposal.variant.id  # It is there where both have tried it.
+        others = tuple(one for one in known.entries if one.id == DENSE or one.id != own)
+        known.model_copy(update={"entries": others}).write(self.models)
         Ladder(round=1, proposals=(proposal,)).write(self.models)
         output = self.folder / "trials" / proposal.variant.id
         rung.run(
@@ -131,7 +142,7 @@ class Stages:
         if (output / Models.file_name).is_file():
             Models.read(output).write(self.models)
         (trial,) = Trials.read(output).trials
-        print(f"{self.folder.name}: {proposal.variant.id}", flush=True)
+        print(f"tried {proposal.variant.id}", flush=True)
         return trial
 
     def answers_on_test(self, specs: Sequence[CandidateSpec]) -> Mapping[str, Correct]:

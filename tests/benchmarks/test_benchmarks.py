@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
         ),
         (["latency_ratios", "--trials", "2", "--runs", "20"], "of 2 measurements"),
         (["schemes", "--epochs", "1", "--runs", "10", "--schemes", "float16"], "float16"),
+        (["ranking", "--ladders", "2"], "of these keep their budget"),
         (["input_pipeline", "--examples", "64", "--rounds", "1"], "generator"),
         (
             ["gpu_training", "--network", "MobileNetV2", "--examples", "16", "--size", "32"]

@@ -135,6 +135,16 @@ def examples_for_power(
     return max(needed, required_examples(margin=margin, alpha=alpha))
 
 
+def examples_to_rank(*, margin: float) -> int:
+    """Returns about how many examples tell candidates within a margin from others.
+
+    So many that one which loses nothing, and changes the answer to one example in twenty, would be
+    shown to keep within the margin with a chance of 0.8. With fewer, what is lighter and what loses
+    less can't be told apart by more than luck.
+    """
+    return examples_for_power(discordance=0.05, drop=0.0, margin=margin, alpha=0.05)
+
+
 @dataclasses.dataclass(frozen=True)
 class HolmStep:
     """How one of several hypotheses fared.

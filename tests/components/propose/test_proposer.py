@@ -173,7 +173,7 @@ def test_what_chains_stand_on_and_end_with_is_trained_whole_at_once() -> None:
         assert len(trials) > 2 and not any(trial.proposal.brief for trial in trials)
 
 
-def test_five_finalists_at_most_each_heavier_one_losing_less() -> None:
+def test_five_finalists_at_most_each_heavier_one_surer_to_hold() -> None:
     config = make_config(finalists=3)
     for seed in range(10):
         ladder = Search(World(seed), config).run()
@@ -185,7 +185,7 @@ def test_five_finalists_at_most_each_heavier_one_losing_less() -> None:
         chosen = [judged[id_] for id_ in ladder.finalists]
         assert 1 <= len(chosen) <= 3
         assert chosen == sorted(chosen, key=lambda one: one.weight)
-        assert chosen == sorted(chosen, key=lambda one: -one.drop)
+        assert chosen == sorted(chosen, key=lambda one: -one.risk)
         assert "float32" not in ladder.finalists
 
 

@@ -31,6 +31,14 @@ def test_a_small_test_split_names_what_is_needed_and_what_is_there():
     assert list(find_small_test(manifest(test=(90, 90, 90)), config)) == []
 
 
+def test_a_search_is_warned_of_a_validation_split_that_is_too_small_to_rank_on():
+    (finding,) = check(manifest(), examples_to_rank=400)
+    assert (finding.check, finding.severity) == ("few_to_rank", "warn")
+    assert "the validation split has 45 examples" in finding.message
+    assert "about 400" in finding.message and "data.splits.validation" in finding.message
+    assert check(manifest(), examples_to_rank=45) == check(manifest()) == ()
+
+
 def test_a_missing_class_is_named_for_each_split():
     found = manifest(validation=(0, 15, 15), test=(0, 0, 15))
     first, second = find_missing_classes(found)

@@ -6,6 +6,7 @@ import pytest
 
 from components.common.errors import UserError
 from components.propose.config import ProposeConfig
+from components.validate.config import ValidateConfig
 from pipeline.doctor.trial_recipe import trial_recipe
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.stages import STAGES
@@ -79,6 +80,17 @@ def test_the_doctors_trial_of_a_search_tries_each_step_that_it_may_take(
     ids = {*trial.candidate_ids()}
     assert ids > {*recipe.candidate_ids()}, "the dense model's, with the steps on their files"
     assert type(trial).model_validate_json(trial.model_dump_json(by_alias=True)) == trial
+
+
+@pytest.mark.parametrize(("drop", "expected"), [(0.02, 837), (0.03, 400)])
+def test_validate_knows_how_many_examples_a_search_takes_to_rank_on(
+    drop: float, expected: int
+) -> None:
+    recipe = searching(f"budgets.accuracy_drop={drop}")
+    config = recipe.stage_configs()["validate"]
+    assert isinstance(config, ValidateConfig) and config.examples_to_rank == expected
+    plain = load_recipe("digits").stage_configs()["validate"]
+    assert isinstance(plain, ValidateConfig) and plain.examples_to_rank == 0
 
 
 def test_a_recipe_without_a_search_tells_propose_nothing() -> None:
