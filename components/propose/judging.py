@@ -101,7 +101,7 @@ def judge_trials(trials: Iterable[Trial], budgets: Budgets) -> dict[str, tuple[J
                     for one in trial.candidates
                     if _is_known(one)
                 ),
-                key=lambda one: (one.weight, one.drop, one.candidate_id),
+                key=lambda one: (one.weight, one.risk, one.candidate_id),
             )
         )
         for trial in trials

@@ -41,7 +41,7 @@ class Known:
             for one in candidates
             if one.holds and one.within_budgets
         )
-        return min(found, key=lambda one: (one.weight, one.drop, one.candidate_id), default=None)
+        return min(found, key=lambda one: (one.weight, one.risk, one.candidate_id), default=None)
 
     @property
     def training_s(self) -> float:

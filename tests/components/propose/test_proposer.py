@@ -25,7 +25,7 @@ from tests.components.propose.worlds import (
 def best_of(trials: Sequence[Trial], config: ProposeConfig) -> Judged:
     judged = judge_trials(trials, config.budgets)
     found = (one for candidates in judged.values() for one in candidates if one.holds)
-    return min(found, key=lambda one: (one.weight, one.drop, one.candidate_id))
+    return min(found, key=lambda one: (one.weight, one.risk, one.candidate_id))
 
 
 @pytest.mark.parametrize(
