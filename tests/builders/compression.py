@@ -47,12 +47,12 @@ class Dense:
         return dataclasses.replace(self, context=context)
 
 
-def fine_tune_dense(folder: Path, **dataset: Any) -> Dense:
-    """Trains a small model on a data set that `write_dataset` is told of."""
+def fine_tune_dense(folder: Path, *, width: float = 0.5, epochs: int = 4, **dataset: Any) -> Dense:
+    """Trains small_cnn at a width, on a data set that `write_dataset` is told of."""
     context = run_context(folder)
     write_dataset(context, folder / "dataset", **dataset)
     config = FinetuneConfig(
-        backbone="small_cnn", width=0.5, epochs=4, optimizer={"learning_rate": 3e-3}
+        backbone="small_cnn", width=width, epochs=epochs, optimizer={"learning_rate": 3e-3}
     )
     finetune_stage.STAGE.run(
         dataset=folder / "dataset",

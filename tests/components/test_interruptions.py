@@ -35,7 +35,7 @@ from components.compress.steps import prune
 from components.finetune import stage as finetune_stage
 from components.finetune.config import FinetuneConfig, Unfreeze
 from components.finetune.fine_tuning import build_model, fine_tune
-from tests.builders.synthetic import run_context, write_dataset
+from tests.builders.compression import fine_tune_dense
 from tests.fakes.termination import Deadline
 
 SIGNALS = 8
@@ -108,21 +108,12 @@ class Work:
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
     folder = tmp_path_factory.mktemp("work")
-    context = run_context(folder)
-    manifest = write_dataset(context, folder / "dataset", examples=EXAMPLES)
-    config = FinetuneConfig(
-        backbone="small_cnn", width=0.25, epochs=3, optimizer={"learning_rate": 3e-3}
-    )
-    finetune_stage.STAGE.run(
-        dataset=folder / "dataset",
-        config=config.to_json(),
-        context=context.to_json(),
-        bundle=folder / "bundle",
-    )
-    model = load_bundle_model(folder / "bundle")
+    dense = fine_tune_dense(folder, width=0.25, epochs=3, examples=EXAMPLES)
+    manifest = DatasetManifest.read(dense.dataset)
+    model = load_bundle_model(dense.bundle)
     weights = str(folder / "weights.h5")
     keras.Model(model.input, model.get_layer("pool").input).save_weights(weights)
-    return Work(context, manifest, folder, weights)
+    return Work(dense.context, manifest, folder, weights)
 
 
 Train = Callable[[Work, Attempt], tuple[keras.Model, tuple[Epoch, ...]]]

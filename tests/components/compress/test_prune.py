@@ -8,78 +8,39 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from components.common.data.predictions import read_bundle_predictions
 from components.common.digests import tree_digest
 from components.common.documents.bundle import ModelBundle
 from components.common.documents.dataset import DatasetManifest
-from components.common.documents.variant import StepSpec
 from components.common.errors import UserError
 from components.common.keras import keras
 from components.common.models.bundles import load_bundle_model
-from components.common.run_context import RunContext
 from components.common.training.best_epoch import best_epoch
 from components.common.training.config import Distillation
-from components.compress import stage
-from components.compress.config import VariantConfig
 from components.compress.steps.lamp import lamp_shares
 from components.compress.steps.prune import Settings, plan_schedule, prunable_layers
-from components.finetune import stage as finetune_stage
-from components.finetune.config import FinetuneConfig
-from tests.builders.synthetic import run_context, write_dataset
+from tests.builders.compression import Dense, accuracy, fine_tune_dense
 
 pytestmark = pytest.mark.xdist_group("prune")  # What they share is made once.
 
 CONFIG = Settings(final_sparsity=0.7, epochs=5, optimizer={"learning_rate": 2e-3})
 
 
-@dataclasses.dataclass(frozen=True)
-class Dense:
-    context: RunContext
-    dataset: Path
-    bundle: Path
-
-    def prune(self, output: Path, *settings: Settings) -> ModelBundle:
-        steps = [
-            StepSpec(kind="prune", settings=each.model_dump(mode="json"))
-            for each in settings or (CONFIG,)
-        ]
-        stage.STAGE.run(
-            dataset=self.dataset,
-            parent=self.bundle,
-            config=VariantConfig(steps=tuple(steps)).to_json(),
-            context=self.context.to_json(),
-            bundle=output,
-        )
-        return ModelBundle.read(output)
+def prune(dense: Dense, output: Path, *settings: Settings) -> ModelBundle:
+    """Makes a variant by one step for each of the settings, or by that of CONFIG."""
+    told = (each.model_dump() for each in settings or (CONFIG,))
+    return dense.compress(output, *(("prune", each) for each in told))
 
 
 @pytest.fixture(scope="module")
 def dense(tmp_path_factory: pytest.TempPathFactory) -> Dense:
-    folder = tmp_path_factory.mktemp("dense")
-    context = run_context(folder)
-    write_dataset(context, folder / "dataset")
-    config = FinetuneConfig(
-        backbone="small_cnn", width=0.25, epochs=5, optimizer={"learning_rate": 3e-3}
-    )
-    finetune_stage.STAGE.run(
-        dataset=folder / "dataset",
-        config=config.to_json(),
-        context=context.to_json(),
-        bundle=folder / "bundle",
-    )
-    return Dense(context, folder / "dataset", folder / "bundle")
+    return fine_tune_dense(tmp_path_factory.mktemp("dense"), width=0.25, epochs=5)
 
 
 @pytest.fixture(scope="module")
 def pruned(dense: Dense, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pruned") / "bundle"
-    dense.prune(folder)
+    prune(dense, folder)
     return folder
-
-
-def accuracy(bundle: Path) -> float:
-    found = read_bundle_predictions(bundle, "test")
-    return float(np.mean(found.probabilities.argmax(1) == found.labels))
 
 
 def test_each_pruned_kernel_is_as_sparse_as_asked_for(pruned):
@@ -137,9 +98,9 @@ def test_pruning_costs_little_accuracy(dense, pruned):
 @pytest.mark.slow
 def test_pruning_learns_with_the_losses_that_it_is_told(dense, tmp_path):
     short = CONFIG.model_copy(update={"epochs": 1})
-    (plain,) = dense.prune(tmp_path / "plain", short).history
+    (plain,) = prune(dense, tmp_path / "plain", short).history
     smooth = short.model_copy(update={"label_smoothing": 0.4})
-    assert dense.prune(tmp_path / "smooth", smooth).history[0].loss > plain.loss + 0.1
+    assert prune(dense, tmp_path / "smooth", smooth).history[0].loss > plain.loss + 0.1
 
 
 @pytest.mark.slow
@@ -148,7 +109,7 @@ def test_pruning_twice_gives_the_same_bytes(dense, pruned, tmp_path):
     store = Path(dense.context.data_root, "store")
     store.rename(tmp_path / "put aside")
     try:
-        again.prune(tmp_path / "bundle")
+        prune(again, tmp_path / "bundle")
     finally:
         (tmp_path / "put aside").rename(tmp_path / "kept")
     assert tree_digest(tmp_path / "bundle") == tree_digest(pruned)
@@ -202,7 +163,7 @@ def test_layers_that_training_left_frozen_come_out_as_they_went_in(dense, tmp_pa
     document.model_copy(update={"frozen_layers": frozen}).write(bundle)
     half_frozen = dataclasses.replace(dense, bundle=bundle)
     short = CONFIG.model_copy(update={"epochs": 1, "end": 1.0})
-    (step,) = half_frozen.prune(tmp_path / "pruned", short).steps
+    (step,) = prune(half_frozen, tmp_path / "pruned", short).steps
     assert changed_layers(bundle, tmp_path / "pruned") == {"block3_conv", "head"}
     assert [layer.layer for layer in step.sparsity if layer.pruned] == ["block3_conv"]
 
@@ -226,9 +187,10 @@ def test_the_last_update_falls_on_the_end_and_within_training(
     assert schedule.first_sparse_epoch * steps_per_epoch >= schedule.end_step
 
 
+@pytest.mark.slow
 def test_the_shortest_training_still_reaches_the_final_sparsity(dense, tmp_path):
     config = Settings(final_sparsity=0.5, epochs=1, global_batch_size=96, end=1.0)
-    document = dense.prune(tmp_path / "bundle", config)
+    document = prune(dense, tmp_path / "bundle", config)
     pruned = [layer for layer in document.steps[0].sparsity if layer.pruned]
     assert [layer.zeros / layer.parameters for layer in pruned] == pytest.approx([0.5, 0.5])
 
@@ -247,7 +209,7 @@ def kernels_of(bundle: Path, layers) -> dict[str, np.ndarray]:
 def test_lamp_gives_layers_shares_of_their_own_and_all_of_them_what_was_asked_for(dense, tmp_path):
     short = {"epochs": 1, "end": 1.0, "global_batch_size": 96}
     settings = CONFIG.model_copy(update={"shares": "lamp", **short})
-    (step,) = dense.prune(tmp_path / "bundle", settings).steps
+    (step,) = prune(dense, tmp_path / "bundle", settings).steps
     pruned = {layer.layer: layer for layer in step.sparsity if layer.pruned}
     parameters = sum(layer.parameters for layer in pruned.values())
     assert sum(layer.zeros for layer in pruned.values()) == round(0.7 * parameters)
@@ -275,23 +237,25 @@ FROZEN = CONFIG.model_copy(update={"epochs": 1, "end": 1.0, "freeze": ("^block[1
 
 
 def test_a_frozen_part_is_left_as_it_was_and_the_rest_is_trained(dense, tmp_path):
-    document = dense.prune(tmp_path / "bundle", FROZEN)
+    document = prune(dense, tmp_path / "bundle", FROZEN)
     assert changed_layers(dense.bundle, tmp_path / "bundle") == {"block3_conv", "head"}
     assert [layer.layer for layer in document.steps[0].sparsity if layer.pruned] == ["block3_conv"]
     assert document.frozen_layers == ModelBundle.read(dense.bundle).frozen_layers
 
 
+@pytest.mark.slow
 def test_what_a_step_freezes_the_next_one_trains(dense, tmp_path):
-    dense.prune(tmp_path / "bundle", FROZEN, FROZEN.model_copy(update={"freeze": ()}))
+    prune(dense, tmp_path / "bundle", FROZEN, FROZEN.model_copy(update={"freeze": ()}))
     convolutions = {f"block{number}_conv" for number in (1, 2, 3)}
     assert changed_layers(dense.bundle, tmp_path / "bundle") == {*convolutions, "head"}
 
 
+@pytest.mark.slow
 def test_a_pruned_model_learns_from_its_parent(dense, tmp_path):
     """It begins as its teacher, from which it differs by what was pruned alone."""
     short = CONFIG.model_copy(update={"epochs": 1, "final_sparsity": 0.1, "label_smoothing": 0.4})
-    (plain,) = dense.prune(tmp_path / "plain", short).history
+    (plain,) = prune(dense, tmp_path / "plain", short).history
     taught = short.model_copy(update={"distillation": Distillation(weight=1.0)})
-    document = dense.prune(tmp_path / "taught", taught)
+    document = prune(dense, tmp_path / "taught", taught)
     assert document.history[0].loss < plain.loss / 4
     assert document.steps[0].title == "prune 10 % (distilled)"

@@ -165,6 +165,7 @@ def test_a_calibration_on_one_class_alone_is_mended_by_more_examples(workshop: B
     assert len(diagnosis.remedies) == 1  # What costs more is not tried.
 
 
+@pytest.mark.slow
 def test_what_no_remedy_mends_is_said(workshop: Bench) -> None:
     workshop.pictures = workshop.pictures[:10]
     scheme = SCHEMES["int16x8"].specify({"calibration_examples": 10})
