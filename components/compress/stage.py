@@ -134,6 +134,8 @@ def _describe_graph(before: ModelBundle, after: "Compressed") -> ModelBundle:
         assert isinstance(before.architecture, Architecture), "of pictures alone"
         filters = {**before.architecture.filters, **after.filters}
         update = {"architecture": before.architecture.model_copy(update={"filters": filters})}
+    elif after.length is not None:
+        update = {"architecture": before.architecture.model_copy(update={"length": after.length})}
     return before.model_copy(update=update)
 
 

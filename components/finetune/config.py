@@ -79,6 +79,10 @@ class TrainConfig(StageConfig):
         """How examples are changed while a model trains."""
         return None
 
+    def fits_head(self, examples: int) -> bool:
+        """Whether a head on so many examples' features is fitted rather than trained."""
+        return False
+
     def for_trial(self) -> Self:
         """Returns what asks for the same model, on little work."""
         return self.model_copy(update={"epochs": 1, "unfreeze": None, "global_batch_size": 4})
@@ -159,6 +163,11 @@ class TextTraining(Section):
     pooling: Pooling = "mean"
     lora: Adapters | None = None
     """In place of unfreeze: of an encoder whose own weights stay, a few adapters learn."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Of unfreeze: which share of the learning rate of the block above a block has."""
+    fit_head_up_to: Annotated[int, Field(ge=0)] = 2000
+    """On no more training examples than these, the head is not trained for `epochs`, but fitted at
+    a strength of regularization that the validation split chooses. 0 trains it always."""
 
 
 class TextFinetuneConfig(TrainConfig, TextTraining):
@@ -174,6 +183,9 @@ class TextFinetuneConfig(TrainConfig, TextTraining):
 
     def for_trial(self) -> Self:
         return super().for_trial().model_copy(update={"lora": None})
+
+    def fits_head(self, examples: int) -> bool:
+        return examples <= self.fit_head_up_to
 
     @model_validator(mode="after")
     def _one_second_phase(self) -> Self:

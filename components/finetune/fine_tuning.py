@@ -17,8 +17,9 @@ from components.common.tasks.graphs import build_classifier
 from components.common.tasks.tuning import tuning_of
 from components.common.training.best_epoch import best_epoch
 from components.common.training.clock import Clock
-from components.common.training.examples import MEMORY_BYTES, Examples
+from components.common.training.examples import MEMORY_BYTES, Examples, KeptExamples
 from components.common.training.input_pipeline import keep_computed
+from components.common.training.linear_head import fit_head
 from components.common.training.loop import EVALUATION_BATCH, class_weights, inference, run_phase
 from components.common.training.phases import Data, Phase
 from components.common.training.resumption import Attempt
@@ -109,6 +110,7 @@ def fine_tune(
             learner = own.adapt(model, config)
             if config.unfreeze is not None:
                 unfreeze_top(model, config.unfreeze)
+            phase = dataclasses.replace(phase, rates=own.rates(model, config))
             epochs = run_phase(learner, phase, data, clock, attempt=attempt)
             own.merge(learner, model)
         best = best_epoch(epochs, examples=len(session.validation))
@@ -179,7 +181,8 @@ def _train_head(
 
     Where each example is the same in every epoch, so are its features, and these are
     computed once. A head that is only where a second phase starts from is trained so:
-    augmentation waits for the layers that have something to learn from it.
+    augmentation waits for the layers that have something to learn from it. On few examples it is
+    not trained but fitted, where the task asks for that.
     """
     freeze_backbone(model)
     augments = tuning_of(config.task).changes_examples(config) and config.second_phase is None
@@ -194,15 +197,37 @@ def _train_head(
     for name in _HEAD_LAYERS[1:]:
         outputs = model.get_layer(name)(outputs)
 
-    def extract_from(examples: Examples) -> Examples:
+    def extract_from(examples: Examples) -> KeptExamples:
         return keep_computed(examples, data.prepare, extract, batch_size=EVALUATION_BATCH)
 
     started = time.monotonic()
+    train, validation = extract_from(data.train), extract_from(data.validation)
+    if config.fits_head(len(train)) and train.own is None:
+        fitted = _fit_head(model.get_layer(HEAD), phase, train, validation)
+        clock.besides_s += time.monotonic() - started
+        clock.end_epoch(fitted)
+        return [fitted]
     extracted = Data(
-        train=extract_from(data.train),
-        validation=extract_from(data.validation),
+        train=train,
+        validation=validation,
         prepare_train=lambda inputs, *places: inputs,
         prepare=lambda inputs, *places: inputs,
     )
     clock.besides_s += time.monotonic() - started
     return run_phase(keras.Model(features, outputs), phase, extracted, clock, attempt=attempt)
+
+
+def _fit_head(layer: Any, phase: Phase, train: KeptExamples, validation: KeptExamples) -> Epoch:
+    """Gives a head the weights that `fit_head` finds, and tells of it as of one epoch."""
+    splits = [(each.inputs.numpy(), each.labels.numpy()) for each in (train, validation)]
+    found = fit_head(*splits, class_weights=phase.class_weights)
+    write_variables(layer.weights, [found.kernel, found.bias])
+    return Epoch(
+        phase=phase.name,
+        epoch=phase.first_epoch,
+        learning_rate=0.0,
+        loss=found.loss,
+        accuracy=found.accuracy,
+        validation_loss=found.validation_loss,
+        validation_accuracy=found.validation_accuracy,
+    )

@@ -13,10 +13,12 @@ from pydantic import AfterValidator, Field
 
 from components.common.config import Choice, Section, choice_of
 from components.common.documents.candidate import CandidateSpec
+from components.common.documents.dataset import TaskName
 from components.common.documents.variant import DENSE, StepSpec, Variant
 from components.common.tasks.image.preparation.settings import PictureSettings
 from components.common.words import figures
 from components.compress.steps import STEPS
+from components.compress.steps.step import task_of
 from components.finetune.config import TrainConfig
 from components.propose.config import SearchSettings
 from components.quantize.config import CandidateSchemes
@@ -139,6 +141,18 @@ def find_fault(ladder: Ladder, *, prune: Section | None, schemes: Sequence[objec
             f"for where they can win; remove {other}, or the search"
         )
     return _find_stranger(declared) or _find_circle(declared) or _find_dead_end(declared, schemes)
+
+
+def find_strange_step(declared: Mapping[str, DeclaredVariant], task: TaskName) -> str | None:
+    """Says by its key which step is one of another task's models, if any is."""
+    for id_, variant in declared.items():
+        for step in variant.steps:
+            if (of_task := task_of(type(step.settings))) not in (None, task):
+                return (
+                    f"compress.variants.{id_}.steps: {step.kind} is a step for the task {of_task}, "
+                    f"and this recipe's is {task}; remove it"
+                )
+    return None
 
 
 def find_misfit(declared: Mapping[str, DeclaredVariant], data: PictureSettings) -> str | None:

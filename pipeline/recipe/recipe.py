@@ -41,6 +41,7 @@ from pipeline.recipe.ladder import (
     find_frozen,
     find_misfit,
     find_namesakes,
+    find_strange_step,
     learn_as,
 )
 from pipeline.recipe.searching import propose_config, widen
@@ -93,7 +94,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if misfit := self._explain_misfit():
+        if misfit := find_strange_step(self._declared(), self.task) or self._explain_misfit():
             raise ValueError(misfit)
         schemes = self.quantize.compressed_schemes
         if fault := find_fault(self.compress, prune=self.prune, schemes=schemes):

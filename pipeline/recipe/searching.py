@@ -10,6 +10,7 @@ from components.common.documents.variant import DENSE
 from components.common.lite.file_steps import FILE_STEPS
 from components.common.tasks.image.limits import BACKBONE_LIMITS
 from components.compress.steps import STEPS
+from components.compress.steps.step import task_of
 from components.finetune.config import FinetuneConfig, TrainConfig
 from components.propose.config import ProposeConfig, SearchSettings
 from components.quantize.config import SHARE, DeclaredFileStep, QuantizeConfig
@@ -44,6 +45,8 @@ def propose_config(
 def _steps_told(train: TrainConfig) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yields each step that the model can take, and what of it is as in the training."""
     for kind, step in STEPS.items():
+        if task_of(step.Settings) not in (None, train.task):
+            continue
         alike = set(getattr(step.Settings, "LEARNED_ALIKE", ()))
         if "backbone" in alike:
             # It makes another graph: a narrower one, where the backbone comes in widths.

@@ -47,6 +47,10 @@ class TextArchitecture(Part):
     pooling: Pooling = "mean"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     dropout_seed: int = 0
+    length: Annotated[
+        int | None, Field(ge=2, le=8192, exclude_if=lambda length: length is None)
+    ] = None
+    """How many tokens of a text the encoder sees; without it, all that an example has."""
 
     @property
     def name(self) -> str:

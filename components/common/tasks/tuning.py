@@ -49,6 +49,9 @@ class Tuning(Protocol):
     def adapt(self, model: Any, config: Any, /) -> Any:
         """Returns what learns in a model's place; the model itself, where its own layers do."""
 
+    def rates(self, model: Any, config: Any, /) -> Mapping[str, float]:
+        """Returns layer -> which share of the learning rate it has, where not all of it."""
+
     def merge(self, learner: Any, model: Any, /) -> None:
         """Puts what learned in a model's place into the model."""
 

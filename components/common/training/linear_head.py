@@ -31,14 +31,18 @@ class LinearHead:
       bias: float64 [classes].
       strength: that of STRENGTHS which was chosen.
       loss: mean cross entropy over the training examples, weighted.
+      accuracy: on the training examples.
       validation_loss: mean cross entropy over those of validation.
+      validation_accuracy: on these.
     """
 
     kernel: Array
     bias: Array
     strength: float
     loss: float
+    accuracy: float
     validation_loss: float
+    validation_accuracy: float
 
 
 def fit_head(
@@ -63,13 +67,17 @@ def fit_head(
     for strength in STRENGTHS:
         weights = problem.solve(weights, strength)
         log_shares = _log_softmax(judged @ weights[:-1] + weights[-1])
+        right = log_shares.argmax(axis=1) == validation[1]
+        loss, accuracy = problem.judge(weights)
         heads.append(
             LinearHead(
                 kernel=weights[:-1],
                 bias=weights[-1] - mean @ weights[:-1],
                 strength=strength,
-                loss=problem.loss(weights),
+                loss=loss,
+                accuracy=accuracy,
                 validation_loss=float(-_chosen(log_shares, validation[1]).mean()),
+                validation_accuracy=float(right.mean()),
             )
         )
     return min(heads, key=lambda head: head.validation_loss)
@@ -110,9 +118,11 @@ class _Problem:
                 break
         return weights
 
-    def loss(self, weights: Array) -> float:
+    def judge(self, weights: Array) -> tuple[float, float]:
+        """Returns the loss without its penalty, and the accuracy."""
         log_shares = _log_softmax(self._inputs @ weights)
-        return float(-(self._counts[:, 0] * _chosen(log_shares, self._labels)).sum())
+        loss = -(self._counts[:, 0] * _chosen(log_shares, self._labels)).sum()
+        return float(loss), float((log_shares.argmax(axis=1) == self._labels).mean())
 
     def _gradient(self, weights: Array) -> Array:
         shares = np.exp(_log_softmax(self._inputs @ weights))

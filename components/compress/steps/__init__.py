@@ -7,8 +7,13 @@ where these are missing. One line of STEPS registers it.
 
 from collections.abc import Mapping
 
-from components.compress.steps import channels, distil, prune
+from components.compress.steps import channels, distil, length, prune
 from components.compress.steps.step import Step
 
-STEPS: Mapping[str, Step] = {"prune": prune, "channels": channels, "distil": distil}
+STEPS: Mapping[str, Step] = {
+    "prune": prune,
+    "channels": channels,
+    "distil": distil,
+    "length": length,
+}
 """A step's kind -> the step."""

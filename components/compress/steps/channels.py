@@ -11,11 +11,12 @@ in one group's output costs beside one in another's, they do not say.
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 
 from components.common.documents.bundle import StepFacts
+from components.common.documents.dataset import TaskName
 from components.common.errors import UserError
 from components.common.training.config import Distillation, Optimizer
 from components.compress.steps.learning import Learned, Learning, learn
@@ -37,6 +38,8 @@ def _compile(patterns: tuple[str, ...]) -> tuple[str, ...]:
 
 class Settings(Learning):
     """A recipe's step `channels`: convolutions with fewer filters."""
+
+    OF_TASK: ClassVar[TaskName] = "image"
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Of each group's channels, which is removed at most: widths stay multiples of 8."""

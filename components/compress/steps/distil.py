@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from components.common.documents.bundle import Architecture, BackboneName, ModelInput, StepFacts
+from components.common.documents.dataset import TaskName
 from components.common.documents.image import ImageSpec
 from components.common.errors import UserError
 from components.common.tasks.image.limits import BACKBONE_LIMITS
@@ -33,6 +34,7 @@ class Settings(Learning):
     What is not stated of backbone and dropout is as in `train`, too.
     """
 
+    OF_TASK: ClassVar[TaskName] = "image"
     LEARNED_ALIKE: ClassVar[frozenset[str]] = Learning.LEARNED_ALIKE | {"backbone", "dropout"}
 
     backbone: BackboneName = "small_cnn"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from components.common.config import Section
 from components.common.documents.bundle import AnyArchitecture, Epoch, ModelInput, StepFacts
+from components.common.documents.dataset import TaskName
 
 if TYPE_CHECKING:
     from components.common.training.session import Session
@@ -31,13 +32,14 @@ class Compressed:
     """A model after a step, and how it came to be.
 
     Attributes:
-      model: without wrappers; its graph is that of the model before, unless `filters` or
-        `student` says otherwise.
+      model: without wrappers; its graph is that of the model before, unless `filters`,
+        `length` or `student` says otherwise.
       history: the epochs of the training, counted from 1; empty for a step that trained none.
       best_epoch: the number of the epoch whose weights are kept; 0 where there is none.
       facts: what the step did.
       measurements: figures of the training for the task's record.
       filters: convolution -> how many filters it has left, where the step cut some.
+      length: how many tokens of a text it sees, where the step cut some.
       student: describes the graph, where it is another one.
     """
 
@@ -47,6 +49,7 @@ class Compressed:
     facts: StepFacts
     measurements: Mapping[str, float] = dataclasses.field(default_factory=dict)
     filters: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    length: int | None = None
     student: Student | None = None
 
 
@@ -59,7 +62,7 @@ class Step(Protocol):
 
     @property
     def Settings(self) -> type[Section]:  # noqa: N802
-        """What a recipe states of the step."""
+        """What a recipe states of the step; OF_TASK in it says whose models alone it is for."""
 
     def apply(self, model: Any, settings: Any, session: "Session") -> Compressed:
         """Applies the step.
@@ -73,3 +76,9 @@ class Step(Protocol):
           Terminated: the process was told to end; the state is kept.
           UserError: the settings do not fit the model.
         """
+
+
+def task_of(settings: type[Section]) -> TaskName | None:
+    """Returns whose models a step is for, by its Settings; None where it takes any."""
+    found: TaskName | None = getattr(settings, "OF_TASK", None)
+    return found

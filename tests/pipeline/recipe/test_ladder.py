@@ -237,6 +237,7 @@ def test_the_name_of_a_variant_may_be_a_word_of_yaml(path: str) -> None:
         ),
         ("half={steps: [{distil: {shrink: 3}}]}", "half.steps.distil.shrink: 3 does not divide"),
         ("half={steps: [{distil: {backbone: vgg16}}]}", "half.steps.distil.backbone: vgg16 takes"),
+        ("half={steps: [length]}", "half.steps: length is a step for the task text"),
         ("more.schemes=[]", "more.schemes: names no scheme, and no other variant is made of more"),
         ("dense={steps: [prune]}", "dense: dense is the model that train makes; give another name"),
         ("pruned={steps: [prune]}", "pruned: pruned is the model that the section prune makes"),

@@ -4,6 +4,7 @@ What loads TensorFlow is imported where it is called, since a key is made withou
 """
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,11 @@ def changes_examples(config: Any) -> bool:
 def adapt(model: Any, config: Any) -> Any:
     """Returns the model: its own layers learn."""
     return model
+
+
+def rates(model: Any, config: Any) -> Mapping[str, float]:
+    """Returns nothing: all layers learn at one rate."""
+    return {}
 
 
 def merge(learner: Any, model: Any) -> None:

@@ -5,9 +5,7 @@ from typing import Any
 from components.common.documents.encoder import TextArchitecture
 from components.common.documents.text import TextSpec
 from components.common.errors import UserError
-from components.common.keras import keras
-from components.common.tasks.text.models.classifier import ROWS, build_classifier
-from components.common.tasks.text.models.layers import Pad
+from components.common.tasks.text.models.classifier import build_classifier
 
 __all__ = ["adapt_input", "build_classifier", "input_spec"]
 
@@ -18,18 +16,13 @@ def input_spec(architecture: TextArchitecture, examples: TextSpec) -> TextSpec:
 
 
 def adapt_input(model: Any, own: TextSpec, other: TextSpec) -> Any:
-    """Returns a model for texts that are cut to fewer tokens than its own.
+    """Returns the model: texts are prepared alike for all models of a data set.
 
     Raises:
-      UserError: they are of another vocabulary, or longer.
+      UserError: they are of another vocabulary or length.
     """
-    if own == other:
-        return model
-    if own.vocabulary_sha256 != other.vocabulary_sha256 or own.length < other.length:
+    if own != other:
         raise UserError(
-            "distillation: a model can teach none of another vocabulary or of longer texts; make "
-            "what trims the vocabulary a variant of its own, and what learns its child"
+            "distillation: a model can teach none whose texts are of another vocabulary or length"
         )
-    tokens = keras.layers.Input((len(ROWS), other.length), name="tokens", dtype="int32")
-    padded = Pad(own.length - other.length, name="pad")(tokens)
-    return keras.Model(tokens, keras.Model(model.input, model.output).call(padded), name=model.name)
+    return model

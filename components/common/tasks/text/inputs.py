@@ -1,4 +1,4 @@
-"""Texts as a model's inputs: their tokens as they lie in the examples, cut where it takes fewer."""
+"""Texts as a model's inputs: their tokens, as they lie in the examples."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,20 +34,6 @@ def room_for(count: int, spec: TextSpec) -> npt.NDArray[np.int32]:
     return np.empty((count, len(ROWS), spec.length), np.int32)
 
 
-def prepare_inputs(spec: TextSpec, augment: None = None) -> Callable[..., Any]:
-    """Returns what cuts texts to as many tokens as a model takes; nothing else is done to them."""
-
-    def prepare(tokens: Any, seed: Any, places: Any = None, size: Any = None) -> Any:
-        return tokens if tokens.shape[2] == spec.length else _cut(tokens, spec.length)
-
-    return prepare
-
-
-def _cut(tokens: Any, length: int) -> Any:
-    """Returns int32 [b, 3, length]; the last token of a text that is cut stays its last, [SEP]."""
-    sizes = tf.reduce_sum(tokens[:, 1], axis=1)
-    ends = tf.gather(tokens[:, 0], sizes - 1, batch_dims=1)
-    short = tokens[:, :, :length]
-    last = tf.where(sizes > length, ends, short[:, 0, -1])
-    ids = tf.concat([short[:, 0, :-1], last[:, tf.newaxis]], axis=1)
-    return tf.concat([ids[:, tf.newaxis], short[:, 1:]], axis=1)
+def prepare_inputs(spec: TextSpec, augment: Any = None) -> Callable[..., Any]:
+    """Returns what makes texts into the model's input: nothing is done to them."""
+    return lambda tokens, seed, places=None, size=None: tokens

@@ -3,13 +3,18 @@
 What loads TensorFlow is imported where it is called, since a key is made without it.
 """
 
+import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from components.common.documents.bundle import HEAD
 from components.common.documents.encoder import TextArchitecture
 from components.common.tasks.text.checkpoints import read_checkpoint
 from components.common.tasks.text.weights import encoder_digest, local_encoder
+
+_BLOCK = re.compile(r"layer(\d+)_")
 
 
 def identify_weights(config: Any) -> str:
@@ -64,6 +69,23 @@ def adapt(model: Any, config: Any) -> Any:
     from components.common.tasks.text.models.lora import adapt as add_adapters
 
     return add_adapters(model, config.lora, seed=config.seed)
+
+
+def rates(model: Any, config: Any) -> Mapping[str, float]:
+    """Returns layer -> its share of the learning rate: the deeper, the less, where recipes say so.
+
+    What an encoder has learned of words in general lies deep, and is worth keeping (J. Howard,
+    S. Ruder, Universal language model fine-tuning, 2018, section 3.2).
+    """
+    if config.unfreeze is None or config.layer_decay == 1:
+        return {}
+    blocks = [_BLOCK.match(layer.name) for layer in model.layers]
+    numbers = [-1 if block is None else int(block[1]) for block in blocks]
+    return {
+        layer.name: config.layer_decay ** (max(numbers) + 1 - number)
+        for layer, number in zip(model.layers, numbers, strict=True)
+        if layer.weights and layer.name != HEAD
+    }
 
 
 def merge(learner: Any, model: Any) -> None:

@@ -2,7 +2,8 @@
 
 The graph is flat and takes one tensor, as everything that trains does: of each example the rows
 `input_ids`, `input_mask` and `segment_ids`. Their layers bear these names, so that an export can
-begin there, with three inputs.
+begin there, with three inputs. A model that sees fewer tokens than an example has cuts them
+itself, so that a device feeds it as it feeds the others.
 
     tokens -> words + segments + positions -> norm (-> projection) -> blocks -> pool -> head
 
@@ -21,6 +22,7 @@ from components.common.documents.text import TextSpec
 from components.common.keras import keras
 from components.common.tasks.text.models.layers import (
     Attention,
+    Cut,
     FirstPool,
     Gelu,
     MaskBias,
@@ -113,6 +115,7 @@ def _build(architecture: TextArchitecture, spec: TextSpec, classes: int) -> Any:
     layers = keras.layers
     tokens = layers.Input((len(ROWS), spec.length), name="tokens", dtype="int32")
     rows = [Row(number, name=name)(tokens) for number, name in enumerate(ROWS)]
+    rows = Cut(architecture.length or spec.length, name="cut")(rows)
     found = _encode(rows, architecture.encoder, spec.vocabulary_size)
     if architecture.pooling == "mean":
         found = MeanPool(name="pool")([found, rows[1]])

@@ -29,6 +29,34 @@ class Row(keras.layers.Layer):
         return {**config, "row": self.row}
 
 
+class Cut(keras.layers.Layer):
+    """A text's first tokens: the rows [n, more] of an example to the same rows, [n, length].
+
+    The last token of a text that is cut stays its last, [SEP], as a tokenizer would have it. Where
+    no text has more tokens, nothing is done.
+    """
+
+    def __init__(self, length: int, **options: Any) -> None:
+        super().__init__(dtype="int32", **options)
+        self.length = length
+
+    def call(self, rows: Any) -> Any:
+        ids, mask, segments = rows
+        if ids.shape[1] == self.length:
+            return rows
+        goes_on = mask[:, self.length]
+        follows = tf.pad(mask[:, 1:], [[0, 0], [0, 1]])
+        separator = tf.reduce_sum(ids * (mask - follows), axis=1)
+        last = goes_on * separator + (1 - goes_on) * ids[:, self.length - 1]
+        cut = tf.concat([ids[:, : self.length - 1], last[:, tf.newaxis]], axis=1)
+        return cut, mask[:, : self.length], segments[:, : self.length]
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        config.pop("dtype")
+        return {**config, "length": self.length}
+
+
 class Positions(keras.layers.Layer):
     """Adds to each token what the model knows of its place: [n, length, units], the same shape."""
 
@@ -131,19 +159,3 @@ class FirstPool(keras.layers.Layer):
 
     def call(self, values: Any) -> Any:
         return values[:, 0]
-
-
-class Pad(keras.layers.Layer):
-    """Padding after each text: int32 [n, rows, length] to [n, rows, length + count]."""
-
-    def __init__(self, count: int, **options: Any) -> None:
-        super().__init__(dtype="int32", **options)
-        self.count = count
-
-    def call(self, tokens: Any) -> Any:
-        return tf.pad(tokens, [[0, 0], [0, 0], [0, self.count]])
-
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        config.pop("dtype")
-        return {**config, "count": self.count}

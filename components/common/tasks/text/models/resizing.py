@@ -1,6 +1,5 @@
-"""A text classifier for a smaller vocabulary or shorter texts, with the weights that are left."""
+"""A text classifier that sees less of a text, or knows fewer tokens, by the weights it has."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,40 +7,60 @@ import numpy.typing as npt
 
 from components.common.documents.encoder import TextArchitecture
 from components.common.documents.text import TextSpec
+from components.common.errors import UserError
+from components.common.keras import keras
 from components.common.tasks.text.models.classifier import build_classifier
+from components.common.tasks.text.models.layers import Cut, Positions
 
-Weights = Sequence[npt.NDArray[np.float32]]
+
+def seen_length(model: Any) -> int:
+    """Returns how many tokens of a text a classifier sees."""
+    length: int = model.get_layer("cut").length
+    return length
 
 
-def resize_classifier(
-    model: Any,
-    architecture: TextArchitecture,
-    spec: TextSpec,
-    *,
-    kept: npt.NDArray[np.int64] | None = None,
+def shorten_classifier(model: Any, length: int) -> Any:
+    """Returns a classifier that sees a text's first tokens alone.
+
+    Args:
+      model: as `build_classifier` makes it; its layers are taken over.
+      length: fewer tokens than it sees.
+
+    Raises:
+      UserError: it sees no more.
+    """
+    if length >= seen_length(model):
+        raise UserError(
+            f"length.tokens: the model sees {seen_length(model)} tokens of a text; state fewer "
+            f"than these, not {length}"
+        )
+    places = Positions(name="positions")
+    fresh = {"cut": Cut(length, name="cut"), "positions": places}
+    short = keras.models.clone_model(
+        model, clone_function=lambda layer: fresh.get(layer.name, layer)
+    )
+    before = model.get_layer("positions")
+    places.table.assign(before.table[:length])
+    places.trainable = before.trainable
+    return short
+
+
+def trim_classifier(
+    model: Any, architecture: TextArchitecture, spec: TextSpec, kept: npt.NDArray[np.int64]
 ) -> Any:
-    """Returns a classifier that answers as another one does, as far as it knows a text's tokens.
+    """Returns a classifier that knows some of the tokens that another one knows.
 
     Args:
       model: what `build_classifier` made of the same architecture.
       architecture: what both are built from.
-      spec: of the texts that the new one takes: no longer, of no more tokens.
-      kept: which rows of the table of tokens are left; None for all.
+      spec: of the texts that the new one takes, of a trimmed vocabulary.
+      kept: which rows of the table of tokens are left.
     """
     small = build_classifier(architecture, spec, model.output_shape[-1])
     for layer in small.layers:
         if layer.weights:
             old = model.get_layer(layer.name)
-            layer.set_weights(_left(layer.name, old.get_weights(), spec, kept))
+            weights = old.get_weights()
+            layer.set_weights([weights[0][kept]] if layer.name == "words" else weights)
             layer.trainable = old.trainable
     return small
-
-
-def _left(
-    name: str, weights: Weights, spec: TextSpec, kept: npt.NDArray[np.int64] | None
-) -> Weights:
-    if name == "positions":
-        return [weights[0][: spec.length]]
-    if name == "words" and kept is not None:
-        return [weights[0][kept]]
-    return weights

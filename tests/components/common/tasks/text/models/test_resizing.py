@@ -1,45 +1,90 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pytest
 
 from components.common.documents.encoder import TextArchitecture
+from components.common.errors import UserError
 from components.common.tasks.text.checkpoints import read_checkpoint
-from components.common.tasks.text.inputs import prepare_inputs
-from components.common.tasks.text.models.resizing import resize_classifier
-from components.common.tasks.text.trimming import (
-    count_tokens,
-    shorten,
-    trim_vocabulary,
+from components.common.tasks.text.models.classifier import build_classifier
+from components.common.tasks.text.models.resizing import (
+    seen_length,
+    shorten_classifier,
+    trim_classifier,
 )
+from components.common.tasks.text.trimming import count_tokens, shorten, trim_vocabulary
 from components.common.tasks.text.vocabulary import Vocabulary
 from tests.builders.encoders import VOCABULARY, build_small_classifier, draw_tokens, text_spec
 
+LENGTH = 12
 
-def test_a_smaller_model_answers_alike_where_it_knows_the_tokens(tmp_path: Path) -> None:
-    model = build_small_classifier("electra", tmp_path, classes=3, length=12)
-    architecture = TextArchitecture(encoder=read_checkpoint(tmp_path).spec)
-    tokens = draw_tokens(16, length=12)
-    tokens[:, :, 8:] = 0
+
+@pytest.fixture
+def model(tmp_path: Path) -> Any:
+    return build_small_classifier("electra", tmp_path, classes=3, length=LENGTH)
+
+
+def rebuilt(model: Any, folder: Path, *, seen: int, length: int) -> Any:
+    """Returns what the weights of a model make in a graph that is built anew."""
+    encoder = read_checkpoint(folder).spec
+    architecture = TextArchitecture(encoder=encoder, length=seen if seen != length else None)
+    made = build_classifier(architecture, text_spec(length=length), 3)
+    for layer in made.layers:
+        if layer.weights:
+            layer.set_weights(model.get_layer(layer.name).get_weights())
+    return made
+
+
+def test_a_shortened_model_cuts_texts_as_a_tokenizer_does(model: Any, tmp_path: Path) -> None:
+    tokens = draw_tokens(32, length=LENGTH)
+    short = shorten_classifier(model, 7)
+    expected = rebuilt(short, tmp_path, seen=7, length=7)(shorten(tokens, 7)).numpy()
+    np.testing.assert_allclose(short(tokens).numpy(), expected, rtol=0, atol=1e-6)
+    assert seen_length(short) == 7
+    assert np.abs(model(tokens).numpy() - expected).max() > 1e-3
+
+
+def test_the_graph_of_a_shortened_model_can_be_built_anew(model: Any, tmp_path: Path) -> None:
+    tokens = draw_tokens(8, length=LENGTH)
+    short = shorten_classifier(model, 5)
+    again = rebuilt(short, tmp_path, seen=5, length=LENGTH)
+    np.testing.assert_allclose(again(tokens).numpy(), short(tokens).numpy(), rtol=0, atol=1e-6)
+
+
+def test_texts_that_fit_are_answered_as_before(model: Any) -> None:
+    tokens = draw_tokens(16, length=LENGTH)
+    tokens[:, :, 7:] = 0
+    expected = model(tokens).numpy()
+    np.testing.assert_allclose(shorten_classifier(model, 7)(tokens).numpy(), expected, atol=1e-6)
+
+
+def test_what_is_no_shorter_is_refused(model: Any) -> None:
+    with pytest.raises(UserError, match="sees 12 tokens"):
+        shorten_classifier(model, LENGTH)
+
+
+def test_a_trimmed_model_answers_alike_where_it_knows_the_tokens(
+    model: Any, tmp_path: Path
+) -> None:
+    tokens = draw_tokens(16, length=LENGTH)
     before = Vocabulary(VOCABULARY)
     trimmed = trim_vocabulary(before, count_tokens(tokens, before), at_least=1)
     assert len(trimmed.kept) < len(VOCABULARY)
-    spec = text_spec(length=8, tokens=trimmed.vocabulary.tokens)
-    small = resize_classifier(model, architecture, spec, kept=trimmed.kept)
-    found = small(shorten(respell_all(tokens, before, trimmed.vocabulary), 8)).numpy()
+    spec = text_spec(length=LENGTH, tokens=trimmed.vocabulary.tokens)
+    architecture = TextArchitecture(encoder=read_checkpoint(tmp_path).spec)
+    small = trim_classifier(model, architecture, spec, trimmed.kept)
+    found = small(renumbered(tokens, before, trimmed.vocabulary)).numpy()
     np.testing.assert_allclose(found, model(tokens).numpy(), rtol=0, atol=1e-6)
     assert small.count_params() < model.count_params()
 
 
-def respell_all(tokens: np.ndarray, before: Vocabulary, after: Vocabulary) -> np.ndarray:
+def renumbered(
+    tokens: npt.NDArray[np.int32], before: Vocabulary, after: Vocabulary
+) -> npt.NDArray[np.int32]:
     """Returns random tokens, which are no texts, under the ids of another vocabulary."""
     ids = np.array([after.ids.get(token, 0) for token in before.tokens], np.int32)
     found = tokens.copy()
     found[:, 0] = ids[tokens[:, 0]]
     return found
-
-
-def test_texts_are_cut_in_training_as_they_are_beside_it() -> None:
-    tokens = draw_tokens(32, length=12)
-    prepare = prepare_inputs(text_spec(length=7))
-    np.testing.assert_array_equal(prepare(tokens, None).numpy(), shorten(tokens, 7))
-    assert prepare_inputs(text_spec(length=12))(tokens, None) is tokens
