@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from components.common.lite.litert import Classifier
@@ -50,10 +51,19 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def classify(model: Path, text: str) -> list[float]:
     """Classifies as `evaluate` would."""
+    (scores,) = classify_all(model, [text])
+    return scores
+
+
+def classify_all(model: Path, texts: list[str]) -> list[list[float]]:
+    classifier = Classifier(model)
+    return [[float(score) for score in classifier.classify(rows_of(text))] for text in texts]
+
+
+def rows_of(text: str) -> npt.NDArray[np.int32]:
     tokens = TOKENIZER.encode(text)
     mask = [1] * tokens.count + [0] * (LENGTH - tokens.count)
-    rows = np.array([tokens.ids, mask, [0] * LENGTH], np.int32)
-    return [float(score) for score in Classifier(model).classify(rows)]
+    return np.array([tokens.ids, mask, [0] * LENGTH], np.int32)
 
 
 def test_vocabulary_and_labels_are_files_within_the_model(shipped: Path) -> None:
@@ -95,7 +105,7 @@ def test_mediapipe_gives_the_same_scores(shipped: Path, tmp_path: Path) -> None:
     texts = odd_texts(1_000, seed=1)
     found = classify_in_mediapipe(shipped, texts, tmp_path)
     assert found["labels"] == list(CLASS_NAMES)
-    expected = np.array([classify(shipped, text) for text in texts])
+    expected = np.array(classify_all(shipped, texts))
     assert np.ptp(expected, axis=0).min() > 0.05, "scores that tell texts apart"
     np.testing.assert_allclose(found["scores"], expected, atol=1e-3)
 
