@@ -75,6 +75,18 @@ def zero_smallest(model: Any, sparsity: float) -> tuple[LayerSparsity, ...]:
     return tuple(report)
 
 
+def unbalance(model: Any, factor: float) -> None:
+    """Makes a channel small and the weights that read it great: only rounding feels that."""
+    norm, conv = model.get_layer("block1_norm"), model.get_layer("block2_conv")
+    gamma, beta, *moving = norm.get_weights()
+    gamma[0] /= factor
+    beta[0] /= factor
+    norm.set_weights([gamma, beta, *moving])
+    (kernel,) = conv.get_weights()
+    kernel[:, :, 0] *= factor
+    conv.set_weights([kernel])
+
+
 def write_bundle(
     model: Any,
     directory: Path,

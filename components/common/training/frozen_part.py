@@ -94,7 +94,7 @@ def frozen_border(model: Any) -> Any:
     None where the first layer that has weights is trained already. Dropout counts as trained, as
     does a layer in a wrapper, whose mask changes it.
     """
-    nodes = _nodes(model.output)
+    nodes = nodes_of(model.output)
     place = {id(node): number for number, node in enumerate(nodes)}
     last_use = {id(parent): place[id(node)] for node in nodes for parent in node.parent_nodes}
     border, reach, weighs = None, 0, False
@@ -110,7 +110,7 @@ def frozen_border(model: Any) -> Any:
     return border
 
 
-def _nodes(tensor: Any) -> list[Any]:
+def nodes_of(tensor: Any) -> list[Any]:
     """Returns the applications of layers that a tensor comes from, each after its parents."""
     found: dict[int, Any] = {}
     open_nodes = [tensor.node]
@@ -139,7 +139,7 @@ def _keeper(model: Any, border: Any, teacher: Any) -> Any:
 def _same_in(teacher: Any, border: Any) -> Any:
     """Returns the teacher's tensor that has the border's values; None where it has none."""
     theirs = {layer.name: layer for layer in teacher.layers}
-    for node in _nodes(border):
+    for node in nodes_of(border):
         if node.layer.name not in theirs or not _equal(node.layer, theirs[node.layer.name]):
             return None
     return theirs[border.node.layer.name].output

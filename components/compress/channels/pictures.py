@@ -3,8 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 
-from components.common.tasks.calibration import read_calibration
-from components.common.tasks.inputs import prepare_inputs
 from components.common.training.session import Session
 
 
@@ -18,9 +16,4 @@ def read_training_pictures(session: Session, count: int) -> npt.NDArray[np.float
     Returns:
       float32 [n, height, width, channels].
     """
-    assert session.storage is not None, "this session was opened without the data set's storage"
-    pictures = read_calibration(
-        session.manifest, session.storage, count=count, events=session.events
-    )
-    prepared: npt.NDArray[np.float32] = prepare_inputs(session.spec)(pictures, None).numpy()
-    return prepared
+    return np.concatenate([batch.numpy() for batch in session.sample(count)])
