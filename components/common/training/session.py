@@ -1,7 +1,7 @@
 """What a training works with, beside its model and how it is to learn."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from components.common.config import Section
@@ -10,12 +10,10 @@ from components.common.documents.dataset import DatasetManifest
 from components.common.process.events import Events
 from components.common.shell.stage import Task
 from components.common.storage import Storage
-from components.common.tasks.calibration import read_calibration
 from components.common.tasks.inputs import prepare_inputs
 from components.common.training.checkpoints import Checkpoints
 from components.common.training.config import Distillation
 from components.common.training.examples import Examples
-from components.common.training.loop import EVALUATION_BATCH
 from components.common.training.phases import Data
 from components.common.training.resumption import Attempt
 from components.common.training.tensorboard import TensorBoard, open_board
@@ -60,21 +58,6 @@ class Session:
             prepare_train=prepare_inputs(self.spec, augment),
             prepare=prepare_inputs(self.spec),
         )
-
-    def sample(self, count: int) -> Iterator[Any]:
-        """Yields training examples as a model sees them in use, the same to all workers.
-
-        Args:
-          count: how many, of each class as many as can be; all, where there are fewer.
-
-        Yields:
-          [n, ...], n at most EVALUATION_BATCH.
-        """
-        assert self.storage is not None, "this session was opened without the data set's storage"
-        examples = read_calibration(self.manifest, self.storage, count=count, events=self.events)
-        prepare = prepare_inputs(self.spec)
-        for start in range(0, len(examples), EVALUATION_BATCH):
-            yield prepare(examples[start : start + EVALUATION_BATCH], None)
 
     def teacher(self, distillation: Distillation | None) -> Any:
         """Returns whom a phase's model learns from: the parent, or None without distillation."""

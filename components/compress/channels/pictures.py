@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from components.common.training.sampling import sample_inputs
 from components.common.training.session import Session
 
 
@@ -16,4 +17,4 @@ def read_training_pictures(session: Session, count: int) -> npt.NDArray[np.float
     Returns:
       float32 [n, height, width, channels].
     """
-    return np.concatenate([batch.numpy() for batch in session.sample(count)])
+    return np.concatenate([batch.numpy() for batch in sample_inputs(session, count)])

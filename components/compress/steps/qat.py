@@ -40,8 +40,10 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
       UserError: the model has a layer whose rounding can't be emulated, or training diverged.
     """
     from components.common.training.emulation import emulate_int8, measure_ranges
+    from components.common.training.sampling import sample_inputs
 
-    emulation = emulate_int8(model, measure_ranges(model, session.sample(settings.examples)))
+    examples = sample_inputs(session, settings.examples)
+    emulation = emulate_int8(model, measure_ranges(model, examples))
     learned = learn(
         emulation.model,
         settings,

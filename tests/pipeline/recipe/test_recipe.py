@@ -283,7 +283,10 @@ def test_locations_bear_no_identity(pictures: Path, tmp_path: Path) -> None:
         ("data.image_size=9", ["data.image_size", "9", "mobilenet_v2", "32"]),
         ("data.channels=1", ["data.channels", "1", "mobilenet_v2", "3"]),
         ("data.splits.test=0.9", ["data.splits", "sum to 1", "1.75"]),
-        ("train.weights=nowhere.h5", ["train.weights", "nowhere.h5", "no file"]),
+        (
+            "train={backbone: mobilenet_v2, weights: nowhere.h5, unfreeze: {epochs: 1}}",
+            ["train.weights", "nowhere.h5", "no file"],
+        ),
         ("data.folder=nowhere", ["data.folder", "nowhere", "no folder"]),
         ("data.folder=''", ["data.folder", "no folder"]),
         ("data.sample=null", ["data", "exactly one of folder, list, sample"]),
