@@ -31,6 +31,12 @@ _RECIPE = {
     "train": {"backbone": "efficientnet_lite0"},
 }
 
+_TEXT_RECIPE = {
+    "name": "part",
+    "data": {"list": "gs://bucket/texts.csv"},
+    "train": {"encoder": "minilm_l6"},
+}
+
 
 def check_command(text: str, *, whole: bool) -> None:
     """Looks whether the command line takes a command: the command, its options, its arguments.
@@ -68,7 +74,8 @@ def load_block(text: str, folder: Path) -> str:
     values = parse_yaml(text)
     path = folder / "block.yaml"
     if "data" in values or values.keys() & {"compress", "quantize", "prune"}:
-        path.write_text(write_yaml({**_RECIPE, **values}))
+        whole = _TEXT_RECIPE if values.get("task") == "text" else _RECIPE
+        path.write_text(write_yaml({**whole, **values}))
         load_recipe(str(path), locations="elsewhere")
         return "recipe"
     if "schedules" in values:

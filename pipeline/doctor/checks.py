@@ -23,7 +23,7 @@ from components.common.storage import open_storage
 from components.common.workers.jobset import GROUP, PLURAL, VERSION
 from pipeline.doctor.rehearsals import Finding, survey_data, try_model
 from pipeline.kubeflow.container_registry import image_exists
-from pipeline.recipe import LOCATIONS, WORDS_FOR_WEIGHTS, Recipe
+from pipeline.recipe import Recipe, stated_locations
 from pipeline.recipe.sufficiency import check_sufficiency
 from pipeline.stages import TASKS, TRAINING_STAGES
 from pipeline.target import KubeflowTarget, Machine, Target
@@ -148,10 +148,7 @@ def check_data(recipe: Recipe, *, is_here: bool = True) -> Iterator[Finding]:
       recipe: with its locations as the tasks will see them.
       is_here: whether paths are this machine's, not those of a cluster's volume.
     """
-    for section, key in LOCATIONS:
-        location = getattr(getattr(recipe, section), key)
-        if location is None or location in WORDS_FOR_WEIGHTS:
-            continue
+    for section, key, location in stated_locations(recipe):
         if not is_here and "://" not in location:
             yield Finding(f"{section}.{key}", "warning", f"{location}: {_ON_A_VOLUME}")
         else:

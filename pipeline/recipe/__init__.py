@@ -8,25 +8,23 @@ budgets, `parameters` what of it a run on a cluster is given. The shipped recipe
 """
 
 from pipeline.recipe.loading import (
-    LOCATIONS,
     SHIPPED,
-    WORDS_FOR_WEIGHTS,
     check_locations,
     load_recipe,
     shipped_recipes,
+    stated_locations,
 )
 from pipeline.recipe.recipe import NAME_PATTERN, Compression, Recipe
 from pipeline.recipe.schema import recipe_schema
 
 __all__ = [
-    "LOCATIONS",
     "NAME_PATTERN",
     "SHIPPED",
-    "WORDS_FOR_WEIGHTS",
     "Compression",
     "Recipe",
     "check_locations",
     "load_recipe",
     "recipe_schema",
     "shipped_recipes",
+    "stated_locations",
 ]

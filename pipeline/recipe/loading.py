@@ -5,7 +5,7 @@ the whole is validated. Locations are made absolute on the way, each relative to
 stated: a file's to the file, an override's to the working folder.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,13 +21,13 @@ from pipeline.recipe.schema import filled_in
 
 SHIPPED = Path(__file__).with_name("recipes")
 
-LOCATIONS = (("data", "folder"), ("data", "list"), ("train", "weights"), ("train", "encoder"))
+_LOCATIONS = (("data", "folder"), ("data", "list"), ("train", "weights"), ("train", "encoder"))
 """The keys that hold a path or an address."""
 
 SOURCES = ("folder", "list", "sample")
 """The keys of `data` of which a recipe gives one."""
 
-WORDS_FOR_WEIGHTS = ("imagenet", "none", *PACKAGED)
+_WORDS_FOR_WEIGHTS = ("imagenet", "none", *PACKAGED)
 """Values of train.weights and train.encoder that are no location."""
 
 Locations = Literal["here", "elsewhere", "open"]
@@ -143,14 +143,24 @@ def _refuse_two_sources(changes: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _overlay(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Merges changes; a data source among them takes the place of the one before."""
-    data = changes.get("data")
-    if isinstance(data, dict) and any(data.get(source) is not None for source in SOURCES):
-        before = values.get("data")
-        if isinstance(before, dict):
-            kept = {key: value for key, value in before.items() if key not in SOURCES}
-            values = {**values, "data": kept}
+    """Merges changes, among which a data source, or a search, takes the place of what was there."""
+    if any(_given(changes, "data", source) is not None for source in SOURCES):
+        values = _without(values, "data", SOURCES)
+    if _given(changes, "compress", "search") is not None:
+        values = _without({**values, "prune": None}, "compress", ("variants",))
     return _merge(values, changes)
+
+
+def _given(values: Mapping[str, Any], section: str, key: str) -> Any:
+    inner = values.get(section)
+    return inner.get(key) if isinstance(inner, dict) else None
+
+
+def _without(values: Mapping[str, Any], section: str, keys: Sequence[str]) -> Mapping[str, Any]:
+    inner = values.get(section)
+    if not isinstance(inner, dict):
+        return values
+    return {**values, section: {key: inner[key] for key in inner if key not in keys}}
 
 
 def _merge(
@@ -190,7 +200,7 @@ def _merge_entries(present: list[Any], changes: Mapping[str, Any], above: str) -
 def _locate(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Returns values with local locations made absolute, relative ones below a folder."""
     located = dict(values)
-    for section, key in LOCATIONS:
+    for section, key in _LOCATIONS:
         inner = located.get(section)
         if not isinstance(inner, dict):
             continue
@@ -202,7 +212,15 @@ def _locate(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _is_path(location: str) -> bool:
-    return location not in ("", *WORDS_FOR_WEIGHTS) and "://" not in location
+    return location not in ("", *_WORDS_FOR_WEIGHTS) and "://" not in location
+
+
+def stated_locations(recipe: Recipe) -> Iterator[tuple[str, str, str]]:
+    """Yields section, key and value of each path or address that a recipe states."""
+    for section, key in _LOCATIONS:
+        location = getattr(getattr(recipe, section), key, None)  # Not every task has every key.
+        if location is not None and location not in _WORDS_FOR_WEIGHTS:
+            yield section, key, location
 
 
 def check_locations(recipe: Recipe) -> None:
@@ -211,9 +229,8 @@ def check_locations(recipe: Recipe) -> None:
     Raises:
       UserError: names the key and the path.
     """
-    for section, key in LOCATIONS:
-        location = getattr(getattr(recipe, section), key, None)
-        if location is None or (location and not _is_path(location)):
+    for section, key, location in stated_locations(recipe):
+        if "://" in location:
             continue
         kind, there = (
             ("folder", Path.is_dir) if key in ("folder", "encoder") else ("file", Path.is_file)

@@ -65,7 +65,10 @@ def widen(quantize: QuantizeConfig, objective: Objective) -> QuantizeConfig:
     """
     return quantize.model_copy(
         update={
-            name: tuple(_widened(getattr(quantize, name), quantize.file_steps, objective))
+            # What is stated may be among what is added.
+            name: tuple(
+                dict.fromkeys(_widened(getattr(quantize, name), quantize.file_steps, objective))
+            )
             for name in ("schemes", "compressed_schemes")
         }
     )

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from components.common.config import Section
 from components.common.errors import UserError
 from components.common.run_context import RunContext
-from pipeline.recipe import LOCATIONS, WORDS_FOR_WEIGHTS, Recipe
+from pipeline.recipe import Recipe, stated_locations
 from pipeline.stages import CANDIDATE_STAGES, TASKS, TRAINING_STAGES, task_of
 from pipeline.target.machine import Machine
 
@@ -119,12 +119,10 @@ class BaseTarget(Section):
           UserError: a location exists on this machine alone.
         """
         sections: dict[str, Section] = {}
-        for section, key in LOCATIONS:
+        for section, key, location in stated_locations(recipe):
             config = sections.get(section, getattr(recipe, section))
-            location = getattr(config, key)
-            if location is not None and location not in WORDS_FOR_WEIGHTS:
-                mapped = self._located(f"{section}.{key}", location)
-                sections[section] = config.model_copy(update={key: mapped})
+            mapped = self._located(f"{section}.{key}", location)
+            sections[section] = config.model_copy(update={key: mapped})
         return recipe.model_copy(update=sections)
 
     def _located(self, key: str, location: str) -> str:

@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
     parser.add_argument("--rungs", help="only these, with commas: prune,channels")
     arguments = parser.parse_args()
-    search = ["prune=null", "compress.variants={}", "compress.search.time_limit_s=1000000"]
+    search = ["compress.search.time_limit_s=1000000"]
     recipe = load_recipe(arguments.recipe, [*search, *arguments.overrides])
     config = propose_config(recipe, only=arguments.rungs and arguments.rungs.split(","))
     stages = Stages(recipe, arguments.results)

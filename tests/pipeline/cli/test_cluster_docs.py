@@ -38,6 +38,7 @@ IN_PASSING = {
     "runs show": "runs show {run} --target mine",
     "runs logs": "runs logs {run} --target mine",
     "runs logs RUN finetune": "runs logs {run} finetune --target mine",
+    "runs logs RUN compress": "runs logs {run} compress --target mine",
     "runs cancel": "runs cancel {going} --target mine",
     "schedule plan": "schedule plan",
     "schedule apply": "schedule apply",

@@ -11,7 +11,7 @@ from pipeline.doctor.trial_recipe import trial_recipe
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.stages import STAGES
 
-SEARCH = ("prune=null", "compress.search={time_limit_s: 60}")
+SEARCH = ("compress.search={time_limit_s: 60}",)
 
 
 def searching(*overrides: str, name: str = "digits") -> Recipe:
@@ -64,6 +64,23 @@ def test_the_tasks_that_are_known_ahead_are_the_rounds() -> None:
     tasks = {stage.name: recipe.tasks_of(stage) for stage in STAGES}
     assert tasks["propose"] == ("propose[1]", "propose[2]", "propose[3]")
     assert tasks["compress"] == tasks["quantize"] == tasks["evaluate"] == ()
+
+
+@pytest.mark.parametrize("name", ["digits", "emoji"])
+def test_a_search_takes_the_place_of_what_the_recipe_declares(name: str) -> None:
+    asked = "compress.search.time_limit_s=60"
+    recipe = load_recipe(name, overrides=[asked], locations="open")
+    assert recipe.search_rounds() == 8
+    assert {variant for variant, _ in recipe.compressions()} == set()
+    with pytest.raises(UserError, match="remove prune, or the search"):
+        load_recipe(name, overrides=[asked, "prune.epochs=3"], locations="open")
+
+
+def test_file_steps_that_are_stated_are_tried_once() -> None:
+    stated = "{int8: {file_steps: [{snap: {bits: 6}}, share]}}"
+    recipe = searching(f"quantize.schemes=[float32, int8, {stated}]")
+    ids = [candidate.id for candidate in told(recipe).dense]
+    assert ids.count("int8-snap6-share") == 1
 
 
 @pytest.mark.parametrize("name", ["digits", "emoji"])
