@@ -90,7 +90,7 @@ class TrainConfig(StageConfig):
     @classmethod
     def from_json(cls, text: str) -> Self:
         # A task's configuration is told by the task that it names.
-        config = _OF_TASK[json.loads(text)["task"]].model_validate_json(text)
+        config = _OF_TASK[json.loads(text).get("task", "image")].model_validate_json(text)
         assert isinstance(config, cls)
         return config
 

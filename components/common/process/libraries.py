@@ -20,12 +20,15 @@ DISTRIBUTIONS = {
     "litesmith": "components",
     "numpy": "numpy",
     "pillow": "PIL",
+    "pyarrow": "pyarrow",
     "pydantic": "pydantic",
+    "safetensors": "safetensors",
     "scikit-learn": "sklearn",
     "tensorflow": "tensorflow",
     "tensorflow-model-optimization": "tensorflow_model_optimization",
     "tensorflow-tpu": "tensorflow",
     "tf-keras": "tf_keras",
+    "tokenizers": "tokenizers",
     "zstandard": "zstandard",
 }
 """Distribution -> the module that it is imported as."""

