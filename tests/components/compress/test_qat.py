@@ -82,13 +82,12 @@ def test_every_backbone_is_trained_for_int8_and_converted(tmp_path: Path, backbo
         size=size,
         channels=3,
     )
-    spec = BACKBONES[backbone].input_spec(manifest.image)
+    spec = BACKBONES[backbone].input_spec(manifest.spec)
     architecture = Architecture(backbone=backbone)
     model = build_classifier(architecture, spec, len(manifest.class_names))
     (tmp_path / "bundle").mkdir()
     save_weights(model, tmp_path / "bundle")
     ModelBundle(
-        task="image_classification",
         class_names=manifest.class_names,
         architecture=architecture,
         input=spec,
