@@ -41,12 +41,9 @@ def _thread_counts() -> tuple[int, ...]:
 def _compute(task: Task[BenchmarkConfig]) -> None:
     from components.benchmark.energy import find_packages
     from components.benchmark.memory import measure_peak_memory
-    from components.common.tasks.reading import device_input, read_examples
 
     models = _models(task.inputs["candidates"])
-    manifest = DatasetManifest.read(task.inputs["dataset"])
-    test = read_examples(manifest, "test", task.context.data())
-    inputs = list(map(device_input(manifest), islice(test, _EXAMPLES)))
+    inputs = _read_inputs(task, models)
     sessions = [_measure(task, models, inputs, threads) for threads in _thread_counts()]
     packages = find_packages()
     if not packages:
@@ -60,7 +57,7 @@ def _compute(task: Task[BenchmarkConfig]) -> None:
                 candidate_id=id_,
                 latencies=tuple(latencies[id_] for latencies in sessions),
                 peak_memory_bytes=measure_peak_memory(model),
-                energy_mj=_energy_mj(model, inputs, packages) if packages else None,
+                energy_mj=_energy_mj(model, inputs[id_], packages) if packages else None,
                 cost_per_million=price and _cost_per_million([one[id_] for one in sessions], price),
             )
             for id_, model in models.items()
@@ -69,10 +66,25 @@ def _compute(task: Task[BenchmarkConfig]) -> None:
     ).write(task.output)
 
 
+def _read_inputs(
+    task: Task[BenchmarkConfig], models: Mapping[str, Path]
+) -> "dict[str, list[npt.NDArray[Any]]]":
+    """Returns the same test examples for each candidate; what is alike is in memory once."""
+    from components.common.tasks.reading import device_input, read_examples
+
+    manifest = DatasetManifest.read(task.inputs["dataset"])
+    test = list(islice(read_examples(manifest, "test", task.context.data()), _EXAMPLES))
+    known: dict[bytes, npt.NDArray[Any]] = {}
+    return {
+        id_: [known.setdefault(array.tobytes(), array) for array in map(see, test)]
+        for id_, see in ((id_, device_input(manifest, model)) for id_, model in models.items())
+    }
+
+
 def _measure(
     task: Task[BenchmarkConfig],
     models: Mapping[str, Path],
-    inputs: "Sequence[npt.NDArray[Any]]",
+    inputs: "Mapping[str, Sequence[npt.NDArray[Any]]]",
     threads: int,
 ) -> dict[str, Latency]:
     """Returns the latency of each candidate, and its ratio to float32's where that was made."""
@@ -81,7 +93,7 @@ def _measure(
 
     durations = measure_latencies(
         {
-            id_: partial(FedCandidate, model, inputs, threads=threads)
+            id_: partial(FedCandidate, model, inputs[id_], threads=threads)
             for id_, model in models.items()
         },
         runs=task.config.runs,

@@ -63,21 +63,25 @@ def _compute(
     from components.common.models.bundles import load_bundle_model, save_weights
     from components.common.models.predictions import save_predictions
     from components.common.tasks.graphs import build_classifier
+    from components.common.tasks.reading import read_for
     from components.common.training.examples import open_training_splits
     from components.common.training.loop import make_deterministic
     from components.common.training.session import open_session
     from components.common.training.strategy import open_strategy, read_variables, write_variables
 
-    manifest = DatasetManifest.read(task.inputs["dataset"])
     parent = ModelBundle.read(task.inputs["parent"])
+    manifest = read_for(DatasetManifest.read(task.inputs["dataset"]), parent.input)
     strategy = open_strategy(task.devices, task.worker)
     settings = [_settings(step.kind, step.settings) for step in task.config.steps]
-    make_deterministic(settings[0].seed)
+    make_deterministic(next((own.seed for own in settings if hasattr(own, "seed")), 0))
     done: list[Compressed] = []
     with tempfile.TemporaryDirectory() as folder:
         storage, scratch = task.context.data(), Path(folder)
+        open_splits = functools.partial(
+            open_training_splits, storage=storage, scratch=scratch, worker=task.worker
+        )
         with strategy.scope():
-            splits = open_training_splits(manifest, storage, scratch=scratch, worker=task.worker)
+            splits = open_splits(manifest)
             model, bundle = load_bundle_model(task.inputs["parent"]), parent
             for number, (step, own) in enumerate(zip(task.config.steps, settings, strict=True)):
                 part, is_last = f"{number + 1}-{step.kind}", number == len(settings) - 1
@@ -92,6 +96,9 @@ def _compute(
                 )
                 done.append(STEPS[step.kind].apply(model, own, session))
                 model, bundle = done[-1].model, _describe_graph(bundle, done[-1])
+                if done[-1].input is not None and not is_last:
+                    splits = open_splits(manifest := read_for(manifest, bundle.input))
+        manifest = read_for(manifest, bundle.input)
         measurements = {**done[-1].measurements, "training_s": _training_s(done)}
         if not task.worker.is_chief:
             return measurements
@@ -136,6 +143,8 @@ def _describe_graph(before: ModelBundle, after: "Compressed") -> ModelBundle:
         update = {"architecture": before.architecture.model_copy(update={"filters": filters})}
     elif after.length is not None:
         update = {"architecture": before.architecture.model_copy(update={"length": after.length})}
+    elif after.input is not None:
+        update = {"input": after.input}
     return before.model_copy(update=update)
 
 

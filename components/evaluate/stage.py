@@ -92,11 +92,12 @@ def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
             f"share of the examples (data.splits.{split})"
         )
     started = time.monotonic()
+    model = task.inputs["candidate"] / "model.tflite"
     try:
         predictions = predict_examples(
-            task.inputs["candidate"] / "model.tflite",
+            model,
             _examples(task, manifest),
-            see=device_input(manifest),
+            see=device_input(manifest, model),
             threads=usable_cores(),
         )
     except LiteRTError as error:

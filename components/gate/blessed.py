@@ -87,7 +87,7 @@ def judge_blessed(
             predictions = predict_examples(
                 path,
                 examples,
-                see=device_input(manifest),
+                see=device_input(manifest, path),
                 threads=usable_cores(),
             )
         except LiteRTError as error:

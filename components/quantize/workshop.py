@@ -32,7 +32,7 @@ from components.common.statistics.metrics import predicted_classes
 from components.common.tasks.calibration import choose_examples, read_calibration
 from components.common.tasks.export import export_of
 from components.common.tasks.metadata import metadata_of
-from components.common.tasks.reading import device_input, read_examples
+from components.common.tasks.reading import device_input, read_examples, read_for
 from components.quantize.agreement import EXAMPLES, explain_discord
 from components.quantize.config import CandidateConfig
 from components.quantize.conversion import convert_model
@@ -51,7 +51,7 @@ class TaskWorkshop:
 
     def __init__(self, task: Task[CandidateConfig], bundle: ModelBundle) -> None:
         self._task, self._bundle = task, bundle
-        self._manifest = DatasetManifest.read(task.inputs["dataset"])
+        self._manifest = read_for(DatasetManifest.read(task.inputs["dataset"]), bundle.input)
         self._material = _TrainingExamples(task, self._manifest)
         self._last: tuple[bytes, Predictions] | None = None
         self.conversion_s = 0.0

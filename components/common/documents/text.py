@@ -1,10 +1,19 @@
 """What documents say of texts: how they lie in the examples, and what is counted of them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.common.documents.base import Part, Share
+
+
+class KeptTokens(Part):
+    """The tokens of a data set that a model still knows, where it knows fewer."""
+
+    tokens: tuple[str, ...]
+    """By the ids that the model knows them by."""
+    ids: tuple[int, ...]
+    """Those that the data set's vocabulary gives the same tokens, ascending."""
 
 
 class TextSpec(Part):
@@ -15,7 +24,18 @@ class TextSpec(Part):
     """Tokens of an example, the special ones among them."""
     vocabulary_size: Annotated[int, Field(ge=1, le=1_000_000)]
     vocabulary_sha256: str
-    """Of the `vocab.txt` that lies beside the manifest: it makes texts into token ids."""
+    """Of the `vocab.txt` that makes texts into token ids; the one that lies beside the manifest,
+    unless `kept` says otherwise."""
+    kept: Annotated[KeptTokens | None, Field(exclude_if=lambda kept: kept is None)] = None
+    """A model's own vocabulary; without it, the data set's."""
+
+    @model_validator(mode="after")
+    def _knows_what_is_kept(self) -> Self:
+        if self.kept is not None:
+            sizes = len(self.kept.tokens), len(self.kept.ids)
+            if sizes != (self.vocabulary_size, self.vocabulary_size):
+                raise ValueError(f"{sizes} tokens and ids are kept, not {self.vocabulary_size}")
+        return self
 
 
 class TextStatistics(Part):

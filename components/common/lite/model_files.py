@@ -51,7 +51,16 @@ def read_model_file(data: bytes) -> ModelFile:
             "the model keeps weights outside its flatbuffer, as files over 2 GB do; they would be "
             "lost where the file is written anew"
         )
-    return ModelFile(tables, _read_zip(data))
+    return ModelFile(tables, read_associated_files(data))
+
+
+def read_associated_files(data: bytes) -> Mapping[str, bytes]:
+    """Returns the files that a `.tflite` holds by name; none, where it has none or is damaged."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+    except zipfile.BadZipFile:
+        return {}  # None follows.
 
 
 def write_model_file(
@@ -89,11 +98,3 @@ class _AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]
     def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:  # noqa: N802, N803
         aligned = max(alignment, _BUFFER_ALIGNMENT) if elemSize == 1 else alignment
         return int(super().StartVector(elemSize, numElems, aligned))
-
-
-def _read_zip(data: bytes) -> Mapping[str, bytes]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return {name: archive.read(name) for name in archive.namelist()}
-    except zipfile.BadZipFile:
-        return {}  # None follows.

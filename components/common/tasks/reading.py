@@ -1,13 +1,15 @@
 """The facet by which examples are read back from shards, and fed to a model as a device would."""
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy.typing as npt
 
 from components.common.data.examples import Labelled, read_split
+from components.common.documents.bundle import ModelInput
 from components.common.documents.candidate import TFLiteModel
-from components.common.documents.dataset import DatasetManifest, Split, TaskName
+from components.common.documents.dataset import DatasetManifest, ExampleSpec, Split, TaskName
 from components.common.storage import Storage
 
 
@@ -21,11 +23,23 @@ class Reading(Protocol):
           ValueError: it is no such example.
         """
 
-    def device_input(self, spec: Any, /) -> Callable[[Any], npt.NDArray[Any]]:
+    def device_input(self, spec: Any, model: Path | None, /) -> Callable[[Any], npt.NDArray[Any]]:
         """Returns what makes of an example what a device feeds a model: one array.
 
         Where a model takes several tensors, the array has a row for each, in the order of the
         tensors' names.
+
+        Args:
+          spec: how examples are read.
+          model: a `.tflite` file, whose metadata may say otherwise; None where there is none yet.
+        """
+
+    def read_for(self, spec: Any, model: Any, /) -> Any:
+        """Returns how examples are read for a model.
+
+        Args:
+          spec: how they lie in the shards.
+          model: what the model expects, the task's own ModelInput.
         """
 
     def explain_misfit(self, model: TFLiteModel, spec: Any, trained_on: Any, /) -> str:
@@ -47,9 +61,17 @@ def read_examples(manifest: DatasetManifest, split: Split, storage: Storage) -> 
     return read_split(manifest, split, storage, _of(manifest.task).decode_example)
 
 
-def device_input(manifest: DatasetManifest) -> Callable[[Labelled], npt.NDArray[Any]]:
+def device_input(
+    manifest: DatasetManifest, model: Path | None = None
+) -> Callable[[Labelled], npt.NDArray[Any]]:
     """Returns what makes of a data set's example what a device feeds a model; see `Reading`."""
-    return _of(manifest.task).device_input(manifest.spec)
+    return _of(manifest.task).device_input(manifest.spec, model)
+
+
+def read_for(manifest: DatasetManifest, model: ModelInput) -> DatasetManifest:
+    """Returns a data set whose examples are read as a model expects them."""
+    spec: ExampleSpec = _of(manifest.task).read_for(manifest.spec, model)
+    return manifest.model_copy(update={"spec": spec})
 
 
 def explain_misfit(

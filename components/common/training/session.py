@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from components.common.config import Section
@@ -34,6 +35,7 @@ class Session:
       load_parent: makes the model that the task's own comes from, in the strategy's scope; None
         where there is none.
       storage: where the data set's shards lie.
+      dataset: the folder of the manifest.
     """
 
     manifest: DatasetManifest
@@ -45,6 +47,7 @@ class Session:
     board: TensorBoard | None = None
     load_parent: Callable[[], Any] | None = None
     storage: Storage | None = None
+    dataset: Path | None = None
 
     @property
     def examples_per_class(self) -> tuple[int, ...]:
@@ -103,4 +106,5 @@ def open_session(
         board=open_board(task, storage, part=part),
         load_parent=load_parent,
         storage=storage,
+        dataset=task.inputs["dataset"],
     )

@@ -7,7 +7,7 @@ where these are missing. One line of STEPS registers it.
 
 from collections.abc import Mapping
 
-from components.compress.steps import channels, distil, length, prune, qat
+from components.compress.steps import channels, distil, length, prune, qat, vocabulary
 from components.compress.steps.step import Step
 
 STEPS: Mapping[str, Step] = {
@@ -15,6 +15,7 @@ STEPS: Mapping[str, Step] = {
     "channels": channels,
     "distil": distil,
     "length": length,
+    "vocabulary": vocabulary,
     "qat": qat,
 }
 """A step's kind -> the step."""

@@ -33,13 +33,14 @@ class Compressed:
 
     Attributes:
       model: without wrappers; its graph is that of the model before, unless `filters`,
-        `length` or `student` says otherwise.
+        `length`, `input` or `student` says otherwise.
       history: the epochs of the training, counted from 1; empty for a step that trained none.
       best_epoch: the number of the epoch whose weights are kept; 0 where there is none.
       facts: what the step did.
       measurements: figures of the training for the task's record.
       filters: convolution -> how many filters it has left, where the step cut some.
       length: how many tokens of a text it sees, where the step cut some.
+      input: how examples are read and prepared for it, where the step changed that.
       student: describes the graph, where it is another one.
     """
 
@@ -50,6 +51,7 @@ class Compressed:
     measurements: Mapping[str, float] = dataclasses.field(default_factory=dict)
     filters: Mapping[str, int] = dataclasses.field(default_factory=dict)
     length: int | None = None
+    input: ModelInput | None = None
     student: Student | None = None
 
 

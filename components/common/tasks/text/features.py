@@ -30,6 +30,12 @@ class Example:
     """Index into the manifest's class_names."""
     slice: str = ""
     """Name of the slice that it belongs to, empty for none."""
+    rest: str = ""
+    """What follows `text`, as far as another vocabulary may make it into tokens of the example."""
+
+    @property
+    def whole(self) -> str:
+        return self.text + self.rest
 
 
 FEATURES: Mapping[str, Any] = get_type_hints(Example)

@@ -9,6 +9,8 @@ import numpy.typing as npt
 from components.common.documents.text import TextSpec
 from components.common.keras import tf
 from components.common.tasks.text.models.classifier import ROWS
+from components.common.tasks.text.tokenizer import TextTokenizer
+from components.common.tasks.text.vocabulary import Vocabulary
 
 
 def parse_and_decode(records: Any, spec: TextSpec) -> tuple[Any, Any, Any]:
@@ -23,10 +25,26 @@ def parse_and_decode(records: Any, spec: TextSpec) -> tuple[Any, Any, Any]:
     """
     features = {name: tf.io.FixedLenFeature([spec.length], tf.int64) for name in ROWS}
     features["label"] = tf.io.FixedLenFeature([], tf.int64)
-    features["id"] = tf.io.FixedLenFeature([], tf.string)
+    for name in ("id", "text", "rest"):
+        features[name] = tf.io.FixedLenFeature([], tf.string)
     parsed = tf.io.parse_example(records, features)
-    tokens = tf.cast(tf.stack([parsed[name] for name in ROWS], axis=1), tf.int32)
+    if spec.kept is None:
+        tokens = tf.cast(tf.stack([parsed[name] for name in ROWS], axis=1), tf.int32)
+    else:
+        tokens = _tokenize(parsed["text"] + parsed["rest"], spec)
     return tokens, parsed["label"], parsed["id"]
+
+
+def _tokenize(texts: Any, spec: TextSpec) -> Any:
+    """Returns the tokens of a model's own vocabulary: int32 [b, 3, length]."""
+    assert spec.kept is not None
+    tokenizer = TextTokenizer(Vocabulary(spec.kept.tokens), spec.length)
+
+    def feed(texts: npt.NDArray[np.object_]) -> npt.NDArray[np.int32]:
+        return np.stack([tokenizer.feed(text.decode()) for text in texts])
+
+    tokens = tf.numpy_function(feed, [texts], tf.int32, stateful=False)
+    return tf.ensure_shape(tokens, [None, len(ROWS), spec.length])
 
 
 def room_for(count: int, spec: TextSpec) -> npt.NDArray[np.int32]:

@@ -12,7 +12,7 @@ from components.common.tasks.text.tokenizer import MARKS, TextTokenizer
 BIN = 16
 """Tokens by which the lengths of texts are told apart."""
 
-_SHOWN = 10_000
+_KEPT = 10_000
 """Characters of a text that are kept: a single word may have a million."""
 
 
@@ -29,6 +29,7 @@ class _TextMaker:
         text = decode_text(data)
         tokens = self._tokenizer.encode(text)
         padding = self._length - tokens.count
+        end = min(tokens.end, _KEPT)
         self._lengths[tokens.count // BIN] += 1
         self._texts += 1
         self._cut += tokens.cut
@@ -36,12 +37,13 @@ class _TextMaker:
         self._unknown += tokens.unknown
         example = Example(
             id=id,
-            text=text[: min(tokens.end, _SHOWN)],
+            text=text[:end],
             input_ids=tokens.ids,
             input_mask=[1] * tokens.count + [0] * padding,
             segment_ids=[0] * self._length,
             label=label,
             slice=slice,
+            rest=text[end : min(tokens.head, _KEPT)],
         )
         seen = struct.pack(f"<{tokens.count}i", *tokens.ids[: tokens.count])
         return Made(record=encode_example(example), digest=hashlib.sha256(seen).hexdigest())

@@ -21,7 +21,7 @@ from components.common.lite.metadata_tables import (
 from components.common.tasks.text.vocabulary import (
     VOCABULARY_FILE,
     Vocabulary,
-    parse_vocabulary,
+    read_vocabulary,
 )
 
 EXAMPLES = "texts"
@@ -56,11 +56,10 @@ def describe_input(spec: TextSpec, dataset: Path) -> InputCard:
     """Returns what the metadata tell of the inputs of a model of litesmith's.
 
     Args:
-      spec: how texts lie in the examples.
-      dataset: the folder of their manifest, which holds the vocabulary.
+      spec: how texts are read for the model.
+      dataset: the folder of their manifest, which holds the data set's vocabulary.
     """
-    path = dataset / VOCABULARY_FILE
-    return describe_text_input(parse_vocabulary(path.read_bytes(), source=str(path)))
+    return describe_text_input(read_vocabulary(spec, dataset))
 
 
 def describe_text_input(vocabulary: Vocabulary) -> InputCard:

@@ -21,6 +21,8 @@ import re
 import string
 from collections.abc import Mapping
 
+import numpy as np
+import numpy.typing as npt
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 
@@ -102,6 +104,8 @@ class Tokens:
     """How many are [UNK]."""
     end: int
     """Where in the text the last token ends, in characters."""
+    head: int
+    """Where that ends of which another vocabulary may make tokens of an example, in characters."""
 
 
 class TextTokenizer:
@@ -119,7 +123,8 @@ class TextTokenizer:
 
     def encode(self, text: str) -> Tokens:
         """Returns a text's tokens."""
-        encoding = self._tokenizer.encode(_take_head(text, self._length))
+        head = _take_head(text, self._length)
+        encoding = self._tokenizer.encode(head)
         count = sum(encoding.attention_mask)
         return Tokens(
             ids=encoding.ids,
@@ -127,7 +132,13 @@ class TextTokenizer:
             cut=bool(encoding.overflowing),
             unknown=encoding.ids.count(self._unknown),
             end=encoding.offsets[count - MARKS][1],
+            head=len(head),
         )
+
+    def feed(self, text: str) -> npt.NDArray[np.int32]:
+        """Returns what a device feeds a model of a text: a row for each tensor, [3, length]."""
+        encoding = self._tokenizer.encode(_take_head(text, self._length))
+        return np.array([encoding.ids, encoding.attention_mask, encoding.type_ids], np.int32)
 
 
 _WORD = re.compile(f"[{_ASCII_MARKS}{_CHINESE}]|[^{_SPACE}{_ASCII_MARKS}{_CHINESE}]+")

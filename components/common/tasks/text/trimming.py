@@ -7,12 +7,13 @@ not know.
 """
 
 import dataclasses
-import itertools
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
+from components.common.documents.text import KeptTokens, TextSpec
 from components.common.tasks.text.vocabulary import (
     CLASSIFY,
     PAD_ID,
@@ -41,10 +42,17 @@ class Trimmed:
     kept: npt.NDArray[np.int64]
 
 
-def count_tokens(tokens: Tokens, vocabulary: Vocabulary) -> npt.NDArray[np.int64]:
-    """Returns how often each token stands in examples, padding aside: int64 [tokens]."""
-    present = tokens[:, 0][tokens[:, 1] == 1]
-    return np.bincount(present, minlength=len(vocabulary.tokens))
+def count_tokens(examples: Iterable[Tokens], vocabulary: Vocabulary) -> npt.NDArray[np.int64]:
+    """Returns how often each token stands in examples, padding aside: int64 [tokens].
+
+    Args:
+      examples: int32 [3, length] each.
+      vocabulary: whose tokens they are.
+    """
+    counts = np.zeros(len(vocabulary.tokens), np.int64)
+    for ids, mask, _ in examples:
+        np.add.at(counts, ids[mask == 1], 1)
+    return counts
 
 
 def trim_vocabulary(
@@ -69,26 +77,41 @@ def trim_vocabulary(
     return Trimmed(Vocabulary(tuple(vocabulary.tokens[id_] for id_ in kept)), kept)
 
 
-def respell(tokens: Tokens, before: Vocabulary, after: Vocabulary) -> Tokens:
-    """Returns examples as the tokenizer of a trimmed vocabulary would have made them.
-
-    Words are read out of their pieces, so that no text is needed. Where an example was cut within
-    a word, the text itself could be spelled differently from there on.
+def describe_trimmed(trimmed: Trimmed, before: TextSpec) -> TextSpec:
+    """Returns how texts are read for a model of a trimmed vocabulary.
 
     Args:
-      tokens: as the first vocabulary's tokenizer made them.
-      before: that vocabulary.
-      after: one with some of its tokens.
+      trimmed: of the vocabulary by which they were read before.
+      before: how they were read.
     """
-    speller = _Speller(before, after)
-    spelled = np.zeros_like(tokens)
-    for example, found in zip(tokens, spelled, strict=True):
-        first, *inner, last = example[0, : example[1].sum()].tolist()
-        ids = itertools.chain.from_iterable(map(speller.spell, _words(inner, before)))
-        most = tokens.shape[2] - 2
-        own = [*speller.spell((first,)), *itertools.islice(ids, most), *speller.spell((last,))]
-        found[:2, : len(own)] = own, [1] * len(own)
-    return spelled
+    tokens = trimmed.vocabulary.tokens
+    ids = [before.kept.ids[row] for row in trimmed.kept] if before.kept else trimmed.kept.tolist()
+    return before.model_copy(
+        update={
+            "vocabulary_size": len(tokens),
+            "vocabulary_sha256": hashlib.sha256(trimmed.vocabulary.to_bytes()).hexdigest(),
+            "kept": KeptTokens(tokens=tokens, ids=tuple(ids)),
+        }
+    )
+
+
+def find_rows(own: TextSpec, other: TextSpec) -> npt.NDArray[np.int64] | None:
+    """Returns which of a model's tokens another one of the same data set knows.
+
+    Args:
+      own: how texts are read for the model.
+      other: how they are read for the other one.
+
+    Returns:
+      For each token of the other one its id in the model; None where the model lacks some.
+    """
+    if other.kept is None:
+        return None
+    ids = own.kept.ids if own.kept is not None else range(own.vocabulary_size)
+    rows = {id_: row for row, id_ in enumerate(ids)}
+    if not rows.keys() >= set(other.kept.ids):
+        return None
+    return np.array([rows[id_] for id_ in other.kept.ids], np.int64)
 
 
 def shorten(tokens: Tokens, length: int) -> Tokens:
@@ -103,48 +126,3 @@ def shorten(tokens: Tokens, length: int) -> Tokens:
     is_cut = sizes > length
     short[is_cut, 0, -1] = tokens[is_cut, 0, sizes[is_cut] - 1]
     return short
-
-
-def _words(ids: Sequence[int], vocabulary: Vocabulary) -> Iterator[tuple[int, ...]]:
-    """Yields the pieces of each word."""
-    word: list[int] = []
-    for id_ in ids:
-        if word and not vocabulary.tokens[id_].startswith(_CONTINUES):
-            yield tuple(word)
-            word = []
-        word.append(id_)
-    if word:
-        yield tuple(word)
-
-
-class _Speller:
-    """Spells words of one vocabulary in another; each is spelled once."""
-
-    def __init__(self, before: Vocabulary, after: Vocabulary) -> None:
-        self._before, self._after = before.tokens, after.ids
-        self._known: dict[tuple[int, ...], Sequence[int]] = {}
-
-    def spell(self, word: tuple[int, ...]) -> Sequence[int]:
-        """Returns the ids of a word that is given by its pieces."""
-        if word not in self._known:
-            pieces = [self._before[id_] for id_ in word]
-            # The longest piece that fits is still that, where it was kept.
-            if not all(piece in self._after for piece in pieces):
-                text = "".join(piece.removeprefix(_CONTINUES) for piece in pieces)
-                pieces = self._split(text)
-            self._known[word] = [self._after[piece] for piece in pieces]
-        return self._known[word]
-
-    def _split(self, text: str) -> list[str]:
-        """Returns WordPiece's pieces: each the longest that fits; [UNK], where none does."""
-        pieces: list[str] = []
-        start = 0
-        while start < len(text):
-            mark = _CONTINUES if start else ""
-            ends = range(len(text), start, -1)
-            end = next((end for end in ends if mark + text[start:end] in self._after), None)
-            if end is None:
-                return [UNKNOWN]
-            pieces.append(mark + text[start:end])
-            start = end
-        return pieces

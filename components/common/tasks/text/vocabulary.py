@@ -3,7 +3,9 @@
 import dataclasses
 import functools
 from collections.abc import Mapping
+from pathlib import Path
 
+from components.common.documents.text import TextSpec
 from components.common.errors import UserError
 
 VOCABULARY_FILE = "vocab.txt"
@@ -31,6 +33,19 @@ class Vocabulary:
     def to_bytes(self) -> bytes:
         """Returns the content of `vocab.txt`."""
         return "".join(f"{token}\n" for token in self.tokens).encode()
+
+
+def read_vocabulary(spec: TextSpec, dataset: Path) -> Vocabulary:
+    """Returns the vocabulary by which texts are read.
+
+    Args:
+      spec: how they are read.
+      dataset: the folder of the data set's manifest.
+    """
+    if spec.kept is not None:
+        return Vocabulary(spec.kept.tokens)
+    path = dataset / VOCABULARY_FILE
+    return parse_vocabulary(path.read_bytes(), source=str(path))
 
 
 def parse_vocabulary(data: bytes, *, source: str) -> Vocabulary:

@@ -36,6 +36,10 @@ ROWS = ("input_ids", "input_mask", "segment_ids")
 """What the model takes of an example, in the order of its tensor's rows."""
 
 
+WORDS = "words"
+"""The layer with the table of tokens."""
+
+
 def build_classifier(
     architecture: TextArchitecture, spec: TextSpec, classes: int, *, precision: str = "float32"
 ) -> Any:
@@ -74,7 +78,7 @@ def _encode(rows: Any, spec: EncoderSpec, vocabulary_size: int) -> Any:
     """
     layers = keras.layers
     ids, mask, segments = rows
-    found = layers.Embedding(vocabulary_size, spec.embedding, name="words")(ids)
+    found = layers.Embedding(vocabulary_size, spec.embedding, name=WORDS)(ids)
     if spec.segments:
         kinds = layers.Embedding(spec.segments, spec.embedding, name="segments")(segments)
         found = layers.Add(name="words_sum")([found, kinds])

@@ -1,15 +1,14 @@
 """A text classifier that sees less of a text, or knows fewer tokens, by the weights it has."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from components.common.documents.encoder import TextArchitecture
-from components.common.documents.text import TextSpec
 from components.common.errors import UserError
 from components.common.keras import keras
-from components.common.tasks.text.models.classifier import build_classifier
+from components.common.tasks.text.models.classifier import WORDS
 from components.common.tasks.text.models.layers import Cut, Positions
 
 
@@ -35,32 +34,30 @@ def shorten_classifier(model: Any, length: int) -> Any:
             f"than these, not {length}"
         )
     places = Positions(name="positions")
-    fresh = {"cut": Cut(length, name="cut"), "positions": places}
-    short = keras.models.clone_model(
-        model, clone_function=lambda layer: fresh.get(layer.name, layer)
-    )
+    short = _replace_layers(model, {"cut": Cut(length, name="cut"), "positions": places})
     before = model.get_layer("positions")
     places.table.assign(before.table[:length])
     places.trainable = before.trainable
     return short
 
 
-def trim_classifier(
-    model: Any, architecture: TextArchitecture, spec: TextSpec, kept: npt.NDArray[np.int64]
-) -> Any:
+def trim_classifier(model: Any, kept: npt.NDArray[np.int64]) -> Any:
     """Returns a classifier that knows some of the tokens that another one knows.
 
     Args:
-      model: what `build_classifier` made of the same architecture.
-      architecture: what both are built from.
-      spec: of the texts that the new one takes, of a trimmed vocabulary.
-      kept: which rows of the table of tokens are left.
+      model: as `build_classifier` makes it; its layers are taken over.
+      kept: which rows of the table of tokens are left: int64 [tokens].
     """
-    small = build_classifier(architecture, spec, model.output_shape[-1])
-    for layer in small.layers:
-        if layer.weights:
-            old = model.get_layer(layer.name)
-            weights = old.get_weights()
-            layer.set_weights([weights[0][kept]] if layer.name == "words" else weights)
-            layer.trainable = old.trainable
+    before = model.get_layer(WORDS)
+    words = type(before).from_config({**before.get_config(), "input_dim": len(kept)})
+    small = _replace_layers(model, {WORDS: words})
+    words.embeddings.assign(before.get_weights()[0][kept])
+    words.trainable = before.trainable
     return small
+
+
+def _replace_layers(model: Any, fresh: Mapping[str, Any]) -> Any:
+    """Returns a model with other layers in the place of those of the same names."""
+    return keras.models.clone_model(
+        model, clone_function=lambda layer: fresh.get(layer.name, layer)
+    )

@@ -1,14 +1,17 @@
 import numpy as np
 import pytest
 
+from components.common.tasks.text.tokenizer import TextTokenizer
 from components.common.tasks.text.trimming import (
     Tokens,
     count_tokens,
-    respell,
+    describe_trimmed,
+    find_rows,
     shorten,
     trim_vocabulary,
 )
 from components.common.tasks.text.vocabulary import Vocabulary
+from tests.builders.encoders import text_spec
 
 VOCABULARY = Vocabulary(
     (
@@ -31,8 +34,8 @@ def trim(*texts: Tokens, at_least: int = 1) -> Vocabulary:
     return trim_vocabulary(VOCABULARY, counts, at_least=at_least).vocabulary
 
 
-def spelled(tokens: Tokens, after: Vocabulary) -> list[str]:
-    ids, mask, segments = tokens[0]
+def spelled(text: str, after: Vocabulary, length: int = 10) -> list[str]:
+    ids, mask, segments = TextTokenizer(after, length).feed(text)
     assert (ids[mask == 0] == 0).all()
     assert not segments.any()
     return [after.tokens[id_] for id_ in ids[mask == 1]][1:-1]
@@ -64,39 +67,52 @@ def test_kept_rows_are_those_of_the_tokens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tokens", "pieces"),
+    ("text", "pieces"),
     [
-        (["bad", "!"], ["bad", "!"]),
-        (["faded"], ["f", "##a", "##d", "##ed"]),
-        (["cab", "bad"], ["c", "##a", "##b", "bad"]),
-        (["be", "##ad", "bad"], ["be", "##a", "##d", "bad"]),
-        (["[UNK]", "cab"], ["[UNK]", "c", "##a", "##b"]),
-        (["é", "bad"], ["é", "bad"]),
+        ("bad!", ["bad", "!"]),
+        ("faded", ["f", "##a", "##d", "##ed"]),
+        ("cab bad", ["c", "##a", "##b", "bad"]),
+        ("bead bad", ["be", "##a", "##d", "bad"]),
+        ("xx cab", ["[UNK]", "c", "##a", "##b"]),
+        ("é bad", ["é", "bad"]),
+        ("", []),
     ],
 )
-def test_words_that_lost_a_token_are_spelled_by_shorter_ones(
-    tokens: list[str], pieces: list[str]
-) -> None:
-    after = trim(example("bad", "be", "##ed"))
-    assert spelled(respell(example(*tokens), VOCABULARY, after), after) == pieces
+def test_words_that_lost_a_token_are_spelled_by_shorter_ones(text: str, pieces: list[str]) -> None:
+    assert spelled(text, trim(example("bad", "be", "##ed"))) == pieces
 
 
 def test_a_word_that_can_not_be_spelled_is_unknown() -> None:
     after = trim(example("bad"))
     other = Vocabulary(tuple(token for token in after.tokens if token != "##d"))
-    assert spelled(respell(example("faded", "bad"), VOCABULARY, other), other) == ["[UNK]", "bad"]
+    assert spelled("faded bad", other) == ["[UNK]", "bad"]
 
 
 def test_what_grows_beyond_the_length_is_cut_before_its_end() -> None:
     after = trim(example())
-    found = respell(example("cab", "cab", "cab", length=6), VOCABULARY, after)
-    assert spelled(found, after) == ["c", "##a", "##b", "c"]
-    assert after.tokens[found[0, 0, -1]] == "[SEP]"
+    assert spelled("cab cab cab", after, length=6) == ["c", "##a", "##b", "c"]
 
 
-def test_an_empty_text_stays_one() -> None:
-    after = trim(example("bad"))
-    assert spelled(respell(example(), VOCABULARY, after), after) == []
+def test_tokens_are_known_by_the_ids_of_the_data_set_however_often_they_are_trimmed() -> None:
+    whole = text_spec(length=10, tokens=VOCABULARY.tokens)
+    counts = count_tokens(example("bad", "bad", "cab"), VOCABULARY)
+    once = trim_vocabulary(VOCABULARY, counts, at_least=1)
+    first = describe_trimmed(once, whole)
+    twice = trim_vocabulary(once.vocabulary, counts[once.kept], at_least=2)
+    second = describe_trimmed(twice, first)
+    for spec, trimmed in ((first, once), (second, twice)):
+        assert spec.kept is not None
+        assert spec.kept.tokens == trimmed.vocabulary.tokens
+        assert [VOCABULARY.tokens[id_] for id_ in spec.kept.ids] == list(spec.kept.tokens)
+    assert first.kept is not None and second.kept is not None
+    assert set(first.kept.tokens) - set(second.kept.tokens) == {"cab"}
+    for own, other in ((whole, first), (whole, second), (first, second)):
+        tokens = VOCABULARY.tokens if own.kept is None else own.kept.tokens
+        rows = find_rows(own, other)
+        assert rows is not None and other.kept is not None
+        assert tuple(tokens[row] for row in rows) == other.kept.tokens
+    assert find_rows(second, first) is None, "it lacks a token"
+    assert find_rows(second, whole) is None
 
 
 def test_long_texts_are_cut_and_short_ones_lose_padding() -> None:
