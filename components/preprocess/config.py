@@ -74,6 +74,9 @@ class PreprocessConfig(StageConfig, PictureSettings, Source):
     encoder: str = "minilm_l6"
     """Whose vocabulary texts are made into tokens by: as train.encoder."""
 
+    max_examples: Annotated[int, Field(ge=1)] | None = None
+    """So many are taken, chosen by a hash of what they are, with the rest of their groups; null
+    takes all."""
     splits: Splits = Splits()
     shards: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Shards of the training split; null chooses a power of two by the source's bytes."""

@@ -41,7 +41,7 @@ class Inventory:
     """Of all paths, contents, labels, splits, groups and slices, and of what is passed over;
     not of the location."""
     examples: tuple[SourceExample, ...]
-    """Sorted by path."""
+    """Sorted by path; of more than are wanted, those that are taken."""
     rejects: tuple[Reject, ...]
     copy_of: Mapping[str, str]
     """Path of each reject that is a duplicate -> path of the example it is left out for."""
@@ -64,6 +64,7 @@ def take_inventory(
     *,
     task: TaskName = "image",
     max_file_bytes: int,
+    max_examples: int | None = None,
     report: Callable[[int, int], None],
 ) -> Inventory:
     """Digests every file of a listing and sorts out what can't become an example.
@@ -72,6 +73,7 @@ def take_inventory(
       listing: what to read.
       task: whose examples these should be.
       max_file_bytes: a local file that has more is rejected unread, and so is a text of more.
+      max_examples: so many are taken; None takes all.
       report: called with the number of files read, and of all.
     """
     sources = sources_of(task)
@@ -88,7 +90,8 @@ def take_inventory(
             usable.append(_example(record, file, labels))
         else:
             rejects.append(reject)
-    examples, repeated, copy_of = _drop_repeated(usable, listing.class_names)
+    distinct, repeated, copy_of = _drop_repeated(usable, listing.class_names)
+    examples = distinct if max_examples is None else _take(distinct, max_examples)
     kept = {example.path for example in examples}
     return Inventory(
         listing=listing,
@@ -281,3 +284,21 @@ def _join_groups(
     if not first_of:
         return kept
     return [dataclasses.replace(example, group=find(example.group)) for example in kept]
+
+
+def _take(examples: Sequence[SourceExample], most: int) -> list[SourceExample]:
+    """Returns so many of the examples, with the rest of their groups, in their order.
+
+    Which they are, hashes say: a data set that grows changes few of them.
+    """
+    groups: dict[str, list[SourceExample]] = defaultdict(list)
+    for example in examples:
+        # No other draw begins so: which examples are taken says nothing of their splits.
+        unit = example.group or example.id
+        groups[hashlib.sha256(f"take {unit}".encode()).hexdigest()].append(example)
+    taken: set[str] = set()
+    for point in sorted(groups):
+        if len(taken) >= most:
+            break
+        taken.update(example.id for example in groups[point])
+    return [example for example in examples if example.id in taken]

@@ -87,6 +87,7 @@ def take_source_inventory(listing: Listing, config: PreprocessConfig, events: Ev
         listing,
         task=config.task,
         max_file_bytes=config.examples.max_file_bytes,
+        max_examples=config.max_examples,
         report=lambda done, total: events.progress(done, total, "files", "reading"),
     )
 

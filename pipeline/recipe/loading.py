@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from components.common.errors import UserError
+from components.common.tasks.sources import sources_of
 from components.common.tasks.text.weights import PACKAGED
 from pipeline.declarations.placeholders import refuse_placeholders
 from pipeline.declarations.refusals import explain_problems
@@ -77,8 +78,9 @@ def load_recipe(
     recipe = _validate(values, source)
     if locations != "open" and not recipe.data.has_source():
         raise UserError(
-            f"{source}: the recipe leaves open where the pictures are: give exactly one of folder, "
-            "list, sample, such as --set data.folder=PATH, which has one sub-folder per class"
+            f"{source}: the recipe leaves open where the {sources_of(recipe.task).EXAMPLES} are: "
+            "give exactly one of folder, list, sample, such as --set data.folder=PATH, which has "
+            "one sub-folder per class"
         )
     if locations == "here":
         check_locations(recipe)
@@ -137,9 +139,7 @@ def _refuse_two_sources(changes: Iterable[Mapping[str, Any]]) -> None:
     given = data if isinstance(data, dict) else {}
     stated = [f"--set data.{name}={given[name]}" for name in SOURCES if given.get(name) is not None]
     if len(stated) > 1:
-        raise UserError(
-            f"{' and '.join(stated)}: give one of them, for a run has one source of pictures"
-        )
+        raise UserError(f"{' and '.join(stated)}: give one of them, for a run has one source")
 
 
 def _overlay(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

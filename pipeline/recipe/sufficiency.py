@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from components.common.data.layout import litter_kind, stated_split
 from components.common.errors import UserError
+from components.common.tasks.sources import sources_of
 from components.preprocess.config import SAMPLE_RECORDS, PreprocessConfig
 from pipeline.recipe.recipe import Recipe
 
@@ -28,10 +29,13 @@ def check_sufficiency(recipe: Recipe) -> None:
     """
     needed, enough = recipe.required_test_examples(), enough_records(recipe)
     source, records, classes = _count(recipe.data, enough)
+    records = min(records, recipe.data.max_examples or records)
     if source is None or records >= enough:
         return
     if records == 0:
-        raise UserError(f"{source}: holds nothing; give a source with pictures")
+        raise UserError(
+            f"{source}: holds nothing; give a source with {sources_of(recipe.task).EXAMPLES}"
+        )
     margin, share = recipe.smallest_margin(), recipe.data.splits.test
     if margin is None:  # Then a single test example is enough.
         return

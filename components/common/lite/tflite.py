@@ -61,6 +61,10 @@ def read_input(data: bytes) -> TensorSpec:
     return _interface(_read(data)[1])[0]
 
 
+_HANDING_ON = frozenset({"DEQUANTIZE", "CAST"})
+"""They make floats of integers, such as a text's mask, for what follows: they work nothing out."""
+
+
 def float_operators(data: bytes) -> tuple[str, ...]:
     """Returns the names, each once, of the operators that compute in floating point."""
     _, graph = _read(data)
@@ -71,6 +75,7 @@ def float_operators(data: bytes) -> tuple[str, ...]:
                 for operator in graph.operators
                 if any(made.floating for made in operator.outputs)
             }
+            - _HANDING_ON
         )
     )
 

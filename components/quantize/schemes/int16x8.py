@@ -25,7 +25,7 @@ def _check(data: bytes) -> None:
     from components.common.lite.tflite import float_operators
 
     # What a device has goes in as float32, and probabilities come out so.
-    if floating := [name for name in float_operators(data) if name != "DEQUANTIZE"]:
+    if floating := float_operators(data):
         raise ConversionError(
             f"the model is not integer inside: TFLite has no int16 kernel for {', '.join(floating)}"
         )

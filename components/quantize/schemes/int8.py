@@ -24,8 +24,7 @@ def _tell(converter: Any, settings: Any, examples: Any) -> None:
 def _check(data: bytes) -> None:
     from components.common.lite.tflite import float_operators
 
-    # A DEQUANTIZE alone feeds an operator that follows, or the output.
-    if floating := [name for name in float_operators(data) if name != "DEQUANTIZE"]:
+    if floating := float_operators(data):
         raise ConversionError(
             f"the model is not full-integer: TFLite has no int8 kernel for {', '.join(floating)}"
         )

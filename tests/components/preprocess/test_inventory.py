@@ -103,3 +103,31 @@ def test_progress_ends_with_all_files(tmp_path):
         listing, max_file_bytes=1 << 20, report=lambda done, total: seen.append((done, total))
     )
     assert seen == [(64, 90), (90, 90)]
+
+
+def take_some(folder, most: int, count: int = 200) -> Inventory:
+    """Takes some of several texts, which stand in pairs of a group; the last 20 in none."""
+    rows = [
+        f"text {i},{'ab'[i % 2]},{f'g{i // 2}' if i < count - 20 else ''}" for i in range(count)
+    ]
+    (folder / "list.csv").write_text("\n".join(["text,label,group", *rows]))
+    listing = list_file(str(folder / "list.csv"), task="text")
+    return take_inventory(
+        listing, task="text", max_file_bytes=99, max_examples=most, report=lambda done, total: None
+    )
+
+
+def test_some_examples_are_taken_with_the_rest_of_their_groups(tmp_path):
+    whole = take_some(tmp_path, 1000)
+    some = take_some(tmp_path, 60)
+    assert len(whole.examples) == 200 and len(some.examples) in (60, 61)
+    groups = [example.group for example in some.examples if example.group]
+    assert groups and all(groups.count(group) == 2 for group in groups)
+    assert some.fingerprint == whole.fingerprint and not some.rejects
+    assert {example.label for example in some.examples} == {0, 1}
+
+
+def test_which_are_taken_changes_little_where_more_are_there(tmp_path):
+    before = {example.text for example in take_some(tmp_path, 60).examples}
+    after = {example.text for example in take_some(tmp_path, 60, count=210).examples}
+    assert len(before & after) > 50

@@ -94,7 +94,7 @@ def test_a_copy_is_the_shipped_recipe_with_its_comments_under_another_name(
     [
         ("../flowers", "folder", "small letters"),
         ("Flowers", "folder", "small letters"),
-        ("flowers", "flowrs", "shipped: digits, emoji, fashion, folder, vgg16"),
+        ("flowers", "flowrs", "shipped: digits, emoji, fashion, folder, tweets, vgg16"),
         ("flowers", "../recipes/folder", "shipped: digits"),
     ],
 )
