@@ -13,6 +13,7 @@ import yaml
 
 from components import launched_worker
 from components.common.workers.jobset import COMMAND
+from components.finetune.config import FinetuneConfig, TextFinetuneConfig
 from pipeline.recipe import Recipe, load_recipe, shipped_recipes
 from pipeline.stages import (
     CANDIDATE_STAGES,
@@ -48,9 +49,11 @@ def recipe(name: str) -> Recipe:
 
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_a_recipe_configures_every_stage(name: str) -> None:
-    configs = recipe(name).stage_configs()
-    assert {stage: type(config) for stage, config in configs.items()} == {
-        stage.name: stage.config for stage in STAGES
+    own = recipe(name)
+    assert {stage: type(config) for stage, config in own.stage_configs().items()} == {
+        **{stage.name: stage.config for stage in STAGES},
+        # Each task trains by its own settings.
+        "finetune": {"image": FinetuneConfig, "text": TextFinetuneConfig}[own.task],
     }
 
 
