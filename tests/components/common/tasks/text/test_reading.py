@@ -63,6 +63,20 @@ def test_a_text_is_read_as_a_device_reads_it_by_the_vocabulary_of_its_model(tmp_
     assert any(example.rest.strip() for example in examples)
 
 
+def test_a_word_that_was_cut_is_parted_as_if_it_were_whole() -> None:
+    marks = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+    whole = Vocabulary((*marks, "abc", "##d", "##e", "ab", "##cde", *"abc", "##b", "##c"))
+    counts = np.array([0 if token == "abc" else 9 for token in whole.tokens])
+    trimmed = trim_vocabulary(whole, counts, at_least=1)
+    own = describe_trimmed(trimmed, text_spec(length=4, tokens=whole.tokens))
+    maker = open_maker(TextPlan(length=4, vocabulary=whole), with_statistics=False)
+    example = decode_example(maker.make(b"abcde", id="0", label=0, slice="").record)
+    assert (example.text, example.rest) == ("abcd", "e")
+    ids, _, _ = device_input(own)(example)
+    pieces = [trimmed.vocabulary.tokens[id_] for id_ in ids]
+    assert pieces == ["[CLS]", "ab", "##cde", "[SEP]"]
+
+
 def test_a_file_without_a_vocabulary_takes_the_tokens_of_the_data_set(tmp_path: Path) -> None:
     model = tmp_path / "model.tflite"
     model.write_bytes(b"no zip follows")
