@@ -7,18 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 from components.common.documents.bundle import ModelBundle
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.decision import Decision
 from components.common.documents.encoder import TextArchitecture
 from components.common.documents.release import Published
-from components.common.documents.text import TextSpec
 from components.common.lite.litert import Classifier
 from components.common.registry import MODEL_FILE, Registry
 from components.common.storage import open_storage
-from components.common.tasks.text.tokenizer import TextTokenizer
-from components.common.tasks.text.vocabulary import parse_vocabulary
+from components.common.tasks.text.model_card import TOKENIZER_FILE
 from pipeline.terminal.exit_codes import ExitCode
 from tests.builders.encoders import make_encoder
 from tests.pipeline.local_runs import LocalRun
@@ -89,15 +88,11 @@ def test_the_released_files_classify_a_text(run: LocalRun) -> None:
     registry = Registry(open_storage(str(run.data_root.parent / "registry")), "films")
     version = Published.read(run.folder()).version
     assert version is not None
-    (dataset,) = stored(run, "preprocess")
-    spec = DatasetManifest.read(dataset).spec
-    assert isinstance(spec, TextSpec)
-    vocabulary = parse_vocabulary(registry.read(version, "vocab.txt"), source="vocab.txt")
+    tokenizer = Tokenizer.from_str(registry.read(version, TOKENIZER_FILE).decode())
     model = run.data_root / MODEL_FILE
     model.write_bytes(registry.read_model(version))
-    tokenizer, classifier = TextTokenizer(vocabulary, spec.length), Classifier(model)
+    classifier = Classifier(model)
     for label, word in enumerate(("bad", "good")):
         tokens = tokenizer.encode(f"the film was very {word} {word} {word}")
-        mask = [1] * tokens.count + [0] * (spec.length - tokens.count)
-        example = np.array([tokens.ids, mask, [0] * spec.length], np.int32)
+        example = np.array([tokens.ids, tokens.attention_mask, tokens.type_ids], np.int32)
         assert classifier.classify(example).argmax() == label
