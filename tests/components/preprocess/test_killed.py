@@ -45,7 +45,7 @@ def is_running(pid: int) -> bool:
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 def test_kill_9_leaves_nothing_running_and_finished_shards_in_place(tmp_path):
     source = tmp_path / "source"
-    write_photographs(source, 60, distinct=20, classes=3)
+    write_photographs(source, 60, distinct=60, classes=3)
     command = [sys.executable, "-c", SCRIPT.format(values=VALUES), str(tmp_path), str(source)]
     task = subprocess.Popen(command)
     records = tmp_path / "data" / "shards"

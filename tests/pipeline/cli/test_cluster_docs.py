@@ -122,12 +122,13 @@ def test_every_command_of_the_page_does_what_it_says(
         "uploads-nightly": "ENABLE",
     }
     assert "its own words" in shown["runs logs {run} finetune --target mine"]
+    assert "a rung's words" in shown["runs logs {run} compress --target mine"]
     assert "is being cancelled" in shown["runs cancel {going} --target mine"]
     assert "nothing to do" in run("schedule apply")
 
 
 def start_runs(server: KfpServer, kubernetes: KubernetesServer) -> dict[str, str]:
-    """Starts a run that ends well and has a pod, and one that goes on; returns their names."""
+    """Starts a run that ends well and has pods, and one that goes on; returns their names."""
     target = load_target("mine")
     assert isinstance(target, KubeflowTarget)
     for _ in range(2):
@@ -137,6 +138,7 @@ def start_runs(server: KfpServer, kubernetes: KubernetesServer) -> dict[str, str
         server.move(ended, state)
     server.move(going, "RUNNING")
     kubernetes.run_pod(ended, "finetune", "its own words")
+    kubernetes.run_pod(ended, "rung", "a rung's words")
     with connect(target, {}) as api:
         runs = [Cluster(api, target).get(id_).name for id_ in (ended, going)]
     return {"run": runs[0], "going": runs[1]}
