@@ -96,9 +96,10 @@ def _compute(
                 )
                 done.append(STEPS[step.kind].apply(model, own, session))
                 model, bundle = done[-1].model, _describe_graph(bundle, done[-1])
-                if done[-1].input is not None and not is_last:
-                    splits = open_splits(manifest := read_for(manifest, bundle.input))
-        manifest = read_for(manifest, bundle.input)
+                if done[-1].input is not None:
+                    manifest = read_for(manifest, bundle.input)
+                    if not is_last:
+                        splits = open_splits(manifest)
         measurements = {**done[-1].measurements, "training_s": _training_s(done)}
         if not task.worker.is_chief:
             return measurements

@@ -112,11 +112,12 @@ def _examples(task: Task[EvaluateConfig], manifest: DatasetManifest) -> "Iterato
     from components.common.tasks.reading import read_examples
     from components.common.tasks.sources import sources_of
 
-    total, noun = manifest.splits[task.config.split].examples, sources_of(manifest.task).EXAMPLES
-    examples = read_examples(manifest, task.config.split, task.context.data())
-    for done, example in enumerate(examples, start=1):
-        yield example
-        task.events.progress(done, total, noun)
+    split = task.config.split
+    return task.events.track(
+        read_examples(manifest, split, task.context.data()),
+        sources_of(manifest.task).EXAMPLES,
+        total=manifest.splits[split].examples,
+    )
 
 
 def _write_failure(task: Task[EvaluateConfig], candidate_id: str, failure: str) -> None:

@@ -75,10 +75,11 @@ def _test_examples(task: Task[GateConfig], manifest: "DatasetManifest") -> "Iter
     from components.common.tasks.reading import read_examples
     from components.common.tasks.sources import sources_of
 
-    total, noun = manifest.splits["test"].examples, sources_of(manifest.task).EXAMPLES
-    for done, example in enumerate(read_examples(manifest, "test", task.context.data()), start=1):
-        yield example
-        task.events.progress(done, total, noun)
+    return task.events.track(
+        read_examples(manifest, "test", task.context.data()),
+        sources_of(manifest.task).EXAMPLES,
+        total=manifest.splits["test"].examples,
+    )
 
 
 STAGE = Stage(name="gate", config=GateConfig, output="decision", compute=_compute, reuse=False)

@@ -5,7 +5,6 @@ needs neither the package nor what it holds.
 """
 
 import csv
-import importlib.util
 import io
 import json
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from components.common.digests import file_digest
 from components.common.errors import UserError
+from components.common.packages import path_in_package
 from components.common.storage import Storage
 from components.preprocess.config import Sample
 
@@ -43,14 +43,13 @@ def write_sample(sample: Sample, storage: Storage) -> str:
 
 def _file_of(sample: Sample) -> Path:
     package, distribution, path = _FILES[sample]
-    # Found, not imported: that would take a second.
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
+    file = path_in_package(package, path)
+    if file is None:
         raise UserError(
             f"data.sample: {sample} needs {distribution}; install requirements/local.lock or "
             "beam.lock, as docs/install.md says"
         )
-    return Path(spec.origin).parent / path
+    return file
 
 
 def _write_digits(folder: Path) -> None:

@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 
 from components.common.data.predictions import read_bundle_predictions
-from components.common.documents.bundle import ModelBundle
+from components.common.documents.bundle import Architecture, BackboneName, ModelBundle
 from components.common.documents.variant import StepSpec
+from components.common.models.bundles import save_weights
 from components.common.run_context import RunContext
+from components.common.tasks.graphs import build_classifier, input_spec
 from components.compress import stage
 from components.compress.config import VariantConfig
 from components.compress.steps import STEPS
 from components.finetune import stage as finetune_stage
 from components.finetune.config import FinetuneConfig
-from tests.builders.synthetic import run_context, write_dataset
+from tests.builders.synthetic import LINEAGE, run_context, write_dataset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +63,33 @@ def fine_tune_dense(folder: Path, *, width: float = 0.5, epochs: int = 4, **data
         bundle=folder / "bundle",
     )
     return Dense(context, folder / "dataset", folder / "bundle")
+
+
+def draw_dense(folder: Path, backbone: BackboneName) -> tuple[Dense, Any]:
+    """Returns a classifier of random weights and a few pictures of 32 px for it, and the model."""
+    context = run_context(folder)
+    manifest = write_dataset(
+        context,
+        folder / "dataset",
+        examples={"train": 24, "validation": 6, "test": 6},
+        size=32,
+        channels=3,
+    )
+    architecture = Architecture(backbone=backbone)
+    spec = input_spec(architecture, manifest.spec)
+    model = build_classifier(architecture, spec, len(manifest.class_names))
+    (folder / "bundle").mkdir()
+    save_weights(model, folder / "bundle")
+    ModelBundle(
+        class_names=manifest.class_names,
+        architecture=architecture,
+        input=spec,
+        parameters=model.count_params(),
+        history=(),
+        best_epoch=0,
+        lineage=LINEAGE,
+    ).write(folder / "bundle")
+    return Dense(context, folder / "dataset", folder / "bundle"), model
 
 
 def accuracy(bundle: Path) -> float:

@@ -67,9 +67,16 @@ class Events:
         if self._path is not None:
             self.emit("warning", message=message)
 
-    def track(self, items: Iterable[T], unit: str) -> Iterator[T]:
-        """Yields the items and reports progress after each."""
-        total = len(items) if isinstance(items, Sized) else None
+    def track(self, items: Iterable[T], unit: str, *, total: int | None = None) -> Iterator[T]:
+        """Yields the items and reports progress after each.
+
+        Args:
+          items: to go through.
+          unit: what they are.
+          total: how many, where they don't say so themselves.
+        """
+        if total is None and isinstance(items, Sized):
+            total = len(items)
         for done, item in enumerate(items, start=1):
             yield item
             self.progress(done, total, unit)

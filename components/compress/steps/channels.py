@@ -62,7 +62,9 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
       Terminated: the process was told to end; the state is kept.
       UserError: a pattern of layers names no group, or no group is left to cut.
     """
-    from components.compress.channels.pictures import read_training_pictures
+    import numpy as np
+
+    from components.common.training.sampling import sample_inputs
     from components.compress.channels.refitting import (
         columns_kernel,
         refit_consumer,
@@ -72,7 +74,8 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
     from components.compress.channels.surgery import cut_channels
 
     groups = choose_groups(model, settings)
-    pictures = read_training_pictures(session, settings.examples)
+    batches = sample_inputs(session, settings.examples)
+    pictures = np.concatenate([batch.numpy() for batch in batches])
     seen = survey(model, groups, pictures)
     kept = {}
     for group, variances in zip(groups, seen.variances, strict=True):
@@ -83,7 +86,7 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
     pairs = list(zip(groups, seen.targets, strict=True))
     for group, target in session.events.track(pairs, "layers refitted"):
         refit_consumer(narrow, group, target, pictures, kept)
-    learned = _recover(narrow, settings, session) if settings.epochs else Learned()
+    learned = _recover(narrow, settings, session)
     return Compressed(
         model=narrow,
         history=learned.history,
@@ -141,16 +144,7 @@ def _recover(model: Any, settings: Settings, session: "Session") -> Learned:
     ]
     for layer in norms:
         layer.trainable = False
-    learned = learn(
-        model,
-        settings,
-        session,
-        kind="channels",
-        epochs=settings.epochs,
-        optimizer=settings.optimizer,
-        distillation=settings.distillation,
-        teacher=session.teacher(settings.distillation),
-    )
+    learned = learn(model, settings, session, kind="channels")
     for layer in norms:  # What a step freezes, the next one may train.
         layer.trainable = True
     return learned

@@ -142,16 +142,15 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
     )
     spec = input_spec(architecture, image)
     student = _build(architecture, spec, settings, classes=len(session.manifest.class_names))
-    teacher = session.teacher(settings.distillation)
+
+    def load_teacher() -> Any:
+        return adapt_input(session.teacher(settings.distillation), session.spec, spec)
+
     learned = learn(
         student,
         settings,
-        dataclasses.replace(session, spec=spec),
+        dataclasses.replace(session, spec=spec, load_parent=load_teacher),
         kind=KIND,
-        epochs=settings.epochs,
-        optimizer=settings.optimizer,
-        distillation=settings.distillation,
-        teacher=adapt_input(teacher, session.spec, spec),
     )
     return Compressed(
         model=student,

@@ -33,6 +33,11 @@ class Learning(Section):
     )
     """The fields that the recipe fills in."""
 
+    if TYPE_CHECKING:  # Fields of every step, each with what it begins with.
+        epochs: int
+        optimizer: Optimizer
+        distillation: Distillation | None
+
     augment: Augment = Augment()
     global_batch_size: BatchSize = 32
     label_smoothing: LabelSmoothing = 0.0
@@ -55,22 +60,14 @@ def learn(
     session: "Session",
     *,
     kind: str,
-    epochs: int,
-    optimizer: Optimizer,
-    distillation: Distillation | None,
-    teacher: Any,
 ) -> Learned:
-    """Trains the trainable layers of a model for a step.
+    """Trains the trainable layers of a model for a step; of no epochs it learns nothing.
 
     Args:
       model: in the scope of the session's strategy.
       settings: the step's.
-      session: what it learns from, and who is told of it.
+      session: what it learns from, its parent among that, and who is told of it.
       kind: the step's, which names its epochs.
-      epochs: how many, one at least.
-      optimizer: of all of them.
-      distillation: how much it learns from the teacher, if from one.
-      teacher: a classifier of the same inputs; None without distillation.
 
     Raises:
       Terminated: the process was told to end; the state is kept.
@@ -81,19 +78,21 @@ def learn(
     from components.common.training.loop import class_weights, run_phase
     from components.common.training.phases import Phase
 
+    if not settings.epochs:
+        return Learned()
     steps = session.steps_per_epoch(settings.global_batch_size)
-    clock = Clock(session.events, total_steps=steps * epochs, board=session.board)
+    clock = Clock(session.events, total_steps=steps * settings.epochs, board=session.board)
     phase = Phase(
         name=kind,
-        epochs=epochs,
+        epochs=settings.epochs,
         first_epoch=1,
-        optimizer=optimizer,
+        optimizer=settings.optimizer,
         batch_size=settings.global_batch_size,
         class_weights=class_weights(settings.class_weights, session.examples_per_class),
         seed=settings.seed,
         label_smoothing=settings.label_smoothing,
-        distillation=distillation,
-        teacher=teacher,
+        distillation=settings.distillation,
+        teacher=session.teacher(settings.distillation),
     )
     data = session.data(settings.augment)
     history = run_phase(model, phase, data, clock, attempt=session.attempt)

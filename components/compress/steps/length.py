@@ -12,7 +12,7 @@ from components.common.documents.bundle import StepFacts
 from components.common.documents.dataset import TaskName
 from components.common.errors import UserError
 from components.common.training.config import Distillation, Optimizer
-from components.compress.steps.learning import Learned, Learning, learn
+from components.compress.steps.learning import Learning, learn
 from components.compress.steps.step import Compressed
 
 if TYPE_CHECKING:
@@ -47,18 +47,7 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
     if session.spec.task != "text":
         raise UserError(f"{KIND}: only texts are cut to fewer tokens; remove the step")
     short = shorten_classifier(model, settings.tokens)
-    learned = Learned()
-    if settings.epochs:
-        learned = learn(
-            short,
-            settings,
-            session,
-            kind=KIND,
-            epochs=settings.epochs,
-            optimizer=settings.optimizer,
-            distillation=settings.distillation,
-            teacher=session.teacher(settings.distillation),
-        )
+    learned = learn(short, settings, session, kind=KIND)
     return Compressed(
         model=short,
         history=learned.history,

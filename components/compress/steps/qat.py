@@ -44,16 +44,7 @@ def apply(model: Any, settings: Settings, session: "Session") -> Compressed:
 
     examples = sample_inputs(session, settings.examples)
     emulation = emulate_int8(model, measure_ranges(model, examples))
-    learned = learn(
-        emulation.model,
-        settings,
-        session,
-        kind=KIND,
-        epochs=settings.epochs,
-        optimizer=settings.optimizer,
-        distillation=settings.distillation,
-        teacher=session.teacher(settings.distillation),
-    )
+    learned = learn(emulation.model, settings, session, kind=KIND)
     emulation.write_back()
     return Compressed(
         model=model,

@@ -5,16 +5,13 @@ import pytest
 from pydantic import ValidationError
 
 from components.common.digests import tree_digest
-from components.common.documents.bundle import Architecture, ModelBundle
-from components.common.documents.image import InputSpec
+from components.common.documents.bundle import ModelBundle
 from components.common.errors import UserError
 from components.common.lite.litert import Classifier
-from components.common.models.bundles import load_bundle_model, save_weights
-from components.common.tasks.image.models.classifier import build_classifier
+from components.common.models.bundles import load_bundle_model
 from components.compress.steps.channels import Settings, choose_groups
 from components.quantize.conversion import convert_model
-from tests.builders.compression import Dense, accuracy, fine_tune_dense
-from tests.builders.synthetic import LINEAGE, run_context, write_dataset
+from tests.builders.compression import Dense, accuracy, draw_dense, fine_tune_dense
 
 pytestmark = pytest.mark.xdist_group("channels")  # What they share is made once.
 
@@ -129,38 +126,16 @@ def test_settings_that_make_no_sense_are_refused(told, message):
 @pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["efficientnet_lite0", "mobilenet_v2", "resnet50_v2"])
 def test_every_kind_of_backbone_is_cut_converted_and_run(tmp_path, backbone):
-    context = run_context(tmp_path)
-    manifest = write_dataset(
-        context,
-        tmp_path / "dataset",
-        examples={"train": 24, "validation": 6, "test": 6},
-        size=32,
-        channels=3,
-    )
-    spec = InputSpec(height=32, width=32, channels=3, offset=(127.5,) * 3, scale=(1 / 127.5,) * 3)
-    architecture = Architecture(backbone=backbone)
-    model = build_classifier(architecture, spec, len(manifest.class_names))
-    (tmp_path / "bundle").mkdir()
-    save_weights(model, tmp_path / "bundle")
-    ModelBundle(
-        class_names=manifest.class_names,
-        architecture=architecture,
-        input=spec,
-        parameters=model.count_params(),
-        history=(),
-        best_epoch=0,
-        lineage=LINEAGE,
-    ).write(tmp_path / "bundle")
-    whole = Dense(context, tmp_path / "dataset", tmp_path / "bundle")
+    whole, model = draw_dense(tmp_path, backbone)
     told = {"examples": 16, "epochs": 0, "share": 0.5}
     document = whole.compress(tmp_path / "cut", ("channels", told))
     assert document.parameters < 0.75 * model.count_params()
     pictures = np.random.default_rng(0).integers(0, 256, (32, 32, 32, 3)).astype(np.uint8)
     pictures[0, 0, :2] = [[0] * 3, [255] * 3]
     for kind in ("float32", "int8"):
-        data = convert_model(load_bundle_model(tmp_path / "cut"), spec, kind, pictures)
+        data = convert_model(load_bundle_model(tmp_path / "cut"), document.input, kind, pictures)
         (tmp_path / "model.tflite").write_bytes(data)
         answer = Classifier(tmp_path / "model.tflite").classify(pictures[0].astype(np.float32))
-        assert answer.shape == (len(manifest.class_names),)
+        assert answer.shape == (len(document.class_names),)
         assert np.sum(answer) == pytest.approx(1, abs=0.05)
     assert len(data) < 1.4 * document.parameters  # Narrow layers carry more scales and zero points.

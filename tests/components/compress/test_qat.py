@@ -7,17 +7,15 @@ import pytest
 from pydantic import ValidationError
 
 from components.common.digests import tree_digest
-from components.common.documents.bundle import Architecture, ModelBundle
+from components.common.documents.bundle import ModelBundle
+from components.common.documents.dataset import DatasetManifest
 from components.common.lite.litert import Classifier
-from components.common.models.bundles import load_bundle_model, save_weights
+from components.common.models.bundles import load_bundle_model
 from components.common.tasks.image.calibration import span_range
-from components.common.tasks.image.models.backbones import BACKBONES
-from components.common.tasks.image.models.classifier import build_classifier
 from components.compress.steps.qat import Settings
 from components.quantize.conversion import convert_model
 from tests.builders.bundles import read_split
-from tests.builders.compression import Dense, accuracy, fine_tune_dense
-from tests.builders.synthetic import LINEAGE, run_context, write_dataset
+from tests.builders.compression import Dense, accuracy, draw_dense, fine_tune_dense
 
 pytestmark = pytest.mark.xdist_group("qat")  # What they share is made once.
 
@@ -73,29 +71,7 @@ def test_settings_that_make_no_sense_are_refused(told: dict[str, int]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["small_cnn"])  # The others take minutes each.
 def test_a_backbone_is_trained_for_int8_and_converted(tmp_path: Path, backbone: str) -> None:
-    context = run_context(tmp_path)
-    manifest = write_dataset(
-        context,
-        tmp_path / "dataset",
-        examples={"train": 24, "validation": 6, "test": 6},
-        size=32,
-        channels=3,
-    )
-    spec = BACKBONES[backbone].input_spec(manifest.spec)
-    architecture = Architecture(backbone=backbone)
-    model = build_classifier(architecture, spec, len(manifest.class_names))
-    (tmp_path / "bundle").mkdir()
-    save_weights(model, tmp_path / "bundle")
-    ModelBundle(
-        class_names=manifest.class_names,
-        architecture=architecture,
-        input=spec,
-        parameters=model.count_params(),
-        history=(),
-        best_epoch=0,
-        lineage=LINEAGE,
-    ).write(tmp_path / "bundle")
-    whole = Dense(context, tmp_path / "dataset", tmp_path / "bundle")
+    whole, model = draw_dense(tmp_path, backbone)
     told = {"examples": 16, "epochs": 1, "global_batch_size": 8, "optimizer": {"name": "sgd"}}
     document = whole.compress(tmp_path / "trained", ("qat", told))
     assert len(document.history) == 1
@@ -106,8 +82,9 @@ def test_a_backbone_is_trained_for_int8_and_converted(tmp_path: Path, backbone: 
         if own.ndim > 1
     ]
     assert min(kernels) > 0
-    pictures, _, _ = read_split(context, manifest, "train")
-    data = convert_model(after, spec, "int8", span_range(pictures))
+    manifest = DatasetManifest.read(whole.dataset)
+    pictures, _, _ = read_split(whole.context, manifest, "train")
+    data = convert_model(after, document.input, "int8", span_range(pictures))
     (tmp_path / "model.tflite").write_bytes(data)
     answer = Classifier(tmp_path / "model.tflite").classify(pictures[0])
     assert np.sum(answer) == pytest.approx(1, abs=0.05)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from components.common.documents.candidate import TFLiteModel
 from components.common.documents.image import ImageSpec
+from components.common.tasks.card_code import classifying_code
 from components.common.tasks.image.words import fit_in_words
 
 
@@ -51,25 +52,12 @@ def example_code(model: TFLiteModel, image: ImageSpec) -> str:
         "pad": f"ImageOps.pad(picture, {bilinear}, color={image.background!r})",
         "stretch": f"picture.resize({bilinear})",
     }[image.fit]
-    scale = ""
-    if model.output.scale:
-        scale = (
-            f"\nprobabilities = {model.output.scale!r} * "
-            f"(probabilities.astype(np.int32) - {model.output.zero_point})"
-        )
-    return f"""\
-import numpy as np
-from ai_edge_litert.interpreter import Interpreter
-from PIL import Image, ImageOps
-
-interpreter = Interpreter(model_path="model.tflite")
-classify = interpreter.get_signature_runner("serving_default")
-with open("labels.txt", encoding="utf-8", newline="\\n") as lines:
-    labels = lines.read().split("\\n")
-
+    return classifying_code(
+        model,
+        needed="from PIL import Image, ImageOps",
+        prepared=f"""\
 picture = ImageOps.exif_transpose(Image.open("picture.png")).convert("{mode}")
 picture = {fitted}
-pixels = np.asarray(picture, np.{model.input.dtype}).reshape(1, {height}, {width}, {channels})
-probabilities = classify(image=pixels)["probabilities"][0]{scale}
-best = probabilities.argmax()
-print(labels[best], probabilities[best])"""
+pixels = np.asarray(picture, np.{model.input.dtype}).reshape(1, {height}, {width}, {channels})""",
+        fed="image=pixels",
+    )

@@ -1,11 +1,11 @@
 """Weights of backbones: which files are read, and which come as an installed package."""
 
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
 from components.common.documents.bundle import BackboneName
 from components.common.errors import UserError
+from components.common.packages import path_in_package
 
 KERAS_FILES = (".h5", ".hdf5")
 TORCH_FILES = (".pth", ".pt", ".bin")
@@ -39,11 +39,10 @@ def packaged_weights(backbone: BackboneName) -> Path | None:
     """
     if backbone not in _PACKAGED:
         return None
-    package, file = _PACKAGED[backbone]
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
+    file = path_in_package(*_PACKAGED[backbone])
+    if file is None:
         raise UserError(
             f"train.weights: the ImageNet weights of {backbone} come in a package that is "
             "not installed; install requirements/local.lock or train.lock, as docs/install.md says"
         )
-    return Path(spec.origin).parent / file
+    return file

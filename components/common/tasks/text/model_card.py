@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from components.common.documents.candidate import TFLiteModel
 from components.common.documents.text import TextSpec
 from components.common.lite.model_files import read_model_file
+from components.common.tasks.card_code import classifying_code
 from components.common.tasks.text.tokenizer import make_tokenizer
 from components.common.tasks.text.vocabulary import VOCABULARY_FILE, parse_vocabulary
 
@@ -29,30 +30,16 @@ accents kept."""
 
 def example_code(model: TFLiteModel, spec: TextSpec) -> str:
     """Returns a few lines of Python that classify a text with the released files."""
-    scale = ""
-    if model.output.scale:
-        scale = (
-            f"\nprobabilities = {model.output.scale!r} * "
-            f"(probabilities.astype(np.int32) - {model.output.zero_point})"
-        )
-    return f"""\
-import numpy as np
-from ai_edge_litert.interpreter import Interpreter
-from tokenizers import Tokenizer
-
-interpreter = Interpreter(model_path="model.tflite")
-classify = interpreter.get_signature_runner("serving_default")
-with open("labels.txt", encoding="utf-8", newline="\\n") as lines:
-    labels = lines.read().split("\\n")
-
-tokens = Tokenizer.from_file("{TOKENIZER_FILE}").encode("A text.")
-probabilities = classify(
+    return classifying_code(
+        model,
+        needed="from tokenizers import Tokenizer",
+        prepared=f'tokens = Tokenizer.from_file("{TOKENIZER_FILE}").encode("A text.")',
+        fed="""
     input_ids=np.array([tokens.ids], np.int32),
     input_mask=np.array([tokens.attention_mask], np.int32),
     segment_ids=np.array([tokens.type_ids], np.int32),
-)["probabilities"][0]{scale}
-best = probabilities.argmax()
-print(labels[best], probabilities[best])"""
+""",
+    )
 
 
 def release_files(data: bytes, model: TFLiteModel) -> Mapping[str, bytes]:

@@ -1,7 +1,6 @@
 """What every text becomes: plain values, which travel to workers and name shards."""
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -22,5 +21,5 @@ class TextPlan:
         return {
             "length": self.length,
             "vocabulary_size": len(self.vocabulary.tokens),
-            "vocabulary_sha256": hashlib.sha256(self.vocabulary.to_bytes()).hexdigest(),
+            "vocabulary_sha256": self.vocabulary.sha256,
         }

@@ -7,7 +7,6 @@ not know.
 """
 
 import dataclasses
-import hashlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -89,7 +88,7 @@ def describe_trimmed(trimmed: Trimmed, before: TextSpec) -> TextSpec:
     return before.model_copy(
         update={
             "vocabulary_size": len(tokens),
-            "vocabulary_sha256": hashlib.sha256(trimmed.vocabulary.to_bytes()).hexdigest(),
+            "vocabulary_sha256": trimmed.vocabulary.sha256,
             "kept": KeptTokens(tokens=tokens, ids=tuple(ids)),
         }
     )

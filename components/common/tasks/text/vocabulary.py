@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,6 +34,11 @@ class Vocabulary:
     def to_bytes(self) -> bytes:
         """Returns the content of `vocab.txt`."""
         return "".join(f"{token}\n" for token in self.tokens).encode()
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """The digest of `vocab.txt`."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
 
 
 def read_vocabulary(spec: TextSpec, dataset: Path) -> Vocabulary:

@@ -1,11 +1,11 @@
 """Where a pretrained encoder lies: in an installed package, a folder, or a bucket."""
 
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
 from components.common.digests import canonical_json, file_digest, text_digest
 from components.common.errors import UserError
+from components.common.packages import path_in_package
 from components.common.storage import open_storage
 from components.common.tasks.text.checkpoints import FILES
 from components.common.words.figures import listing
@@ -23,14 +23,13 @@ def packaged_encoder(name: str) -> Path:
     Raises:
       UserError: the package is not installed.
     """
-    package, folder = _PACKAGED[name]
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
+    folder = path_in_package(*_PACKAGED[name])
+    if folder is None:
         raise UserError(
             f"train.encoder: {name} comes in a package that is not installed; install "
             "requirements/local.lock or train.lock, as docs/install.md says"
         )
-    return Path(spec.origin).parent / folder
+    return folder
 
 
 def local_encoder(encoder: str, scratch: Path, *, files: tuple[str, ...] = FILES) -> Path:
