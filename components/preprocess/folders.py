@@ -18,12 +18,12 @@ from components.common.errors import UserError
 from components.common.tasks.sources import Sources, sources_of
 from components.common.words.figures import listing
 from components.preprocess.names import find_unseen
+from components.preprocess.places import is_remote
 from components.preprocess.sources import (
     Listing,
     Sieve,
     SourceRecord,
     is_object_name,
-    is_remote,
     make_listing,
     object_names,
 )

@@ -26,14 +26,14 @@ from components.common.tasks.sources import sources_of
 from components.common.words.figures import listing
 from components.preprocess.files import NotAFileError, TooLargeError
 from components.preprocess.names import find_unseen, find_unusable
+from components.preprocess.places import is_remote
 from components.preprocess.sources import (
     Listing,
     Sieve,
     SourceRecord,
     is_object_name,
-    is_remote,
     make_listing,
-    open_source,
+    open_files,
 )
 
 _REQUIRED: Mapping[TaskName, tuple[str, ...]] = {
@@ -125,7 +125,7 @@ def list_file(path: str, *, task: TaskName = "image", exclude: Sequence[str] = (
 
 def _read_file(path: str, root: str, name: str) -> bytes:
     try:
-        return open_source(root, at_most=_MOST_BYTES)(name)
+        return open_files(root, at_most=_MOST_BYTES)(name)
     except TooLargeError as error:
         raise UserError(
             f"{path}: {error.strerror} of a list; is it a list? Else part the data set"

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from components.common.documents.rejects import NoteKind, Reason
+from components.preprocess.places import Place
 
 _STRICT = {"extra": "forbid"}
 """For pydantic, as these are parts of a document: no unknown field is passed over."""
@@ -25,6 +26,8 @@ class Member:
     slice: str
     text: str | None = dataclasses.field(default=None, kw_only=True)
     """Its content, where no file but the list holds it."""
+    place: Place | None = dataclasses.field(default=None, kw_only=True)
+    """Where its bytes lie, where they are no file of their own."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -27,4 +27,4 @@ def _read_training(
     read = open_source(inventory.listing.root, at_most=config.examples.max_file_bytes)
     for example in sorted(inventory.examples, key=lambda example: example.id):
         if assignment.split_of(example) == "train":
-            yield read(example.path) if example.text is None else example.text.encode()
+            yield read(example)

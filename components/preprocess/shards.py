@@ -25,7 +25,7 @@ def write_shard(
     path: Path,
     members: Sequence[Member],
     *,
-    read: Callable[[str], bytes],
+    read: Callable[[Member], bytes],
     classes: int,
     plan: Plan,
     compression: str,
@@ -36,7 +36,7 @@ def write_shard(
     Args:
       path: of the file to write.
       members: sorted by id.
-      read: returns the bytes of a source file.
+      read: returns a member's bytes as they lie in the source.
       classes: how many classes there are.
       plan: what to make of each member.
       compression: gzip or none.
@@ -69,10 +69,8 @@ def write_shard(
     )
 
 
-def _read_member(member: Member, read: Callable[[str], bytes]) -> bytes:
-    if member.text is not None:
-        return member.text.encode()
-    data = read(member.path)
+def _read_member(member: Member, read: Callable[[Member], bytes]) -> bytes:
+    data = read(member)
     # The id was taken when the source was listed. A file that was written to since then would put
     # other bytes under it, and a later run would believe them.
     if hashlib.sha256(data).hexdigest() != member.id:

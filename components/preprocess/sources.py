@@ -15,7 +15,9 @@ from components.common.data.layout import litter_kind
 from components.common.documents.dataset import Split
 from components.common.errors import DamagedError, UserError
 from components.common.storage import check_name, is_half_written, open_storage
+from components.preprocess.containers import Containers
 from components.preprocess.files import read_chunks, too_large
+from components.preprocess.places import Place, Placed, is_remote
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class SourceRecord:
     """Nothing can be opened by this name: `path` only shows what it looks like."""
     text: str | None = None
     """Its content, where no file but the list holds it."""
+    place: Place | None = None
+    """Where its bytes lie, where they are no file of their own."""
 
     def values(self) -> tuple[str, ...]:
         """Returns all there is to know: what records are sorted and told apart by."""
@@ -144,13 +148,27 @@ def describe_listing(listing: Listing) -> Iterator[str]:
         yield f"{listing.root}: passed over: {counts}"
 
 
-def open_source(root: str, *, at_most: int) -> Callable[[str], bytes]:
-    """Returns what reads the files of a listing, by their paths relative to its root.
+def open_source(root: str, *, at_most: int) -> Callable[[Placed], bytes]:
+    """Returns what reads the bytes of a listing's records, wherever they lie.
 
     Args:
       root: of the listing.
-      at_most: how many bytes a file may have; of one with more it raises TooLargeError.
+      at_most: how many bytes a record may have; of one with more it raises TooLargeError.
     """
+    read_file, containers = open_files(root, at_most=at_most), Containers(root, at_most=at_most)
+
+    def read(record: Placed) -> bytes:
+        if record.text is not None:
+            return record.text.encode()
+        if record.place is not None:
+            return containers.read(record.place)
+        return read_file(record.path)
+
+    return read
+
+
+def open_files(root: str, *, at_most: int) -> Callable[[str], bytes]:
+    """Returns what reads whole files by their paths relative to a root; as `open_source` does."""
     if not is_remote(root):
         return lambda path: b"".join(read_chunks(Path(root, path), at_most=at_most))
     storage = open_storage(root)
@@ -174,10 +192,6 @@ def is_object_name(name: str) -> bool:
     with contextlib.suppress(ValueError):
         return bool(check_name(name))
     return False
-
-
-def is_remote(location: str) -> bool:
-    return "://" in location
 
 
 def _kind(pattern: str) -> str:

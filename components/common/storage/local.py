@@ -45,6 +45,11 @@ class LocalStorage:
     def read(self, name: str, *, max_bytes: int = SMALL_BYTES) -> bytes:
         return self._read(name, max_bytes)[0]
 
+    def read_range(self, name: str, offset: int, length: int) -> bytes:
+        with looking_for(name), open_regular_file(self._path(name)) as file:
+            file.seek(offset)
+            return file.read(length)
+
     def read_with_generation(self, name: str, *, max_bytes: int = SMALL_BYTES) -> tuple[bytes, int]:
         try:
             return self._read(name, max_bytes)

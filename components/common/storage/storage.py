@@ -50,6 +50,10 @@ class Storage(Protocol):
         """
         ...
 
+    def read_range(self, name: str, offset: int, length: int) -> bytes:
+        """Returns some of an object's bytes, fewer where it ends before."""
+        ...
+
     def read_with_generation(self, name: str, *, max_bytes: int = SMALL_BYTES) -> tuple[bytes, int]:
         """Returns an object's bytes and generation; (b"", ABSENT) where there is none."""
         ...

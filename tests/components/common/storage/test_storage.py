@@ -43,6 +43,14 @@ class TestEveryStorage:
         assert storage.exists("runs/a/task.json")
         assert storage.checksum("runs/a/task.json") == (9, 0xE3069283)
 
+    def test_gives_some_of_an_object_s_bytes(self, storage: Storage) -> None:
+        storage.write("tar", b"0123456789")
+        assert storage.read_range("tar", 3, 4) == b"3456"
+        assert storage.read_range("tar", 8, 4) == b"89"
+        assert storage.read_range("tar", 10, 4) == storage.read_range("tar", 2, 0) == b""
+        with pytest.raises(FileNotFoundError):
+            storage.read_range("missing", 0, 4)
+
     def test_knows_no_folders_and_no_missing_objects(
         self, storage: Storage, tmp_path: Path
     ) -> None:

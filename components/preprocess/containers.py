@@ -1,0 +1,162 @@
+"""Files that hold many records: opened where they lie, and read in part.
+
+A container in a bucket is a file like any other here, whose pieces are asked for as they are
+read. What lies in it as it is, a span, is one such piece. A cell of a Parquet file takes reading
+the column of its whole group of rows; the last groups are kept, so that whoever asks for cells
+in their order reads each group once.
+"""
+
+import io
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from components.common.errors import DamagedError, UserError
+from components.common.storage import Storage, open_storage
+from components.preprocess.files import open_file, too_large
+from components.preprocess.places import Cell, Place, Span, is_remote
+
+MOST_GROUP_BYTES = 1 << 30
+"""Of a group of rows, unpacked: it is held in memory."""
+_GROUPS_KEPT = 4
+_BUFFER_BYTES = 1 << 20
+
+
+def open_container(root: str, path: str) -> BinaryIO:
+    """Opens a file of a source, to be read here and there.
+
+    Raises:
+      OSError: it is missing, no file, or can't be read.
+    """
+    if not is_remote(root):
+        return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, open_file(Path(root, path)))))
+    return cast(BinaryIO, io.BufferedReader(_Object(open_storage(root), path), _BUFFER_BYTES))
+
+
+class Containers:
+    """Reads what lies in the containers of one source; any thread may ask."""
+
+    def __init__(self, root: str, *, at_most: int) -> None:
+        self._root, self._at_most = root, at_most
+        self._lock = threading.Lock()
+        self._tables: dict[str, Any] = {}
+        self._groups: OrderedDict[tuple[str, str, int], Any] = OrderedDict()
+
+    def read(self, place: Place) -> bytes:
+        """Returns a record's bytes.
+
+        Raises:
+          TooLargeError: there are more than anybody asked for.
+          OSError: the container is missing, shorter than it was, or can't be read.
+        """
+        if isinstance(place, Cell):
+            return self._read_cell(place)
+        if place.length > self._at_most:
+            raise too_large(f"{place.length} bytes", self._at_most)
+        data = self._read_span(place)
+        if len(data) < place.length:
+            raise OSError(f"{place.file}: ends within a record; it has changed")
+        return data
+
+    def _read_span(self, place: Span) -> bytes:
+        if is_remote(self._root):
+            return open_storage(self._root).read_range(place.file, place.offset, place.length)
+        with open_file(Path(self._root, place.file)) as file:
+            file.seek(place.offset)
+            return file.read(place.length)
+
+    def _read_cell(self, place: Cell) -> bytes:
+        with self._lock:  # One reader has one position in its file.
+            value = self._group(place)[place.row].as_buffer()
+        if value is None:
+            return b""
+        if value.size > self._at_most:
+            raise too_large(f"{value.size} bytes", self._at_most)
+        return cast(bytes, value.to_pybytes())
+
+    def _group(self, place: Cell) -> Any:
+        key = place.file, place.column, place.group
+        if key not in self._groups:
+            self._groups[key] = self._read_group(place)
+            while len(self._groups) > _GROUPS_KEPT:
+                self._groups.popitem(last=False)
+        self._groups.move_to_end(key)
+        return self._groups[key]
+
+    def _read_group(self, place: Cell) -> Any:
+        import pyarrow  # It takes a while to import.
+
+        table = self._tables.get(place.file)
+        if table is None:
+            table = self._tables[place.file] = open_table(self._root, place.file)
+        try:
+            return _innermost(table.read_row_group(place.group, columns=[place.column]))
+        except pyarrow.ArrowException as error:
+            raise OSError(f"{place.file}: row group {place.group}: {error}") from error
+
+
+def open_table(root: str, path: str) -> Any:
+    """Opens a Parquet file.
+
+    Raises:
+      UserError: it is none, or one of its groups of rows is too large to be held.
+    """
+    import pyarrow  # It takes a while to import.
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.ParquetFile(open_container(root, path))
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError(f"{root}/{path}: is no Parquet file that can be read: {error}") from error
+    for index in range(table.num_row_groups):
+        size = table.metadata.row_group(index).total_byte_size
+        if size > MOST_GROUP_BYTES:
+            raise UserError(
+                f"{root}/{path}: its row group {index} unpacks to {size:,} bytes, where "
+                f"{MOST_GROUP_BYTES:,} are the most that are read; write smaller row groups"
+            )
+    return table
+
+
+def _innermost(table: Any) -> Any:
+    """Returns the values of a table's only column, those within a struct in its place."""
+    array = table.column(0).combine_chunks()
+    while array.type.num_fields:
+        array = array.flatten()[0]
+    return array
+
+
+class _Object(io.RawIOBase):
+    """An object in a bucket as a file."""
+
+    def __init__(self, storage: Storage, name: str) -> None:
+        self._storage, self._name = storage, name
+        self._size, _ = storage.checksum(name)
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any, /) -> int:
+        length = min(len(buffer), max(0, self._size - self._position))
+        if not length:
+            return 0
+        try:
+            data = self._storage.read_range(self._name, self._position, length)
+        except DamagedError as error:
+            raise OSError(str(error)) from error
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
