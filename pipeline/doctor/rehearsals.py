@@ -6,6 +6,7 @@ made-up pictures and random weights: minutes.
 """
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -52,7 +53,7 @@ class Finding:
 def survey_data(recipe: Recipe, *, registry: str) -> Iterator[Finding]:
     """Looks at every file of the source, as far as a run does before it decodes the first."""
     with scratch_folder() as folder:
-        (folder / RECIPE_FILE).write_text(recipe.model_dump_json(by_alias=True))
+        (folder / RECIPE_FILE).write_text(json.dumps(recipe.stated()))
         try:
             process = subprocess.run(
                 [sys.executable, "-P", "-m", "pipeline.doctor.survey", str(folder), registry],
@@ -98,7 +99,7 @@ def try_model(recipe: Recipe) -> Iterator[Finding]:
     """Builds the model with random weights and tries every step of compression on it."""
     with scratch_folder() as folder:
         trial = trial_recipe(recipe, folder)
-        (folder / RECIPE_FILE).write_text(trial.model_dump_json(by_alias=True))
+        (folder / RECIPE_FILE).write_text(json.dumps(trial.stated()))
         process = subprocess.run(
             [sys.executable, "-P", "-m", "pipeline.doctor.trial", str(folder)],
             stdout=subprocess.PIPE,

@@ -18,6 +18,7 @@ from components.common.documents.variant import Variant
 from components.common.statistics.exact_tests import required_gains, required_hits
 from components.common.statistics.noninferiority import examples_to_rank, required_examples
 from components.common.tasks.image.compatibility import explain_misfit
+from components.common.tasks.image.config import Augment
 from components.common.tasks.image.limits import BACKBONE_LIMITS
 from components.common.tasks.image.preparation.settings import PictureSettings
 from components.compress.config import CompressConfig
@@ -355,7 +356,7 @@ class TextRecipe(Recipe):
                 "compress.search: a search tries steps for pictures alone; state compress.variants"
             )
         steps = (step for each in self._declared().values() for step in each.steps)
-        if any("augment" in step.settings.model_fields_set for step in steps):
+        if any(getattr(step.settings, "augment", Augment()) != Augment() for step in steps):
             return "augment: texts are not changed while a model trains; remove it from the steps"
         return None
 

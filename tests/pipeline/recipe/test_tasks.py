@@ -28,7 +28,7 @@ def test_a_recipe_is_one_for_pictures_unless_it_says_otherwise() -> None:
 
 
 def test_a_recipe_for_texts_reads_back_as_it_was_written(tmp_path: Path) -> None:
-    recipe = read(tmp_path, TEXTS)
+    recipe = read(tmp_path, TEXTS, "compress.variants={short: {steps: [{length: {tokens: 8}}]}}")
     assert recipe.task == "text" and isinstance(recipe.train, TextFinetuneConfig)
     assert "image_size" not in recipe.to_yaml()
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
@@ -51,6 +51,10 @@ def test_stages_are_told_their_task_s_own(tmp_path: Path) -> None:
         (["train.backbone=small_cnn"], "train.backbone: there is no such key"),
         (["train.task=text"], "train.task: is filled in"),
         (["train.unfreeze.epochs=1"], "lora and unfreeze: state one of them"),
+        (
+            ["compress.variants={short: {steps: [{length: {augment: {flip: true}}}]}}"],
+            "augment: texts are not changed",
+        ),
         (["compress.search.time_limit_s=60"], "compress.search: a search tries steps for pictures"),
     ],
 )
