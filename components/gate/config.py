@@ -37,7 +37,7 @@ class GateConfig(StageConfig):
     zipped_bytes: Annotated[int, Field(gt=0)] | None = None
     """After deflate, as app stores and HTTP servers send it."""
     xz_bytes: Annotated[int, Field(gt=0)] | None = None
-    """As an .xz file, for those who send it so."""
+    """As an .xz file, for those who send it so; files over 16 MiB count raw."""
     zstd_bytes: Annotated[int, Field(gt=0)] | None = None
     """As a .zst file at level 19, likewise."""
     latency_ms: Annotated[float, Field(gt=0)] | None = None

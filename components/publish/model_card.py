@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.common.documents.benchmark import Benchmark
 from components.common.documents.bundle import StepFacts
-from components.common.documents.candidate import Candidate
+from components.common.documents.candidate import Candidate, TFLiteModel
 from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.documents.decision import CandidateVerdict, Decision
 from components.common.documents.evaluation import Evaluation
@@ -77,6 +77,16 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
     )
 
 
+def _packed(model: TFLiteModel) -> Iterator[str]:
+    for count, words in (
+        (model.zipped_bytes, "zipped"),
+        (model.xz_bytes, "as .xz"),
+        (model.zstd_bytes, "as .zst"),
+    ):
+        if count is not None:
+            yield f"{size(count)} {words}"
+
+
 def _steps(facts: CardFacts) -> str:
     titles = ", ".join(step.title for step in facts.steps)
     return f" ({titles})" if titles else ""
@@ -95,11 +105,7 @@ def _properties(facts: CardFacts) -> list[tuple[str, str]]:
         ("Classes", str(len(release.class_names))),
         *card_of(facts.manifest.spec).input_properties(model, facts.manifest.spec),
         ("Output", f"{model.output.dtype}, one probability a class"),
-        (
-            "Size",
-            f"{size(model.size_bytes)}; {size(model.zipped_bytes)} zipped, "
-            f"{size(model.xz_bytes)} as .xz, {size(model.zstd_bytes)} as .zst",
-        ),
+        ("Size", f"{size(model.size_bytes)}; {', '.join(_packed(model))}"),
         ("Cost", f"{model.parameters:,} parameters, {model.macs:,} multiply-accumulates"),
         (
             "Accuracy",

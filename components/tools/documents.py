@@ -14,10 +14,10 @@ class Sizes(Part):
     raw: int
     zip: int
     """After deflate at its highest level, as app stores and HTTP servers send it."""
-    xz: int
-    """As an .xz file at that program's own level, 6."""
-    zstd: int
-    """As a .zst file at level 19."""
+    xz: int | None
+    """As an .xz file at that program's own level, 6; None of a file that takes it too long."""
+    zstd: int | None
+    """As a .zst file at level 19; None likewise."""
 
 
 class Interface(Part):

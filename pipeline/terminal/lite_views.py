@@ -158,9 +158,10 @@ def _flips_table(found: Comparison) -> Table:
 
 def _facts(found: Inspection) -> dict[str, str]:
     sizes = found.sizes
+    codecs = {"zip": sizes.zip, "xz": sizes.xz, "zstd": sizes.zstd}
+    packed = [f"{codec} {size(count)}" for codec, count in codecs.items() if count is not None]
     facts = {
-        "size": f"{size(sizes.raw)}; zip {size(sizes.zip)}, xz {size(sizes.xz)}, "
-        f"zstd {size(sizes.zstd)}",
+        "size": f"{size(sizes.raw)}; {', '.join(packed)}",
         "input": "; ".join(map(_interface, found.inputs)),
         "output": "; ".join(map(_interface, found.outputs)),
         "operators": _counts(found.operators),

@@ -65,11 +65,12 @@ class TFLiteModel(Part):
     size_bytes: int
     zipped_bytes: int
     """After deflate, as an app store or an HTTP server would send it."""
-    xz_bytes: int
+    xz_bytes: int | None
     """As an .xz file, as installers and over-the-air updates send it. Deflate wastes a tenth on
-    sparse weights."""
-    zstd_bytes: int
-    """As a .zst file at level 19: nearly as small, and unpacked many times as fast."""
+    sparse weights. None where the file is too large for slow codecs."""
+    zstd_bytes: int | None
+    """As a .zst file at level 19: nearly as small, and unpacked many times as fast. None where the
+    file is too large likewise."""
     sha256: str
     input: TensorSpec
     """The first by name, where the model takes several, which are alike."""

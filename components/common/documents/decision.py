@@ -41,9 +41,12 @@ class Budgets(Part):
     def exceeded_sizes(
         self, model: TFLiteModel | RankedCandidate
     ) -> Iterator[tuple[str, int, int]]:
-        """Yields the name, the figure and the budget of each size that is over its budget."""
+        """Yields the name, the figure and the budget of each size that is over its budget.
+
+        A file that is too large for a slow codec counts as it is.
+        """
         for name in SIZES:
-            actual, budget = getattr(model, name), getattr(self, name)
+            actual, budget = getattr(model, name) or model.size_bytes, getattr(self, name)
             if budget is not None and actual > budget:
                 yield name, actual, budget
 

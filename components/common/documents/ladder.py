@@ -40,8 +40,8 @@ class RankedCandidate(Part):
     scheme: str
     size_bytes: int = 0
     zipped_bytes: int = 0
-    xz_bytes: int = 0
-    zstd_bytes: int = 0
+    xz_bytes: int | None = None
+    zstd_bytes: int | None = None
     macs: int = 0
     """Multiplications of one inference."""
     right: str = ""

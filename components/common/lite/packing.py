@@ -10,20 +10,22 @@ import zstandard
 _ZSTD_LEVEL = 19
 """The highest that takes no more memory to unpack than a device has to spare."""
 
+SLOW_UP_TO = 16 * 2**20
+"""Bytes of the largest file that the slow codecs pack: float weights take them a second a MB."""
+
 
 class PackedSizes(NamedTuple):
-    """Bytes of a file under each codec."""
+    """Bytes of a file under each codec; None where it is too large to be packed so."""
 
     zip: int
-    xz: int
-    zstd: int
+    xz: int | None
+    zstd: int | None
 
 
 def packed_sizes(data: bytes) -> PackedSizes:
-    """Returns a file's size under every codec.
-
-    Each takes some 10 s for 4 MB of sparse weights, so they work side by side.
-    """
+    """Returns a file's size under every codec; they work side by side."""
+    if len(data) > SLOW_UP_TO:
+        return PackedSizes(deflated_bytes(data), None, None)
     with ThreadPoolExecutor() as pool:
         codecs = (deflated_bytes, xz_bytes, zstd_bytes)
         return PackedSizes(*pool.map(lambda count: count(data), codecs))

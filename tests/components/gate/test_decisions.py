@@ -126,6 +126,13 @@ def test_a_candidate_over_a_size_budget_is_out(figure):
     assert decision.candidates[2].comparisons[0].alpha == pytest.approx(0.05)
 
 
+def test_what_is_too_large_for_a_slow_codec_counts_as_it_is():
+    large = float16().measured_model.model_copy(update={"xz_bytes": None})
+    ((name, actual, budget),) = Budgets(xz_bytes=1999).exceeded_sizes(large)
+    assert (name, actual, budget) == ("xz_bytes", 2000, 1999)
+    assert not list(Budgets(xz_bytes=2000).exceeded_sizes(large))
+
+
 def test_a_candidate_over_the_latency_budget_is_out():
     decision = decide_on(float32(), float16(latency_ms=0.4), int8(latency_ms=0.6), latency_ms=0.5)
     assert decision.winner == "float16"

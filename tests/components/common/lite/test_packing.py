@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import zstandard
 
-from components.common.lite.packing import deflated_bytes, packed_sizes
+from components.common.lite.packing import SLOW_UP_TO, deflated_bytes, packed_sizes
 
 
 def sparse_weights() -> bytes:
@@ -30,6 +30,13 @@ def test_each_size_is_its_own_codec_s() -> None:
     assert packed.zstd == len(zstandard.compress(data, 19))
 
 
+def test_a_file_that_takes_slow_codecs_too_long_is_zipped_alone() -> None:
+    packed = packed_sizes(bytes(SLOW_UP_TO + 1))
+    assert packed.zip and packed.xz is packed.zstd is None
+    assert packed_sizes(bytes(1000)).xz
+
+
 def test_sparse_weights_pack_best_as_xz_and_worst_as_zip() -> None:
     packed = packed_sizes(sparse_weights())
+    assert packed.xz and packed.zstd
     assert packed.xz < packed.zstd < 0.95 * packed.zip, "zstd at a low level is worse than zip"
