@@ -9,6 +9,10 @@ from components.common.config import Section, StageConfig
 from components.common.documents.dataset import TaskName
 from components.common.tasks.image.preparation.settings import PictureSettings
 from components.common.tasks.text.settings import TextSettings
+from components.preprocess.kinds import AnySource, Columns
+
+SOURCES = ("folder", "list", "sample", "source")
+"""The keys of which a recipe gives one."""
 
 Sample = Literal["digits", "tweets"]
 SAMPLE_RECORDS: dict[Sample, int] = {"digits": 1797, "tweets": 38158}
@@ -43,16 +47,24 @@ class Splits(Section):
 
 
 class Source(Section):
-    """Where labelled files are: one of `folder`, `list`, `sample`."""
+    """Where labelled files are: one of `folder`, `list`, `sample`, `source`."""
 
     folder: str | None = None
     """A folder with one sub-folder per class, searched in depth; or with sub-folders named
-    train, validation and test (or as usual), each with one sub-folder per class."""
+    train, validation and test (or as usual), each with one sub-folder per class; or in another
+    layout that its files tell of."""
     list: str | None = None
     """A .csv, .jsonl or .parquet file: path (of a picture) or text, label, and optionally split,
     group, slice; what has one group is never parted."""
     sample: Sample | None = None
     """A data set that comes with an installed package."""
+    source: AnySource | None = None
+    """A source whose layout is named: `{kind: webdataset, path: shards}`; docs/data.md has the
+    kinds."""
+
+    columns: Columns | None = None
+    """How the columns of `list` are called there, where they have other names:
+    `{path: image, label: class}`."""
 
     exclude: tuple[Annotated[str, AfterValidator(_check_pattern)], ...] = ()
     """What is passed over, as litter of systems and NAS is anyway: glob patterns, matched from
@@ -61,12 +73,15 @@ class Source(Section):
 
 
 class PreprocessConfig(StageConfig, PictureSettings, Source):
-    """The recipe's `data` section: one of `folder`, `list`, `sample`.
+    """The recipe's `data` section: one of `folder`, `list`, `sample`, `source`.
 
     A recipe may leave open which, as the shipped ones do; a run is given one.
     """
 
-    locations: ClassVar[frozenset[str]] = frozenset({"folder", "list", "encoder"})
+    # What a source's records are is in its fingerprint, however they were found.
+    locations: ClassVar[frozenset[str]] = frozenset(
+        {"folder", "list", "source", "columns", "encoder"}
+    )
     filled_in: ClassVar[frozenset[str]] = frozenset({"encoder"})
 
     text: TextSettings | None = None
@@ -86,9 +101,11 @@ class PreprocessConfig(StageConfig, PictureSettings, Source):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        given = [name for name in ("folder", "list", "sample") if getattr(self, name) is not None]
+        given = [name for name in SOURCES if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ValueError(f"give exactly one of folder, list, sample; got {', '.join(given)}")
+            raise ValueError(f"give exactly one of {', '.join(SOURCES)}; got {', '.join(given)}")
+        if self.columns is not None and self.list is None:
+            raise ValueError("columns: names those of a list; state data.list, or remove it")
         return self
 
     @model_validator(mode="after")
@@ -110,4 +127,4 @@ class PreprocessConfig(StageConfig, PictureSettings, Source):
         return self if self.text is None else self.text
 
     def has_source(self) -> bool:
-        return any(source is not None for source in (self.folder, self.list, self.sample))
+        return any(getattr(self, name) is not None for name in SOURCES)

@@ -6,9 +6,11 @@ the column of its whole group of rows; the last groups are kept, so that whoever
 in their order reads each group once.
 """
 
+import contextlib
 import io
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -40,7 +42,6 @@ class Containers:
     def __init__(self, root: str, *, at_most: int) -> None:
         self._root, self._at_most = root, at_most
         self._lock = threading.Lock()
-        self._tables: dict[str, Any] = {}
         self._groups: OrderedDict[tuple[str, str, int], Any] = OrderedDict()
 
     def read(self, place: Place) -> bytes:
@@ -87,17 +88,16 @@ class Containers:
     def _read_group(self, place: Cell) -> Any:
         import pyarrow  # It takes a while to import.
 
-        table = self._tables.get(place.file)
-        if table is None:
-            table = self._tables[place.file] = open_table(self._root, place.file)
-        try:
-            return _innermost(table.read_row_group(place.group, columns=[place.column]))
-        except pyarrow.ArrowException as error:
-            raise OSError(f"{place.file}: row group {place.group}: {error}") from error
+        with open_table(self._root, place.file) as table:
+            try:
+                return _innermost(table.read_row_group(place.group, columns=[place.column]))
+            except pyarrow.ArrowException as error:
+                raise OSError(f"{place.file}: row group {place.group}: {error}") from error
 
 
-def open_table(root: str, path: str) -> Any:
-    """Opens a Parquet file.
+@contextlib.contextmanager
+def open_table(root: str, path: str) -> Iterator[Any]:
+    """Yields a Parquet file.
 
     Raises:
       UserError: it is none, or one of its groups of rows is too large to be held.
@@ -105,18 +105,26 @@ def open_table(root: str, path: str) -> Any:
     import pyarrow  # It takes a while to import.
     import pyarrow.parquet
 
-    try:
-        table = pyarrow.parquet.ParquetFile(open_container(root, path))
-    except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(f"{root}/{path}: is no Parquet file that can be read: {error}") from error
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(open_container(root, path))
+            table = pyarrow.parquet.ParquetFile(file)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise UserError(
+                f"{root}/{path}: is no Parquet file that can be read: {error}"
+            ) from error
+        _check_groups(table, f"{root}/{path}")
+        yield table
+
+
+def _check_groups(table: Any, name: str) -> None:
     for index in range(table.num_row_groups):
         size = table.metadata.row_group(index).total_byte_size
         if size > MOST_GROUP_BYTES:
             raise UserError(
-                f"{root}/{path}: its row group {index} unpacks to {size:,} bytes, where "
+                f"{name}: its row group {index} unpacks to {size:,} bytes, where "
                 f"{MOST_GROUP_BYTES:,} are the most that are read; write smaller row groups"
             )
-    return table
 
 
 def _innermost(table: Any) -> Any:

@@ -202,7 +202,11 @@ def _examine(record: SourceRecord, file: _File, sources: Sources) -> Reject | No
     if file.problem is not None:
         return Reject(record.path, file.problem, file.detail)
     if record.label is None:
-        return Reject(record.path, "unlabelled", "lies outside the classes' folders")
+        return Reject(
+            record.path,
+            "unlabelled",
+            "is of no class: its source states none, or it lies outside the classes' folders",
+        )
     if file.size_bytes == 0:
         return Reject(record.path, "empty", "has no bytes")
     found = sources.examine(record.path, file.head)

@@ -13,6 +13,7 @@ from pipeline.recipe.loading import (
     load_recipe,
     shipped_recipes,
     stated_locations,
+    with_location,
 )
 from pipeline.recipe.recipe import NAME_PATTERN, Compression, Recipe
 from pipeline.recipe.schema import recipe_schema
@@ -27,4 +28,5 @@ __all__ = [
     "recipe_schema",
     "shipped_recipes",
     "stated_locations",
+    "with_location",
 ]

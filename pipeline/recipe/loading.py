@@ -5,15 +5,17 @@ the whole is validated. Locations are made absolute on the way, each relative to
 stated: a file's to the file, an override's to the working folder.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from components.common.config import Section
 from components.common.errors import UserError
 from components.common.tasks.sources import sources_of
 from components.common.tasks.text.weights import PACKAGED
+from components.preprocess.config import SOURCES
 from pipeline.declarations.placeholders import refuse_placeholders
 from pipeline.declarations.refusals import explain_problems
 from pipeline.declarations.yaml_files import parse_yaml, read_yaml
@@ -22,11 +24,21 @@ from pipeline.recipe.schema import filled_in
 
 SHIPPED = Path(__file__).with_name("recipes")
 
-_LOCATIONS = (("data", "folder"), ("data", "list"), ("train", "weights"), ("train", "encoder"))
+_LOCATIONS = (
+    ("data", "folder"),
+    ("data", "list"),
+    ("data", "source.path"),
+    ("train", "weights"),
+    ("train", "encoder"),
+)
 """The keys that hold a path or an address."""
 
-SOURCES = ("folder", "list", "sample")
-"""The keys of `data` of which a recipe gives one."""
+_KINDS: Mapping[str, tuple[str, Callable[[Path], bool]]] = {
+    "folder": ("folder", Path.is_dir),
+    "encoder": ("folder", Path.is_dir),
+    "source.path": ("folder or file", Path.exists),
+}
+"""What lies at a key's location, and how that is seen; files, where nothing is said."""
 
 _WORDS_FOR_WEIGHTS = ("imagenet", "none", *PACKAGED)
 """Values of train.weights and train.encoder that are no location."""
@@ -79,7 +91,7 @@ def load_recipe(
     if locations != "open" and not recipe.data.has_source():
         raise UserError(
             f"{source}: the recipe leaves open where the {sources_of(recipe.task).EXAMPLES} are: "
-            "give exactly one of folder, list, sample, such as --set data.folder=PATH, which has "
+            f"give exactly one of {', '.join(SOURCES)}, such as --set data.folder=PATH, which has "
             "one sub-folder per class"
         )
     if locations == "here":
@@ -144,8 +156,10 @@ def _refuse_two_sources(changes: Iterable[Mapping[str, Any]]) -> None:
 
 def _overlay(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Merges changes, among which a data source, or a search, takes the place of what was there."""
-    if any(_given(changes, "data", source) is not None for source in SOURCES):
-        values = _without(values, "data", SOURCES)
+    given = [_given(changes, "data", source) for source in SOURCES]
+    # A source of no kind changes what is said of the one there is.
+    if any(each is not None and (not isinstance(each, dict) or "kind" in each) for each in given):
+        values = _without(values, "data", (*SOURCES, "columns"))
     if _given(changes, "compress", "search") is not None:
         values = _without({**values, "prune": None}, "compress", ("variants",))
     return _merge(values, changes)
@@ -201,13 +215,16 @@ def _locate(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Returns values with local locations made absolute, relative ones below a folder."""
     located = dict(values)
     for section, key in _LOCATIONS:
-        inner = located.get(section)
-        if not isinstance(inner, dict):
-            continue
-        location = inner.get(key)
+        *above, last = (section, *key.split("."))
+        inner: Any = located
+        for name in above:
+            inner = inner.get(name) if isinstance(inner, dict) else None
+        location = inner.get(last) if isinstance(inner, dict) else None
         if isinstance(location, str) and _is_path(location):
-            absolute = (folder / Path(location).expanduser()).resolve()
-            located[section] = {**inner, key: str(absolute)}
+            changed: Any = str((folder / Path(location).expanduser()).resolve())
+            for name in reversed((*above, last)):
+                changed = {name: changed}
+            located = _merge(located, changed)
     return located
 
 
@@ -218,9 +235,18 @@ def _is_path(location: str) -> bool:
 def stated_locations(recipe: Recipe) -> Iterator[tuple[str, str, str]]:
     """Yields section, key and value of each path or address that a recipe states."""
     for section, key in _LOCATIONS:
-        location = getattr(getattr(recipe, section), key, None)  # Not every task has every key.
+        location = getattr(recipe, section)
+        for name in key.split("."):
+            location = getattr(location, name, None)  # Not every task has every key.
         if location is not None and location not in _WORDS_FOR_WEIGHTS:
             yield section, key, location
+
+
+def with_location(section: Section, key: str, location: str) -> Section:
+    """Returns a section with another path or address under a key that `stated_locations` named."""
+    name, _, below = key.partition(".")
+    value = with_location(getattr(section, name), below, location) if below else location
+    return section.model_copy(update={name: value})
 
 
 def check_locations(recipe: Recipe) -> None:
@@ -232,9 +258,7 @@ def check_locations(recipe: Recipe) -> None:
     for section, key, location in stated_locations(recipe):
         if "://" in location:
             continue
-        kind, there = (
-            ("folder", Path.is_dir) if key in ("folder", "encoder") else ("file", Path.is_file)
-        )
+        kind, there = _KINDS.get(key, ("file", Path.is_file))
         if not location or not there(Path(location)):
             raise UserError(
                 f"{section}.{key}: there is no {kind} {location!r}; give its path, in the "

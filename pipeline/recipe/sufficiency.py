@@ -7,10 +7,10 @@ judges by the examples that are left. So this errs on the side of the data.
 import itertools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from components.common.data.layout import litter_kind, stated_split
+from components.common.data.layout import litter_kind, stated_split, told_layout
 from components.common.errors import UserError
 from components.common.tasks.sources import sources_of
 from components.preprocess.config import SAMPLE_RECORDS, PreprocessConfig
@@ -67,8 +67,9 @@ def _count(data: PreprocessConfig, enough: int) -> tuple[str | None, int, int]:
     if data.sample is not None:
         return data.sample, SAMPLE_RECORDS[data.sample], 0  # Of classes that no split lacks.
     if data.folder is not None and "://" not in data.folder:
-        folders = [name for name, is_folder in _entries(data, "") if is_folder]
-        if any(map(stated_split, folders)):
+        top = list(_entries(data, ""))
+        folders = [name for name, is_folder in top if is_folder]
+        if any(map(stated_split, folders)) or _holds_containers(data, top):
             return None, 0, 0
         records = sum(1 for _ in itertools.islice(_files(data, "", set()), enough))
         return data.folder, records, min(len(folders), records // _LEAST_OF_A_CLASS)
@@ -83,6 +84,12 @@ def _count(data: PreprocessConfig, enough: int) -> tuple[str | None, int, int]:
             records = sum(1 for _ in itertools.islice(lines, header, header + enough))
         return data.list, records, records // _LEAST_OF_A_CLASS
     return None, 0, 0
+
+
+def _holds_containers(data: PreprocessConfig, top: Iterable[tuple[str, bool]]) -> bool:
+    """Returns whether files seem to tell of another layout: then their number says nothing."""
+    inner = _entries(data, "data") if ("data", True) in top else iter(())
+    return any(told_layout(path) for path, is_folder in (*top, *inner) if not is_folder)
 
 
 def _assigns_splits(path: Path) -> bool:

@@ -15,7 +15,7 @@ from components.common.errors import UserError
 from pipeline.dag.compile import WORKFLOW_ID, CompiledDag, compile_dag
 from pipeline.declarations.refusals import explain_problems
 from pipeline.declarations.yaml_files import read_yaml
-from pipeline.recipe import Compression, Recipe, load_recipe
+from pipeline.recipe import Compression, Recipe, load_recipe, stated_locations
 from pipeline.recipe.parameters import run_parameters
 from pipeline.schedules.cron import Cron, check_recurs, occurrences, parse_cron, to_utc
 from pipeline.target import KubeflowTarget, PortForwardAuth, load_target
@@ -263,8 +263,9 @@ def _located_recipe(schedule: Schedule, target: KubeflowTarget, folder: Path) ->
     name = str(beside) if beside.is_file() else schedule.recipe
     recipe = load_recipe(name, schedule.set, tiny=schedule.tiny, locations="elsewhere")
     sees_window = any(
-        mark in (location or "")
-        for location in (recipe.data.folder, recipe.data.list)
+        mark in location
+        for section, _, location in stated_locations(recipe)
+        if section == "data"
         for mark in _WINDOW
     )
     if sees_window != (schedule.window_days is not None):

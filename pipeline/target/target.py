@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from components.common.config import Section
 from components.common.errors import UserError
 from components.common.run_context import RunContext
-from pipeline.recipe import Recipe, stated_locations
+from pipeline.recipe import Recipe, stated_locations, with_location
 from pipeline.stages import CANDIDATE_STAGES, TASKS, TRAINING_STAGES, task_of
 from pipeline.target.machine import Machine
 
@@ -122,7 +122,7 @@ class BaseTarget(Section):
         for section, key, location in stated_locations(recipe):
             config = sections.get(section, getattr(recipe, section))
             mapped = self._located(f"{section}.{key}", location)
-            sections[section] = config.model_copy(update={key: mapped})
+            sections[section] = with_location(config, key, mapped)
         return recipe.model_copy(update=sections)
 
     def _located(self, key: str, location: str) -> str:

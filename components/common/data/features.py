@@ -42,6 +42,23 @@ def decode_features(serialized: bytes, types: Mapping[str, Any]) -> dict[str, An
     return {name: _decode(name, features[name], kind) for name, kind in types.items()}
 
 
+def read_features(serialized: bytes) -> dict[str, list[int] | list[float] | list[bytes]]:
+    """Parses an example of which nothing is known: feature name -> its values.
+
+    Raises:
+      ValueError: it is none.
+    """
+    try:
+        features = _EXAMPLE.FromString(serialized).features.feature
+    except message.DecodeError as error:
+        raise ValueError("a record is no tf.train.Example") from error
+    return {
+        name: list(getattr(feature, kind).value)
+        for name, feature in features.items()
+        if (kind := feature.WhichOneof("kind")) is not None
+    }
+
+
 def _decode(name: str, feature: Any, kind: Any) -> Value:
     if kind == list[int]:
         return list(feature.int64_list.value)

@@ -17,6 +17,12 @@ def write_record(file: IO[bytes], data: bytes) -> None:
     file.write(length + _masked_crc(length) + data + _masked_crc(data))
 
 
+OVERHEAD_BEFORE, OVERHEAD_AFTER = 12, 4
+"""Bytes around a record: its length with a checksum, and its own checksum."""
+
+_MOST_BYTES = 1 << 31  # Of a record: no message of protobuf's is longer.
+
+
 def read_records(file: IO[bytes], *, name: str = "") -> Iterator[bytes]:
     """Yields the records of a TFRecord file.
 
@@ -28,6 +34,8 @@ def read_records(file: IO[bytes], *, name: str = "") -> Iterator[bytes]:
         if len(header) < 12 or _masked_crc(header[:8]) != header[8:]:
             raise ValueError(f"{name}: damaged record header at record {position}")
         (length,) = struct.unpack("<Q", header[:8])
+        if length > _MOST_BYTES:
+            raise ValueError(f"{name}: record {position} claims {length:,} bytes")
         body = file.read(length + 4)
         if len(body) < length + 4 or _masked_crc(body[:length]) != body[length:]:
             raise ValueError(f"{name}: damaged record {position}")

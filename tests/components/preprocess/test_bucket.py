@@ -1,6 +1,7 @@
 """The same data set from and to a bucket."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,11 +10,15 @@ from components.common.errors import UserError
 from components.common.run_context import RunContext
 from components.common.storage import open_storage
 from components.common.tasks.reading import read_examples
-from components.preprocess.folders import tree_of_objects
 from components.preprocess.inventory import take_inventory
+from components.preprocess.layouts import list_folder_as_told
 from components.preprocess.lists import list_file
 from components.preprocess.sources import Listing, Sieve, SourceRecord
+from components.preprocess.trees import tree_of_objects
 from tests.components.preprocess.folders import preprocess, run_stage, write_folder
+from tests.components.preprocess.layouts.examples import seen, write_plain
+from tests.components.preprocess.layouts.test_parquet import write_hub
+from tests.components.preprocess.layouts.test_webdataset import write_shards
 from tests.fakes.fake_gcs import create_bucket, serve
 
 
@@ -72,6 +77,13 @@ def test_objects_that_are_too_large_are_rejected(bucket):
         ("a/1.png", "oversized", "has more bytes, where 1000 are the most that are read"),
         ("a/2.png", "not_an_image", "its first bytes are no picture's"),
     ]
+
+
+def test_containers_in_a_bucket_are_read_in_part(tmp_path, bucket):
+    plain = seen(list_folder_as_told(write_plain(tmp_path / "plain")))
+    for name, write in (("shards", write_shards), ("hub", write_hub)):
+        open_storage(bucket).upload(Path(write(tmp_path / name)), name)
+        assert seen(list_folder_as_told(f"{bucket}/{name}")) == plain
 
 
 def test_a_list_in_a_bucket_names_what_lies_beside_it(bucket):

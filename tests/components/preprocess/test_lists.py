@@ -34,6 +34,15 @@ def test_csv_and_jsonl_say_the_same(tmp_path):
     )
 
 
+def test_columns_go_by_the_names_that_are_said(tmp_path):
+    path = write_list(tmp_path, "l.csv", "Image;label;class;path\n1.png;x;a;\n2.png;y;b;\n")
+    listing = list_file(path, columns={"path": "image", "label": "class"})
+    assert [(r.path, r.label) for r in listing.records] == [("1.png", "a"), ("2.png", "b")]
+    assert listing.remarks == (f"{path}: nothing is made of 'label' and 'path'",)
+    with pytest.raises(UserError, match=r"line 1: there is no 'fold', only"):
+        list_file(path, columns={"path": "image", "label": "class", "split": "fold"})
+
+
 def test_paths_are_relative_to_the_list_wherever_it_lies(tmp_path):
     text = f"\ufeffpath,label\n{tmp_path}/p/1.png,a\n../q/./2.png,b\n"
     listing = list_file(write_list(tmp_path, "l.csv", text))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import typing
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from components.common.errors import UserError
 from components.gate.case import Case
 from components.gate.trials import try_accuracy
+from components.preprocess.kinds import AnySource
 from components.validate.config import ValidateConfig
 from pipeline.declarations.yaml_files import parse_yaml
 from pipeline.recipe import SHIPPED, Recipe, load_recipe, recipe_schema, shipped_recipes
@@ -499,3 +501,57 @@ def test_linked_folders_are_counted_once(pictures: Path) -> None:
     (pictures / "cat" / "loop").symlink_to(pictures, target_is_directory=True)
     with pytest.raises(UserError, match="20 records"):
         check_sufficiency(load_recipe("folder", [f"data.folder={pictures}"]))
+
+
+# --- sources of named layouts --------------------------------------------------------
+
+DOCS = Path(__file__).parents[3] / "docs" / "data.md"
+BLOCKS = re.findall(r"```yaml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_each_layout_s_block_in_the_docs_is_one_of_a_recipe(tmp_path: Path) -> None:
+    kinds = set()
+    for block in BLOCKS:
+        recipe = load_recipe(write(tmp_path, f"name: mine\n{TRAIN}{block}"), locations="elsewhere")
+        if recipe.data.source is not None:
+            kinds.add(recipe.data.source.kind)
+        assert Recipe.from_yaml(recipe.to_yaml()) == recipe
+    union = typing.get_args(typing.get_args(AnySource)[0])
+    assert kinds == {typing.get_args(each.model_fields["kind"].annotation)[0] for each in union}
+
+
+def test_a_source_s_path_is_relative_to_the_recipe_and_bears_no_identity(tmp_path: Path) -> None:
+    text = f"name: mine\n{TRAIN}data: {{source: {{kind: webdataset, path: shards}}}}\n"
+    path = write(tmp_path, text)
+    with pytest.raises(UserError, match=r"data.source.path: there is no folder or file '.*shards'"):
+        load_recipe(path)
+    (tmp_path / "shards").mkdir()
+    source = load_recipe(path).data.source
+    assert source is not None and source.path == str(tmp_path / "shards")
+    changed = load_recipe(path, ["data.source.label=json.class", f"data.source.path={tmp_path}"])
+    assert changed.data.source is not None
+    assert changed.data.source.model_dump() == {
+        **source.model_dump(),
+        "label": "json.class",
+        "path": str(tmp_path),
+    }
+    assert changed.data.identity() == load_recipe(path).data.identity()
+    assert load_recipe(path, [f"data.folder={tmp_path}"]).data.source is None
+
+
+def test_a_source_of_no_such_kind_or_columns_without_a_list_are_refused(tmp_path: Path) -> None:
+    for data, message in (
+        ("source: {kind: zip, path: x}", "data.source.kind: must be one of cvat, folders, "),
+        ("source: {kind: tfds, path: x, label: y}", "data.source.label: there is no such key; "),
+        ("columns: {label: class}", "names those of a list; state data.list"),
+        ("{folder: x, source: {kind: tfds, path: x}}", "exactly one of folder, list, sample"),
+    ):
+        data = data if data.startswith("{") else f"{{{data}}}"
+        with pytest.raises(UserError, match=message):
+            load_recipe(write(tmp_path, f"name: mine\n{TRAIN}data: {data}\n"), locations="open")
+
+
+def test_containers_are_not_counted_as_pictures(tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "0.tar").write_bytes(b"")
+    check_sufficiency(load_recipe("folder", [f"data.folder={tmp_path / 'shards'}"]))

@@ -128,6 +128,15 @@ def locate(target: Target, folder: str) -> str | None:
     return target.located(recipe).data.folder
 
 
+def test_a_source_s_path_is_mapped_as_a_folder_s(tmp_path: Path) -> None:
+    stated = ["data={source: {kind: tfds, path: /home/ann/beans}}"]
+    recipe = load_recipe("folder", stated, locations="elsewhere")
+    with pytest.raises(UserError, match=r"data\.source\.path: /home/ann/beans is a path of this m"):
+        make_target(tmp_path).located(recipe)
+    source = make_target(tmp_path, paths={"/home/ann": "gs://home"}).located(recipe).data.source
+    assert source is not None and (source.kind, source.path) == ("tfds", "gs://home/beans")
+
+
 def test_paths_of_this_machine_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"data\.folder: /home/ann/pictures is a path of this mach"):
         locate(make_target(tmp_path), "/home/ann/pictures")

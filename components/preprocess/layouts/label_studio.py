@@ -1,0 +1,110 @@
+"""Label Studio's JSON exports: a task for each example, a choice for each task.
+
+Both forms are read: JSON, with `annotations` of which each has a `result`, and JSON-MIN, in which
+the choice stands beside the data. Tasks without a choice are unlabelled; where annotators disagree,
+an example comes with each label, and is left out as contradictory.
+"""
+
+import json
+import posixpath
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from components.common.documents.dataset import TaskName
+from components.common.errors import UserError
+from components.preprocess.kinds import LabelStudioSource
+from components.preprocess.layouts.layout import Found, Source, choose_one
+from components.preprocess.lists import check_name
+from components.preprocess.sources import SourceRecord
+
+_LOCAL = "/data/local-files/?d="
+_KEYS: Mapping[TaskName, tuple[str, ...]] = {"image": ("image", "img"), "text": ("text",)}
+
+
+def list_records(source: Source, settings: LabelStudioSource) -> Found:
+    """Lists the tasks of an export; see `layouts`."""
+    name = posixpath.basename(settings.path)
+    try:
+        tasks = json.loads(source.read(name))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{source.named(name)}: not valid JSON: {error}") from error
+    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
+        raise UserError(f"{source.named(name)}: expected a list of tasks, as Label Studio exports")
+    records = [
+        record
+        for number, task in enumerate(tasks)
+        for record in _records(source, name, number, task)
+    ]
+    if not any(record.label for record in records):
+        raise UserError(
+            f"{source.named(name)}: no task has a choice; only classifications are read, by "
+            "<Choices>"
+        )
+    return Found(records)
+
+
+def _records(
+    source: Source, name: str, number: int, task: Mapping[str, Any]
+) -> Iterator[SourceRecord]:
+    where = f"{source.named(name)}, task {task.get('id', number)}"
+    data = task.get("data", task)
+    key = _key(data, source.task, where)
+    labels: list[str | None] = [check_name(x, "choice", where) for x in _choices(task, where)]
+    for label in labels or [None]:
+        if source.task == "text":
+            yield SourceRecord(f"{name}, task {number}", label, text=str(data[key]))
+            continue
+        path = _path(source, str(data[key]), where)
+        if source.sieve.keeps_listed(path):
+            yield SourceRecord(path, label)
+
+
+def _key(data: Any, task: TaskName, where: str) -> str:
+    values = data if isinstance(data, dict) else {}
+    texts = [key for key, value in values.items() if isinstance(value, str)]
+    known = [key for key in texts if key in _KEYS[task]]
+    return choose_one(known or texts, what=f"the {task}", where=where, say="name it so in the task")
+
+
+def _choices(task: Mapping[str, Any], where: str) -> list[str]:
+    """Returns the choices of a task, each once; several where annotators disagree."""
+    if "annotations" not in task:  # JSON-MIN.
+        return _single(task.get("choice", task.get("label")), where)
+    found: list[str] = []
+    for annotation in task["annotations"] or ():
+        if annotation.get("was_cancelled"):
+            continue
+        chosen = [
+            choice
+            for result in annotation.get("result", ())
+            if result.get("type") == "choices"
+            for choice in result.get("value", {}).get("choices", ())
+        ]
+        found += [choice for choice in _single(chosen, where) if choice not in found]
+    return found
+
+
+def _single(value: Any, where: str) -> list[str]:
+    chosen = value.get("choices", ()) if isinstance(value, dict) else value
+    labels = [chosen] if isinstance(chosen, str) else list(chosen or ())
+    if len(labels) > 1:
+        raise UserError(
+            f"{where}: has the choices {labels[0]!r} and {labels[1]!r}; a classifier gives each "
+            "example one class: export a project whose <Choices> are single"
+        )
+    if labels and not isinstance(labels[0], str):
+        raise UserError(f"{where}: the choice must be text, not {labels[0]!r}")
+    return labels
+
+
+def _path(source: Source, address: str, where: str) -> str:
+    if address.startswith(_LOCAL):
+        return source.find(urllib.parse.unquote(address.removeprefix(_LOCAL)))
+    below = address.removeprefix(f"{source.root}/")
+    if "://" in below:
+        raise UserError(
+            f"{where}: {address} does not lie below {source.root}; copy the pictures beside the "
+            "export"
+        )
+    return source.find(urllib.parse.unquote(below))

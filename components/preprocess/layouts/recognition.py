@@ -1,0 +1,196 @@
+"""Which layout a source has: as the recipe says, or as its files tell.
+
+Files tell by their names and places. Where two layouts are told of, nobody can know which one is
+meant: both are named, with what tells of them, and the recipe must say.
+"""
+
+import os
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from components.common.data.layout import told_layout
+from components.common.documents.dataset import TaskName
+from components.common.errors import UserError
+from components.common.tasks.sources import sources_of
+from components.preprocess.folders import list_classes
+from components.preprocess.kinds import (
+    AnySource,
+    CVATSource,
+    FoldersSource,
+    LabelStudioSource,
+    ListSource,
+    MetadataSource,
+    ParquetSource,
+    RoboflowSource,
+    TFDSSource,
+    WebDatasetSource,
+)
+from components.preprocess.layouts import (
+    cvat,
+    label_studio,
+    metadata,
+    parquet,
+    roboflow,
+    tfds,
+    tfrecords,
+    webdataset,
+)
+from components.preprocess.layouts.layout import Found, Source, either
+from components.preprocess.lists import StatedGroups, check_labels, list_file
+from components.preprocess.places import is_remote
+from components.preprocess.sources import Listing, Sieve, make_listing
+from components.preprocess.trees import Tree, walk_source
+
+_LAYOUTS: Mapping[str, Callable[[Source, Any], Found]] = {
+    "metadata": metadata.list_records,
+    "parquet": parquet.list_records,
+    "webdataset": webdataset.list_records,
+    "tfrecord": tfrecords.list_records,
+    "tfds": tfds.list_records,
+    "label_studio": label_studio.list_records,
+    "cvat": cvat.list_records,
+    "roboflow": roboflow.list_records,
+}
+"""By the kind that a recipe names."""
+
+_PLAIN: Mapping[str, Callable[[str], AnySource]] = {
+    "metadata": lambda path: MetadataSource(kind="metadata", path=path),
+    "parquet": lambda path: ParquetSource(kind="parquet", path=path),
+    "webdataset": lambda path: WebDatasetSource(kind="webdataset", path=path),
+    "tfds": lambda path: TFDSSource(kind="tfds", path=path),
+    "cvat": lambda path: CVATSource(kind="cvat", path=path),
+    "roboflow": lambda path: RoboflowSource(kind="roboflow", path=path),
+}
+"""Of those that files tell of, a source of which nothing else is said."""
+
+_WORDS: Mapping[str, str] = {
+    "folders": "one sub-folder per class",
+    "list": "a list",
+    "metadata": "pictures with metadata, as Hugging Face's ImageFolder",
+    "parquet": "Parquet files that hold the examples",
+    "webdataset": "tar files, as WebDataset",
+    "tfrecord": "TFRecord files",
+    "tfds": "a data set of TensorFlow Datasets",
+    "label_studio": "an export of Label Studio's",
+    "cvat": "an export of CVAT's",
+    "roboflow": "an export of Roboflow's",
+}
+
+
+def list_folder_as_told(
+    root: str, *, task: TaskName = "image", exclude: Sequence[str] = ()
+) -> Listing:
+    """Lists a folder in the layout that its files tell of; see `list_source`.
+
+    Raises:
+      UserError: they tell of none, or of several.
+    """
+    sieve = Sieve(exclude)
+    source = Source(root, walk_source(root, sieve), sieve, task)
+    told = _tell_layouts(source)
+    if len(told) > 1:
+        readings = [f"{_WORDS[kind]} (there is {path}: kind {kind})" for kind, path in told.items()]
+        raise UserError(
+            f"{root}: may be {either(readings)}; say which one, by data.source: {{kind: "
+            f"{next(iter(told))}, path: {root}}}, or name in data.exclude what is no part of it"
+        )
+    kind = next(iter(told), "folders")
+    if kind == "folders":
+        return list_classes(root, source.tree, sieve, task=task)
+    if kind == "tfrecord":
+        raise UserError(
+            f"{root}: holds TFRecord files, whose features have no fixed names; "
+            f"{tfrecords.describe_features(source, told[kind])}"
+        )
+    return _list(source, _PLAIN[kind](root), told=told[kind])
+
+
+def list_source(
+    stated: AnySource, *, task: TaskName = "image", exclude: Sequence[str] = ()
+) -> Listing:
+    """Lists a source in the layout that the recipe names.
+
+    Args:
+      stated: the layout, where it is, and what else there is to say of it.
+      task: whose examples it holds.
+      exclude: patterns of what is passed over, as `data.exclude` describes them.
+
+    Raises:
+      UserError: the source is not laid out so, is damaged, or may mean two things.
+    """
+    if isinstance(stated, ListSource):
+        columns = stated.columns.stated()
+        return list_file(stated.path, task=task, exclude=exclude, columns=columns)
+    root, sieve = stated.path, Sieve(exclude)
+    if isinstance(stated, LabelStudioSource):
+        root = posixpath.dirname(root if is_remote(root) else os.path.abspath(root))
+    tree = walk_source(root, sieve)
+    if isinstance(stated, FoldersSource):
+        return list_classes(root, tree, sieve, task=task)
+    return _list(Source(root, tree, sieve, task), stated)
+
+
+def _list(source: Source, stated: AnySource, *, told: str = "") -> Listing:
+    found = _LAYOUTS[stated.kind](source, stated)
+    groups = StatedGroups()
+    for record in found.records:
+        where = f"{source.root}, {record.path}"
+        groups.check(record, record.path, where=where)
+    class_names = {record.label for record in found.records if record.label is not None}
+    check_labels(source.root, class_names)
+    understood = [f"{source.root}: is read as {_WORDS[stated.kind]}, for there is {told}"]
+    return make_listing(
+        source.root,
+        found.records,
+        class_names.union(found.class_names),
+        sieve=source.sieve,
+        source=source.root,
+        examples=sources_of(source.task).EXAMPLES,
+        remarks=[*(understood if told else ()), *found.remarks],
+    )
+
+
+def _tell_layouts(source: Source) -> Mapping[str, str]:
+    """Returns the layouts that a source may have, each with a file that tells of it."""
+    told: dict[str, str] = {}
+    for path in sorted(source.tree.files):
+        if (kind := told_layout(path)) is not None:
+            told.setdefault(kind, path)
+    if "tfds" in told:
+        if tfds.FEATURES in source.tree.files:
+            told.pop("tfrecord", None)  # They are its shards.
+        else:
+            del told["tfds"]
+    example = _find_example(source.tree, source.task)
+    if "metadata" in told and not _names_files(source):
+        del told["metadata"]
+    if "metadata" in told and _has_labels(source):
+        return told  # Then folders name no classes.
+    if example is not None and not {"cvat", "roboflow"} & told.keys():
+        told["folders"] = example
+    return told
+
+
+def _find_example(tree: Tree, task: TaskName) -> str | None:
+    """Returns a file that may be an example of the class that its folder names."""
+    is_named = sources_of(task).is_named
+    return next((path for path in tree.files if "/" in path and is_named(path)), None)
+
+
+def _names_files(source: Source) -> bool:
+    return any(_has_column(source, metadata.FILE_NAME))
+
+
+def _has_labels(source: Source) -> bool:
+    return all(_has_column(source, "label"))
+
+
+def _has_column(source: Source, name: str) -> list[bool]:
+    def has(path: str) -> bool:
+        try:
+            return metadata.has_column(source, path, name)
+        except UserError:  # Notes of somebody's, which have the name by chance.
+            return False
+
+    return [has(path) for path in metadata.find_metadata(source)]

@@ -1,0 +1,146 @@
+"""TensorFlow Datasets' folders on disk, read without the library.
+
+`dataset_info.json` names the splits and how many examples each shard has, `features.json` the
+features and their kinds, and `label.labels.txt` the classes. The shards are TFRecord files.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.common.data.layout import stated_split
+from components.common.errors import UserError
+from components.common.words.figures import listing
+from components.preprocess.kinds import TFDSSource
+from components.preprocess.layouts.layout import Found, Labels, Source, choose_one
+from components.preprocess.layouts.tfrecords import Mapped, read_examples
+from components.preprocess.lists import OPTIONAL
+from components.preprocess.sources import SourceRecord
+
+INFO, FEATURES = "dataset_info.json", "features.json"
+_SAY = "data.source: {kind: tfds, features: {%s: NAME}}"
+_SHARD = re.compile(r"^(?P<name>.+)-(?P<split>[^-/]+)\.tfrecord(?:-(\d+)-of-(?P<count>\d+))?$")
+
+
+def list_records(source: Source, settings: TFDSSource) -> Found:
+    """Lists the examples of all splits; see `layouts`."""
+    info, features = _read_json(source, INFO), _read_features(source)
+    if (stored := info.get("fileFormat", "tfrecord")) != "tfrecord":
+        raise UserError(
+            f"{source.named(INFO)}: the examples are stored as {stored}; prepare the data set "
+            "with file_format='tfrecord'"
+        )
+    what = "text" if source.task == "text" else "image"
+    mapped = _map(features, info, settings, what, source.named(FEATURES))
+    class_names = _read_class_names(source, mapped.label)
+    records, left_out = list[SourceRecord](), list[str]()
+    for name, lengths in _splits(info, source):
+        split = stated_split(name)
+        if split is None:
+            left_out.append(name)
+            continue
+        for path, length in zip(_shards(source, name, len(lengths)), lengths, strict=True):
+            excluded = sum(source.sieve.counts.values())
+            found = list(read_examples(source, path, mapped, Labels(class_names), split=split))
+            excluded = sum(source.sieve.counts.values()) - excluded
+            if len(found) + excluded != length:
+                raise UserError(
+                    f"{source.named(path)}: holds {len(found)} examples, where {INFO} names "
+                    f"{length}; it is not whole"
+                )
+            records += found
+    remarks = (
+        [f"{source.root}: {listing(left_out)} is no split for training or tests, and is left out"]
+        if left_out
+        else []
+    )
+    return Found(records, class_names=class_names or (), remarks=remarks)
+
+
+def _splits(info: Mapping[str, Any], source: Source) -> list[tuple[str, list[int]]]:
+    try:
+        return [
+            (str(split["name"]), [int(length) for length in split["shardLengths"]])
+            for split in info["splits"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{source.named(INFO)}: does not say which splits there are") from error
+
+
+def _shards(source: Source, split: str, count: int) -> list[str]:
+    """Returns the files of a split, in their order."""
+    found = sorted(
+        path
+        for path in source.tree.files
+        if (match := _SHARD.match(path)) is not None and match["split"] == split
+    )
+    if len(found) != count:
+        raise UserError(
+            f"{source.root}: has {len(found)} files of the split {split}, where {INFO} names "
+            f"{count}"
+        )
+    return found
+
+
+def _map(
+    features: Mapping[str, Mapping[str, Any]],
+    info: Mapping[str, Any],
+    settings: TFDSSource,
+    what: str,
+    where: str,
+) -> Mapped:
+    stated, supervised = settings.features.stated(), _supervised(info)
+    kind = {"image": "Image", "text": "Text"}[what]
+    examples = _of_kind(features, kind)
+    labels = _of_kind(features, "ClassLabel")
+    others = {name: stated[name] for name in OPTIONAL if name in stated}
+    example = stated.get(what) or choose_one(
+        [each for each in supervised if each in examples] or examples,
+        what=f"the {what}s",
+        where=where,
+        say=_SAY % what,
+    )
+    label = stated.get("label") or choose_one(
+        [each for each in supervised if each in labels] or labels,
+        what="the labels",
+        where=where,
+        say=_SAY % "label",
+    )
+    return Mapped(example, label, others)
+
+
+def _supervised(info: Mapping[str, Any]) -> Sequence[str]:
+    """Returns the features that the data set itself says are example and label."""
+    items = info.get("supervisedKeys", {}).get("tuple", {}).get("items", [])
+    return [item["featureKey"] for item in items if isinstance(item, dict) and "featureKey" in item]
+
+
+def _of_kind(features: Mapping[str, Mapping[str, Any]], kind: str) -> list[str]:
+    return [
+        name
+        for name, feature in features.items()
+        if str(feature.get("pythonClassName", "")).rpartition(".")[2] == kind
+    ]
+
+
+def _read_features(source: Source) -> Mapping[str, Mapping[str, Any]]:
+    found = _read_json(source, FEATURES).get("featuresDict", {}).get("features", {})
+    return {name: feature for name, feature in found.items() if isinstance(feature, dict)}
+
+
+def _read_class_names(source: Source, label: str) -> tuple[str, ...] | None:
+    name = f"{label}.labels.txt"
+    if name not in source.tree.files:
+        return None
+    return tuple(source.read(name).decode("utf-8").splitlines())
+
+
+def _read_json(source: Source, name: str) -> Mapping[str, Any]:
+    try:
+        values = json.loads(source.read(name))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{source.named(name)}: not valid JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{source.named(name)}: expected an object")
+    return values

@@ -1,0 +1,226 @@
+"""Rows of a table that people write: a .csv with a header, a .jsonl, or a .parquet.
+
+What can mean only one thing is accepted: column names in upper or lower case, further columns,
+spaces around values, semicolons or tabs instead of commas. All else is refused, naming the line.
+"""
+
+import csv
+import dataclasses
+import difflib
+import io
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from components.common.errors import UserError
+from components.common.words.figures import listing
+
+MOST_BYTES = 512 << 20
+"""Of a table: some five million lines."""
+_MOST_UNPACKED = 4 << 30  # Of a Parquet file, whose columns are compressed.
+_NAMESAKES = {"sentence": "text"}
+"""Columns that go by another name, too."""
+_DELIMITERS = ",;\t"
+_SIMILAR = 0.75  # Of difflib: `lable`, `labels` and `group_id` are meant, `label_name` is not.
+
+Rows = Iterator[tuple[int, Mapping[str, Any]]]
+"""Line numbers, and values by column; a column that is absent or empty has no value."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table that is being read."""
+
+    path: str
+    data: bytes
+    columns: tuple[str, ...]
+    """Those that are known, the required ones first."""
+    required: tuple[str, ...]
+    named: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Column -> the name that it goes by here, where its user says so."""
+    ignored: set[str] = dataclasses.field(default_factory=set)
+    """The others that it has."""
+
+    @property
+    def text(self) -> str:
+        try:
+            return self.data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{self.path}: is not UTF-8 text: {error}") from error
+
+    def column_of(self, name: str) -> str:
+        """Returns which column a name in the header means."""
+        folded = name.strip().casefold()
+        for column, other in self.named.items():
+            if folded == other.strip().casefold():
+                return column
+        column = _NAMESAKES.get(folded, folded)
+        return "" if column in self.named else column
+
+    def name_of(self, column: str) -> str:
+        return self.named.get(column, column)
+
+
+def read_rows(table: Table) -> Rows:
+    """Yields the rows of a table, with those columns that are known.
+
+    Raises:
+      UserError: it is of no kind that is read, or damaged; a column is missing, misspelt or
+        doubled.
+    """
+    read = _READERS.get(PurePosixPath(table.path).suffix.lower())
+    if read is None:
+        raise UserError(f"{table.path}: must be a .csv, a .jsonl or a .parquet file")
+    return read(table)
+
+
+def read_header(path: str, data: bytes) -> Collection[str]:
+    """Returns the names of a table's columns; of a .jsonl, the keys of its first object."""
+    table = Table(path, data, (), ())
+    next(read_rows(table), None)
+    return table.ignored
+
+
+def is_object(value: Any) -> bool:
+    """Tells whether a value of a .jsonl is an object itself."""
+    return isinstance(value, _JsonObject)
+
+
+def _read_csv(read: Table) -> Rows:
+    path, text = read.path, read.text
+    stream = io.StringIO(text, newline="")
+    delimiter, lines_above = _find_delimiter(text, read), 0
+    if text[:4].casefold() == "sep=":  # Excel's way to name the delimiter.
+        stream.readline()
+        lines_above = 1
+    csv.field_size_limit(MOST_BYTES)  # A text may be long; the file is bounded.
+    reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True, strict=True)
+    line = 1
+    try:
+        header = next(reader, [])
+        line = lines_above + max(1, reader.line_num)  # Of an empty file it has read none.
+        columns = _find_columns(header, read, where=f"{path}, line {line}")
+        for values in reader:
+            line = lines_above + reader.line_num
+            if not any(map(str.strip, values)):  # A blank line, or a spreadsheet's row of nothing.
+                continue
+            if len(values) < len(header) or any(map(str.strip, values[len(header) :])):
+                raise UserError(
+                    f"{path}, line {line}: expected {len(header)} values, as in the header"
+                )
+            yield line, {column: values[index] for column, index in columns.items()}
+    except csv.Error as error:
+        line = lines_above + reader.line_num
+        raise UserError(f"{path}, line {line}: not valid CSV: {error}") from error
+
+
+def _find_delimiter(text: str, read: Table) -> str:
+    """Returns what parts the values: what `sep=` says, or what makes most of the header."""
+    header = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    if header[:4].casefold() == "sep=" and len(header) == 5:
+        return header[4]
+
+    def columns(delimiter: str) -> tuple[int, int]:
+        names = {read.column_of(name.strip(' "')) for name in header.split(delimiter)}
+        return len(names & set(read.columns)), len(names)
+
+    return max(_DELIMITERS, key=columns)
+
+
+def _read_jsonl(read: Table) -> Rows:
+    columns_of_keys: dict[tuple[str, ...], Mapping[str, int]] = {}  # Rows have the same, mostly.
+    # Not splitlines, which would also part at characters that JSON allows within text.
+    for line, row_text in enumerate(read.text.split("\n"), start=1):
+        if not row_text.strip():
+            continue
+        where = f"{read.path}, line {line}"
+        try:
+            row = json.loads(row_text, object_pairs_hook=_JsonObject)
+        except RecursionError as error:
+            raise UserError(f"{where}: not a record: it is nested too deeply") from error
+        except ValueError as error:
+            raise UserError(f"{where}: not valid JSON: {error}") from error
+        if not isinstance(row, _JsonObject):
+            first, label = read.name_of(read.required[0]), read.name_of("label")
+            raise UserError(f'{where}: expected an object such as {{"{first}": …, "{label}": …}}')
+        keys = tuple(key for key, _ in row)
+        if keys not in columns_of_keys:
+            columns_of_keys[keys] = _find_columns(keys, read, where=where)
+        yield line, {column: row[index][1] for column, index in columns_of_keys[keys].items()}
+
+
+class _JsonObject(list[tuple[str, Any]]):
+    """An object as it is written: a key may stand twice."""
+
+
+def _read_parquet(read: Table) -> Rows:
+    import pyarrow  # It takes a while to import.
+    import pyarrow.parquet
+
+    where = f"{read.path}, line 1"
+    try:
+        file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(read.data))
+        groups = [file.metadata.row_group(index) for index in range(file.num_row_groups)]
+        if (size := sum(group.total_byte_size for group in groups)) > _MOST_UNPACKED:
+            raise UserError(
+                f"{read.path}: unpacks to {size:,} bytes, where {_MOST_UNPACKED:,} are the most "
+                "that are read; part the data set"
+            )
+        names = file.schema_arrow.names
+        columns = _find_columns(names, read, where=where)
+        line = 0
+        for batch in file.iter_batches(columns=[names[index] for index in columns.values()]):
+            for row in batch.to_pylist():
+                line += 1
+                yield line, {column: row[names[index]] for column, index in columns.items()}
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError(f"{read.path}: is no Parquet file that can be read: {error}") from error
+
+
+def _find_columns(names: Sequence[str], read: Table, *, where: str) -> Mapping[str, int]:
+    """Returns where each known column stands, and adds the others to those ignored."""
+    found: dict[str, int] = {}
+    others = []
+    for index, name in enumerate(names):
+        column = read.column_of(name)
+        if column not in read.columns:
+            others.append(name.strip())
+        elif column in found:
+            raise UserError(f"{where}: {column!r} stands twice; remove one of the two")
+        else:
+            found[column] = index
+    if len(found) < len(read.columns):
+        _check_absent(found, others, read, where=where)
+    read.ignored.update(name for name in others if name)
+    return found
+
+
+def _check_absent(found: Iterable[str], others: Sequence[str], read: Table, *, where: str) -> None:
+    absent = [column for column in read.columns if column not in found]
+    for other in others:
+        meant = read.column_of(other)
+        if similar := difflib.get_close_matches(meant, absent, n=1, cutoff=_SIMILAR):
+            raise UserError(
+                f"{where}: {other!r} looks like a misspelt {similar[0]!r}; rename it, or remove "
+                "it where it means something else"
+            )
+    for column in (*read.required, *read.named):
+        if column not in found:
+            there = f", only {listing([repr(other) for other in others])}" if others else ""
+            raise UserError(
+                f"{where}: there is no {read.name_of(column)!r}{there}; expected "
+                f"{read.name_of(read.required[0])}, {read.name_of('label')} and optionally split, "
+                "group, slice; data.columns says which other names they go by"
+            )
+
+
+_READERS: Mapping[str, Callable[[Table], Rows]] = {
+    ".csv": _read_csv,
+    ".jsonl": _read_jsonl,
+    ".parquet": _read_parquet,
+}
+
+READABLE = frozenset(_READERS)
+"""The extensions of tables that are read."""

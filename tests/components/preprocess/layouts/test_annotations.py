@@ -1,0 +1,122 @@
+"""Exports of tools in which people label pictures: Label Studio, CVAT, Roboflow."""
+
+import json
+
+import pytest
+
+from components.common.errors import UserError
+from components.preprocess.kinds import LabelStudioSource
+from components.preprocess.layouts import list_folder_as_told, list_source
+from tests.components.preprocess.layouts.examples import examples, seen, write, write_plain
+
+
+@pytest.fixture
+def plain(tmp_path):
+    return seen(list_folder_as_told(write_plain(tmp_path / "plain")))
+
+
+def without_splits(found):
+    return found._replace(
+        examples=frozenset((id_, label, None) for id_, label, _ in found.examples)
+    )
+
+
+def chosen(*choices):
+    return {"result": [{"type": "choices", "value": {"choices": list(choices)}}]}
+
+
+def label_studio(folder, tasks):
+    path = write(folder, {"export.json": json.dumps(tasks).encode()})
+    return LabelStudioSource(kind="label_studio", path=f"{path}/export.json")
+
+
+@pytest.mark.parametrize("form", ["json", "json-min"])
+def test_label_studio(tmp_path, plain, form):
+    write(tmp_path / "x", {f"images/{e.name}": e.data for e in examples()})
+    addresses = ["/data/upload/1/{}", "/data/local-files/?d=images%2F{}", "images/{}"]
+    tasks = []
+    for index, e in enumerate(examples()):
+        image = addresses[index % 3].format(e.name)
+        if form == "json":
+            tasks.append({"id": index, "data": {"image": image}, "annotations": [chosen(e.label)]})
+        else:
+            tasks.append({"id": index, "image": image, "choice": e.label})
+    tasks.append({"id": 99, "data": {"image": f"images/{examples()[0].name}"}, "annotations": []})
+    found = seen(list_source(label_studio(tmp_path / "x", tasks)))
+    assert found.rejects == 1  # Of the task without a choice.
+    assert found._replace(rejects=0) == without_splits(plain)
+
+
+def test_label_studio_s_texts_and_annotators_who_disagree(tmp_path):
+    tasks = [
+        {"data": {"text": "good"}, "annotations": [chosen("yes"), chosen("no")]},
+        {"data": {"text": "bad"}, "annotations": [chosen("no"), {"was_cancelled": True}]},
+    ]
+    listing = list_source(label_studio(tmp_path, tasks), task="text")
+    assert sorted((r.text, r.label) for r in listing.records) == [
+        ("bad", "no"),
+        ("good", "no"),
+        ("good", "yes"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ({"data": {"image": "1.png"}, "annotations": [chosen("a", "b")]}, "'a' and 'b'; a class"),
+        ({"data": {"image": "http://x/1.png"}, "annotations": [chosen("a")]}, "does not lie below"),
+        ({"data": {"front": "1.png", "back": "2.png"}}, "'front' or 'back' may hold the image"),
+        ({"data": {"image": "1.png"}, "annotations": []}, "no task has a choice"),
+    ],
+)
+def test_label_studio_s_tasks_that_give_no_single_class_are_refused(tmp_path, task, message):
+    with pytest.raises(UserError, match=message):
+        list_source(label_studio(tmp_path, [task]))
+
+
+def cvat(images):
+    return f"<annotations><version>1.1</version>{images}</annotations>".encode()
+
+
+def test_cvat(tmp_path, plain):
+    files = {f"images/{e.split}/{e.name}": e.data for e in examples()}
+    images = "".join(
+        f'<image id="{i}" name="{e.name}" subset="{e.split}" width="16" height="16">'
+        f'<tag label="{e.label}" source="manual"></tag><box label="x" xtl="1"/></image>'
+        for i, e in enumerate(examples())
+    )
+    path = write(tmp_path / "cvat", {**files, "annotations.xml": cvat(images)})
+    assert seen(list_folder_as_told(path)) == plain
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ('<image id="3" name="1.png"><tag label="a"/><tag label="b"/></image>', "3: has the tags"),
+        ('<image id="3" name="1.png"><box label="a"/></image>', "no picture has a tag"),
+        ("<image>", "not valid XML"),
+        ("<!DOCTYPE x>", "declares entities"),
+        ("<a>" * 20 + "</a>" * 20, "nested too deeply"),
+    ],
+)
+def test_cvat_s_exports_that_give_no_single_class_are_refused(tmp_path, images, message):
+    with pytest.raises(UserError, match=message):
+        list_folder_as_told(write(tmp_path, {"annotations.xml": cvat(images)}))
+
+
+def test_roboflow(tmp_path, plain):
+    files = {f"{e.split}/{e.name}": e.data for e in examples()}
+    for split in ("train", "validation", "test"):
+        rows = [
+            f"{e.name}, {', '.join(str(int(e.label == name)) for name in plain.class_names)}"
+            for e in examples()
+            if e.split == split
+        ]
+        header = f"filename, {', '.join(plain.class_names)}"
+        files[f"{split}/_classes.csv"] = "\n".join([header, *rows]).encode()
+    path = write(tmp_path / "roboflow", files)
+    assert seen(list_folder_as_told(path)) == plain
+    table = tmp_path / "roboflow" / "test" / "_classes.csv"
+    table.write_text("filename, bar, cross\n1.png, 1, 1\n")
+    with pytest.raises(UserError, match="line 2: is 'bar' and 'cross'; a classifier gives each"):
+        list_folder_as_told(path)

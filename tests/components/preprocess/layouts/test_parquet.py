@@ -1,0 +1,94 @@
+"""Parquet files as Hugging Face's hub has them."""
+
+import json
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from components.common.errors import UserError
+from components.preprocess.kinds import ParquetSource, StoredColumns
+from components.preprocess.layouts import list_folder_as_told, list_source
+from tests.components.preprocess.folders import CLASSES, preprocess
+from tests.components.preprocess.layouts.examples import examples, seen, write, write_plain
+
+FEATURES = {"image": {"_type": "Image"}, "label": {"names": list(CLASSES), "_type": "ClassLabel"}}
+IMAGE = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
+
+
+def write_hub(folder, *, features=FEATURES, inline=True):
+    (folder / "data").mkdir(parents=True)
+    for split in ("train", "validation", "test"):
+        own = [e for e in examples() if e.split == split]
+        images = [{"bytes": e.data if inline else None, "path": f"all/{e.name}"} for e in own]
+        labels = [CLASSES.index(e.label) for e in own]
+        table = pyarrow.table({"image": pyarrow.array(images, IMAGE), "label": labels})
+        if features:
+            text = json.dumps({"info": {"features": features}})
+            table = table.replace_schema_metadata({"huggingface": text})
+        path = folder / "data" / f"{split}-00000-of-00001.parquet"
+        pyarrow.parquet.write_table(table, path, row_group_size=4)
+    return str(folder)
+
+
+def test_the_hub_s_files_give_the_very_data_set_of_the_folder(tmp_path):
+    plain = preprocess(tmp_path / "a", folder=write_plain(tmp_path / "plain"))
+    packed = preprocess(tmp_path / "b", folder=write_hub(tmp_path / "hub"))
+    assert (packed.splits, packed.class_names) == (plain.splits, plain.class_names)
+    assert (packed.statistics, packed.records, packed.rejects) == (plain.statistics, 24, {})
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_types_tell_where_no_features_are_written(tmp_path, inline):
+    plain = seen(list_folder_as_told(write_plain(tmp_path / "plain")))
+    path = write_hub(tmp_path / "hub", features=None, inline=inline)
+    if not inline:
+        write(tmp_path / "hub", {f"all/{e.name}": e.data for e in examples()})
+    source = ParquetSource(kind="parquet", path=path, class_names=CLASSES)
+    assert seen(list_source(source)) == plain
+
+
+def test_texts_and_their_labels(tmp_path):
+    table = pyarrow.table({"text": ["good", "bad"], "label": ["yes", "no"]})
+    pyarrow.parquet.write_table(table, tmp_path / "train.parquet")
+    listing = list_folder_as_told(str(tmp_path), task="text")
+    assert [(r.text, r.label, r.split) for r in listing.records] == [
+        ("good", "yes", "train"),
+        ("bad", "no", "train"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"a": b"1", "b": b"2", "label": "x"}, "'a' or 'b' may hold the pictures; say which"),
+        ({"a": b"1", "kind": "x"}, "nothing in it seems to hold the labels; say what does"),
+        ({"a": 1, "label": "x"}, "nothing in it seems to hold pictures"),
+    ],
+)
+def test_what_the_columns_leave_open_is_asked_for(tmp_path, columns, message):
+    table = pyarrow.table({name: [value] for name, value in columns.items()})
+    pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(UserError, match=message):
+        list_folder_as_told(str(tmp_path))
+
+
+def test_named_columns_answer_it(tmp_path):
+    png = [e.data for e in examples()[:16]]
+    labels = [e.label for e in examples()[:16]]
+    table = pyarrow.table({"a": png, "b": png[::-1], "kind": labels})
+    pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
+    columns = StoredColumns(image="a", label="kind")
+    source = ParquetSource(kind="parquet", path=str(tmp_path), columns=columns)
+    assert {label for _, label, _ in seen(list_source(source)).examples} == {"bar", "cross"}
+    with pytest.raises(UserError, match="has no column 'c', only a, b, kind"):
+        list_source(source.model_copy(update={"columns": StoredColumns(image="c", label="kind")}))
+
+
+def test_a_label_of_no_class_is_refused(tmp_path):
+    write(tmp_path, {})
+    table = pyarrow.table({"image": [b"1"], "label": [7]})
+    pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
+    source = ParquetSource(kind="parquet", path=str(tmp_path), class_names=CLASSES)
+    with pytest.raises(UserError, match=r"row 0: the label '7' is of none of the 3 classes"):
+        list_source(source)

@@ -1,0 +1,49 @@
+"""What every layout is measured by, and what is refused because it may be read in two ways."""
+
+import pytest
+
+from components.common.errors import UserError
+from components.preprocess.kinds import FoldersSource
+from components.preprocess.layouts import list_folder_as_told, list_source
+from tests.components.preprocess.folders import CLASSES
+from tests.components.preprocess.layouts.examples import examples, seen, write, write_plain
+
+
+def test_folders_are_what_the_others_must_come_to(tmp_path):
+    told = seen(list_folder_as_told(write_plain(tmp_path)))
+    assert told.class_names == CLASSES and told.rejects == 0 and len(told.examples) == 24
+    assert {(label, split) for _, label, split in told.examples} == {
+        (e.label, e.split) for e in examples()
+    }
+    stated = list_source(FoldersSource(kind="folders", path=str(tmp_path)))
+    assert seen(stated) == told
+
+
+@pytest.mark.parametrize(
+    ("file", "named"),
+    [
+        ("images.tar", "kind webdataset"),
+        ("train/x.parquet", "kind parquet"),
+        ("x.tfrecord-00000-of-00002", "kind tfrecord"),
+    ],
+)
+def test_containers_beside_class_folders_are_refused_with_both_readings(tmp_path, file, named):
+    source = write(tmp_path / "source", {"cat/1.png": b"1", "dog/1.png": b"2", file: b""})
+    with pytest.raises(UserError) as refused:
+        list_folder_as_told(source)
+    for part in (
+        "one sub-folder per class (there is ",
+        "kind folders",
+        file,
+        named,
+        "data.exclude",
+    ):
+        assert part in str(refused.value)
+    listing = list_folder_as_told(source, exclude=[file])
+    assert len(listing.records) == 2
+
+
+def test_what_lies_deeper_or_is_packed_as_a_whole_tells_of_no_layout(tmp_path):
+    files = {"cat/1.png": b"1", "dog/1.png": b"2", "cat/raw.tar": b"", "all.tar.gz": b""}
+    listing = list_folder_as_told(write(tmp_path, files))
+    assert [record.path for record in listing.records] == ["cat/1.png", "cat/raw.tar", "dog/1.png"]
