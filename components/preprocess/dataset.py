@@ -21,8 +21,14 @@ from components.common.words.terminal import say
 from components.preprocess.assignment import ShardPlan, plan_shards
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.copies import Copies, find_copies, leave_out
+from components.preprocess.formers import Formers
 from components.preprocess.inventory import Inventory
-from components.preprocess.ledger import ShardRecord, find_whole_shards
+from components.preprocess.ledger import (
+    ShardRecord,
+    find_whole_shards,
+    read_formers,
+    write_formers,
+)
 from components.preprocess.manifest import (
     build_manifest,
     collect_rejects,
@@ -31,8 +37,8 @@ from components.preprocess.manifest import (
 from components.preprocess.planning import make_plan
 from components.preprocess.pool import run_pool
 from components.preprocess.splits import assign_splits
-from components.preprocess.tasks import ShardTask, make_task
-from components.preprocess.writer import ShardWriter
+from components.preprocess.tasks import ShardTask, digest_plan, make_task
+from components.preprocess.writer import Effort, ShardWriter
 
 
 def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping[str, float]:
@@ -71,10 +77,10 @@ def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping
     (task.output / REJECTS_FILE).write_text(rejects_to_jsonl(rejects), encoding="utf-8")
     (task.output / NOTES_FILE).write_text(notes_to_jsonl(inventory.notes), encoding="utf-8")
     _write_membership(task, shards.plans)
-    pictures = sum(len(shard.members) for shard in shards.made)
-    made = {shard.path for shard in shards.made}
+    pictures, made = shards.effort.members, {shard.path for shard in shards.made}
     return {
         "pictures": float(pictures),
+        "pictures_taken_over": float(shards.effort.taken_over),
         "pictures_per_s": pictures / seconds,
         "shards_written": float(len(made)),
         "shards_kept": float(sum(shard.path not in made for shard in shards.tasks)),
@@ -92,27 +98,39 @@ class _Shards:
     made: Sequence[ShardTask]
     """What was not there yet, some of it with copies that are left out of the shards."""
     copies: Copies
+    effort: Effort
+    """Made anew or taken over, copies among them."""
 
 
 def _write_distinct(
     task: Task[PreprocessConfig], inventory: Inventory, plan: Plan, plans: Sequence[ShardPlan]
 ) -> _Shards:
     """Makes all shards, and those again, without the copies, that hold another split's examples."""
-    tasks = _make_tasks(task, inventory, plan, plans)
-    records, made = _write_shards(task, inventory, plan, tasks)
+    storage, digest = task.context.data(), digest_plan(plan, compression=task.config.compression)
+    formers = Formers() if task.context.fresh else read_formers(storage, digest)
+    tasks = with_copies = _make_tasks(task, inventory, plan, plans, formers)
+    records, made, effort = _write_shards(task, inventory, plan, tasks)
     same_as = sources_of(task.config.task).SAME
     copies = find_copies(tasks, records, inventory.listing.class_names, same_as=same_as)
     if copies.left_out:
         plans = leave_out(plans, copies.left_out)
-        tasks = _make_tasks(task, inventory, plan, plans)
+        whole = Formers().with_latest([shard.path for shard in with_copies])
+        tasks = _make_tasks(task, inventory, plan, plans, whole)
         changed = [shard for shard in tasks if shard.path not in records]
-        further, made_again = _write_shards(task, inventory, plan, changed)
+        further, made_again, effort_again = _write_shards(task, inventory, plan, changed)
         records, made = {**records, **further}, [*made, *made_again]
-    return _Shards(plans, tasks, records, made, copies)
+        effort += effort_again
+    latest = [shard.path for shard in [*with_copies, *tasks]]
+    write_formers(storage, digest, formers.with_latest(latest))
+    return _Shards(plans, tasks, records, made, copies, effort)
 
 
 def _make_tasks(
-    task: Task[PreprocessConfig], inventory: Inventory, plan: Plan, plans: Sequence[ShardPlan]
+    task: Task[PreprocessConfig],
+    inventory: Inventory,
+    plan: Plan,
+    plans: Sequence[ShardPlan],
+    formers: Formers,
 ) -> list[ShardTask]:
     return [
         make_task(
@@ -120,6 +138,7 @@ def _make_tasks(
             classes=len(inventory.listing.class_names),
             examples=plan,
             compression=task.config.compression,
+            former=formers.of(shard.name),
         )
         for shard in plans
     ]
@@ -142,8 +161,9 @@ def _with_findings(inventory: Inventory, shards: _Shards) -> Inventory:
 
 def _write_shards(
     task: Task[PreprocessConfig], inventory: Inventory, plan: Plan, tasks: Sequence[ShardTask]
-) -> tuple[Mapping[str, ShardRecord], Sequence[ShardTask]]:
+) -> tuple[Mapping[str, ShardRecord], Sequence[ShardTask], Effort]:
     """Makes the shards that are not there yet; returns all records, and which were made."""
+    effort = Effort()
     storage = task.context.data()
     paths = [shard.path for shard in tasks]
     records = {} if task.context.fresh else find_whole_shards(storage, paths)
@@ -163,11 +183,11 @@ def _write_shards(
         if options := task.context.beam_options:
             from components.preprocess.transforms import run_pipeline  # Beam takes 2 s to import.
 
-            run_pipeline(missing, writer, options)
+            effort = run_pipeline(missing, writer, options)
         else:
-            run_pool(missing, writer, task.events)
+            effort = run_pool(missing, writer, task.events)
         records = {**records, **find_whole_shards(storage, [shard.path for shard in missing])}
-    return records, missing
+    return records, missing, effort
 
 
 def _write_membership(task: Task[PreprocessConfig], plans: Sequence[ShardPlan]) -> None:

@@ -1,14 +1,18 @@
 """The records beside the shards: which shards are there and whole, and what they hold."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import ClassVar
 
 from components.common.documents.base import Document
 from components.common.documents.dataset import Shard
 from components.common.errors import DamagedError
 from components.common.process.machine import usable_cores
-from components.common.storage import Storage
+from components.common.storage import Storage, file_checksum
+from components.preprocess.formers import Formers
 from components.preprocess.members import ShardContent
 
 
@@ -19,6 +23,9 @@ class ShardRecord(Document):
 
     size_bytes: int
     crc32c: int
+    index_size_bytes: int
+    """Of the index, which stands beside it as `<shard>.index`."""
+    index_crc32c: int
     content: ShardContent
 
     @property
@@ -48,6 +55,48 @@ def find_whole_shards(storage: Storage, paths: Sequence[str]) -> Mapping[str, Sh
     return {path: record for path, record in zip(paths, found, strict=True) if record is not None}
 
 
+@contextlib.contextmanager
+def open_whole_shards(storage: Storage, paths: Sequence[str]) -> Iterator[list[tuple[Path, Path]]]:
+    """Gives local paths of those shards, and of their indexes, that are as they were written.
+
+    What lies in a bucket is copied; the copies go with the context.
+    """
+    with tempfile.TemporaryDirectory(prefix="litesmith-former-") as folder:
+        found = []
+        for number, path in enumerate(paths):
+            record = _read_record(storage, path)
+            if record is None:
+                continue
+            shard = _fetch(storage, path, Path(folder, f"{number}"))
+            index = _fetch(storage, index_name(path), Path(folder, f"{number}.index"))
+            if (
+                shard is not None
+                and index is not None
+                and file_checksum(shard) == (record.size_bytes, record.crc32c)
+                and file_checksum(index) == (record.index_size_bytes, record.index_crc32c)
+            ):
+                found.append((shard, index))
+        yield found
+
+
+def read_formers(storage: Storage, plan: str) -> Formers:
+    """Reads which shards were written last by a plan, known by its digest; none, if unknown."""
+    try:
+        return Formers.parse(storage.read(_formers_name(plan)))
+    except (FileNotFoundError, DamagedError):
+        return Formers()
+
+
+def write_formers(storage: Storage, plan: str, formers: Formers) -> None:
+    """Writes which shards were written last by a plan."""
+    storage.write(_formers_name(plan), formers.to_json().encode())
+
+
+def index_name(path: str) -> str:
+    """Returns the name of a shard's index."""
+    return f"{path}.index"
+
+
 def are_whole(storage: Storage, shards: Sequence[Shard]) -> bool:
     """Tells whether every shard of a manifest is there, with its size and checksum."""
     with _threads() as pool:
@@ -70,6 +119,21 @@ def _is_whole(storage: Storage, path: str, size_bytes: int, crc32c: int) -> bool
         return storage.checksum(path) == (size_bytes, crc32c)
     except FileNotFoundError:
         return False
+
+
+def _fetch(storage: Storage, name: str, copy: Path) -> Path | None:
+    """Returns where an object lies on this machine, if it exists; copied there, if need be."""
+    try:
+        path = storage.local_path(name)
+        if path is None:
+            storage.download(name, copy)
+    except FileNotFoundError:
+        return None
+    return copy if path is None else path if path.is_file() else None
+
+
+def _formers_name(plan: str) -> str:
+    return f"former/{plan}.json"
 
 
 def _record_name(path: str) -> str:

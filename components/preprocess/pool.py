@@ -14,10 +14,10 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from components.common.process.events import Events
 from components.common.process.machine import usable_cores
 from components.preprocess.tasks import ShardTask
-from components.preprocess.writer import ShardWriter
+from components.preprocess.writer import Effort, ShardWriter
 
 
-def run_pool(tasks: Sequence[ShardTask], writer: ShardWriter, events: Events) -> None:
+def run_pool(tasks: Sequence[ShardTask], writer: ShardWriter, events: Events) -> Effort:
     """Makes the shards of all tasks, in their order, as many at once as there are cores.
 
     Args:
@@ -25,17 +25,18 @@ def run_pool(tasks: Sequence[ShardTask], writer: ShardWriter, events: Events) ->
       writer: makes one shard.
       events: told of the progress.
     """
-    pictures, total = 0, sum(len(task.members) for task in tasks)
+    effort, total = Effort(), sum(len(task.members) for task in tasks)
     processes = min(len(tasks), usable_cores())
     # One queue for all: with the longest shards first, the short ones even out the end, where
     # otherwise one core would work on a late long shard while the others idle.
     pool = ProcessPoolExecutor(processes, initializer=_end_without, initargs=(os.getpid(),))
     try:
         for made in as_completed([pool.submit(writer.write, task) for task in tasks]):
-            pictures += made.result().members
-            events.progress(pictures, total, "pictures")
+            effort += made.result()
+            events.progress(effort.members, total, "pictures")
     finally:
         pool.shutdown(cancel_futures=True)
+    return effort
 
 
 def _end_without(parent: int) -> None:

@@ -5,6 +5,7 @@ or not, and never out of date.
 """
 
 import dataclasses
+from typing import Any
 
 from components.common.digests import canonical_json, code_digest, text_digest
 from components.common.documents.dataset import Split
@@ -23,9 +24,18 @@ class ShardTask:
     split: Split
     members: tuple[Member, ...]
     source_bytes: int
+    former: tuple[str, ...] = ()
+    """Paths of shards that may have some of the members."""
 
 
-def make_task(plan: ShardPlan, *, classes: int, examples: Plan, compression: str) -> ShardTask:
+def make_task(
+    plan: ShardPlan,
+    *,
+    classes: int,
+    examples: Plan,
+    compression: str,
+    former: tuple[str, ...] = (),
+) -> ShardTask:
     """Turns a plan into a work item, with the path that its content gives it.
 
     Args:
@@ -33,14 +43,13 @@ def make_task(plan: ShardPlan, *, classes: int, examples: Plan, compression: str
       classes: how many classes there are.
       examples: what to make of each member.
       compression: of the shard, gzip or none.
+      former: paths of shards that may have some of the members.
     """
     material = {
         "name": plan.name,
         "members": [[member.id, member.label, member.slice] for member in plan.members],
         "classes": classes,
-        "spec": dict(examples.named_by()),
-        "compression": compression,
-        "code": code_digest(shards.__name__),
+        **_describe(examples, compression),
     }
     suffix = ".tfrecord.gz" if compression == "gzip" else ".tfrecord"
     return ShardTask(
@@ -48,4 +57,18 @@ def make_task(plan: ShardPlan, *, classes: int, examples: Plan, compression: str
         split=plan.split,
         members=plan.members,
         source_bytes=plan.source_bytes,
+        former=former,
     )
+
+
+def digest_plan(examples: Plan, *, compression: str) -> str:
+    """Digests what a member's record depends on, beside its file, its label and its slice."""
+    return text_digest(canonical_json(_describe(examples, compression)))[:32]
+
+
+def _describe(examples: Plan, compression: str) -> dict[str, Any]:
+    return {
+        "spec": dict(examples.named_by()),
+        "compression": compression,
+        "code": code_digest(shards.__name__),
+    }

@@ -6,10 +6,28 @@ from pathlib import Path
 
 from components.common.storage import file_checksum, open_storage
 from components.common.tasks.making import Plan
-from components.preprocess.ledger import ShardRecord, write_record
+from components.preprocess.ledger import (
+    ShardRecord,
+    index_name,
+    open_whole_shards,
+    write_record,
+)
 from components.preprocess.shards import write_shard
 from components.preprocess.sources import open_source
 from components.preprocess.tasks import ShardTask
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """What was done for shards."""
+
+    members: int = 0
+    """Rejected ones, too."""
+    taken_over: int = 0
+    """Of them, those that were not made anew."""
+
+    def __add__(self, other: "Effort") -> "Effort":
+        return Effort(self.members + other.members, self.taken_over + other.taken_over)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,14 +43,19 @@ class ShardWriter:
     plan: Plan
     compression: str
 
-    def write(self, task: ShardTask) -> ShardRecord:
+    def write(self, task: ShardTask) -> Effort:
         """Makes the shard of a task; making it again changes nothing."""
         target = open_storage(self.data_root)
-        with tempfile.TemporaryDirectory(prefix="litesmith-shard-") as folder:
-            path = Path(folder, "shard")
-            content = write_shard(
+        with (
+            tempfile.TemporaryDirectory(prefix="litesmith-shard-") as folder,
+            open_whole_shards(target, task.former) as former,
+        ):
+            path, index = Path(folder, "shard"), Path(folder, "index")
+            written = write_shard(
                 path,
                 task.members,
+                index=index,
+                former=former,
                 read=open_source(self.source_root, at_most=self.max_file_bytes),
                 classes=self.classes,
                 plan=self.plan,
@@ -40,7 +63,15 @@ class ShardWriter:
                 with_statistics=task.split == "train",  # Statistics are the training split's.
             )
             size_bytes, crc32c = file_checksum(path)
+            index_size_bytes, index_crc32c = file_checksum(index)
             target.upload(path, task.path)
-        record = ShardRecord(size_bytes=size_bytes, crc32c=crc32c, content=content)
+            target.upload(index, index_name(task.path))
+        record = ShardRecord(
+            size_bytes=size_bytes,
+            crc32c=crc32c,
+            index_size_bytes=index_size_bytes,
+            index_crc32c=index_crc32c,
+            content=written.content,
+        )
         write_record(target, task.path, record)
-        return record
+        return Effort(len(task.members), written.taken_over)

@@ -12,6 +12,9 @@ from components.common.documents.rejects import NoteKind, Reason
 Counts = Mapping[str, Sequence[int]]
 """Name -> numbers, always as many under one name."""
 
+Widths = Mapping[str, int]
+"""Name -> how many numbers are counted under it."""
+
 
 class Unusable(Exception):
     """A member that can't become an example; the message says why.
@@ -33,5 +36,8 @@ class Made:
     """The serialized tf.train.Example."""
     digest: str
     """Of what a model will see of it; in hexadecimal."""
+    counts: Sequence[int]
+    """What was counted of it: the numbers of all names, one name's after the other's. Zeros at
+    the end may be left out."""
     notes: tuple[tuple[NoteKind, str], ...] = ()
     """What is odd about it, and how."""

@@ -7,7 +7,7 @@ shards. All that this facet reaches decides about a shard's bytes, and is part o
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from components.common.tasks.made import Counts, Made
+from components.common.tasks.made import Made, Widths
 
 
 class Plan(Protocol):
@@ -22,7 +22,11 @@ class Plan(Protocol):
 
 
 class Maker(Protocol):
-    """Makes the examples of one shard, one after the other, and counts."""
+    """Makes examples, and counts what each of them adds to the statistics."""
+
+    @property
+    def widths(self) -> Widths:
+        """Returns how much is counted."""
 
     def make(self, data: bytes, *, id: str, label: int, slice: str) -> Made:
         """Makes an example of a file's bytes.
@@ -30,9 +34,6 @@ class Maker(Protocol):
         Raises:
           Unusable: it can't be.
         """
-
-    def counts(self) -> Counts:
-        """Returns what was counted of all that was made."""
 
 
 class Making(Protocol):
@@ -46,10 +47,22 @@ class Making(Protocol):
           with_statistics: whether what costs time is counted, too.
         """
 
+    def relabel(self, record: bytes, /, *, id: str, label: int, slice: str) -> bytes:
+        """Returns the record that a maker makes of the same file under a label and a slice.
+
+        Raises:
+          ValueError: the record is of another file.
+        """
+
 
 def open_maker(plan: Plan, *, with_statistics: bool) -> Maker:
     """Returns what makes the examples of a shard; see `Making`."""
-    return _TASKS[plan.task]().open_maker(plan, with_statistics=with_statistics)
+    return making_of(plan).open_maker(plan, with_statistics=with_statistics)
+
+
+def making_of(plan: Plan) -> Making:
+    """Returns what makes the examples of a plan."""
+    return _TASKS[plan.task]()
 
 
 def _image() -> Making:

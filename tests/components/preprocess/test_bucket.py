@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.common.documents.dataset import DatasetManifest
+from components.common.documents.record import TaskResult
 from components.common.errors import UserError
 from components.common.run_context import RunContext
 from components.common.storage import open_storage
@@ -15,7 +16,7 @@ from components.preprocess.layouts import list_folder_as_told
 from components.preprocess.lists import list_file
 from components.preprocess.sources import Listing, Sieve, SourceRecord
 from components.preprocess.trees import tree_of_objects
-from tests.components.preprocess.folders import preprocess, run_stage, write_folder
+from tests.components.preprocess.folders import preprocess, run_stage, shape_png, write_folder
 from tests.components.preprocess.layouts.examples import seen, write_plain
 from tests.components.preprocess.layouts.test_parquet import write_hub
 from tests.components.preprocess.layouts.test_webdataset import write_shards
@@ -52,6 +53,11 @@ def test_a_bucket_s_folder_is_the_same_source_and_gives_the_same_shards(tmp_path
     run_stage(context, output, folder=f"{bucket}/source")
     assert b'"computed"' in result
     assert b'"cached"' in context.data().read("runs/test/tasks/preprocess.json")
+    open_storage(bucket).write("source/bar/new.png", shape_png(0, 700))
+    run_stage(context, output, folder=f"{bucket}/source")
+    result = TaskResult.parse(context.data().read("runs/test/tasks/preprocess.json"))
+    counted = result.record.measurements
+    assert counted["pictures"] - counted["pictures_taken_over"] == 1 < counted["pictures"]
 
 
 def test_objects_that_can_t_be_asked_for_stop_nothing(bucket):

@@ -58,7 +58,8 @@ def tasks(members: list[Member], shards: int = 3) -> list[ShardTask]:
 def test_a_shard_holds_its_members_in_order(tmp_path, compression):
     members = write_source(tmp_path / "source", 7)
     (task,) = tasks(members, shards=1)
-    record = writer(tmp_path, compression=compression).write(task)
+    writer(tmp_path, compression=compression).write(task)
+    record = find_whole_shards(LocalStorage(tmp_path / "data"), [task.path])[task.path]
     path = tmp_path / "data" / task.path
     with gzip.open(path) if compression == "gzip" else path.open("rb") as file:
         examples = [decode_example(serialized) for serialized in read_records(file)]
@@ -78,7 +79,7 @@ def write_plainly(folder: Path, members: list[Member]) -> dict[str, bytes]:
     for task in tasks(members):
         writer(folder, data="plain").write(task)
     plain = files(folder / "plain")
-    assert len(plain) == 6
+    assert len(plain) == 9
     return plain
 
 

@@ -1,51 +1,59 @@
 """A shard's pictures: decoded, fitted, encoded and counted; see `tasks/making.py`."""
 
+import dataclasses
 import hashlib
 
-from components.common.tasks.image.features import Example, encode_example
+from components.common.tasks.image.features import Example, decode_example, encode_example
 from components.common.tasks.image.preparation.pictures import (
+    INTENSITIES,
     PictureError,
     encode_picture,
-    no_counts,
     prepare_picture,
 )
 from components.common.tasks.image.preparation.spec import PictureSpec
-from components.common.tasks.made import Counts, Made, Unusable
+from components.common.tasks.made import Made, Unusable
 
 NOT_SQUARE, HISTOGRAM = "not_square", "histogram"
 
 
 class _PictureMaker:
-    """Makes the examples of one shard."""
+    """Makes examples of pictures."""
 
     def __init__(self, plan: PictureSpec, *, with_statistics: bool) -> None:
         self._plan, self._with_statistics = plan, with_statistics
-        self._histogram = no_counts(plan)
-        self._not_square = 0
+        # What is always counted comes first: the rest may be left out.
+        self.widths = {
+            NOT_SQUARE: 1,
+            **{f"{HISTOGRAM} {channel}": INTENSITIES for channel in range(plan.channels)},
+        }
 
     def make(self, data: bytes, *, id: str, label: int, slice: str) -> Made:
         try:
             picture = prepare_picture(data, self._plan)
         except PictureError as error:
             raise Unusable(error.reason, str(error)) from error
+        counts = [int(not picture.is_square)]
         if self._with_statistics:
-            self._histogram += picture.histogram()
-        self._not_square += not picture.is_square
+            counts += picture.histogram()
         image = encode_picture(picture.image, self._plan)
         return Made(
             record=encode_example(Example(id=id, image=image, label=label, slice=slice)),
             digest=hashlib.sha256(image).hexdigest(),
+            counts=counts,
             notes=picture.notes,
         )
-
-    def counts(self) -> Counts:
-        channels = self._histogram.tolist()
-        return {
-            NOT_SQUARE: (self._not_square,),
-            **{f"{HISTOGRAM} {index}": tuple(own) for index, own in enumerate(channels)},
-        }
 
 
 def open_maker(plan: PictureSpec, *, with_statistics: bool) -> _PictureMaker:
     """Returns what makes pictures into the examples of a shard."""
     return _PictureMaker(plan, with_statistics=with_statistics)
+
+
+def relabel(record: bytes, *, id: str, label: int, slice: str) -> bytes:
+    """Returns the record of the same picture under a label and a slice; see `Making`."""
+    example = decode_example(record)
+    if example.id != id:
+        raise ValueError(f"a record is of the picture {example.id}, not of {id}")
+    if (example.label, example.slice) == (label, slice):
+        return record
+    return encode_example(dataclasses.replace(example, label=label, slice=slice))

@@ -1,11 +1,11 @@
 """A shard's texts, made into tokens and counted; see `tasks/making.py`."""
 
+import dataclasses
 import hashlib
 import struct
-from collections import Counter
 
-from components.common.tasks.made import Counts, Made, Unusable
-from components.common.tasks.text.features import Example, encode_example
+from components.common.tasks.made import Made, Unusable
+from components.common.tasks.text.features import Example, decode_example, encode_example
 from components.common.tasks.text.plan import TextPlan
 from components.common.tasks.text.tokenizer import MARKS, TextTokenizer
 
@@ -17,24 +17,19 @@ _KEPT = 10_000
 
 
 class _TextMaker:
-    """Makes the examples of one shard."""
+    """Makes examples of texts."""
 
     def __init__(self, plan: TextPlan) -> None:
         self._length = plan.length
         self._tokenizer = TextTokenizer(plan.vocabulary, plan.length)
-        self._lengths = Counter[int]()
-        self._texts = self._cut = self._tokens = self._unknown = 0
+        self._bins = plan.length // BIN + 1
+        self.widths = {"texts": 1, "cut": 1, "tokens": 1, "unknown": 1, "lengths": self._bins}
 
     def make(self, data: bytes, *, id: str, label: int, slice: str) -> Made:
         text = decode_text(data)
         tokens = self._tokenizer.encode(text)
         padding = self._length - tokens.count
         end = min(tokens.end, _KEPT)
-        self._lengths[tokens.count // BIN] += 1
-        self._texts += 1
-        self._cut += tokens.cut
-        self._tokens += tokens.count - MARKS
-        self._unknown += tokens.unknown
         example = Example(
             id=id,
             text=text[:end],
@@ -46,21 +41,27 @@ class _TextMaker:
             rest=text[end : min(tokens.head, _KEPT)],
         )
         seen = struct.pack(f"<{tokens.count}i", *tokens.ids[: tokens.count])
-        return Made(record=encode_example(example), digest=hashlib.sha256(seen).hexdigest())
-
-    def counts(self) -> Counts:
-        return {
-            "lengths": [self._lengths[bin_] for bin_ in range(self._length // BIN + 1)],
-            "texts": [self._texts],
-            "cut": [self._cut],
-            "tokens": [self._tokens],
-            "unknown": [self._unknown],
-        }
+        lengths = [0] * (tokens.count // BIN) + [1]
+        return Made(
+            record=encode_example(example),
+            digest=hashlib.sha256(seen).hexdigest(),
+            counts=[1, int(tokens.cut), tokens.count - MARKS, tokens.unknown, *lengths],
+        )
 
 
 def open_maker(plan: TextPlan, *, with_statistics: bool) -> _TextMaker:
     """Returns what makes texts into the examples of a shard; counting costs nothing."""
     return _TextMaker(plan)
+
+
+def relabel(record: bytes, *, id: str, label: int, slice: str) -> bytes:
+    """Returns the record of the same text under a label and a slice; see `Making`."""
+    example = decode_example(record)
+    if example.id != id:
+        raise ValueError(f"a record is of the text {example.id}, not of {id}")
+    if (example.label, example.slice) == (label, slice):
+        return record
+    return encode_example(dataclasses.replace(example, label=label, slice=slice))
 
 
 def decode_text(data: bytes) -> str:

@@ -12,7 +12,6 @@ import warnings
 import zlib
 
 import numpy as np
-import numpy.typing as npt
 from PIL import ExifTags, GifImagePlugin, Image, UnidentifiedImageError, WebPImagePlugin
 
 from components.common.tasks.image.preparation import jpeg
@@ -69,14 +68,9 @@ class Picture:
     notes: tuple[tuple[PictureNote, str], ...] = ()
     """What was odd about it, and how."""
 
-    def histogram(self) -> npt.NDArray[np.int64]:
-        """Returns how many pixels have each intensity: int64 [channels, INTENSITIES]."""
-        return np.reshape(self.image.histogram(), (-1, INTENSITIES)).astype(np.int64)
-
-
-def no_counts(spec: PictureSpec) -> npt.NDArray[np.int64]:
-    """Returns the counts of no picture, to which those of pictures are added."""
-    return np.zeros((spec.channels, INTENSITIES), np.int64)
+    def histogram(self) -> list[int]:
+        """Returns how many pixels have each intensity: INTENSITIES numbers for each channel."""
+        return self.image.histogram()
 
 
 class PictureError(Exception):
