@@ -4,6 +4,8 @@ from pathlib import Path
 
 from kfp import dsl
 
+from components.common.documents.inspection import SourceInspection
+
 
 @dsl.component(base_image="litesmith-beam", install_kfp_package=False)
 def preprocess(config: str, context: str, dataset: dsl.Output[dsl.Dataset]):
@@ -33,3 +35,19 @@ def survey(*, config: str, context: str, dataset: Path) -> None:
     from components.preprocess.survey import SURVEY
 
     SURVEY.run(config=config, context=context, dataset=dataset)
+
+
+def inspect(*, config: str, html: Path | None) -> SourceInspection:
+    """Looks at a source before anything is made of it; no task of the DAG.
+
+    Args:
+      config: canonical JSON of PreprocessConfig.
+      html: where a page with some examples of each class goes; None for none.
+    """
+    from components.preprocess.config import PreprocessConfig
+    from components.preprocess.inspection import look_at, write_sheet
+
+    look = look_at(PreprocessConfig.from_json(config))
+    if html is not None:
+        write_sheet(look, html)
+    return look.inspection

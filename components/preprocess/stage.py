@@ -8,12 +8,10 @@ from components.common.process.events import Events
 from components.common.run_context import RunContext
 from components.common.shell.stage import Stage, Task
 from components.common.words.terminal import say
-from components.preprocess import layouts
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.folders import list_folder
 from components.preprocess.inventory import Inventory, take_inventory
-from components.preprocess.kinds import Columns, ListSource
-from components.preprocess.layouts import list_folder_as_told
+from components.preprocess.layouts import list_stated
 from components.preprocess.ledger import are_whole
 from components.preprocess.lists import list_file
 from components.preprocess.samples import identify_sample, write_sample
@@ -68,16 +66,7 @@ class _Preprocessing:
 
 def list_source(config: PreprocessConfig, run: RunContext) -> Listing:
     """Lists the folder, the list or the source that a run is given."""
-    if config.folder is not None:
-        folder = run.located(config.folder)
-        return list_folder_as_told(folder, task=config.task, exclude=config.exclude)
-    source = config.source
-    if config.list is not None:
-        columns = config.columns or Columns()
-        source = ListSource(kind="list", path=config.list, columns=columns)
-    assert source is not None  # A run is given one of them.
-    located = source.model_copy(update={"path": run.located(source.path)})
-    return layouts.list_source(located, task=config.task, exclude=config.exclude)
+    return list_stated(config, run.located)
 
 
 def list_sample(config: PreprocessConfig, run: RunContext) -> Listing:

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
 from components.common.documents.benchmark import BenchmarkMachine
 from components.common.documents.decision import Budgets, Decision, StepGain
 from components.common.tasks.told import Shown
+from components.common.words.pages import LOOK
 from components.report import charts, formats
 from components.report.activity import ActivitySection, activity_section
 from components.report.candidates import CandidateRow, candidate_rows
@@ -107,6 +109,7 @@ def render(page: Page) -> str:
     environment.filters.update(_FILTERS)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
+        look=Markup(LOOK),
         page=page,
         charts=charts,
         candidates_chart=candidates_chart,

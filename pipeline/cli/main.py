@@ -15,6 +15,7 @@ from components.common.errors import UserError
 from components.common.storage import StorageError
 from pipeline.cli.cache import cache_app
 from pipeline.cli.ci import ci_app
+from pipeline.cli.data import data_app
 from pipeline.cli.lite import lite_app
 from pipeline.cli.models import models_app
 from pipeline.cli.options import (
@@ -47,6 +48,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(recipe_app, name="recipe")
+app.add_typer(data_app, name="data")
 app.add_typer(runs_app, name="runs")
 app.add_typer(cache_app, name="cache")
 app.add_typer(models_app, name="models")

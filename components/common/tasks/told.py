@@ -51,3 +51,14 @@ class Shown:
     address: str = ""
     """A data: address of a picture."""
     text: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Glimpse:
+    """What one look at an example shows."""
+
+    kind: str
+    """Its format: `JPEG`."""
+    side: int
+    """How large it is, in `SIDES`."""
+    shown: Shown

@@ -5,6 +5,10 @@ bytes lie within a container, the record says where. `recognition` tells layouts
 in a folder, and refuses what may be read in two ways.
 """
 
-from components.preprocess.layouts.recognition import list_folder_as_told, list_source
+from components.preprocess.layouts.recognition import (
+    list_folder_as_told,
+    list_source,
+    list_stated,
+)
 
-__all__ = ["list_folder_as_told", "list_source"]
+__all__ = ["list_folder_as_told", "list_source", "list_stated"]

@@ -13,9 +13,11 @@ from components.common.data.layout import told_layout
 from components.common.documents.dataset import TaskName
 from components.common.errors import UserError
 from components.common.tasks.sources import sources_of
+from components.preprocess.config import PreprocessConfig
 from components.preprocess.folders import list_classes
 from components.preprocess.kinds import (
     AnySource,
+    Columns,
     CVATSource,
     FoldersSource,
     LabelStudioSource,
@@ -104,6 +106,27 @@ def list_folder_as_told(
             f"{tfrecords.describe_features(source, told[kind])}"
         )
     return _list(source, _PLAIN[kind](root), told=told[kind])
+
+
+def list_stated(
+    config: PreprocessConfig, located: Callable[[str], str] = lambda location: location
+) -> Listing:
+    """Lists the folder, the list or the source that a recipe states.
+
+    Args:
+      config: states one of them.
+      located: returns a location as it is found.
+    """
+    task, exclude = config.task, config.exclude
+    if config.folder is not None:
+        return list_folder_as_told(located(config.folder), task=task, exclude=exclude)
+    source = config.source
+    if config.list is not None:
+        columns = config.columns or Columns()
+        source = ListSource(kind="list", path=config.list, columns=columns)
+    assert source is not None  # A sample is no location.
+    stated = source.model_copy(update={"path": located(source.path)})
+    return list_source(stated, task=task, exclude=exclude)
 
 
 def list_source(

@@ -85,6 +85,22 @@ class PictureError(Exception):
         self.reason: PictureProblem = reason
 
 
+def measure_picture(data: bytes) -> tuple[str, tuple[int, int]]:
+    """Returns a picture's format, and its width and height, without decoding it.
+
+    Raises:
+      PictureError: it is of no format that is read, or its header is damaged.
+    """
+    kind = sniff_format(data[:HEAD_BYTES])
+    if kind not in DECODED_FORMATS:
+        raise PictureError("unreadable", "its first bytes are no picture's")
+    try:
+        with Image.open(io.BytesIO(data), formats=(kind,)) as picture:
+            return kind, picture.size
+    except Exception as error:
+        raise PictureError("unreadable", f"the {kind} file's header is damaged") from error
+
+
 def prepare_picture(data: bytes, spec: PictureSpec) -> Picture:
     """Decodes a picture and makes it what the spec says.
 

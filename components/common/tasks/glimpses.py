@@ -1,0 +1,41 @@
+"""The facet by which a source is looked at before anything is made of it."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from components.common.documents.dataset import TaskName
+from components.common.tasks.told import Glimpse
+
+
+class Glimpses(Protocol):
+    """What the facet of a task looks like."""
+
+    SIDES: str
+    """What `Glimpse.side` counts."""
+
+    def glimpse(self, data: bytes, /) -> Glimpse:
+        """Returns what a file's bytes show.
+
+        Raises:
+          Unusable: it can't be an example.
+        """
+
+
+def glimpses_of(task: TaskName) -> Glimpses:
+    """Returns what looks at a task's examples."""
+    return _TASKS[task]()
+
+
+def _image() -> Glimpses:
+    from components.common.tasks.image import glimpses
+
+    return glimpses
+
+
+def _text() -> Glimpses:
+    from components.common.tasks.text import glimpses
+
+    return glimpses
+
+
+_TASKS: Mapping[TaskName, Callable[[], Glimpses]] = {"image": _image, "text": _text}

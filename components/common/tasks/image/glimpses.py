@@ -1,0 +1,28 @@
+"""A look at a picture's file; see `tasks/glimpses.py`."""
+
+import base64
+
+from components.common.tasks.image.preparation.pictures import (
+    PictureError,
+    encode_picture,
+    measure_picture,
+    prepare_picture,
+)
+from components.common.tasks.image.preparation.settings import PictureSettings
+from components.common.tasks.made import Unusable
+from components.common.tasks.told import Glimpse, Shown
+
+SIDES = "pixels of the longer side"
+
+_SPEC = PictureSettings(image_size=128, fit="pad", jpeg_quality=82).picture_spec()
+
+
+def glimpse(data: bytes) -> Glimpse:
+    """Returns format, size and a small copy of a picture."""
+    try:
+        kind, (width, height) = measure_picture(data)
+        encoded = encode_picture(prepare_picture(data, _SPEC).image, _SPEC)
+    except PictureError as error:
+        raise Unusable(error.reason, str(error)) from error
+    address = f"data:image/jpeg;base64,{base64.b64encode(encoded).decode('ascii')}"
+    return Glimpse(kind, max(width, height), Shown(address=address))

@@ -1,0 +1,72 @@
+"""The command that looks at data before anything is made of it: `data inspect`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from components.common.errors import UserError
+from components.common.words.terminal import say
+from pipeline.cli.lite import JsonOption, lite_extra
+from pipeline.cli.options import SetOption
+from pipeline.terminal.console import open_console
+
+data_app = typer.Typer(help="Look at data before a run.", no_args_is_help=True)
+
+_LISTS = (".csv", ".jsonl", ".parquet")
+
+
+@data_app.command("inspect")
+def data_inspect(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A folder, a list, a tool's export, or gs://; or a recipe's .yaml.",
+        ),
+    ],
+    kind: Annotated[
+        str | None,
+        typer.Option("--kind", help="The layout, as data.source.kind, where files don't tell."),
+    ] = None,
+    overrides: SetOption = [],  # noqa: B006
+    text: Annotated[bool, typer.Option("--text", help="The data are texts.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write a page with some of each class."),
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Show how a source is understood: layout, classes, splits, counts, sizes, what is left out."""
+    from components.preprocess.component import inspect
+    from pipeline.recipe import load_recipe
+    from pipeline.terminal.data_view import inspection_view
+
+    if source.endswith((".yaml", ".yml")):
+        recipe = load_recipe(source, overrides)
+    else:
+        told = [_as_override(source, kind), "data.max_examples=null", *overrides]
+        recipe = load_recipe("tweets" if text else "folder", told)
+    if recipe.data.sample is not None:
+        raise UserError(f"{source}: is a sample of a package's, which a run writes out first")
+    if html is not None and not html.parent.is_dir():
+        raise UserError(f"--html {html}: there is no folder {html.parent}")
+    with lite_extra("requirements/local.lock"):
+        found = inspect(config=recipe.data.to_json(), html=html)
+    if json_:
+        say(found.model_dump_json(indent=2))
+        return
+    open_console().print(inspection_view(found))
+    if html is not None:
+        say(f"Some of each class: {html}")
+
+
+def _as_override(source: str, kind: str | None) -> str:
+    """Returns what a recipe would say of a source."""
+    suffix = Path(source).suffix.lower()
+    if kind is None and suffix == ".json":
+        kind = "label_studio"
+    if kind is not None:
+        return f"data={json.dumps({'source': {'kind': kind, 'path': source}})}"
+    return f"data.{'list' if suffix in _LISTS else 'folder'}={json.dumps(source)}"

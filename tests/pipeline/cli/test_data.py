@@ -1,0 +1,68 @@
+"""`litesmith data inspect`: what is understood of a source, before anything is written."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from components.common.errors import UserError
+from pipeline.cli.main import app
+from tests.components.preprocess.layouts.examples import examples, write, write_plain
+from tests.components.preprocess.layouts.test_annotations import chosen
+from tests.components.preprocess.layouts.test_webdataset import write_shards
+
+
+def inspect(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["data", "inspect", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_source_is_told_of_and_shown_and_nothing_else_is_written(tmp_path: Path) -> None:
+    source = write_shards(tmp_path / "shards")
+    before = sorted(tmp_path.rglob("*"))
+    page = tmp_path / "sheet.html"
+    told = " ".join(inspect(source, "--html", str(page)).split())
+    for words in (
+        "is read as tar files, as WebDataset, for there is shapes-test-000000.tar",
+        "24 of 24 records",
+        "stated for 15 train, 3 validation, 6 test",
+        "24 PNG",
+        "16 to 16, half of them up to 16 (24 looked at)",
+    ):
+        assert words in told
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, page])
+    html = page.read_text(encoding="utf-8")
+    assert html.count('<img src="data:image/jpeg;base64,') == 24
+    assert all(f"<h3>{name}</h3>" in html for name in ("bar", "cross", "disc"))
+    assert "--accent: #2b5fd9" in html  # The report's look.
+
+
+def test_what_is_left_out_is_named(tmp_path: Path) -> None:
+    write_plain(tmp_path / "plain")
+    write(tmp_path / "plain", {"train/bar/x.png": b"no <b>picture", "test/disc/Thumbs.db": b"1"})
+    found = json.loads(inspect(str(tmp_path / "plain"), "--json"))
+    assert found["rejects"] == {"not_an_image": 1} and found["passed_over"] == {"Thumbs.db": 1}
+    assert found["rejected"][0].startswith("train/bar/x.png: not_an_image")
+    assert found["classes"][0] == {
+        "name": "bar",
+        "examples": {"train": 5, "validation": 1, "test": 2},
+    }
+
+
+def test_an_export_by_its_ending_texts_and_a_layout_that_is_named(tmp_path: Path) -> None:
+    tasks = [
+        {"data": {"text": f"text <i>{index}"}, "annotations": [chosen("ab"[index % 2])]}
+        for index in range(8)
+    ]
+    write(tmp_path, {"export.json": json.dumps(tasks).encode()})
+    page = tmp_path / "sheet.html"
+    told = inspect(str(tmp_path / "export.json"), "--text", "--html", str(page))
+    assert "8 of 8 records" in told and "characters" in told
+    assert page.read_text(encoding="utf-8").count("<q>text &lt;i&gt;") == 8
+    write(tmp_path / "x", {f"{e.split}/{e.label}/{e.name}": e.data for e in examples()})
+    write(tmp_path / "x", {"old.tar": b""})
+    with pytest.raises(UserError, match="kind webdataset"):
+        inspect(str(tmp_path / "x"))
+    assert "24 of 24 records" in inspect(str(tmp_path / "x"), "--kind", "folders")
