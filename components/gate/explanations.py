@@ -28,7 +28,7 @@ def explain_small_split(
     return (
         f"The test split has {examples} examples, but to prove a drop below {points(margin)} "
         f"{together}takes at least {required}, even where no prediction differs: label more "
-        "pictures, give the test split a greater share, request fewer candidates, or state an "
+        "examples, give the test split a greater share, request fewer candidates, or state an "
         f"accuracy_drop of {(math.floor(1000 * provable) + 1) / 1000:g} or more."
     )
 
@@ -46,12 +46,12 @@ def explain_seen(version: str, examples: int, *, unseen: int, required: int) -> 
         return (
             f"The candidates were compared with the blessed version {version} on {unseen} of "
             f"{examples} test examples: splits have changed, and its training has seen the others "
-            "or pictures of their groups."
+            "or examples of their groups."
         )
     return (
         f"The candidates were not compared with the blessed version {version}: splits have "
         f"changed, its training has seen {examples - unseen} of {examples} test examples or "
-        f"pictures of their groups, and it takes {required} others. They stand against float32 "
+        f"examples of their groups, and it takes {required} others. They stand against float32 "
         "alone."
     )
 
@@ -153,15 +153,15 @@ def _remedy_for_constant(constant: ConstantAnswer, budgets: GateConfig) -> str:
         return _remedy_for_rare(budgets)
     return (
         "Next to nothing was learned: look at the training in the report, and train longer, from "
-        "pretrained weights (train.weights), or on more pictures."
+        "pretrained weights, or on more examples."
     )
 
 
 def _remedy_for_rare(budgets: GateConfig) -> str:
     if budgets.balanced:
-        return "Give more pictures of what is rare, or train longer."
+        return "Give more examples of what is rare, or train longer."
     return (
-        "Give more pictures of what is rare, or let every class count the same in training "
+        "Give more examples of what is rare, or let every class count the same in training "
         "(train.class_weights: balanced)."
     )
 
@@ -178,7 +178,7 @@ def explain_forgotten_class(
       examples: of all classes.
       alpha: of the proof.
     """
-    remedy = "Look at its pictures and what they are taken for, train longer, or give more of them."
+    remedy = "Look at its examples and what they are taken for, train longer, or give more of them."
     if result.examples * classes * _IMBALANCED < examples:
         remedy = _remedy_for_rare(budgets)
     return (
@@ -193,7 +193,7 @@ def warn_of_forgotten(candidate_id: str, forgotten: Sequence[ClassResult]) -> st
     return (
         f"{candidate_id} gets nothing right of {_counted(forgotten)}: too few test examples to "
         "prove it worse than guessing there, and too few to trust it. Look at these classes "
-        "before you ship, and give more pictures of them."
+        "before you ship, and give more examples of them."
     )
 
 
@@ -210,7 +210,7 @@ def explain_low_recall(result: ClassResult, *, budget: float, alpha: float) -> s
     recall = result.recall
     bound = share_lower_bound(result.hits, result.examples, alpha=alpha)
     least = required_hits(share=budget, alpha=alpha)
-    remedy = "Give more pictures of the class, or train longer."
+    remedy = "Give more examples of the class, or train longer."
     if recall > budget:
         needed = examples_for_share(expected=recall, share=budget, alpha=alpha)
         remedy = (
@@ -229,7 +229,7 @@ def explain_low_recall(result: ClassResult, *, budget: float, alpha: float) -> s
 def explain_untried_class(result: ClassResult) -> str:
     return (
         f"Class {result.class_name} has no test example, so that its recall can't meet "
-        "budgets.min_class_recall: give more pictures of it."
+        "budgets.min_class_recall: give more examples of it."
     )
 
 

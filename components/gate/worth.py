@@ -1,7 +1,7 @@
 """Whether a candidate is of any use, however little it loses against float32.
 
 Three claims, each true with the stated confidence. A candidate is proven better than the
-best answer that looks at no picture: that is always the most frequent class of the test
+best answer that looks at no example: that is always the most frequent class of the test
 split, which does there at least as well as any other constant answer, so that choosing it
 after the fact makes the proof no easier. By accuracy, that is McNemar's test, exact, with
 Holm over the candidates. Where training lets every class count the same, the proof does as

@@ -77,14 +77,19 @@ def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping
     (task.output / REJECTS_FILE).write_text(rejects_to_jsonl(rejects), encoding="utf-8")
     (task.output / NOTES_FILE).write_text(notes_to_jsonl(inventory.notes), encoding="utf-8")
     _write_membership(task, shards.plans)
-    pictures, made = shards.effort.members, {shard.path for shard in shards.made}
+    effort, made = shards.effort, {shard.path for shard in shards.made}
+    examples = _name_examples(task)
     return {
-        "pictures": float(pictures),
-        "pictures_taken_over": float(shards.effort.taken_over),
-        "pictures_per_s": pictures / seconds,
+        examples: float(effort.members),
+        f"{examples}_taken_over": float(effort.taken_over),
+        f"{examples}_per_s": effort.members / seconds,
         "shards_written": float(len(made)),
         "shards_kept": float(sum(shard.path not in made for shard in shards.tasks)),
     }
+
+
+def _name_examples(task: Task[PreprocessConfig]) -> str:
+    return sources_of(task.config.task).EXAMPLES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,7 +190,7 @@ def _write_shards(
 
             effort = run_pipeline(missing, writer, options)
         else:
-            effort = run_pool(missing, writer, task.events)
+            effort = run_pool(missing, writer, task.events, unit=_name_examples(task))
         records = {**records, **find_whole_shards(storage, [shard.path for shard in missing])}
     return records, missing, effort
 

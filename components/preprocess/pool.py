@@ -17,13 +17,16 @@ from components.preprocess.tasks import ShardTask
 from components.preprocess.writer import Effort, ShardWriter
 
 
-def run_pool(tasks: Sequence[ShardTask], writer: ShardWriter, events: Events) -> Effort:
+def run_pool(
+    tasks: Sequence[ShardTask], writer: ShardWriter, events: Events, *, unit: str
+) -> Effort:
     """Makes the shards of all tasks, in their order, as many at once as there are cores.
 
     Args:
       tasks: at least one; those that take longest first.
       writer: makes one shard.
       events: told of the progress.
+      unit: what the members become: `pictures`.
     """
     effort, total = Effort(), sum(len(task.members) for task in tasks)
     processes = min(len(tasks), usable_cores())
@@ -33,7 +36,7 @@ def run_pool(tasks: Sequence[ShardTask], writer: ShardWriter, events: Events) ->
     try:
         for made in as_completed([pool.submit(writer.write, task) for task in tasks]):
             effort += made.result()
-            events.progress(effort.members, total, "pictures")
+            events.progress(effort.members, total, unit)
     finally:
         pool.shutdown(cancel_futures=True)
     return effort

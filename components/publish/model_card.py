@@ -56,13 +56,15 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
     )
     environment.filters.update(text=escape_markdown)
     spec = facts.manifest.spec
+    card = card_of(spec)
     return environment.get_template(template).render(
         facts=facts,
         release=facts.release,
         model=facts.release.model,
         verdict=_winner(facts.decision),
-        use=card_of(spec).explain_use(facts.release.model, spec),
-        example=card_of(spec).example_code(facts.release.model, spec),
+        classifier=card.CLASSIFIER,
+        use=card.explain_use(facts.release.model, spec),
+        example=card.example_code(facts.release.model, spec),
         table=markdown_table,
         properties=_properties(facts),
         metrics=_metrics(facts.release),

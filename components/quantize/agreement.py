@@ -1,6 +1,6 @@
 """Whether a file answers as its model does. One may convert, load and run, and say nothing.
 
-Both are seen on the same pictures of the validation split, the file in LiteRT. How far they agree
+Both are seen on the same examples of the validation split, the file in LiteRT. How far they agree
 is Lin's concordance (L. Lin, A Concordance Correlation Coefficient, 1989) over the probabilities of
 all classes: 1 minus the mean squared distance between the two, as a share of what it would be if
 each answer of the one met any answer of the other. It is 1 where they are equal and 0 where the one
@@ -13,11 +13,11 @@ import numpy.typing as npt
 from components.common.data.predictions import Predictions, join_by_id
 
 EXAMPLES = 200
-"""How many pictures are looked at; all, where there are fewer."""
+"""How many examples are looked at; all, where there are fewer."""
 
 LEAST = 0.25
-"""Of the concordance. On 200 pictures, fewer than 1 in 1,000 files that answer at random reach it
-(1 in 500 where nine of ten pictures are of one class). One that keeps more than a third of its
+"""Of the concordance. On 200 examples, fewer than 1 in 1,000 files that answer at random reach it
+(1 in 500 where nine of ten examples are of one class). One that keeps more than a third of its
 model's answers, of nine classes, passes, and is left to the budgets."""
 
 NO_DISTANCE = 0.1
@@ -49,7 +49,7 @@ def explain_discord(file: Predictions, model: Predictions) -> str | None:
     same = int((own.argmax(axis=1) == expected.argmax(axis=1)).sum())
     return (
         "the file was made, but its answers have nothing to do with the model's: they name the "
-        f"same class for {same} of {len(own)} validation pictures, and their concordance is "
+        f"same class for {same} of {len(own)} validation examples, and their concordance is "
         f"{found:.2f}, where 1 is equal, 0 is chance, and {LEAST:g} is the least"
     )
 

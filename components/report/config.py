@@ -14,6 +14,6 @@ class ReportConfig(StageConfig):
 
     thumbnails_per_class: Annotated[int, Field(ge=0, le=20)] = 4
     mistakes: Annotated[int, Field(ge=0, le=100)] = 24
-    """How many pictures that float gets right and the winner wrong are shown."""
+    """How many examples that float gets right and the winner wrong are shown."""
     recipe: str = ""
     """The recipe's own text, shown at the end."""

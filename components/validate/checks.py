@@ -45,7 +45,7 @@ def check_dataset(
       blessed: the data set of the blessed model, if there is one.
       read_ids: returns the ids of a split's examples. It reads the split's shards, and is called
         only to name what splits share.
-      notes: what preprocess noted on pictures.
+      notes: what preprocess noted on examples.
 
     Returns:
       The findings, those that stop the run first.
@@ -116,7 +116,7 @@ def find_small_test(manifest: DatasetManifest, config: ValidateConfig) -> Iterat
         yield (
             f"the test split has {examples} examples, and at least {needed} are needed: with "
             "fewer, no model could be shown to keep within budgets.accuracy_drop, however good "
-            "it is. Give more pictures, a greater share in data.splits.test, or a wider budget"
+            "it is. Give more examples, a greater share in data.splits.test, or a wider budget"
         )
 
 
@@ -128,7 +128,7 @@ def find_small_validation(manifest: DatasetManifest, config: ValidateConfig) -> 
             f"the validation split has {examples} examples, and a search ranks what it tries on "
             f"them: it takes about {needed} to tell by them what keeps within "
             "budgets.accuracy_drop. With fewer, models are found that the proof on the test split "
-            "refuses, and lighter ones are missed. Give more pictures, or a greater share in "
+            "refuses, and lighter ones are missed. Give more examples, or a greater share in "
             "data.splits.validation"
         )
 
@@ -141,7 +141,7 @@ def find_missing_classes(manifest: DatasetManifest) -> Iterator[str]:
             yield (
                 f"the {split} split has no example of {shown(missing)}. A class is dealt out to "
                 "every split where it has three examples or more that can be read and state no "
-                "split; where they are grouped, three groups. Give more pictures or smaller "
+                "split; where they are grouped, three groups. Give more examples or smaller "
                 "groups, state other splits in a data.list, merge or leave out the class "
                 "(data.exclude), or go on without it there: validate.missing_class=warn"
             )
@@ -155,7 +155,7 @@ def find_small_classes(manifest: DatasetManifest, *, at_least: int) -> Iterator[
     if small:
         named = [f"{name} ({count})" for name, count in small.items()]
         yield (
-            f"fewer than {at_least} training examples of {shown(named)}; give more pictures, "
+            f"fewer than {at_least} training examples of {shown(named)}; give more examples, "
             "or lower validate.min_examples_per_class"
         )
 

@@ -42,7 +42,7 @@ def find_small_test_classes(manifest: DatasetManifest, config: ValidateConfig) -
         yield (
             f"fewer than {needed} test examples of {shown(small)}: with fewer, no model could be "
             "shown to meet budgets.min_class_recall, were it right on all of them. Give more "
-            "pictures of the class, a greater share in data.splits.test, or a lower budget"
+            "examples of the class, a greater share in data.splits.test, or a lower budget"
         )
 
 
@@ -55,7 +55,7 @@ def find_constant_test(manifest: DatasetManifest, config: ValidateConfig) -> Ite
         yield (
             f"the test split has {others} examples of other classes than {largest}, and at least "
             f"{needed} are needed: with fewer, no model could be shown to be better than always "
-            f"answering {largest}. Give more pictures of the other classes, or a greater share in "
+            f"answering {largest}. Give more examples of the other classes, or a greater share in "
             "data.splits.test"
         )
 
@@ -72,7 +72,7 @@ def find_imbalance(manifest: DatasetManifest, config: ValidateConfig) -> Iterato
             f"{largest} has {most} training examples, more than {config.max_imbalance:g} times as "
             f"many as {shown(rare)}: a model may do well without knowing these. State "
             "train.class_weights: balanced, so that every class counts the same, or give more "
-            "pictures of them"
+            "examples of them"
         )
 
 

@@ -4,12 +4,42 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from components.common.config import StageConfig
+from components.common.config import Section, StageConfig
 
 Severity = Literal["ignore", "warn", "stop"]
 
 
-class ValidateConfig(StageConfig):
+class PictureChecks(Section):
+    """What is looked for in pictures alone."""
+
+    mirrored_classes: Severity = "warn"
+    """Classes named for what flips turn into one another, such as left and right."""
+    one_colour: Severity = "warn"
+    """Pictures that show nothing: of one colour after fitting."""
+    same_pixels: Severity = "warn"
+    """Pictures of different classes that are the same after fitting."""
+    not_square: Severity = "warn"
+    """Pictures that MediaPipe and the Task Library would stretch, where `data.fit` does not."""
+    max_pixel_shift: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Total variation distance between intensity histograms here and in the blessed run."""
+    pixel_shift: Severity = "warn"
+
+
+class TextChecks(Section):
+    """What is looked for in texts alone."""
+
+    same_tokens: Severity = "warn"
+    """Texts of different classes that have the same tokens."""
+    cut_texts: Severity = "warn"
+    """Many texts that are longer than an example, so that the model sees a part of them."""
+    unknown_tokens: Severity = "warn"
+    """Many tokens that the encoder's vocabulary lacks."""
+    max_length_shift: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Total variation distance between the texts' lengths here and in the blessed run."""
+    length_shift: Severity = "warn"
+
+
+class ValidateConfig(StageConfig, PictureChecks, TextChecks):
     """The recipe's `validate` section."""
 
     filled_in: ClassVar[frozenset[str]] = frozenset(
@@ -26,34 +56,14 @@ class ValidateConfig(StageConfig):
     data are called highly imbalanced (Fernandez et al., Fuzzy Sets and Systems 159, 2008)."""
     imbalance: Severity = "warn"
     """A class that is rarer than that, where train.class_weights does not make up for it."""
-    mirrored_classes: Severity = "warn"
-    """Classes named for what flips turn into one another, such as left and right."""
     similar_names: Severity = "warn"
     """Classes whose names differ by case, Unicode form or space alone."""
     duplicates_across_splits: Severity = "stop"
     parted_groups: Severity = "stop"
-    """A group, such as a patient or a burst of pictures, with examples in several splits."""
-    one_colour: Severity = "warn"
-    """Pictures that show nothing: of one colour after fitting."""
-    same_pixels: Severity = "warn"
-    """Pictures of different classes that are the same after fitting."""
-    not_square: Severity = "warn"
-    """Pictures that MediaPipe and the Task Library would stretch, where `data.fit` does not."""
-    same_tokens: Severity = "warn"
-    """Texts of different classes that have the same tokens."""
-    cut_texts: Severity = "warn"
-    """Many texts that are longer than an example, so that the model sees a part of them."""
-    unknown_tokens: Severity = "warn"
-    """Many tokens that the encoder's vocabulary lacks."""
+    """A group, such as a patient, an author or a burst, with examples in several splits."""
     max_label_shift: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Total variation distance between class shares here and in the blessed run."""
     label_shift: Severity = "warn"
-    max_pixel_shift: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """Total variation distance between intensity histograms here and in the blessed run."""
-    pixel_shift: Severity = "warn"
-    max_length_shift: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """Total variation distance between the texts' lengths here and in the blessed run."""
-    length_shift: Severity = "warn"
     changed_classes: Severity = "warn"
     """Class names differ from the blessed run's."""
     min_test_examples: Annotated[int, Field(ge=1)] = 1

@@ -107,7 +107,7 @@ def run(
         ),
     ] = False,
 ) -> None:
-    """Run a recipe's whole pipeline on this machine, from pictures to a blessed model."""
+    """Run a recipe's whole pipeline on this machine, from labelled data to a blessed model."""
     from pipeline.local.driver import run_locally
     from pipeline.recipe import load_recipe
     from pipeline.recipe.sufficiency import check_sufficiency

@@ -33,6 +33,7 @@ def recipe_validate(
     tiny: TinyOption = False,
 ) -> None:
     """Check a recipe, and whether its data can prove its budgets, without running it."""
+    from components.common.tasks.sources import sources_of
     from pipeline.recipe import check_locations, load_recipe
     from pipeline.recipe.sufficiency import check_sufficiency, enough_records
 
@@ -49,9 +50,10 @@ def recipe_validate(
             f"examples; one beside float32 {loaded.required_test_examples(candidates=2)}."
         )
     if not loaded.data.has_source():
-        say("A run is to be told where the pictures are: --set data.folder=PATH, or data.list")
+        examples = sources_of(loaded.task).EXAMPLES
+        say(f"A run is to be told where the {examples} are: --set data.folder=PATH, or data.list")
         if loaded.smallest_margin() is not None:
-            say(f"The budgets take some {enough_records(loaded)} pictures to prove.")
+            say(f"The budgets take some {enough_records(loaded)} {examples} to prove.")
 
 
 @recipe_app.command("new")

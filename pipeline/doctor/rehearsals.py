@@ -2,7 +2,7 @@
 
 The survey runs preprocess up to where it would decode, and validate on what that has counted:
 seconds. The trial runs everything up to the evaluation of each candidate, on a handful of
-made-up pictures and random weights: minutes.
+made-up examples and random weights: minutes.
 """
 
 import dataclasses
@@ -18,6 +18,7 @@ from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.documents.record import TaskResult
 from components.common.documents.validation import Validation
+from components.common.tasks.sources import sources_of
 from pipeline.doctor.trial_recipe import (
     DATASET,
     RECIPE_FILE,
@@ -52,6 +53,7 @@ class Finding:
 
 def survey_data(recipe: Recipe, *, registry: str) -> Iterator[Finding]:
     """Looks at every file of the source, as far as a run does before it decodes the first."""
+    examples = sources_of(recipe.task).EXAMPLES
     with scratch_folder() as folder:
         (folder / RECIPE_FILE).write_text(json.dumps(recipe.stated()))
         try:
@@ -65,19 +67,19 @@ def survey_data(recipe: Recipe, *, registry: str) -> Iterator[Finding]:
             )
         except subprocess.TimeoutExpired:
             minutes = _TIMEOUT_S // 60
-            yield Finding("pictures", "warning", f"not all were read within {minutes} minutes")
+            yield Finding(examples, "warning", f"not all were read within {minutes} minutes")
             return
-        findings = list(_read_survey(folder))
+        findings = list(_read_survey(folder, examples))
     yield from findings
-    yield from _broken_off("pictures", process, findings)
+    yield from _broken_off(examples, process, findings)
 
 
-def _read_survey(folder: Path) -> Iterator[Finding]:
-    """Yields what preprocess and validate said of a source."""
+def _read_survey(folder: Path, examples: str) -> Iterator[Finding]:
+    """Yields what preprocess and validate said of a source of such examples."""
     results = _results(folder)
     if (looked := results.get("preprocess")) is not None:
         said = "" if looked.status == "failed" else _counts(DatasetManifest.read(folder / DATASET))
-        yield _finding_of("pictures", looked, said)
+        yield _finding_of(examples, looked, said)
     if (judged := results.get("validate")) is not None:
         if judged.status == "failed":
             yield _finding_of("data set", judged)

@@ -20,7 +20,6 @@ from pipeline.declarations.placeholders import refuse_placeholders
 from pipeline.declarations.refusals import explain_problems
 from pipeline.declarations.yaml_files import parse_yaml, read_yaml
 from pipeline.recipe.recipe import Recipe, kind_of
-from pipeline.recipe.schema import filled_in
 
 SHIPPED = Path(__file__).with_name("recipes")
 
@@ -267,9 +266,9 @@ def check_locations(recipe: Recipe) -> None:
 
 
 def _refuse_filled_in(values: Mapping[str, Any], source: str) -> None:
-    for section, key in filled_in():
+    for section, keys in kind_of(values).filled_in().items():
         stated = values.get(section)
-        if isinstance(stated, dict) and key in stated:
+        for key in sorted(keys & stated.keys()) if isinstance(stated, dict) else ():
             raise UserError(
                 f"{source}: the recipe is refused\n"
                 f"  {section}.{key}: is filled in from the rest of the recipe; remove it"

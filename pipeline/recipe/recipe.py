@@ -7,7 +7,7 @@ and checked in one place. This module adds what no single stage can check: combi
 import json
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -21,6 +21,7 @@ from components.common.tasks.image.compatibility import explain_misfit
 from components.common.tasks.image.config import Augment
 from components.common.tasks.image.limits import BACKBONE_LIMITS
 from components.common.tasks.image.preparation.settings import PictureSettings
+from components.common.tasks.sources import sources_of
 from components.compress.config import CompressConfig
 from components.compress.steps.prune import Settings as PruneSettings
 from components.evaluate.config import EvaluateConfig
@@ -31,7 +32,8 @@ from components.preprocess.config import PreprocessConfig
 from components.publish.config import PublishConfig
 from components.quantize.config import QuantizeConfig
 from components.report.config import ReportConfig
-from components.validate.config import ValidateConfig
+from components.validate.config import PictureChecks, TextChecks, ValidateConfig
+from pipeline.declarations.refusals import section_classes
 from pipeline.declarations.yaml_files import parse_yaml, write_yaml
 from pipeline.recipe.ladder import (
     DeclaredVariant,
@@ -60,7 +62,13 @@ class Compression(NamedTuple):
 
 
 class Recipe(Section):
-    """A labelled data set, how to train and compress on it, and the budgets to meet."""
+    """A labelled data set, how to train and compress on it, and the budgets to meet.
+
+    Attributes:
+      foreign: section -> those of its keys that recipes of another task alone state.
+    """
+
+    foreign: ClassVar[Mapping[str, frozenset[str]]] = {}
 
     name: Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
     """Also the model's name in the registry."""
@@ -95,8 +103,10 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if misfit := find_strange_step(self._declared(), self.task) or self._explain_misfit():
-            raise ValueError(misfit)
+        misfits = self._explain_foreign, partial(find_strange_step, self._declared(), self.task)
+        for explain in (*misfits, self._explain_misfit):
+            if misfit := explain():
+                raise ValueError(misfit)
         schemes = self.quantize.compressed_schemes
         if fault := find_fault(self.compress, prune=self.prune, schemes=schemes):
             raise ValueError(fault)
@@ -111,6 +121,16 @@ class Recipe(Section):
         if fault := find_namesakes(self._quantization().candidates):
             raise ValueError(fault)
         return self
+
+    def _explain_foreign(self) -> str | None:
+        """Says which key is stated that is another task's, if one is."""
+        for section, keys in self.foreign.items():
+            for key in sorted(keys & self._sections()[section].model_fields_set):
+                return (
+                    f"{section}.{key}: the recipe is one for {sources_of(self.task).EXAMPLES}; "
+                    "remove it, or state another task"
+                )
+        return None
 
     def _explain_misfit(self) -> str | None:
         """Says by its key what does not fit the task, if anything doesn't."""
@@ -292,24 +312,36 @@ class Recipe(Section):
 
     def stated(self) -> dict[str, Any]:
         """Returns every value that a user may state, defaults included, by sections."""
-        sections = {name: getattr(self, name) for name in type(self).model_fields}
-        filled_in = {
-            name: set(section.filled_in)
-            for name, section in sections.items()
-            if isinstance(section, StageConfig)
+        values = self.model_dump(mode="json", by_alias=True)
+        for section, keys in self.filled_in().items():
+            for key in keys | self.foreign.get(section, frozenset()):
+                del values[section][key]
+        return values
+
+    @classmethod
+    def filled_in(cls) -> Mapping[str, frozenset[str]]:
+        """Returns section -> those of its keys that are no user's to state."""
+        return {
+            field.alias or name: section.filled_in
+            for name, field in cls.model_fields.items()
+            for section in section_classes(field.annotation)
+            if issubclass(section, StageConfig)
         }
-        return self.model_dump(mode="json", by_alias=True, exclude=filled_in)
+
+    def _sections(self) -> Mapping[str, Any]:
+        fields = type(self).model_fields.items()
+        return {field.alias or name: getattr(self, name) for name, field in fields}
 
 
 class PictureRecipe(Recipe):
     """A recipe for pictures."""
 
+    foreign = {"data": frozenset({"text"}), "validate": frozenset(TextChecks.model_fields)}
+
     task: Literal["image"] = "image"
     train: FinetuneConfig
 
     def _explain_misfit(self) -> str | None:
-        if self.data.text is not None:
-            return "data.text: the recipe is one for pictures; state task: text, or remove it"
         backbone = self.train.backbone
         if misfit := explain_misfit(backbone, self.data):
             return misfit
@@ -334,6 +366,11 @@ class PictureRecipe(Recipe):
 class TextRecipe(Recipe):
     """A recipe for texts."""
 
+    foreign = {
+        "data": frozenset(PictureSettings.model_fields),
+        "validate": frozenset(PictureChecks.model_fields),
+    }
+
     task: Literal["text"] = "text"
     train: TextFinetuneConfig = TextFinetuneConfig()
 
@@ -342,15 +379,7 @@ class TextRecipe(Recipe):
         data = values.get("data")
         return {**values, "data": {"text": {}, **data}} if isinstance(data, dict) else values
 
-    def stated(self) -> dict[str, Any]:
-        values = super().stated()
-        of_pictures = PictureSettings.model_fields
-        data = {key: value for key, value in values["data"].items() if key not in of_pictures}
-        return {**values, "data": data}
-
     def _explain_misfit(self) -> str | None:
-        if stated := sorted(self.data.model_fields_set & set(PictureSettings.model_fields)):
-            return f"data.{stated[0]}: is of pictures alone; remove it"
         if self.compress.search is not None:
             return (
                 "compress.search: a search tries steps for pictures alone; state compress.variants"

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from components.common.documents.dataset import SPLITS
 from components.common.documents.release import BlessedPointer, Release
+from components.common.tasks.showing import tell_data
 from components.common.words.figures import interval, milliseconds, or_dash, percent, size, spread
 from pipeline.runs.models import (
     SHOWN_DIGITS,
@@ -51,7 +52,7 @@ def details_view(details: VersionDetails) -> RenderableType:
         "accuracy": _accuracy(release),
         "size": f"{size(model.size_bytes)}, zipped {size(model.zipped_bytes)}",
         "latency": f"{or_dash(release.latency_ms, milliseconds)} (p50, one thread)",
-        "input": f"{model.input.dtype}, {shape}: raw pixels in [0, 255]",
+        "input": f"{model.input.dtype}, {shape}: {tell_data(details.manifest).described}",
         "classes": f"{len(release.class_names)}: {', '.join(release.class_names)}",
         "data": ", ".join(f"{details.manifest.splits[split].examples} {split}" for split in SPLITS),
         "decision": details.decision.summary,

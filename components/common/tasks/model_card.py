@@ -10,6 +10,9 @@ from components.common.documents.dataset import ExampleSpec, TaskName
 class Card(Protocol):
     """What the facet of a task looks like; a `spec` is the task's own ExampleSpec."""
 
+    CLASSIFIER: str
+    """What a model is: `an image classifier`."""
+
     def input_properties(self, model: TFLiteModel, spec: Any, /) -> list[tuple[str, str]]:
         """Returns name and text of what the card's head says of the input."""
 

@@ -30,7 +30,7 @@ class Optimizer(Section):
 
 
 class Distillation(Section):
-    """Learning from what another model, the teacher, makes of the same pictures, as well.
+    """Learning from what another model, the teacher, makes of the same examples, as well.
 
     The loss is the teacher's part with `weight`, and that of the labels with the rest
     (G. Hinton, O. Vinyals, J. Dean, Distilling the knowledge in a neural network, 2015).

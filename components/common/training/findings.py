@@ -49,8 +49,9 @@ def _find_memory(kept: Epoch, manifest: DatasetManifest) -> Iterator[str]:
             f"In epoch {kept.epoch}, which is kept, {percent(kept.accuracy)} of the training "
             f"examples are right and {percent(kept.validation_accuracy)} of {split.examples} "
             f"validation examples, no better than the {percent(chance)} of always answering one "
-            "class: the model has learned its examples by heart. Give more pictures, augment "
-            "them, or start from pretrained weights; and see whether both splits show the same"
+            "class: the model has learned its examples by heart. Give more examples, start from "
+            "pretrained weights, or let it learn less of each, by train.dropout or, where the "
+            "task has it, train.augment; and see whether both splits show the same"
         )
 
 

@@ -104,7 +104,7 @@ def open_shards(
     shards = manifest.splits[split].shards
     if manifest.splits[split].examples == 0:
         raise UserError(
-            f"the {split} split is empty; give more pictures, or a greater share to it in "
+            f"the {split} split is empty; give more examples, or a greater share to it in "
             "data.splits"
         )
     if len(shards) < worker.count:

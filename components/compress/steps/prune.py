@@ -78,7 +78,7 @@ class Settings(Section):
     freeze: tuple[str, ...] = ()
     """Regular expressions of layer names to leave as they are: dense and untrained. Where all
     layers up to some point are frozen, what leaves them is computed once, for 8 augmentations of
-    each picture; see docs/compression.md."""
+    each example; see docs/compression.md."""
     optimizer: Optimizer = Optimizer(learning_rate=3e-4)
     augment: Augment = Augment()
     global_batch_size: BatchSize = 32

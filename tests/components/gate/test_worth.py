@@ -101,7 +101,7 @@ def test_a_mean_recall_that_may_be_chance_is_no_proof():
     assert decision.winner is None
     _, reasons = verdict_on(decision, "int8")
     assert "not shown to be better" in reasons and "mean recall of 50.0 %, it has 61.1 %" in reasons
-    assert "Give more pictures of what is rare, or train longer" in reasons
+    assert "Give more examples of what is rare, or train longer" in reasons
     assert "class_weights" not in reasons
 
 
@@ -130,7 +130,7 @@ def test_a_class_that_is_not_rare_is_not_called_so():
     decision = decide(labels, predict(labels, hits={0: 100, 1: 100}))
     _, reasons = verdict_on(decision, "int8")
     assert "none of 100 test examples of class disc right" in reasons
-    assert "Look at its pictures" in reasons and "balanced" not in reasons
+    assert "Look at its examples" in reasons and "balanced" not in reasons
 
 
 def test_a_class_with_too_few_examples_to_block_is_told_wherever_the_verdict_is():

@@ -87,10 +87,10 @@ def test_the_pool_writes_what_the_plain_function_writes(tmp_path):
     members = write_source(tmp_path / "source", 20)
     plain = write_plainly(tmp_path, members)
     events = Events("preprocess", tmp_path / "events.jsonl")
-    run_pool(tasks(members), writer(tmp_path, data="pool"), events)
+    run_pool(tasks(members), writer(tmp_path, data="pool"), events, unit="texts")
     assert files(tmp_path / "pool") == plain
     last = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[-1])
-    assert (last["done"], last["total"], last["unit"]) == (20, 20, "pictures")
+    assert (last["done"], last["total"], last["unit"]) == (20, 20, "texts")
 
 
 def test_a_beam_runner_writes_what_the_plain_function_writes(tmp_path):
@@ -135,7 +135,7 @@ def test_a_file_that_changes_meanwhile_stops_the_run(tmp_path, engine):
     (tmp_path / "source" / "3.png").write_bytes(shape_png(0, 999))
     with pytest.raises(RuntimeError, match=r"3\.png: changed while the run was reading it"):
         if engine == "pool":
-            run_pool(tasks(members), writer(tmp_path), Events("test"))
+            run_pool(tasks(members), writer(tmp_path), Events("test"), unit="pictures")
         else:
             run_pipeline(tasks(members), writer(tmp_path), IN_THREADS)
 

@@ -44,7 +44,7 @@ def test_a_missing_class_is_named_for_each_split():
     first, second = find_missing_classes(found)
     assert "the validation split has no example of bar" in first
     assert "the test split has no example of bar and cross" in second
-    for way_out in ("more pictures", "smaller groups", "data.list", "data.exclude", "=warn"):
+    for way_out in ("more examples", "smaller groups", "data.list", "data.exclude", "=warn"):
         assert way_out in first
 
 

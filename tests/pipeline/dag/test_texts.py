@@ -81,7 +81,15 @@ def test_a_smaller_model_is_proven_and_blessed(run: LocalRun) -> None:
 def test_the_report_shows_texts(run: LocalRun) -> None:
     page = (run.folder() / "report.html").read_text(encoding="utf-8")
     assert "<blockquote>The film was VERY" in page
-    assert "test texts" in page and "test pictures" not in page
+    assert "test texts" in page and "picture" not in page
+
+
+def test_the_model_card_is_a_text_classifier_s(run: LocalRun) -> None:
+    version = Published.read(run.folder()).version
+    registry = Registry(open_storage(str(run.data_root.parent / "registry")), "films")
+    assert version is not None
+    card = registry.read(version, "README.md").decode()
+    assert "A text classifier for TensorFlow Lite" in card and "picture" not in card
 
 
 def test_the_released_files_classify_a_text(run: LocalRun) -> None:

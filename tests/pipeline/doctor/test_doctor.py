@@ -297,6 +297,18 @@ def test_what_a_run_would_refuse_of_the_pictures_is_refused(tmp_path: Path) -> N
     assert any("train.augment.flip: false" in message for _, _, message in warned)
 
 
+@pytest.mark.slow
+def test_texts_are_looked_at_as_pictures_are(tmp_path: Path) -> None:
+    rows = [f"the film was fair {number},{'ab'[number % 2]}" for number in range(60)]
+    (tmp_path / "texts.csv").write_text("\n".join(["text,label", *rows, " ,a"]))
+    (tmp_path / "recipe.yaml").write_text("{name: films, task: text, data: {list: texts.csv}}")
+    recipe = load_recipe(str(tmp_path / "recipe.yaml"))
+    findings = survey_data(recipe, registry=str(tmp_path / "registry"))
+    told = {finding.check: finding for finding in findings}
+    assert told["texts"].state == "fine", told["texts"].message
+    assert "of 2 classes" in told["texts"].message
+
+
 def test_a_look_at_the_pictures_that_breaks_off_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -252,7 +252,7 @@ def test_another_source_takes_the_place_of_the_one_before(pictures: Path) -> Non
 def test_schema_describes_every_section() -> None:
     schema = recipe_schema()
     values = parse_yaml((SHIPPED / "digits.yaml").read_text())
-    assert set(values) <= set(schema["properties"])
+    assert set(values) <= set(schema["$defs"]["PictureRecipe"]["properties"])
     assert "sparsity" in json.dumps(schema)
 
 
@@ -365,7 +365,8 @@ def test_what_the_recipe_fills_in_is_no_users_to_state() -> None:
         with pytest.raises(UserError, match=f"{key}: is filled in"):
             load_recipe("digits", [f"{key}=x"])
         section, name = key.split(".")
-        reference = schema["properties"][section]["$ref"].rpartition("/")[2]
+        sections = schema["$defs"]["PictureRecipe"]["properties"]
+        reference = sections[section]["$ref"].rpartition("/")[2]
         assert name not in schema["$defs"][reference]["properties"]
         assert name not in (parse_yaml(load_recipe("digits").to_yaml())[section] or {})
 

@@ -96,7 +96,7 @@ def test_the_doctors_trial_of_a_search_tries_each_step_that_it_may_take(
     assert {step.settings["epochs"] for step in steps} == {2}
     ids = {*trial.candidate_ids()}
     assert ids > {*recipe.candidate_ids()}, "the dense model's, with the steps on their files"
-    assert type(trial).model_validate_json(trial.model_dump_json(by_alias=True)) == trial
+    assert Recipe.from_yaml(trial.to_yaml()) == trial
 
 
 @pytest.mark.parametrize(("drop", "expected"), [(0.02, 837), (0.03, 400)])

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from components.common.errors import UserError
 from components.finetune.config import FinetuneConfig, TextFinetuneConfig, TrainConfig
-from pipeline.recipe import Recipe, load_recipe
+from pipeline.declarations.yaml_files import parse_yaml
+from pipeline.recipe import Recipe, load_recipe, recipe_schema
 
 TEXTS = """
 name: films
@@ -47,7 +49,8 @@ def test_stages_are_told_their_task_s_own(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         (["task=sound"], "task: must be 'image'"),
-        (["data.image_size=64"], "data.image_size: is of pictures alone"),
+        (["data.image_size=64"], "data.image_size: the recipe is one for texts"),
+        (["validate.one_colour=stop"], "validate.one_colour: the recipe is one for texts"),
         (["train.backbone=small_cnn"], "train.backbone: there is no such key"),
         (["train.task=text"], "train.task: is filled in"),
         (["train.unfreeze.epochs=1"], "lora and unfreeze: state one of them"),
@@ -71,3 +74,23 @@ def test_pictures_have_no_tokens(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match="data.text: the recipe is one for pictures"):
         read(tmp_path, pictures, "data.text.length=32")
+    with pytest.raises(UserError, match="validate.cut_texts: the recipe is one for pictures"):
+        read(tmp_path, pictures, "validate.cut_texts=stop")
+
+
+def test_the_schema_takes_what_recipes_of_each_task_state(tmp_path: Path) -> None:
+    schema = jsonschema.Draft202012Validator(recipe_schema())
+    texts = parse_yaml(read(tmp_path, TEXTS).to_yaml())
+    for values in (texts, parse_yaml(load_recipe("digits").to_yaml())):
+        schema.validate(values)
+    for key, value in (("image_size", 64), ("encoder", "minilm_l6")):
+        assert not schema.is_valid({**texts, "data": {**texts["data"], key: value}})
+    assert not schema.is_valid({key: texts[key] for key in texts if key != "task"})
+
+
+def test_what_a_recipe_states_is_of_its_task(tmp_path: Path) -> None:
+    texts, pictures = read(tmp_path, TEXTS).to_yaml(), load_recipe("digits").to_yaml()
+    for key in ("same_pixels", "image_size", "mirrored_classes"):
+        assert f" {key}:" in pictures and f" {key}:" not in texts
+    for key in ("same_tokens", "text", "length_shift"):
+        assert f" {key}:" in texts and f" {key}:" not in pictures

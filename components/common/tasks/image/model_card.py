@@ -7,6 +7,8 @@ from components.common.documents.image import ImageSpec
 from components.common.tasks.card_code import classifying_code
 from components.common.tasks.image.words import fit_in_words
 
+CLASSIFIER = "an image classifier"
+
 
 def input_properties(model: TFLiteModel, image: ImageSpec) -> list[tuple[str, str]]:
     """Returns name and text of what the card's head says of the input."""

@@ -9,6 +9,8 @@ from components.common.tasks.card_code import classifying_code
 from components.common.tasks.text.tokenizer import make_tokenizer
 from components.common.tasks.text.vocabulary import VOCABULARY_FILE, parse_vocabulary
 
+CLASSIFIER = "a text classifier"
+
 TOKENIZER_FILE = "tokenizer.json"
 
 

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.recipe import load_recipe
+from pipeline.recipe.text import write_commented
+
 ROOT = Path(__file__).parents[4]
 HOME = "components/common/tasks/image/"
+TOLD = "picture"
 
 WORDS = frozenset(
     "channels height width pixel pixels intensities uint8 jpeg png gif webp bmp rgb pil".split()
@@ -51,6 +55,16 @@ ALLOWED: dict[str, frozenset[str]] = {
     "pipeline/": frozenset({"width"}),
 }
 """File or folder -> the words that it may use in another sense, or must."""
+
+SAYS_SO = (
+    "components/tools/",  # Commands on files that take pictures, and what prints them.
+    "pipeline/cli/lite.py",
+    "pipeline/terminal/lite_views.py",
+    "components/compress/",  # Steps that take no other task's models.
+    "components/validate/classes.py",  # Training flips nothing else.
+    "pipeline/recipe/",  # Names the task.
+)
+"""File or folder that may tell people of pictures: nobody there has other examples."""
 
 
 def modules() -> Iterator[str]:
@@ -108,6 +122,33 @@ def test_nothing_is_allowed_that_nobody_says() -> None:
     for place, words in ALLOWED.items():
         used = set().union(*(said[file] for file in said if file.startswith(place)))
         assert words <= used, place
+
+
+def sentences_of(source: str) -> Iterator[str]:
+    """Yields what a module's code may tell people: its texts that are no docstrings."""
+    tree = ast.parse(source)
+    docstrings = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and node.value
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if id(node) not in docstrings:
+                yield node.value
+
+
+def test_nobody_is_told_of_pictures_who_may_have_texts() -> None:
+    told = {
+        file: found
+        for file in modules()
+        if not file.startswith(SAYS_SO)
+        and (found := [each for each in sentences_of((ROOT / file).read_text()) if TOLD in each])
+    }
+    assert told == {}
+
+
+def test_a_recipe_for_texts_speaks_of_no_pictures() -> None:
+    recipe = load_recipe("tweets", locations="open")
+    assert [line for line in write_commented(recipe).splitlines() if TOLD in line.lower()] == []
 
 
 @pytest.mark.parametrize(
