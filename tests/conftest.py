@@ -10,10 +10,17 @@ DEAR = ("base_image", "finished", "single", "trained")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Gives the tests of a dear fixture to one worker: others need not make it."""
-    for name in DEAR:
-        if name in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(name))
+    """Gives what shares a fixture to one worker, for others need not make it.
+
+    That is the tests of a dear fixture, and those of one file, unless they are slow: slow ones
+    would wait for one another.
+    """
+    shared = [name for name in DEAR if name in getattr(item, "fixturenames", ())]
+    is_slow = any(item.get_closest_marker(name) for name in ("dag", "slow"))
+    if not (shared or is_slow or item.get_closest_marker("xdist_group")):
+        shared = [item.nodeid.partition("::")[0]]
+    for name in shared:
+        item.add_marker(pytest.mark.xdist_group(name))
 
 
 def stack_without_source(context: int = 0) -> list[inspect.FrameInfo]:

@@ -53,6 +53,7 @@ def test_the_same_cut_is_the_same_bytes(dense, untrained, tmp_path):
     assert tree_digest(tmp_path / "again") == tree_digest(untrained)
 
 
+@pytest.mark.slow
 def test_after_the_cut_it_goes_on_learning(dense, tmp_path):
     told = {
         "examples": 48,
@@ -87,6 +88,7 @@ def test_steps_follow_on_a_narrower_model(dense, tmp_path):
     load_bundle_model(tmp_path / "many")
 
 
+@pytest.mark.slow
 def test_the_last_epoch_that_was_kept_is_named_where_no_other_follows(dense, tmp_path):
     prune = {"epochs": 2, "final_sparsity": 0.5, "end": 0.5}
     document = dense.compress(tmp_path / "two", ("prune", prune), ("channels", UNTRAINED))

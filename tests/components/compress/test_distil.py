@@ -58,6 +58,7 @@ def test_the_student_takes_its_parents_place(dense, student):
     assert accuracy(student) > 0.75 and accuracy(dense.bundle) > 0.9
 
 
+@pytest.mark.slow
 def test_the_student_runs_as_int8_in_litert(student, tmp_path):
     document, model = ModelBundle.read(student), load_bundle_model(student)
     pictures = np.random.default_rng(0).integers(0, 256, (32, 16, 16, 1)).astype(np.uint8)
@@ -201,6 +202,7 @@ def test_a_student_that_can_not_see_the_pictures_is_refused_by_the_setting(dense
     assert "distil.shrink: 3 does not divide pictures of 16 pixels" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_same_student_is_the_same_bytes_whatever_was_done_before(dense, student, tmp_path):
     document = dense.fresh().compress(
         tmp_path / "again",
@@ -216,6 +218,7 @@ def test_the_same_student_is_the_same_bytes_whatever_was_done_before(dense, stud
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_student_of_fewer_blocks_is_built_again_from_its_bundle(dense, tmp_path):
     document = dense.compress(
         tmp_path / "student", ("distil", {"width": 0.5, "depth": 0.5, "epochs": 1})

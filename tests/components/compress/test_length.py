@@ -15,6 +15,7 @@ from components.compress.steps import length
 from tests.builders.encoders import build_small_classifier, open_parity_session
 
 
+@pytest.mark.slow
 def test_a_shortened_model_learns_from_its_parent(tmp_path: Path) -> None:
     make_deterministic(0)
     session = open_parity_session(train=64, validation=64)

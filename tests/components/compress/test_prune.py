@@ -156,6 +156,7 @@ def test_only_what_is_trained_is_pruned():
         prunable_layers(model)
 
 
+@pytest.mark.slow
 def test_layers_that_training_left_frozen_come_out_as_they_went_in(dense, tmp_path):
     bundle = shutil.copytree(dense.bundle, tmp_path / "frozen")
     document = ModelBundle.read(bundle)
@@ -206,6 +207,7 @@ def kernels_of(bundle: Path, layers) -> dict[str, np.ndarray]:
     return {layer: model.get_layer(layer).get_weights()[0] for layer in layers}
 
 
+@pytest.mark.slow
 def test_lamp_gives_layers_shares_of_their_own_and_all_of_them_what_was_asked_for(dense, tmp_path):
     short = {"epochs": 1, "end": 1.0, "global_batch_size": 96}
     settings = CONFIG.model_copy(update={"shares": "lamp", **short})

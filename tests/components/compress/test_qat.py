@@ -50,11 +50,13 @@ def test_a_pruned_model_keeps_its_graph_and_its_zeros(dense: Dense, trained: Pat
     assert accuracy(trained) > accuracy(dense.bundle) - 0.1
 
 
+@pytest.mark.slow
 def test_the_same_training_is_the_same_bytes(dense: Dense, trained: Path, tmp_path: Path) -> None:
     dense.fresh().compress(tmp_path / "again", PRUNED, ("qat", TOLD))
     assert tree_digest(tmp_path / "again") == tree_digest(trained)
 
 
+@pytest.mark.slow
 def test_it_follows_a_cut(dense: Dense, tmp_path: Path) -> None:
     cut = ("channels", {"epochs": 0, "examples": 48})
     document = dense.compress(tmp_path / "cut", cut, ("qat", {**TOLD, "epochs": 1}))

@@ -160,6 +160,7 @@ def test_predictions_do_not_depend_on_the_number_of_threads(
     assert set(alone.ids) == set(read_bundle_predictions(trained.dense, "test").ids)
 
 
+@pytest.mark.slow
 def test_tensorflow_is_never_imported_and_the_bytes_are_the_same(
     trained: TrainedModel, candidates: dict[str, Path], tmp_path: Path
 ) -> None:

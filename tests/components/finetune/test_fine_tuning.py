@@ -145,6 +145,7 @@ def test_a_backbone_without_weights_is_trained_whole(pictures):
     assert {epoch.phase for epoch in history} == {"fine_tune"}
 
 
+@pytest.mark.slow
 def test_features_computed_once_train_the_head_as_the_whole_model_would(pictures, head_only):
     config = pictures.config.model_copy(update={"unfreeze": None})
     slow = pictures.build(config)
@@ -193,6 +194,7 @@ def test_augmented_pictures_are_seen_anew_in_every_epoch(pictures, head_only):
     }
 
 
+@pytest.mark.slow
 def test_augmentation_waits_for_the_layers_that_learn_from_it(pictures, whole):
     augmented = pictures.config.model_copy(update={"augment": Augment(shift=0.2)})
     _, shifted = pictures.train(augmented)

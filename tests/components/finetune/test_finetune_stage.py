@@ -93,6 +93,7 @@ def test_predictions_are_the_models_on_what_a_device_would_see(bundle, dataset):
     assert accuracy > 0.6, "three classes: a third would be chance"
 
 
+@pytest.mark.slow
 def test_training_again_elsewhere_gives_the_same_bytes(bundle, dataset, tmp_path):
     context, folder = dataset
     elsewhere = context.model_copy(update={"data_root": str(tmp_path / "root"), "run_id": "other"})
@@ -133,6 +134,7 @@ def test_missing_weights_stop_before_training(dataset, tmp_path, capsys):
     assert "none.h5 does not exist" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_mixed_precision_is_left_out_of_the_saved_model(dataset, tmp_path):
     """This machine may have no bfloat16: the policy is given as a device would."""
     from components.common.documents.dataset import DatasetManifest

@@ -69,6 +69,7 @@ def test_a_head_on_many_examples_is_trained(encoder: Path, session: Session) -> 
     assert changed(model, before) == {"head/kernel", "head/bias"}
 
 
+@pytest.mark.slow
 def test_adapters_are_merged_and_better_than_a_head_alone(encoder: Path, session: Session) -> None:
     lora = Adapters(epochs=12, learning_rate=2e-2)
     model, before, history = train(encoder, session, lora=lora)

@@ -1,5 +1,7 @@
 """Small text classifiers under each scheme, and what their files take and answer."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +42,20 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
     )
 
 
+@pytest.fixture(scope="module")
+def converted(model: Any) -> Callable[[str], bytes]:
+    """The model's file under a scheme, made where no test has asked for it before."""
+    return functools.cache(lambda kind: convert(model, kind))
+
+
 @pytest.mark.parametrize(
     ("kind", "most"),
     [("float32", 1e-5), ("float16", 5e-3), ("dynamic_range", 0.1), ("int8", 0.5)],
 )
-def test_files_answer_as_their_model(kind: str, most: float, model: Any, tmp_path: Path) -> None:
-    data = convert(model, kind)
+def test_files_answer_as_their_model(
+    kind: str, most: float, model: Any, converted: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    data = converted(kind)
     expected = model(TOKENS).numpy()
     assert np.abs(answers(data, tmp_path) - expected).max() < most
     described = inspect_model(data)
@@ -53,8 +63,10 @@ def test_files_answer_as_their_model(kind: str, most: float, model: Any, tmp_pat
     assert not [name for name in described.operators if name.startswith(("FLEX", "CUSTOM"))]
 
 
-def test_a_file_takes_three_tensors_with_the_names_of_mediapipe(model: Any, tmp_path: Path) -> None:
-    graph = read_graphs(convert(model, "float32"))[0]
+def test_a_file_takes_three_tensors_with_the_names_of_mediapipe(
+    converted: Callable[[str], bytes],
+) -> None:
+    graph = read_graphs(converted("float32"))[0]
     names = sorted(tensor.name for tensor in graph.inputs)
     assert [name.partition(":")[0].removeprefix("serving_default_") for name in names] == [
         "input_ids",
@@ -70,17 +82,21 @@ def test_an_encoder_without_segments_takes_three_tensors_too(tmp_path: Path) -> 
     np.testing.assert_allclose(answers(data, tmp_path), model(TOKENS).numpy(), atol=1e-5)
 
 
-def test_dynamic_range_keeps_the_table_of_tokens_in_bytes(model: Any) -> None:
+def test_dynamic_range_keeps_the_table_of_tokens_in_bytes(
+    converted: Callable[[str], bytes],
+) -> None:
     tables = [
         tensor
-        for tensor in read_graphs(convert(model, "dynamic_range"))[0].tensors
+        for tensor in read_graphs(converted("dynamic_range"))[0].tensors
         if tensor.shape == (len(VOCABULARY), 16)
     ]
     assert [table.dtype for table in tables] == ["int8"]
 
 
-def test_norms_can_be_left_in_float(model: Any, tmp_path: Path) -> None:
-    whole = np.abs(answers(convert(model, "int8"), tmp_path) - model(TOKENS).numpy()).mean()
+def test_norms_can_be_left_in_float(
+    model: Any, converted: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    whole = np.abs(answers(converted("int8"), tmp_path) - model(TOKENS).numpy()).mean()
     data = convert(model, "int8_selective", float_layers=["norm$"])
     selective = np.abs(answers(data, tmp_path) - model(TOKENS).numpy()).mean()
     assert selective < whole

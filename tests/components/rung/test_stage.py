@@ -189,6 +189,7 @@ def test_a_step_that_does_not_fit_the_model_is_a_trial_that_says_so(
     assert not made.candidates
 
 
+@pytest.mark.slow
 def test_a_trial_that_can_no_longer_win_is_given_up_and_leaves_its_state(tmp_path: Path) -> None:
     run = Run(run_context(tmp_path), tmp_path)
     models = run.fine_tune()

@@ -30,7 +30,8 @@ def export_module(model: keras.Model, spec: InputSpec) -> tf.Module:
       A module whose `serve` takes float32 [1, height, width, channels] in [0, 255].
     """
     exported = tf.Module()
-    exported.model = model
+    # Not the model: of each layer that a module holds, saving it would trace every call.
+    exported.weights = model.weights
 
     @tf.function(input_signature=[tf.TensorSpec((1, *spec.shape), tf.float32, name=INPUT)])
     def serve(image: Any) -> Any:

@@ -26,14 +26,16 @@ def export_module(model: keras.Model, spec: TextSpec) -> tf.Module:
       A module whose `serve` takes input_ids, input_mask and segment_ids, int32 [1, length].
     """
     own = {layer.name: layer.output for layer in model.layers if layer.name in ROWS}
+    served = keras.Model(own, model.output)
     exported = tf.Module()
-    exported.model = keras.Model(own, model.output)
+    # Not the model: of each layer that a module holds, saving it would trace every call.
+    exported.weights = served.weights
     signature = [tf.TensorSpec((1, spec.length), tf.int32, name=name) for name in ROWS]
 
     @tf.function(input_signature=signature)
     def serve(input_ids: Any, input_mask: Any, segment_ids: Any) -> Any:
         rows = dict(zip(ROWS, (input_ids, input_mask, segment_ids), strict=True))
-        return {OUTPUT: exported.model({name: rows[name] for name in own}, training=False)}
+        return {OUTPUT: served({name: rows[name] for name in own}, training=False)}
 
     exported.serve = serve
     return exported

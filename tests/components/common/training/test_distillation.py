@@ -116,6 +116,7 @@ def test_a_step_is_what_the_formula_says(temperature, weight):
     np.testing.assert_allclose(after[1], bias - RATE * gradients.sum(axis=0), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_student_comes_to_agree_with_the_teacher():
     """The labels are noise: what is right about them can only be learned from the teacher."""
     points = make_examples(200, 5).inputs

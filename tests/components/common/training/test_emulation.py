@@ -112,6 +112,7 @@ def train(attempt: Attempt | None = None) -> list[Any]:
     return list(model.get_weights())
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path) -> None:
     whole = train()
     checkpoints = Checkpoints(LocalStorage(str(tmp_path)), "checkpoints")

@@ -215,6 +215,7 @@ def test_nothing_is_kept_of_pictures_that_are_read_anew_or_without_a_frozen_part
     assert keep_frozen_part(trained, augments=True) is trained
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_of_the_rest_ends_as_an_undisturbed_one(tmp_path):
     """What was kept is computed anew, and comes out the same."""
 

@@ -64,6 +64,7 @@ def test_the_graph_computes_what_the_papers_say(shape: str, pooling: str, tmp_pa
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_minilm_computes_what_the_papers_say() -> None:
     checkpoint = read_checkpoint(packaged_encoder("minilm_l6"))
     reference = Reference(checkpoint.folder)
