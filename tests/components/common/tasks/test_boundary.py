@@ -50,6 +50,9 @@ ALLOWED: dict[str, frozenset[str]] = {
     "components/common/training/checkpoints.py": frozenset({"uint8"}),
     "components/common/training/resumption.py": frozenset({"uint8"}),
     "components/quantize/": frozenset({"uint8"}),
+    # How many numbers are counted under one name, and how many digits a row has.
+    "components/preprocess/shards.py": frozenset({"width"}),
+    "components/preprocess/layouts/parquet.py": frozenset({"width"}),
     # Drawings and columns of the report and the terminal.
     "components/report/": frozenset({"height", "width"}),
     "pipeline/": frozenset({"width"}),
@@ -62,6 +65,7 @@ SAYS_SO = (
     "pipeline/terminal/lite_views.py",
     "components/compress/",  # Steps that take no other task's models.
     "components/validate/classes.py",  # Training flips nothing else.
+    "components/preprocess/layouts/",  # Of collections of pictures.
     "pipeline/recipe/",  # Names the task.
 )
 """File or folder that may tell people of pictures: nobody there has other examples."""
