@@ -182,6 +182,27 @@ def open_files(root: str, *, at_most: int) -> Callable[[str], bytes]:
     return read
 
 
+class ObjectStamps:
+    """Tells which generation of its object a record is of, in the order of the listing."""
+
+    def __init__(self, root: str) -> None:
+        self._blobs = open_storage(root).list("")
+        self._next = next(self._blobs, None)
+
+    def find(self, record: Placed) -> str | None:
+        """Returns what tells an object from what may take its place; None where that is unknown.
+
+        Args:
+          record: with a file not less than the one before.
+        """
+        name = record.path if record.place is None else record.place.file
+        while self._next is not None and self._next.name < name:
+            self._next = next(self._blobs, None)
+        if self._next is None or self._next.name != name:
+            return None
+        return f"{self._next.size_bytes}-{self._next.generation}"
+
+
 def object_names(root: str) -> Iterator[str]:
     """Yields the names of all objects below a bucket's prefix, relative to it."""
     return (blob.name for blob in open_storage(root).list(""))

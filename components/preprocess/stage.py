@@ -1,11 +1,16 @@
 """The shell of preprocess: what the source holds is its identity, the data set its output."""
 
-from collections.abc import Mapping
+import contextlib
+import filecmp
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from components.common.digests import text_digest
 from components.common.documents.dataset import DatasetManifest
 from components.common.process.events import Events
 from components.common.run_context import RunContext
+from components.common.shell.results import best_effort
 from components.common.shell.stage import Stage, Task
 from components.common.words.terminal import say
 from components.preprocess.config import PreprocessConfig
@@ -14,6 +19,8 @@ from components.preprocess.inventory import Inventory, take_inventory
 from components.preprocess.layouts import list_stated
 from components.preprocess.ledger import are_whole
 from components.preprocess.lists import list_file
+from components.preprocess.looking import Memory
+from components.preprocess.places import is_remote
 from components.preprocess.samples import identify_sample, write_sample
 from components.preprocess.sources import Listing, describe_listing
 
@@ -48,7 +55,7 @@ class _Preprocessing:
         listing = list_source(config, run)
         for remark in describe_listing(listing):
             say(remark)
-        self._inventory = take_source_inventory(listing, config, events)
+        self._inventory = take_source_inventory(listing, config, run, events)
         return {
             "source": self._inventory.fingerprint,
             **config.examples.identify(config.encoder),
@@ -58,7 +65,7 @@ class _Preprocessing:
         inventory = self._inventory
         if inventory is None:
             listing = list_sample(task.config, task.context)
-            inventory = take_source_inventory(listing, task.config, task.events)
+            inventory = take_source_inventory(listing, task.config, task.context, task.events)
         from components.preprocess.dataset import write_dataset
 
         return write_dataset(task, inventory)
@@ -78,15 +85,39 @@ def list_sample(config: PreprocessConfig, run: RunContext) -> Listing:
     return make_list(place, task=config.task, exclude=config.exclude)
 
 
-def take_source_inventory(listing: Listing, config: PreprocessConfig, events: Events) -> Inventory:
-    """Reads every file of a listing once, and tells how far it is."""
-    return take_inventory(
-        listing,
-        task=config.task,
-        max_file_bytes=config.examples.max_file_bytes,
-        max_examples=config.max_examples,
-        report=lambda done, total: events.progress(done, total, "files", "reading"),
-    )
+def take_source_inventory(
+    listing: Listing, config: PreprocessConfig, run: RunContext, events: Events
+) -> Inventory:
+    """Digests the files of a listing that changed since the last time, and tells how far it is.
+
+    A fresh run digests all of them.
+    """
+    with _remembered(listing.root, run) as memory:
+        return take_inventory(
+            listing,
+            task=config.task,
+            max_file_bytes=config.examples.max_file_bytes,
+            max_examples=config.max_examples,
+            memory=memory,
+            report=lambda done, total: events.progress(done, total, "files", "reading"),
+        )
+
+
+@contextlib.contextmanager
+def _remembered(root: str, run: RunContext) -> Iterator[Memory]:
+    """Brings what is known of a source's files, and keeps what is known afterwards."""
+    place = root if is_remote(root) else str(Path(root).resolve())
+    storage, name = run.data(), f"digests/{text_digest(place)[:32]}.jsonl"
+    with tempfile.TemporaryDirectory(prefix="litesmith-digests-") as folder:
+        recalled, left = Path(folder, "recalled"), Path(folder, "left")
+        if not run.fresh:
+            with contextlib.suppress(FileNotFoundError):
+                storage.download(name, recalled)
+        memory = Memory(recalled if recalled.exists() else None, left)
+        yield memory
+        if not recalled.exists() or not filecmp.cmp(recalled, left, shallow=False):
+            with best_effort():
+                storage.upload(left, name)
 
 
 def _shards_are_whole(output: Path, run: RunContext) -> bool:

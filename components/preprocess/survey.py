@@ -30,7 +30,8 @@ def _look(task: Task[PreprocessConfig]) -> None:
     )
 
     config, make_list = task.config, list_sample if task.config.sample else list_source
-    inventory = take_source_inventory(make_list(config, task.context), config, task.events)
+    listing = make_list(config, task.context)
+    inventory = take_source_inventory(listing, config, task.context, task.events)
     message = explain_rejects(
         inventory.rejects,
         records=len(inventory.listing.records),

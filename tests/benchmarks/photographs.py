@@ -34,17 +34,30 @@ def make_photograph(seed: int) -> bytes:
     return buffer.getvalue()
 
 
-def write_photographs(folder: Path, count: int, *, distinct: int = 200, classes: int = 10) -> None:
+def write_photographs(
+    folder: Path, count: int, *, distinct: int = 200, classes: int = 10, first_seed: int = 0
+) -> None:
     """Writes `count` JPEGs into one sub-folder per class.
 
-    They are `distinct` pictures again and again, each time with another comment segment:
-    every file has a content of its own, and costs as much to decode as any.
+    They are `distinct` pictures again and again, each time with another comment segment and other
+    shades: every file has a content and pixels of its own, and costs as much to decode as any.
     """
-    pictures = [make_photograph(seed) for seed in range(distinct)]
+    pictures = [make_photograph(first_seed + seed) for seed in range(distinct)]
     for index in range(count):
-        picture = pictures[index % distinct]
+        repeat, chosen = divmod(index, distinct)
+        picture = _reshade(pictures[chosen], repeat)
         comment = f"{index:08d}".encode()
         segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
         path = folder / f"class{index % classes}" / f"{index:06d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(picture[:2] + segment + picture[2:])
+
+
+def _reshade(picture: bytes, number: int) -> bytes:
+    """Returns a JPEG with other pixels for each number in [0, 125), by coarser quantization."""
+    table = picture.index(b"\xff\xdb") + 5  # Behind the marker, the length and the table's number.
+    steps = bytearray(picture)
+    for place in range(3):  # The mean of a block and its two slowest waves.
+        number, more = divmod(number, 5)
+        steps[table + place] += more
+    return bytes(steps)

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
     ("arguments", "expected"),
     [
         (["preprocess", "--examples", "64", "--usual-examples", "64", "--rounds", "1"], "usual"),
+        (["growth", "--examples", "64", "--new", "4"], "the same data set: True"),
         (
             ["share", "--backbone", "small_cnn", "--weights", "none", "--size", "32"]
             + ["--pictures", "4"],

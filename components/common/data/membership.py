@@ -40,8 +40,8 @@ class Membership:
         """Returns the membership of examples, each with id, group (or none) and split."""
         rows = sorted(
             (
-                example_digest(id_),
-                _digest(f"group {group}") if group else example_digest(id_),
+                own := example_digest(id_),
+                _digest(f"group {group}") if group else own,
                 SPLITS.index(split),
             )
             for id_, group, split in examples

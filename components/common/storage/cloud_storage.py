@@ -129,7 +129,8 @@ class CloudStorage:
         with self._explained():
             for blob in self._listed(prefix):
                 name = blob.name.removeprefix(self._prefix)
-                yield Blob(name, int(blob.size), blob.updated.timestamp())
+                updated = blob.updated.timestamp()
+                yield Blob(name, int(blob.size), updated, int(blob.generation))
 
     def upload(self, path: Path, name: str) -> None:
         with self._explained(writing=True):

@@ -30,6 +30,8 @@ class Blob:
     size_bytes: int
     updated: float
     """Seconds since the epoch."""
+    generation: int = ABSENT
+    """As far as a listing tells it: a folder's does not."""
 
 
 class Storage(Protocol):

@@ -14,9 +14,16 @@ from components.common.tasks.reading import read_examples
 from components.preprocess.inventory import take_inventory
 from components.preprocess.layouts import list_folder_as_told
 from components.preprocess.lists import list_file
+from components.preprocess.looking import Memory
 from components.preprocess.sources import Listing, Sieve, SourceRecord
 from components.preprocess.trees import tree_of_objects
-from tests.components.preprocess.folders import preprocess, run_stage, shape_png, write_folder
+from tests.components.preprocess.folders import (
+    forge_digests,
+    preprocess,
+    run_stage,
+    shape_png,
+    write_folder,
+)
 from tests.components.preprocess.layouts.examples import seen, write_plain
 from tests.components.preprocess.layouts.test_parquet import write_hub
 from tests.components.preprocess.layouts.test_webdataset import write_shards
@@ -70,6 +77,29 @@ def test_objects_that_can_t_be_asked_for_stop_nothing(bucket):
     listing = Listing(bucket, (record,), ("a", "b"), {})
     inventory = take_inventory(listing, max_file_bytes=1000, report=lambda done, total: None)
     assert [reject.reason for reject in inventory.rejects] == ["misnamed"]
+
+
+def test_an_object_of_the_same_generation_is_not_read_again(tmp_path, bucket):
+    storage = open_storage(f"{bucket}/known")
+    names = ["a/1.png", "a/2.png", "b/3.png"]
+    for index, name in enumerate(names):
+        storage.write(name, shape_png(index % 2, index))
+    left = [tmp_path / "first", tmp_path / "second"]
+
+    def take(recalled: Path | None, file: Path) -> dict[str, str]:
+        listing = list_folder_as_told(f"{bucket}/known")
+        memory = Memory(recalled, file)
+        found = take_inventory(
+            listing, max_file_bytes=10_000, memory=memory, report=lambda done, total: None
+        )
+        return {example.path: example.id for example in found.examples}
+
+    fresh = take(None, left[0])
+    forge_digests(left[0])
+    storage.write("a/2.png", shape_png(1, 1))  # The same bytes, another generation.
+    told = take(*left)
+    assert fresh["a/2.png"] == told["a/2.png"]
+    assert len(fresh) == 3 and len(told) == 1  # Of the others it is told that they are the same.
 
 
 def test_objects_that_are_too_large_are_rejected(bucket):

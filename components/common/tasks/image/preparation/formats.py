@@ -3,8 +3,8 @@
 Both are known without decoding anything, and without Pillow.
 """
 
+import posixpath
 import re
-from pathlib import PurePosixPath
 
 HEAD_BYTES = 512
 """How many of a file's first bytes `sniff_format` wants to see."""
@@ -67,7 +67,7 @@ _SVG = re.compile(
 
 def named_format(path: str) -> str | None:
     """Returns the picture format that a path's extension names, if it names one."""
-    return _FORMAT_OF_SUFFIX.get(PurePosixPath(path).suffix.lower())
+    return _FORMAT_OF_SUFFIX.get(posixpath.splitext(path)[1].lower())
 
 
 def sniff_format(head: bytes) -> str | None:

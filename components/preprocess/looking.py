@@ -1,0 +1,196 @@
+"""One look at each file of a listing: its digest, its size, its first bytes, or why there are none.
+
+What is known of a file that did not change is believed instead.
+"""
+
+import dataclasses
+import hashlib
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from components.common.documents.rejects import Reason
+from components.common.process.machine import usable_cores
+from components.preprocess.files import NotAFileError, TooLargeError, read_chunks, too_large
+from components.preprocess.known import (
+    Known,
+    Look,
+    Recalled,
+    Remembering,
+    is_settled,
+    stamp_file,
+)
+from components.preprocess.places import Placed, is_remote
+from components.preprocess.sources import Listing, ObjectStamps, SourceRecord, open_source
+
+MISNAMED = "no file can be opened by this name; rename it"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a file can't be digested."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """Where what is known of a source's files lies; both on this machine."""
+
+    recalled: Path | None
+    """What an earlier look has left; None where every file is to be read."""
+    left: Path
+    """What this look leaves."""
+
+
+_BATCH = 64  # Files that a thread takes at once: a future costs as much as digesting one.
+_AHEAD = 4  # Batches for each thread that are under way, or wait to be taken.
+_BUCKET_THREADS = 32  # That wait for answers most of the time.
+
+
+def look_at_files(
+    listing: Listing,
+    *,
+    max_file_bytes: int,
+    head_bytes: int,
+    memory: Memory | None = None,
+    report: Callable[[int, int], None],
+) -> Iterator[tuple[SourceRecord, Look | Problem]]:
+    """Looks at all files, in the order of the records.
+
+    Threads do as well as processes here, since reading and hashing both release the
+    interpreter's lock: 4,000 pictures of 43 kB in 0.13 s on two cores either way.
+
+    Args:
+      listing: what to look at.
+      max_file_bytes: a local file that has more is a problem unread, and so is a text of more.
+      head_bytes: how many of a file's first bytes are told.
+      memory: of earlier looks at files; None reads all.
+      report: called with the number of files looked at, and of all.
+    """
+    looker = _Looker(listing.root, max_file_bytes, head_bytes)
+    if memory is None:
+        yield from _look_at_all(listing, looker, Recalled(None), report)
+        return
+    with Remembering(memory.left) as remembering:
+        found = _look_at_all(listing, looker, Recalled(memory.recalled), report, remembering)
+        yield from found
+
+
+def _look_at_all(
+    listing: Listing,
+    looker: "_Looker",
+    recalled: Recalled,
+    report: Callable[[int, int], None],
+    remembering: Remembering | None = None,
+) -> Iterator[tuple[SourceRecord, Look | Problem]]:
+    records, done = listing.records, 0
+    stamps = ObjectStamps(listing.root) if remembering and is_remote(listing.root) else None
+    threads = _BUCKET_THREADS if is_remote(listing.root) else usable_cores()
+    under_way: deque[tuple[Sequence[SourceRecord], Future[list[_Seen]]]] = deque()
+    batches = (records[start : start + _BATCH] for start in range(0, len(records), _BATCH))
+    with ThreadPoolExecutor(threads) as pool:
+        more = True
+        while more or under_way:
+            batch = next(batches, ())
+            more = bool(batch)
+            if batch:
+                known = [recalled.find(record.path) for record in batch]
+                told = [stamps.find(record) for record in batch] if stamps else [None] * len(batch)
+                job = pool.submit(looker.look_at_batch, batch, known, told)
+                under_way.append((batch, job))
+            if under_way and (not more or len(under_way) >= threads * _AHEAD):
+                taken, future = under_way.popleft()
+                done += len(taken)
+                for record, seen in zip(taken, future.result(), strict=True):
+                    if remembering is not None and seen.known is not None:
+                        remembering.add(seen.known)
+                    yield record, seen.look
+                report(done, len(records))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Seen:
+    """A look, and what to know of it next time."""
+
+    look: Look | Problem
+    known: Known | None = None
+
+
+class _Looker:
+    """Looks at records; any thread may ask."""
+
+    def __init__(self, root: str, max_file_bytes: int, head_bytes: int) -> None:
+        self._root, self._most, self._head_bytes = root, max_file_bytes, head_bytes
+        self._remote = is_remote(root)
+        self._whole = open_source(root, at_most=max_file_bytes)
+        self._started = time.time()
+
+    def look_at_batch(
+        self,
+        records: Sequence[SourceRecord],
+        known: Sequence[Known | None],
+        stamps: Sequence[str | None],
+    ) -> list[_Seen]:
+        return [self._look_at(*each) for each in zip(records, known, stamps, strict=True)]
+
+    def _look_at(self, record: SourceRecord, known: Known | None, stamp: str | None) -> _Seen:
+        if record.text is not None:
+            return _Seen(self._look_at_text(record.text))
+        if not self._remote:
+            stamp = stamp_file(os.path.join(self._root, _file_of(record)))
+        if stamp is not None and record.place is not None:
+            stamp = f"{stamp} {record.place}"
+        if known is not None and known.stamp == stamp and known.look.size_bytes <= self._most:
+            return _Seen(known.look, known)
+        look = self._read(record)
+        if stamp is None or isinstance(look, Problem):
+            return _Seen(look)
+        if not self._remote and not is_settled(stamp, self._started):
+            return _Seen(look)
+        return _Seen(look, Known(record.path, stamp, look))
+
+    def _read(self, record: SourceRecord) -> Look | Problem:
+        digest = hashlib.sha256()
+        head, size_bytes = b"", 0
+        try:
+            for chunk in self._chunks(record):
+                head = head or chunk[: self._head_bytes]
+                size_bytes += len(chunk)
+                digest.update(chunk)
+        except (FileNotFoundError, NotADirectoryError):
+            return Problem("missing", "there is no such file")
+        except TooLargeError as error:
+            return Problem("oversized", error.strerror or "")
+        except NotAFileError as error:
+            return Problem("unreadable", error.strerror or "")
+        except ValueError:
+            return Problem("misnamed", MISNAMED)
+        except OSError:  # No permission, a failing disk.
+            return Problem("unreadable", "the file can't be opened")
+        return Look(digest.hexdigest(), size_bytes, head)
+
+    def _chunks(self, record: SourceRecord) -> Iterable[bytes]:
+        """Reads a file piece by piece, so that a stray film does no harm."""
+        if record.place is not None or self._remote:
+            return [self._whole(record)]
+        return read_chunks(Path(self._root, record.path), at_most=self._most)
+
+    def _look_at_text(self, text: str) -> Look | Problem:
+        """Looks at a text that a list holds."""
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:
+            return Problem("unreadable", "holds half of a character, which is no UTF-8 text")
+        if len(data) > self._most:
+            detail = too_large(f"{len(data)} bytes", self._most).strerror or ""
+            return Problem("oversized", detail)
+        return Look(hashlib.sha256(data).hexdigest(), len(data), data[: self._head_bytes])
+
+
+def _file_of(record: Placed) -> str:
+    return record.path if record.place is None else record.place.file
