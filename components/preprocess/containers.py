@@ -21,7 +21,7 @@ from components.preprocess.places import Cell, Place, Span, is_remote
 
 MOST_GROUP_BYTES = 1 << 30
 """Of a group of rows, unpacked: it is held in memory."""
-_GROUPS_KEPT = 4
+_KEPT_BYTES = 256 << 20  # Of groups of rows; the last one is kept whatever it takes.
 _BUFFER_BYTES = 1 << 20
 
 
@@ -43,6 +43,7 @@ class Containers:
         self._root, self._at_most = root, at_most
         self._lock = threading.Lock()
         self._groups: OrderedDict[tuple[str, str, int], Any] = OrderedDict()
+        self._kept = 0
 
     def read(self, place: Place) -> bytes:
         """Returns a record's bytes.
@@ -79,9 +80,10 @@ class Containers:
     def _group(self, place: Cell) -> Any:
         key = place.file, place.column, place.group
         if key not in self._groups:
-            self._groups[key] = self._read_group(place)
-            while len(self._groups) > _GROUPS_KEPT:
-                self._groups.popitem(last=False)
+            group = self._groups[key] = self._read_group(place)
+            self._kept += group.nbytes
+            while self._kept > _KEPT_BYTES and len(self._groups) > 1:
+                self._kept -= self._groups.popitem(last=False)[1].nbytes
         self._groups.move_to_end(key)
         return self._groups[key]
 

@@ -82,6 +82,8 @@ def take_inventory(
         fingerprint.update(canonical_json([*record.values(), content]).encode())
         if (reject := _examine(record, look, sources)) is not None:
             rejects.append(reject)
+            if reject.reason == "unsupported_format":  # What is installed decides, too.
+                fingerprint.update(reject.detail.encode())
             continue
         assert isinstance(look, Look)  # _examine rejects what has problems.
         usable.append(_example(record, look, labels))

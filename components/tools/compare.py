@@ -19,7 +19,7 @@ from components.common.process.machine import usable_cores
 from components.common.statistics.metrics import share_estimate
 from components.common.statistics.noninferiority import drop_upper_bound, inferiority_p_value
 from components.common.tasks.image.normalization import Normalization
-from components.common.tasks.image.preparation.pictures import PictureError
+from components.common.tasks.image.preparation.spec import PictureError
 from components.common.words.figures import listing, shown
 from components.tools.classifiers import PictureClassifier
 from components.tools.documents import ComparedModel, Comparison, Flip

@@ -21,7 +21,7 @@ from components.common.lite.litert import LiteRTError
 from components.common.models.bundles import load_bundle_model
 from components.common.tasks.image.export import preparation
 from components.common.tasks.image.normalization import AS_IT_IS
-from components.common.tasks.image.preparation.pictures import PictureError
+from components.common.tasks.image.preparation.spec import PictureError
 from components.common.words.figures import shown
 from components.tools.classifiers import PictureClassifier
 from components.tools.documents import Drift

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from components.common.errors import UserError
 from components.common.tasks.image.preparation.formats import named_format
-from components.common.tasks.image.preparation.pictures import PictureError
+from components.common.tasks.image.preparation.spec import PictureError
 from components.common.words.figures import shown
 
 _LARGEST_LIST = 64 << 20

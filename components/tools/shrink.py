@@ -22,7 +22,7 @@ from components.common.lite.litert import LiteRTError
 from components.common.lite.model_files import ModelFileError
 from components.common.lite.structure import walk_model
 from components.common.tasks.image.normalization import Normalization
-from components.common.tasks.image.preparation.pictures import PictureError
+from components.common.tasks.image.preparation.spec import PictureError
 from components.tools.classifiers import PictureClassifier
 from components.tools.compare import compare
 from components.tools.documents import Shrunk

@@ -1,12 +1,15 @@
 """Contents, duplicates and the fingerprint of a source."""
 
 import shutil
+import sys
+
+from PIL import Image
 
 from components.common.documents.rejects import Reject
 from components.preprocess.folders import list_folder
 from components.preprocess.inventory import Inventory, take_inventory
 from components.preprocess.lists import list_file
-from tests.components.preprocess.folders import shape_png, write_folder
+from tests.components.preprocess.folders import encode, shape_png, write_folder
 
 
 def take(listing) -> Inventory:
@@ -23,6 +26,20 @@ def test_the_fingerprint_depends_on_content_and_names_not_on_the_place(tmp_path)
     (tmp_path / "first" / "bar" / "000.png").write_bytes(shape_png(0, 99))
     changed = take(list_folder(str(tmp_path / "first")))
     assert len({first.fingerprint, renamed.fingerprint, changed.fingerprint}) == 3
+
+
+def test_the_fingerprint_knows_what_no_decoder_was_there_for(tmp_path, monkeypatch):
+    folder = write_folder(tmp_path)
+    plain = take(list_folder(str(folder)))
+    (folder / "bar" / "1.avif").write_bytes(encode(Image.new("RGB", (16, 16)), "AVIF"))
+    read = take(list_folder(str(folder)))
+    monkeypatch.setitem(sys.modules, "PIL._avif", None)
+    rejected = take(list_folder(str(folder)))
+    assert (read.rejects, [reject.reason for reject in rejected.rejects]) == (
+        (),
+        ["unsupported_format"],
+    )
+    assert len({plain.fingerprint, read.fingerprint, rejected.fingerprint}) == 3
 
 
 def test_a_list_and_a_folder_of_the_same_records_are_the_same_source(tmp_path):

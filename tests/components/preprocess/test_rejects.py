@@ -27,7 +27,7 @@ EXPECTED = [
     ("bar/copy_of_000.png", "duplicate"),
     ("bar/cut.jpg", "truncated"),
     ("bar/empty.png", "empty"),
-    ("bar/film.tiff", "unsupported_format"),
+    ("bar/film.jp2", "unsupported_format"),
     ("bar/notes.txt", "not_an_image"),
     ("bar/scrambled.png", "unreadable"),
     ("disc/both.png", "conflicting_label"),
@@ -46,7 +46,7 @@ def write_rejects(folder: Path) -> Path:
     photograph = encode(draw_picture(1, 1, size=64, channels=3), "JPEG")
     (bar / "cut.jpg").write_bytes(photograph[: len(photograph) // 2])
     (bar / "empty.png").touch()
-    (bar / "film.tiff").write_bytes(encode(Image.new("L", (16, 16)), "TIFF"))
+    (bar / "film.jp2").write_bytes(encode(Image.new("L", (16, 16)), "JPEG2000"))
     (bar / "notes.txt").write_text("BMW, a car, is no bitmap")
     (bar / "bomb.png").write_bytes(encode(Image.new("L", (400, 400))))
     scrambled = bytearray(shape_png(0, 502))

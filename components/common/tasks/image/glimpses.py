@@ -3,12 +3,12 @@
 import base64
 
 from components.common.tasks.image.preparation.pictures import (
-    PictureError,
     encode_picture,
     measure_picture,
     prepare_picture,
 )
 from components.common.tasks.image.preparation.settings import PictureSettings
+from components.common.tasks.image.preparation.spec import PictureError
 from components.common.tasks.made import Unusable
 from components.common.tasks.told import Glimpse, Shown
 

@@ -6,11 +6,10 @@ import hashlib
 from components.common.tasks.image.features import Example, decode_example, encode_example
 from components.common.tasks.image.preparation.pictures import (
     INTENSITIES,
-    PictureError,
     encode_picture,
     prepare_picture,
 )
-from components.common.tasks.image.preparation.spec import PictureSpec
+from components.common.tasks.image.preparation.spec import PictureError, PictureSpec
 from components.common.tasks.made import Made, Unusable
 
 NOT_SQUARE, HISTOGRAM = "not_square", "histogram"

@@ -3,7 +3,10 @@
 from components.common.documents.rejects import NoteKind, Reason
 from components.common.tasks.image.preparation.formats import (
     DECODED_FORMATS,
+    EXTRA,
     HEAD_BYTES,
+    PLUGINS,
+    is_decoded,
     named_format,
     sniff_format,
 )
@@ -24,10 +27,13 @@ def examine(path: str, head: bytes) -> tuple[Reason, str] | None:
     found = sniff_format(head)
     if found is None:
         return "not_an_image", "its first bytes are no picture's"
-    if found not in DECODED_FORMATS:
-        known = ", ".join(DECODED_FORMATS)
-        return "unsupported_format", f"is {found}; {known} are read"
-    return None
+    if is_decoded(found):
+        return None
+    if found in PLUGINS:
+        how = f"{EXTRA} reads such: install requirements/formats.lock, as docs/install.md says"
+        return "unsupported_format", f"is {found}; {how}"
+    known = ", ".join((*DECODED_FORMATS, *PLUGINS))
+    return "unsupported_format", f"is {found}; {known} are read"
 
 
 def remark(path: str, head: bytes) -> tuple[NoteKind, str] | None:

@@ -1,16 +1,23 @@
 """Which picture format a file is in, by its first bytes and by its name.
 
-Both are known without decoding anything, and without Pillow.
+Both are known without decoding anything, and without loading what decodes it.
 """
 
+import importlib.util
 import posixpath
 import re
 
 HEAD_BYTES = 512
 """How many of a file's first bytes `sniff_format` wants to see."""
 
-DECODED_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-"""What preprocess reads, by Pillow's names."""
+DECODED_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+"""What preprocess reads wherever it runs, by Pillow's names."""
+
+PLUGINS = {"AVIF": "PIL._avif", "HEIF": "pillow_heif", "JPEG XL": "pillow_jxl"}
+"""Further formats -> what decodes them, where it is installed."""
+
+EXTRA = "the extra `formats`"
+"""What brings all of PLUGINS; wheels of Pillow itself have the first."""
 
 _FORMAT_OF_SUFFIX = {
     ".jpg": "JPEG",
@@ -26,6 +33,7 @@ _FORMAT_OF_SUFFIX = {
     ".heic": "HEIF",
     ".heif": "HEIF",
     ".avif": "AVIF",
+    ".jxl": "JPEG XL",
 }
 
 # Sizes of the DIB header that follows; "BM" alone also begins words.
@@ -63,6 +71,13 @@ _PORTABLE_ANYMAP = re.compile(rb"P[1-7][ \t\r\n](?:[ \t\r\n]*#|[ \t\r\n]*\d|WIDT
 _SVG = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*<(?:svg\b|(?:\?xml|!--|!DOCTYPE)[^\0]*<svg\b|!DOCTYPE svg\b)"
 )
+
+
+def is_decoded(kind: str) -> bool:
+    """Tells whether pictures of a format can be read here."""
+    if kind in PLUGINS:
+        return importlib.util.find_spec(PLUGINS[kind]) is not None
+    return kind in DECODED_FORMATS
 
 
 def named_format(path: str) -> str | None:

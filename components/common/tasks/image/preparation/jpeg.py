@@ -15,6 +15,8 @@ _START_OF_SCAN, _END_OF_IMAGE = SCAN[1], END[1]
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
+_SEQUENTIAL = {0xC0, 0xC1}
+
 # Within a scan's data a 0xFF byte is followed by 0, or by the number of a restart.
 _MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 _COEFFICIENTS = frozenset(range(64))
@@ -35,6 +37,16 @@ def count_scans(data: bytes) -> int:
     """Returns how many scans the decoder would go through."""
     # Walked through: thumbnails, and what follows the picture, hold such markers as well.
     return sum(segment.marker == _START_OF_SCAN for segment in _segments(data))
+
+
+def decodes_row_by_row(data: bytes) -> bool:
+    """Tells whether a decoder needs no room for the whole picture, only for what it returns.
+
+    A progressive JPEG, or one whose colours come in scans of their own, is held whole by its
+    coefficients, at whatever size it is decoded.
+    """
+    frames = {segment.marker for segment in _segments(data) if segment.marker in _FRAMES}
+    return bool(frames) and frames <= _SEQUENTIAL and count_scans(data) == 1
 
 
 def lacks_only_its_end(data: bytes, decode: Callable[[bytes], bytes]) -> bool:

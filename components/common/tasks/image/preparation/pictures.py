@@ -11,14 +11,27 @@ import math
 import warnings
 import zlib
 
-import numpy as np
-from PIL import ExifTags, GifImagePlugin, Image, UnidentifiedImageError, WebPImagePlugin
+from PIL import (
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
+from components.common.errors import UserError
 from components.common.tasks.image.preparation import jpeg
 from components.common.tasks.image.preparation.bitmaps import RunLengthDecoder
+from components.common.tasks.image.preparation.depth import (
+    check_samples,
+    scale_deep,
+    scale_transparency,
+)
 from components.common.tasks.image.preparation.formats import (
-    DECODED_FORMATS,
+    EXTRA,
     HEAD_BYTES,
+    is_decoded,
     sniff_format,
 )
 from components.common.tasks.image.preparation.profiles import (
@@ -26,10 +39,10 @@ from components.common.tasks.image.preparation.profiles import (
     ProfileError,
     conversion_to_srgb,
 )
-from components.common.tasks.image.preparation.spec import PictureNote, PictureProblem, PictureSpec
+from components.common.tasks.image.preparation.spec import PictureError, PictureNote, PictureSpec
 
 # Image.open then finds every decoder without searching for all plugins there are.
-_PLUGINS = (GifImagePlugin, WebPImagePlugin, RunLengthDecoder)
+_PLUGINS = (GifImagePlugin, TiffImagePlugin, WebPImagePlugin, RunLengthDecoder)
 
 # The bound is PictureSpec.max_pixels; Pillow's own one would warn first.
 Image.MAX_IMAGE_PIXELS = None
@@ -73,29 +86,15 @@ class Picture:
         return self.image.histogram()
 
 
-class PictureError(Exception):
-    """A picture that can't be used; the message says why.
-
-    Attributes:
-      reason: what sort of why.
-    """
-
-    def __init__(self, reason: PictureProblem, detail: str):
-        super().__init__(detail)
-        self.reason: PictureProblem = reason
-
-
 def measure_picture(data: bytes) -> tuple[str, tuple[int, int]]:
     """Returns a picture's format, and its width and height, without decoding it.
 
     Raises:
       PictureError: it is of no format that is read, or its header is damaged.
     """
-    kind = sniff_format(data[:HEAD_BYTES])
-    if kind not in DECODED_FORMATS:
-        raise PictureError("unreadable", "its first bytes are no picture's")
+    kind = _find_kind(data)
     try:
-        with Image.open(io.BytesIO(data), formats=(kind,)) as picture:
+        with _open(data, kind) as picture:
             return kind, picture.size
     except Exception as error:
         raise PictureError("unreadable", f"the {kind} file's header is damaged") from error
@@ -105,29 +104,28 @@ def prepare_picture(data: bytes, spec: PictureSpec) -> Picture:
     """Decodes a picture and makes it what the spec says.
 
     Args:
-      data: a file's bytes: JPEG, PNG, WebP, BMP or GIF, of which the first frame is taken.
+      data: a file's bytes, of a format that is read here; its first frame is taken.
       spec: what to make of it.
 
     Raises:
       PictureError: decoding it would take more than max_pixels allows (then nothing was
         decoded), the file ends within the picture, or it can't be decoded for another
         reason.
+      UserError: what decodes its format is not installed here, though it is where it was listed.
     """
-    kind = sniff_format(data[:HEAD_BYTES])
-    if kind not in DECODED_FORMATS:
-        raise PictureError("unreadable", "its first bytes are no picture's")
+    kind = _find_kind(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Of odd metadata, which is left behind anyway.
             return _decode(data, kind, spec)
-    except (PictureError, MemoryError):
+    except (PictureError, MemoryError, UserError):
         raise
     except Exception as error:  # Damaged files make the decoders raise nearly anything.
         if "truncated" not in str(error).lower():
             raise PictureError(
                 "unreadable", f"the {kind} file can't be decoded: {_in_words(error)}"
             ) from error
-        if kind == "JPEG" and _lacks_only_its_end(data):
+        if kind == "JPEG" and _lacks_only_its_end(data, spec):
             note: tuple[PictureNote, str] = ("missing_end", "the JPEG file lacks its end marker")
             mended = prepare_picture(data.rstrip(b"\xff") + jpeg.END, spec)
             return dataclasses.replace(mended, notes=(note, *mended.notes))
@@ -151,25 +149,57 @@ def _decode(data: bytes, kind: str, spec: PictureSpec) -> Picture:
         raise PictureError("truncated", _TRUNCATED.format(kind))
     if kind == "PNG":
         _check_png(data)
-    with Image.open(io.BytesIO(data), formats=(kind,)) as picture:
-        _check_size(picture, spec)
+    with _open(data, kind) as picture:
+        longest, shortest = max(picture.size), min(picture.size)
+        if not _may_be_large(data, kind, picture, spec):
+            _check_size(picture, spec)
         if kind == "JPEG":
             _check_scans(data, picture, spec)
-        longest, shortest = max(picture.size), min(picture.size)
         conversion, notes = _conversion(picture)
         # The profile speaks of colours, which a JPEG file decoded as grey has lost.
         _shrink_while_decoding(picture, spec, mode="RGB" if conversion else spec.mode)
+        _check_size(picture, spec)
         picture.load()
         if kind == "PNG":
-            _scale_transparency(picture, bits=data[_PNG_BITS])
-        fitted = _fit(picture, spec, conversion)
+            scale_transparency(picture, bits=data[_PNG_BITS])
+        if kind == "TIFF":
+            check_samples(picture)
+        fitted = _fit(picture, spec, conversion, _orientation(picture, kind))
     if colour := _only_colour(fitted):
         notes = (*notes, ("one_colour", f"is {colour} all over once it is fitted"))
     return Picture(fitted, longest <= _SQUARE * shortest, notes)
 
 
-def _lacks_only_its_end(data: bytes) -> bool:
+def _find_kind(data: bytes) -> str:
+    kind = sniff_format(data[:HEAD_BYTES])
+    if kind is None:
+        raise PictureError("unreadable", "its first bytes are no picture's")
+    if not is_decoded(kind):
+        raise UserError(
+            f"a picture is {kind}, which {EXTRA} reads: install it on every worker, or on none"
+        )
+    return kind
+
+
+def _open(data: bytes, kind: str) -> Image.Image:
+    """Opens a picture by the decoder of its format alone."""
+    if kind == "AVIF":
+        from PIL import AvifImagePlugin  # noqa: F401  # Not all builds have it.
+    elif kind == "HEIF":
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    elif kind == "JPEG XL":
+        import pillow_jxl  # noqa: F401  # It registers itself.
+
+        kind = "JXL"
+    return Image.open(io.BytesIO(data), formats=(kind,))
+
+
+def _lacks_only_its_end(data: bytes, spec: PictureSpec) -> bool:
     try:
+        with _open(data, "JPEG") as picture:
+            _check_size(picture, spec)  # It is decoded whole.
         return jpeg.lacks_only_its_end(data, _decode_pixels)
     except Exception:  # It is damaged in another way, too.
         return False
@@ -189,6 +219,12 @@ def encode_picture(picture: Image.Image, spec: PictureSpec) -> bytes:
     else:
         picture.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _may_be_large(data: bytes, kind: str, picture: Image.Image, spec: PictureSpec) -> bool:
+    """Tells whether a picture counts by what is decoded of it; of most, a look at the size does."""
+    too_large = picture.width * picture.height > spec.max_pixels
+    return too_large and kind == "JPEG" and jpeg.decodes_row_by_row(data)
 
 
 def _check_size(picture: Image.Image, spec: PictureSpec) -> None:
@@ -249,15 +285,6 @@ def _conversion(
         return None, (("profile_ignored", str(error)),)
 
 
-def _scale_transparency(picture: Image.Image, *, bits: int) -> None:
-    """Mends the transparent shade of a PNG file: Pillow gives it in samples of the file's depth."""
-    shade = picture.info.get("transparency")
-    if isinstance(shade, int) and picture.mode == "L":
-        picture.info["transparency"] = shade * 255 // (2**bits - 1)
-    elif isinstance(shade, tuple) and bits == 16:
-        picture.info["transparency"] = tuple(value >> 8 for value in shade)
-
-
 def _shrink_while_decoding(picture: Image.Image, spec: PictureSpec, *, mode: str) -> None:
     """Lets libjpeg decode to a half, a quarter or an eighth, where that is still enough."""
     longest, shortest = max(picture.size), min(picture.size)
@@ -266,10 +293,11 @@ def _shrink_while_decoding(picture: Image.Image, spec: PictureSpec, *, mode: str
     picture.draft(mode, (needed[0], needed[1]))
 
 
-def _fit(picture: Image.Image, spec: PictureSpec, conversion: Conversion | None) -> Image.Image:
-    orientation = _orientation(picture)
-    if picture.mode.startswith("I"):
-        picture = _scale_16_bit(picture)
+def _fit(
+    picture: Image.Image, spec: PictureSpec, conversion: Conversion | None, orientation: int
+) -> Image.Image:
+    if picture.mode.startswith(("I", "F")):
+        picture = scale_deep(picture)
     if conversion and (
         picture.mode != "RGB" or spec.mode != "RGB" or picture.has_transparency_data
     ):
@@ -288,16 +316,6 @@ def _flatten(picture: Image.Image, spec: PictureSpec) -> Image.Image:
     return picture if picture.mode == spec.mode else picture.convert(spec.mode)
 
 
-def _scale_16_bit(picture: Image.Image) -> Image.Image:
-    """Scales [0, 65535] to [0, 255]; Pillow's own conversion would clip instead."""
-    values = np.asarray(picture).astype(np.uint32)
-    scaled = Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
-    shade = picture.info.get("transparency")
-    if shade is not None:
-        scaled.putalpha(Image.fromarray(np.where(values == shade, 0, 255).astype(np.uint8)))
-    return scaled
-
-
 def _only_colour(picture: Image.Image) -> str | None:
     """Returns the colour of a picture that has one alone, such as `#ffffff`."""
     middle = picture.width // 2
@@ -308,7 +326,9 @@ def _only_colour(picture: Image.Image) -> str | None:
     return "#" + picture.convert("RGB").crop((0, 0, 1, 1)).tobytes().hex()
 
 
-def _orientation(picture: Image.Image) -> int:
+def _orientation(picture: Image.Image, kind: str) -> int:
+    if kind == "JPEG XL":
+        return 1  # Its decoder turns it, by what the picture itself says: EXIF is a copy.
     try:
         return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # Damaged EXIF is common, and no reason to lose the picture.

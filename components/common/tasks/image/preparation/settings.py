@@ -28,7 +28,8 @@ class PictureSettings(Section):
     encoding: Literal["jpeg", "png"] = "jpeg"
     jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 95
     max_pixels: Annotated[int, Field(ge=1)] = 50_000_000
-    """Pictures with more are rejected before they are decoded."""
+    """Pictures with more are rejected before they are decoded. Of a JPEG in one scan, as cameras
+    write them, those count that are decoded: an eighth of its sides may be enough."""
 
     @property
     def max_file_bytes(self) -> int:

@@ -32,3 +32,15 @@ class PictureSpec:
 
     def named_by(self) -> Mapping[str, Any]:
         return dataclasses.asdict(self)
+
+
+class PictureError(Exception):
+    """A picture that can't be used; the message says why.
+
+    Attributes:
+      reason: what sort of why.
+    """
+
+    def __init__(self, reason: PictureProblem, detail: str):
+        super().__init__(detail)
+        self.reason: PictureProblem = reason

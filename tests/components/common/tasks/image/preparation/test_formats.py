@@ -43,7 +43,7 @@ def test_what_is_read_is_told_by_its_name(kind):
         (f'\ufeff<?xml version="1.0"?>\n<!-- a logo -->\n{SVG}'.encode(), "SVG"),
     ],
 )
-def test_formats_that_are_not_read_are_known_by_name(head, kind):
+def test_formats_are_known_by_name_whether_they_are_read_or_not(head, kind):
     assert sniff_format(head[:HEAD_BYTES]) == kind
 
 

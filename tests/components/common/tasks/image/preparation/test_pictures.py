@@ -1,18 +1,21 @@
 """Pictures of any sort become pictures of one sort."""
 
 import io
+import sys
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from components.common.errors import UserError
+from components.common.tasks.image import sources
 from components.common.tasks.image.preparation.pictures import (
-    PictureError,
     encode_picture,
+    measure_picture,
     prepare_picture,
 )
-from components.common.tasks.image.preparation.spec import PictureSpec
+from components.common.tasks.image.preparation.spec import PictureError, PictureSpec
 from tests.builders.synthetic import draw_picture
 from tests.components.preprocess.folders import encode
 
@@ -462,3 +465,80 @@ def _png_16_bit_colour(picture: np.ndarray) -> bytes:
 def _png_header_alone(width: int, height: int) -> bytes:
     header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes((8, 2, 0, 0, 0))
     return _png(header, bytes(100))
+
+
+# --- further formats ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "AVIF", "HEIF", "JXL"])
+def test_formats_of_phones_and_cameras_keep_their_colours(kind):
+    if kind in ("HEIF", "JXL"):
+        module = pytest.importorskip({"HEIF": "pillow_heif", "JXL": "pillow_jxl"}[kind])
+        getattr(module, "register_heif_opener", lambda: None)()
+    large = Image.fromarray(COLOURS).resize((64, 64), Image.Resampling.NEAREST)
+    data = encode(large, kind, **({} if kind == "TIFF" else {"quality": 95}))
+    assert measure_picture(data) == ("JPEG XL" if kind == "JXL" else kind, (64, 64))
+    found = prepared(data).astype(int)
+    for y, x in ((4, 4), (4, 12), (12, 4), (12, 12)):  # The middles of the quarters.
+        assert np.abs(found[y, x] - COLOURS[y, x]).max() <= 8
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "AVIF"])
+def test_they_are_turned_upright_once(kind):
+    large = Image.fromarray(COLOURS).resize((64, 64), Image.Resampling.NEAREST)
+    turned = large.transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {"tiffinfo": {0x0112: 6}} if kind == "TIFF" else {"exif": exif, "quality": 95}
+    found = prepared(encode(turned, kind, **options)).astype(int)
+    assert np.abs(found[4, 4] - COLOURS[4, 4]).max() <= 8
+
+
+def test_a_format_whose_decoder_is_missing_stops_a_worker_and_rejects_nothing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    head = b"\0\0\0\x1cftypheic\0\0\0\0mif1heic"
+    assert sources.examine("1.heic", head) == (
+        "unsupported_format",
+        "is HEIF; the extra `formats` reads such: install requirements/formats.lock, as "
+        "docs/install.md says",
+    )
+    with pytest.raises(UserError, match="a picture is HEIF, which the extra `formats` reads"):
+        prepare_picture(head, spec())
+
+
+def test_16_bits_reach_as_far_as_a_tiff_file_says():
+    values = np.linspace(100, 4095, 256).astype(np.uint16).reshape(16, 16)
+    picture = Image.fromarray(values)
+    expected = np.round((values.astype(float) - 100) / 3995 * 255)
+    stated = encode(picture, "TIFF", tiffinfo={280: 100, 281: 4095})
+    assert np.abs(prepared(stated, channels=1) - expected).max() == 0
+    assert prepared(encode(picture, "TIFF"), channels=1).max() == round(4095 / 65535 * 255)
+
+
+def test_a_tiff_file_s_numbers_need_a_range_and_white_may_be_nothing():
+    values = np.linspace(-1, 1, 256).astype(np.float32).reshape(16, 16)
+    with pytest.raises(PictureError, match="have 32 bits, and the file states no range"):
+        prepare_picture(encode(Image.fromarray(values), "TIFF"), spec())
+    stated = encode(Image.fromarray(values), "TIFF", tiffinfo={340: -1.0, 341: 1.0})
+    assert np.abs(prepared(stated, channels=1) - np.round((values + 1) / 2 * 255)).max() == 0
+    shades = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    inverted = encode(Image.fromarray(shades), "TIFF", tiffinfo={262: 0})
+    assert np.abs(prepared(inverted, channels=1) - np.round(255 - shades / 257)).max() <= 1
+
+
+def test_a_large_photograph_counts_by_what_is_decoded_of_it():
+    large = draw_picture(1, 1, size=400, channels=3)
+    photograph = encode(large, "JPEG", quality=90)
+    small = prepared(photograph, image_size=48, max_pixels=10_000)
+    assert np.abs(small - prepared(photograph, image_size=48, max_pixels=200_000)).max() == 0
+    with pytest.raises(PictureError, match="has 200x200 = 40000 pixels"):
+        prepare_picture(photograph, spec(image_size=160, max_pixels=10_000))
+    # Its coefficients would be held whole.
+    progressive = encode(large, "JPEG", quality=90, progressive=True)
+    with pytest.raises(PictureError, match="has 400x400 = 160000 pixels"):
+        prepare_picture(progressive, spec(image_size=48, max_pixels=10_000))
+    # So would its pixels, to find out whether any are missing.
+    cut = photograph.removesuffix(b"\xff\xd9")
+    with pytest.raises(PictureError) as refused:
+        prepare_picture(cut, spec(image_size=48, max_pixels=10_000))
+    assert refused.value.reason == "truncated"
