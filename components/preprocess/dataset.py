@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 
 from components.common.documents.rejects import (
@@ -34,6 +35,7 @@ from components.preprocess.manifest import (
     collect_rejects,
     explain_rejects,
 )
+from components.preprocess.orders import placed_orders
 from components.preprocess.planning import make_plan
 from components.preprocess.pool import run_pool
 from components.preprocess.splits import assign_splits
@@ -185,12 +187,15 @@ def _write_shards(
             plan=plan,
             compression=task.config.compression,
         )
-        if options := task.context.beam_options:
-            from components.preprocess.transforms import run_pipeline  # Beam takes 2 s to import.
+        # Another try of this task may be under way, where a cluster has lost sight of its pod.
+        folder = f"{task.context.run_folder()}/orders/{uuid.uuid4().hex}"
+        with placed_orders(storage, folder, missing) as orders:
+            if options := task.context.beam_options:
+                from components.preprocess.transforms import run_pipeline  # Beam takes 2 s.
 
-            effort = run_pipeline(missing, writer, options)
-        else:
-            effort = run_pool(missing, writer, task.events, unit=_name_examples(task))
+                effort = run_pipeline(orders, writer, options)
+            else:
+                effort = run_pool(orders, writer, task.events, unit=_name_examples(task))
         records = {**records, **find_whole_shards(storage, [shard.path for shard in missing])}
     return records, missing, effort
 

@@ -5,41 +5,67 @@ divide the shards among these beforehand, however long each takes. Plain process
 at once, and whichever is free takes the next shard.
 """
 
+import multiprocessing
 import os
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from typing import Any
 
 from components.common.process.events import Events
 from components.common.process.machine import usable_cores
-from components.preprocess.tasks import ShardTask
+from components.preprocess.orders import Order
 from components.preprocess.writer import Effort, ShardWriter
 
 
-def run_pool(
-    tasks: Sequence[ShardTask], writer: ShardWriter, events: Events, *, unit: str
-) -> Effort:
-    """Makes the shards of all tasks, in their order, as many at once as there are cores.
+def run_pool(orders: Sequence[Order], writer: ShardWriter, events: Events, *, unit: str) -> Effort:
+    """Makes the shards of all orders, in their turn, as many at once as there are cores.
 
     Args:
-      tasks: at least one; those that take longest first.
+      orders: at least one; those that take longest first.
       writer: makes one shard.
-      events: told of the progress.
+      events: told of the progress, member by member.
       unit: what the members become: `pictures`.
     """
-    effort, total = Effort(), sum(len(task.members) for task in tasks)
-    processes = min(len(tasks), usable_cores())
+    effort, total = Effort(), sum(order.members for order in orders)
+    processes = min(len(orders), usable_cores())
+    done = multiprocessing.Value("q")
     # One queue for all: with the longest shards first, the short ones even out the end, where
     # otherwise one core would work on a late long shard while the others idle.
-    pool = ProcessPoolExecutor(processes, initializer=_end_without, initargs=(os.getpid(),))
+    pool = ProcessPoolExecutor(processes, initializer=_begin, initargs=(os.getpid(), done))
     try:
-        for made in as_completed([pool.submit(writer.write, task) for task in tasks]):
-            effort += made.result()
-            events.progress(effort.members, total, unit)
+        waiting = {pool.submit(_write, writer, order) for order in orders}
+        while waiting:
+            finished, waiting = wait(waiting, _LOOK_S, return_when=FIRST_COMPLETED)
+            for made in finished:
+                effort += made.result()
+            events.progress(done.value, total, unit)
     finally:
         pool.shutdown(cancel_futures=True)
     return effort
+
+
+_LOOK_S = 0.5
+"""Between two looks at how far the workers are."""
+
+_done: Any = None
+"""In a worker: how many members are done, by all of them."""
+
+
+def _begin(parent: int, done: Any) -> None:
+    global _done
+    _done = done
+    _end_without(parent)
+
+
+def _write(writer: ShardWriter, order: Order) -> Effort:
+    return writer.write(order, _count)
+
+
+def _count() -> None:
+    with _done.get_lock():
+        _done.value += 1
 
 
 def _end_without(parent: int) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from components.common.storage import file_checksum, open_storage
@@ -12,9 +13,9 @@ from components.preprocess.ledger import (
     open_whole_shards,
     write_record,
 )
+from components.preprocess.orders import Order, open_order
 from components.preprocess.shards import write_shard
 from components.preprocess.sources import open_source
-from components.preprocess.tasks import ShardTask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,11 +44,17 @@ class ShardWriter:
     plan: Plan
     compression: str
 
-    def write(self, task: ShardTask) -> Effort:
-        """Makes the shard of a task; making it again changes nothing."""
+    def write(self, order: Order, done: Callable[[], None] = lambda: None) -> Effort:
+        """Makes the shard of an order; making it again changes nothing.
+
+        Args:
+          order: which shard.
+          done: called after each member.
+        """
         target = open_storage(self.data_root)
         with (
             tempfile.TemporaryDirectory(prefix="litesmith-shard-") as folder,
+            open_order(target, order) as task,
             open_whole_shards(target, task.former) as former,
         ):
             path, index = Path(folder, "shard"), Path(folder, "index")
@@ -61,6 +68,7 @@ class ShardWriter:
                 plan=self.plan,
                 compression=self.compression,
                 with_statistics=task.split == "train",  # Statistics are the training split's.
+                done=done,
             )
             size_bytes, crc32c = file_checksum(path)
             index_size_bytes, index_crc32c = file_checksum(index)
@@ -74,4 +82,4 @@ class ShardWriter:
             content=written.content,
         )
         write_record(target, task.path, record)
-        return Effort(len(task.members), written.taken_over)
+        return Effort(order.members, written.taken_over)

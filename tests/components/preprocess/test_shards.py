@@ -1,5 +1,6 @@
 """A shard's content, by the writer alone, this machine's processes and Beam's runners."""
 
+import contextlib
 import gzip
 import hashlib
 import importlib.metadata
@@ -8,13 +9,16 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
+import apache_beam as beam
 import numpy as np
 import pytest
 
 from components.common.data.records import read_records
 from components.common.digests import code_digest, module_digests
+from components.common.errors import DamagedError
 from components.common.process.events import Events
 from components.common.storage import LocalStorage
 from components.common.tasks.image.device import decode_picture
@@ -22,9 +26,11 @@ from components.common.tasks.image.features import decode_example
 from components.common.tasks.image.preparation.spec import PictureSpec
 from components.preprocess.ledger import find_whole_shards
 from components.preprocess.members import Member
+from components.preprocess.orders import Order, open_order, placed_orders
+from components.preprocess.places import Cell, Span
 from components.preprocess.pool import run_pool
 from components.preprocess.tasks import ShardTask
-from components.preprocess.transforms import run_pipeline
+from components.preprocess.transforms import build_graph, run_pipeline
 from components.preprocess.writer import ShardWriter
 from tests.components.preprocess.folders import files, shape_png
 from tests.components.preprocess.runners import IN_THREADS
@@ -43,6 +49,21 @@ def write_source(folder: Path, count: int) -> list[Member]:
     return sorted(members, key=lambda member: member.id)
 
 
+@contextlib.contextmanager
+def orders(folder: Path, tasks: list[ShardTask], *, data: str = "data") -> Iterator[list[Order]]:
+    """Orders the shards of tasks, and finds nothing left of the orders afterwards."""
+    storage = LocalStorage(str(folder / data))
+    with placed_orders(storage, "runs/test/orders", tasks) as placed:
+        yield placed
+    assert not list(storage.list("runs"))
+
+
+def write_all(folder: Path, tasks: list[ShardTask], **where: str) -> None:
+    with orders(folder, tasks, data=where.get("data", "data")) as placed:
+        for order in placed:
+            writer(folder, **where).write(order)
+
+
 def writer(folder: Path, *, data: str = "data", compression: str = "none") -> ShardWriter:
     return ShardWriter(str(folder / "source"), 1 << 20, str(folder / data), 3, SPEC, compression)
 
@@ -58,7 +79,7 @@ def tasks(members: list[Member], shards: int = 3) -> list[ShardTask]:
 def test_a_shard_holds_its_members_in_order(tmp_path, compression):
     members = write_source(tmp_path / "source", 7)
     (task,) = tasks(members, shards=1)
-    writer(tmp_path, compression=compression).write(task)
+    write_all(tmp_path, [task], compression=compression)
     record = find_whole_shards(LocalStorage(tmp_path / "data"), [task.path])[task.path]
     path = tmp_path / "data" / task.path
     with gzip.open(path) if compression == "gzip" else path.open("rb") as file:
@@ -76,8 +97,7 @@ def test_a_shard_holds_its_members_in_order(tmp_path, compression):
 
 def write_plainly(folder: Path, members: list[Member]) -> dict[str, bytes]:
     """Returns the files that the writer leaves, called without any engine."""
-    for task in tasks(members):
-        writer(folder, data="plain").write(task)
+    write_all(folder, tasks(members), data="plain")
     plain = files(folder / "plain")
     assert len(plain) == 9
     return plain
@@ -87,7 +107,8 @@ def test_the_pool_writes_what_the_plain_function_writes(tmp_path):
     members = write_source(tmp_path / "source", 20)
     plain = write_plainly(tmp_path, members)
     events = Events("preprocess", tmp_path / "events.jsonl")
-    run_pool(tasks(members), writer(tmp_path, data="pool"), events, unit="texts")
+    with orders(tmp_path, tasks(members), data="pool") as placed:
+        run_pool(placed, writer(tmp_path, data="pool"), events, unit="texts")
     assert files(tmp_path / "pool") == plain
     last = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[-1])
     assert (last["done"], last["total"], last["unit"]) == (20, 20, "texts")
@@ -96,7 +117,8 @@ def test_the_pool_writes_what_the_plain_function_writes(tmp_path):
 def test_a_beam_runner_writes_what_the_plain_function_writes(tmp_path):
     members = write_source(tmp_path / "source", 20)
     plain = write_plainly(tmp_path, members)
-    run_pipeline(tasks(members), writer(tmp_path, data="beam"), IN_THREADS)
+    with orders(tmp_path, tasks(members), data="beam") as placed:
+        run_pipeline(placed, writer(tmp_path, data="beam"), IN_THREADS)
     assert files(tmp_path / "beam") == plain
 
 
@@ -125,25 +147,62 @@ def test_a_runner_outside_of_python_writes_what_the_plain_function_writes(prism,
     members = write_source(tmp_path / "source", 20)
     plain = write_plainly(tmp_path, members)
     options = ["--runner=PrismRunner", f"--prism_location={prism}", "--environment_type=LOOPBACK"]
-    run_pipeline(tasks(members), writer(tmp_path, data="beam"), options)
+    with orders(tmp_path, tasks(members), data="beam") as placed:
+        run_pipeline(placed, writer(tmp_path, data="beam"), options)
     assert files(tmp_path / "beam") == plain
+
+
+def test_an_order_holds_all_that_is_known_of_members(tmp_path):
+    ids = [f"{number:064x}" for number in range(4)]
+    members = [
+        Member(ids[0], "a/1.png", 0, ""),
+        Member(ids[1], "list.csv, line 2", 1, "odd", text="a\nline \ud83d \u00e9"),
+        Member(ids[2], "b.tar/1.png", 2, "", place=Span("b.tar", 512, 100)),
+        Member(ids[3], "c.parquet, row 7", 2, "", place=Cell("c.parquet", "image.bytes", 1, 3)),
+    ]
+    task = ShardTask("shards/a/train.tfrecord", "train", tuple(members), 1, ("shards/b", "c"))
+    with (
+        orders(tmp_path, [task]) as (order,),
+        open_order(LocalStorage(str(tmp_path / "data")), order) as opened,
+    ):
+        assert (opened.path, opened.split, opened.former) == (task.path, "train", task.former)
+        assert list(opened.members) == members and order.members == 4
+
+
+def test_an_order_that_was_changed_is_not_carried_out(tmp_path):
+    members = write_source(tmp_path / "source", 3)
+    with orders(tmp_path, tasks(members, 1)) as (order,):
+        path = tmp_path / "data" / order.name
+        path.write_bytes(path.read_bytes().replace(b'"odd"', b'"new"'))
+        with pytest.raises(DamagedError, match="was changed; run again"):
+            writer(tmp_path).write(order)
+
+
+def test_a_beam_graph_holds_no_pictures(tmp_path):
+    """Of a million pictures in 512 shards it has less than a tenth of what Dataflow takes."""
+    many = [Order(f"runs/{'r' * 40}/preprocess/{n:05d}.jsonl", "f" * 64, 2000) for n in range(512)]
+    pipeline = beam.Pipeline()
+    build_graph(pipeline, many, writer(tmp_path))
+    assert len(pipeline.to_runner_api().SerializeToString()) < 200_000
 
 
 @pytest.mark.parametrize("engine", ["pool", "beam"])
 def test_a_file_that_changes_meanwhile_stops_the_run(tmp_path, engine):
     members = write_source(tmp_path / "source", 6)
     (tmp_path / "source" / "3.png").write_bytes(shape_png(0, 999))
-    with pytest.raises(RuntimeError, match=r"3\.png: changed while the run was reading it"):
+    with (
+        pytest.raises(RuntimeError, match=r"3\.png: changed while the run was reading it"),
+        orders(tmp_path, tasks(members)) as placed,
+    ):
         if engine == "pool":
-            run_pool(tasks(members), writer(tmp_path), Events("test"), unit="pictures")
+            run_pool(placed, writer(tmp_path), Events("test"), unit="pictures")
         else:
-            run_pipeline(tasks(members), writer(tmp_path), IN_THREADS)
+            run_pipeline(placed, writer(tmp_path), IN_THREADS)
 
 
 def test_a_shard_counts_only_with_its_record_and_its_bytes(tmp_path):
     members = write_source(tmp_path / "source", 9)
-    for task in tasks(members):
-        writer(tmp_path).write(task)
+    write_all(tmp_path, tasks(members))
     storage = LocalStorage(tmp_path / "data")
     paths = [task.path for task in tasks(members)]
     assert list(find_whole_shards(storage, paths)) == paths

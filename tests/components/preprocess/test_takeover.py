@@ -14,6 +14,7 @@ from components.common.tasks.image.preparation.spec import PictureSpec
 from components.preprocess.formers import Formers
 from components.preprocess.ledger import find_whole_shards
 from components.preprocess.members import Member
+from components.preprocess.orders import placed_orders
 from components.preprocess.shards import WrittenShard, write_shard
 from components.preprocess.tasks import ShardTask
 from components.preprocess.writer import ShardWriter
@@ -81,6 +82,12 @@ def task(members: list[Member], digit: str, *former: str) -> ShardTask:
     return ShardTask(path, "train", tuple(members), 100, former)
 
 
+def write_task(writer: ShardWriter, task: ShardTask) -> int:
+    """Makes a shard, and returns how many of its members were taken over."""
+    with placed_orders(LocalStorage(writer.data_root), "orders", [task]) as (order,):
+        return writer.write(order).taken_over
+
+
 @pytest.fixture
 def made(tmp_path) -> tuple[ShardWriter, list[Member], ShardTask]:
     """A shard of all pictures, and who wrote it."""
@@ -90,13 +97,13 @@ def made(tmp_path) -> tuple[ShardWriter, list[Member], ShardTask]:
     members = [Member(id_, id_, index % 3, "") for index, id_ in enumerate(IDS)]
     writer = ShardWriter(str(tmp_path / "source"), 1 << 20, str(tmp_path / "data"), 3, SPEC, "none")
     former = task(members, "a")
-    writer.write(former)
+    write_task(writer, former)
     return writer, members, former
 
 
 def test_what_is_whole_is_taken_over(made):
     writer, members, former = made
-    assert writer.write(task(members[:4], "b", "shards/gone", former.path)).taken_over == 4
+    assert write_task(writer, task(members[:4], "b", "shards/gone", former.path)) == 4
 
 
 @pytest.mark.parametrize("damaged", ["", ".index", ".json"])
@@ -107,7 +114,7 @@ def test_what_is_damaged_is_made_anew(made, tmp_path, damaged):
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     again = task(members[:4], "b", former.path)
-    assert writer.write(again).taken_over == 0
+    assert write_task(writer, again) == 0
     assert again.path in find_whole_shards(LocalStorage(str(tmp_path / "data")), [again.path])
 
 

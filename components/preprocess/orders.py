@@ -1,0 +1,124 @@
+"""What workers are told: where in the data root their work is planned, and the digest of it.
+
+The members of a shard to be made stand in a file of its own, an order. So neither a Beam
+graph nor a pool's queue holds any of them, and a worker holds one at a time.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from components.common.digests import file_digest
+from components.common.documents.dataset import Split
+from components.common.errors import DamagedError
+from components.common.storage import Storage
+from components.preprocess.members import Member
+from components.preprocess.places import Cell, Place, Span
+from components.preprocess.tasks import ShardTask
+
+_KINDS: dict[str, type[Span] | type[Cell]] = {"span": Span, "cell": Cell}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Order:
+    """Where a shard is planned."""
+
+    name: str
+    """Of the order's file, relative to the data root."""
+    sha256: str
+    """Of its bytes."""
+    members: int
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenedOrder:
+    """A shard to be made, whose members are read as they are asked for."""
+
+    path: str
+    split: Split
+    former: tuple[str, ...]
+    members: Iterator[Member]
+    """By id; can be gone through once."""
+
+
+@contextlib.contextmanager
+def placed_orders(
+    storage: Storage, folder: str, tasks: Sequence[ShardTask]
+) -> Iterator[list[Order]]:
+    """Writes orders, which go with the context.
+
+    Args:
+      storage: the data root.
+      folder: where they are written, by nobody else.
+      tasks: what to make.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="litesmith-orders-") as scratch:
+            yield [
+                _place(storage, f"{folder}/{number:05d}.jsonl", task, Path(scratch, "order"))
+                for number, task in enumerate(tasks)
+            ]
+    finally:
+        storage.delete(folder)
+
+
+def _place(storage: Storage, name: str, task: ShardTask, path: Path) -> Order:
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for values in _lines(task):
+            line = json.dumps(values, separators=(",", ":")).encode() + b"\n"
+            digest.update(line)
+            file.write(line)
+    storage.upload(path, name)
+    return Order(name, digest.hexdigest(), len(task.members))
+
+
+def _lines(task: ShardTask) -> Iterator[list[object]]:
+    yield [task.path, task.split, task.former]
+    for member in task.members:
+        place = member.place
+        yield [
+            member.id,
+            member.path,
+            member.label,
+            member.slice,
+            member.text,
+            place and [type(place).__name__.lower(), *dataclasses.astuple(place)],
+        ]
+
+
+@contextlib.contextmanager
+def open_order(storage: Storage, order: Order) -> Iterator[OpenedOrder]:
+    """Opens an order.
+
+    Raises:
+      DamagedError: it is not the one that was written.
+    """
+    with tempfile.TemporaryDirectory(prefix="litesmith-order-") as scratch:
+        path = storage.local_path(order.name)
+        if path is None:
+            path = Path(scratch, "order")
+            storage.download(order.name, path)
+        if file_digest(path) != order.sha256:
+            raise DamagedError(f"{storage.uri(order.name)}: was changed; run again")
+        with path.open("rb") as file:
+            shard, split, former = json.loads(file.readline())
+            yield OpenedOrder(shard, split, tuple(former), _read_members(file))
+
+
+def _read_members(file: IO[bytes]) -> Iterator[Member]:
+    for line in file:
+        id_, path, label, slice_, text, place = json.loads(line)
+        yield Member(id_, path, label, slice_, text=text, place=_to_place(place))
+
+
+def _to_place(values: list[object] | None) -> Place | None:
+    if values is None:
+        return None
+    kind, *fields = values
+    return _KINDS[str(kind)](*fields)  # type: ignore[arg-type]
