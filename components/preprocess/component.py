@@ -1,5 +1,6 @@
 """The KFP contract of preprocess."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from kfp import dsl
@@ -37,17 +38,20 @@ def survey(*, config: str, context: str, dataset: Path) -> None:
     SURVEY.run(config=config, context=context, dataset=dataset)
 
 
-def inspect(*, config: str, html: Path | None) -> SourceInspection:
+def inspect(
+    *, config: str, html: Path | None, report: Callable[[int, int], None]
+) -> SourceInspection:
     """Looks at a source before anything is made of it; no task of the DAG.
 
     Args:
       config: canonical JSON of PreprocessConfig.
       html: where a page with some examples of each class goes; None for none.
+      report: called with the number of files read, and of all.
     """
     from components.preprocess.config import PreprocessConfig
     from components.preprocess.inspection import look_at, write_sheet
 
-    look = look_at(PreprocessConfig.from_json(config))
+    look = look_at(PreprocessConfig.from_json(config), report=report)
     if html is not None:
         write_sheet(look, html)
     return look.inspection

@@ -7,7 +7,7 @@ opened, to be measured and shown.
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from components.common.documents.dataset import SPLITS
@@ -40,8 +40,14 @@ class Look:
     """Class -> some of its examples."""
 
 
-def look_at(config: PreprocessConfig) -> Look:
+def look_at(
+    config: PreprocessConfig, *, report: Callable[[int, int], None] = lambda done, total: None
+) -> Look:
     """Looks at a source.
+
+    Args:
+      config: says where it is.
+      report: called with the number of files read, and of all.
 
     Raises:
       UserError: a run would refuse it.
@@ -52,7 +58,7 @@ def look_at(config: PreprocessConfig) -> Look:
         task=config.task,
         max_file_bytes=config.examples.max_file_bytes,
         max_examples=config.max_examples,
-        report=lambda done, total: None,
+        report=report,
     )
     assignment = assign_splits(inventory.examples, config.splits)
     seen, unreadable = _open_some(config, inventory)

@@ -52,8 +52,15 @@ def data_inspect(
         raise UserError(f"{source}: is a sample of a package's, which a run writes out first")
     if html is not None and not html.parent.is_dir():
         raise UserError(f"--html {html}: there is no folder {html.parent}")
-    with lite_extra("requirements/local.lock"):
-        found = inspect(config=recipe.data.to_json(), html=html)
+    with (
+        lite_extra("requirements/local.lock"),
+        open_console(stderr=True).status("listing the source") as status,
+    ):
+
+        def report(done: int, total: int) -> None:
+            status.update(f"{done:,} of {total:,} files read")
+
+        found = inspect(config=recipe.data.to_json(), html=html, report=report)
     if json_:
         say(found.model_dump_json(indent=2))
         return

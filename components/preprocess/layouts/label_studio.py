@@ -7,6 +7,7 @@ an example comes with each label, and is left out as contradictory.
 
 import json
 import posixpath
+import re
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,6 +20,7 @@ from components.preprocess.lists import check_name
 from components.preprocess.sources import SourceRecord
 
 _LOCAL = "/data/local-files/?d="
+_UPLOADED = re.compile(r"^[0-9a-f]{8}-")
 _KEYS: Mapping[TaskName, tuple[str, ...]] = {"image": ("image", "img"), "text": ("text",)}
 
 
@@ -99,12 +101,15 @@ def _single(value: Any, where: str) -> list[str]:
 
 
 def _path(source: Source, address: str, where: str) -> str:
-    if address.startswith(_LOCAL):
-        return source.find(urllib.parse.unquote(address.removeprefix(_LOCAL)))
-    below = address.removeprefix(f"{source.root}/")
+    below = address.removeprefix(f"{source.root}/").removeprefix(_LOCAL)
     if "://" in below:
         raise UserError(
             f"{where}: {address} does not lie below {source.root}; copy the pictures beside the "
             "export"
         )
-    return source.find(urllib.parse.unquote(below))
+    path = source.find(urllib.parse.unquote(below))
+    if path in source.tree.files:
+        return path
+    # Uploaded, it was given a name of its own before the one that it has here.
+    original = source.find(_UPLOADED.sub("", posixpath.basename(path)))
+    return original if original in source.tree.files else path

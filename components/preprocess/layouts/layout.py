@@ -110,13 +110,17 @@ def split_of_file(path: str) -> Split | None:
     Raises:
       UserError: it states two.
     """
-    words = re.split(r"[^A-Za-z]+", path)
-    stated = {split for word in words if (split := stated_split(word)) is not None}
-    if len(stated) > 1:
-        raise UserError(
-            f"{path}: may be of the {either(sorted(stated))} split by its name; rename it"
-        )
-    return stated.pop() if stated else None
+    folder, _, name = path.rpartition("/")
+    for part in (name, folder):  # Its folder counts where its own name says nothing.
+        words = re.split(r"[^A-Za-z]+", part)
+        stated = {split for word in words if (split := stated_split(word)) is not None}
+        if len(stated) > 1:
+            raise UserError(
+                f"{path}: may be of the {either(sorted(stated))} split by its name; rename it"
+            )
+        if stated:
+            return stated.pop()
+    return None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from components.common.data.layout import stated_split
 from components.common.errors import UserError
 from components.preprocess.containers import open_table
 from components.preprocess.kinds import ParquetSource
@@ -44,6 +45,7 @@ def list_records(source: Source, settings: ParquetSource) -> Found:
     paths = source.files(".parquet")
     if not paths:
         raise UserError(f"{source.root}: holds no .parquet file")
+    _check_one(source, paths)
     class_names: Sequence[str] | None = None
     records: list[SourceRecord] = []
     for path in paths:
@@ -57,6 +59,18 @@ def list_records(source: Source, settings: ParquetSource) -> Found:
             class_names = columns.class_names
             records += _read(source, path, table, columns)
     return Found(records, class_names=class_names or ())
+
+
+def _check_one(source: Source, paths: Sequence[str]) -> None:
+    """Refuses files that may be of several data sets, as a repository's configurations are."""
+    parts = ((part for part in path.split("/")[:-1] if not stated_split(part)) for path in paths)
+    folders = sorted({"/".join(part) for part in parts})
+    if len(folders) > 1:
+        raise UserError(
+            f"{source.root}: {folders[0] or 'its top'!r} and {folders[1]!r} hold Parquet files, "
+            "which may be parts of one data set, or data sets of their own; give the folder of "
+            "one, or name the others in data.exclude"
+        )
 
 
 def _read(source: Source, path: str, table: Any, columns: _Columns) -> Iterator[SourceRecord]:

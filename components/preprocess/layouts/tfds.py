@@ -5,13 +5,12 @@ features and their kinds, and `label.labels.txt` the classes. The shards are TFR
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.common.data.layout import stated_split
 from components.common.errors import UserError
-from components.common.words.figures import listing
+from components.common.words.figures import listing, shown
 from components.preprocess.kinds import TFDSSource
 from components.preprocess.layouts.layout import Found, Labels, Source, choose_one
 from components.preprocess.layouts.tfrecords import Mapped, read_examples
@@ -20,11 +19,13 @@ from components.preprocess.sources import SourceRecord
 
 INFO, FEATURES = "dataset_info.json", "features.json"
 _SAY = "data.source: {kind: tfds, features: {%s: NAME}}"
-_SHARD = re.compile(r"^(?P<name>.+)-(?P<split>[^-/]+)\.tfrecord(?:-(\d+)-of-(?P<count>\d+))?$")
+_NAMES = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
+"""How shards are called, where a data set does not say otherwise."""
 
 
 def list_records(source: Source, settings: TFDSSource) -> Found:
     """Lists the examples of all splits; see `layouts`."""
+    _check_place(source)
     info, features = _read_json(source, INFO), _read_features(source)
     if (stored := info.get("fileFormat", "tfrecord")) != "tfrecord":
         raise UserError(
@@ -35,12 +36,13 @@ def list_records(source: Source, settings: TFDSSource) -> Found:
     mapped = _map(features, info, settings, what, source.named(FEATURES))
     class_names = _read_class_names(source, mapped.label)
     records, left_out = list[SourceRecord](), list[str]()
-    for name, lengths in _splits(info, source):
+    for name, lengths, template in _splits(info, source):
         split = stated_split(name)
         if split is None:
             left_out.append(name)
             continue
-        for path, length in zip(_shards(source, name, len(lengths)), lengths, strict=True):
+        for number, length in enumerate(lengths):
+            path = _shard(source, info, name, template, number, len(lengths))
             excluded = sum(source.sieve.counts.values())
             found = list(read_examples(source, path, mapped, Labels(class_names), split=split))
             excluded = sum(source.sieve.counts.values()) - excluded
@@ -58,29 +60,51 @@ def list_records(source: Source, settings: TFDSSource) -> Found:
     return Found(records, class_names=class_names or (), remarks=remarks)
 
 
-def _splits(info: Mapping[str, Any], source: Source) -> list[tuple[str, list[int]]]:
+def _check_place(source: Source) -> None:
+    versions = [path for path in source.tree.files if path.endswith(f"/{INFO}")]
+    if INFO not in source.tree.files and versions:
+        there = shown([path.removesuffix(f"/{INFO}") for path in versions])
+        raise UserError(f"{source.root}: holds {there}; give the folder of one version")
+
+
+def _splits(info: Mapping[str, Any], source: Source) -> list[tuple[str, list[int], str]]:
+    """Returns name, lengths of the shards, and how these are called, of each split."""
     try:
         return [
-            (str(split["name"]), [int(length) for length in split["shardLengths"]])
+            (
+                str(split["name"]),
+                [int(length) for length in split["shardLengths"]],
+                str(split.get("filepathTemplate", _NAMES)),
+            )
             for split in info["splits"]
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{source.named(INFO)}: does not say which splits there are") from error
 
 
-def _shards(source: Source, split: str, count: int) -> list[str]:
-    """Returns the files of a split, in their order."""
-    found = sorted(
-        path
-        for path in source.tree.files
-        if (match := _SHARD.match(path)) is not None and match["split"] == split
-    )
-    if len(found) != count:
+def _shard(
+    source: Source, info: Mapping[str, Any], split: str, template: str, number: int, count: int
+) -> str:
+    """Returns the file of a shard.
+
+    Raises:
+      UserError: it is missing.
+    """
+    path = template
+    for name, value in (
+        ("DATASET", str(info.get("name", ""))),
+        ("SPLIT", split),
+        ("FILEFORMAT", "tfrecord"),
+        ("SHARD_X_OF_Y", f"{number:05d}-of-{count:05d}"),
+        ("SHARD_INDEX", f"{number:05d}"),
+        ("NUM_SHARDS", f"{count:05d}"),
+    ):
+        path = path.replace(f"{{{name}}}", value)
+    if path not in source.tree.files:
         raise UserError(
-            f"{source.root}: has {len(found)} files of the split {split}, where {INFO} names "
-            f"{count}"
+            f"{source.named(path)}: is missing, though {INFO} names it; it is not whole"
         )
-    return found
+    return path
 
 
 def _map(
@@ -117,15 +141,20 @@ def _supervised(info: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _of_kind(features: Mapping[str, Mapping[str, Any]], kind: str) -> list[str]:
-    return [
-        name
+    named = {
+        name: str(feature.get("pythonClassName") or feature.get("type", ""))
         for name, feature in features.items()
-        if str(feature.get("pythonClassName", "")).rpartition(".")[2] == kind
-    ]
+    }
+    return [name for name, python in named.items() if python.rpartition(".")[2] == kind]
 
 
 def _read_features(source: Source) -> Mapping[str, Mapping[str, Any]]:
-    found = _read_json(source, FEATURES).get("featuresDict", {}).get("features", {})
+    """Returns the features, of which three forms were written over the years."""
+    values = _read_json(source, FEATURES)
+    found = values.get("featuresDict", values.get("content", {}))
+    if isinstance(found, str):
+        found = _parse(found, source.named(FEATURES))
+    found = found.get("features", found) if isinstance(found, dict) else {}
     return {name: feature for name, feature in found.items() if isinstance(feature, dict)}
 
 
@@ -137,10 +166,14 @@ def _read_class_names(source: Source, label: str) -> tuple[str, ...] | None:
 
 
 def _read_json(source: Source, name: str) -> Mapping[str, Any]:
+    return _parse(source.read(name), source.named(name))
+
+
+def _parse(text: str | bytes, where: str) -> Mapping[str, Any]:
     try:
-        values = json.loads(source.read(name))
+        values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{source.named(name)}: not valid JSON: {error}") from error
+        raise UserError(f"{where}: not valid JSON: {error}") from error
     if not isinstance(values, dict):
-        raise UserError(f"{source.named(name)}: expected an object")
+        raise UserError(f"{where}: expected an object")
     return values

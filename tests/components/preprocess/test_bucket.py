@@ -11,6 +11,8 @@ from components.common.errors import UserError
 from components.common.run_context import RunContext
 from components.common.storage import open_storage
 from components.common.tasks.reading import read_examples
+from components.preprocess.config import PreprocessConfig
+from components.preprocess.inspection import look_at
 from components.preprocess.inventory import take_inventory
 from components.preprocess.layouts import list_folder_as_told
 from components.preprocess.lists import list_file
@@ -120,6 +122,8 @@ def test_containers_in_a_bucket_are_read_in_part(tmp_path, bucket):
     for name, write in (("shards", write_shards), ("hub", write_hub)):
         open_storage(bucket).upload(Path(write(tmp_path / name)), name)
         assert seen(list_folder_as_told(f"{bucket}/{name}")) == plain
+    look = look_at(PreprocessConfig(folder=f"{bucket}/hub"))
+    assert (look.inspection.examples, look.inspection.looked_at) == (24, 24)
 
 
 def test_a_list_in_a_bucket_names_what_lies_beside_it(bucket):

@@ -9,6 +9,7 @@ import pytest
 from components.common.errors import UserError
 from components.preprocess.kinds import ParquetSource, StoredColumns
 from components.preprocess.layouts import list_folder_as_told, list_source
+from components.preprocess.layouts.layout import split_of_file
 from tests.components.preprocess.folders import CLASSES, preprocess
 from tests.components.preprocess.layouts.examples import examples, seen, write, write_plain
 
@@ -83,6 +84,30 @@ def test_named_columns_answer_it(tmp_path):
     assert {label for _, label, _ in seen(list_source(source)).examples} == {"bar", "cross"}
     with pytest.raises(UserError, match="has no column 'c', only a, b, kind"):
         list_source(source.model_copy(update={"columns": StoredColumns(image="c", label="kind")}))
+
+
+def test_a_repository_of_several_data_sets_is_refused(tmp_path):
+    write_hub(tmp_path / "one")
+    write_hub(tmp_path / "two")
+    source = ParquetSource(kind="parquet", path=str(tmp_path))
+    with pytest.raises(UserError, match=r"'one/data' and 'two/data' hold Parquet files, which may"):
+        list_source(source)
+    assert len(list_source(source, exclude=["two"]).records) == 24
+
+
+@pytest.mark.parametrize(
+    ("path", "split"),
+    [
+        ("data/train-00000-of-00002.parquet", "train"),
+        ("default/validation/0000.parquet", "validation"),
+        ("dev-kit/imagenet-Test-000001.tar", "test"),
+        ("shards/000001.tar", None),
+    ],
+)
+def test_a_container_s_name_states_its_split(path, split):
+    assert split_of_file(path) == split
+    with pytest.raises(UserError, match="may be of the test or train split by its name"):
+        split_of_file("data/train-test-0.tar")
 
 
 def test_a_label_of_no_class_is_refused(tmp_path):

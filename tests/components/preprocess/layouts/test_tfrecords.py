@@ -8,7 +8,7 @@ import pytest
 from components.common.data.features import encode_features
 from components.common.data.records import write_record
 from components.common.errors import UserError
-from components.preprocess.kinds import StoredColumns, TFRecordSource
+from components.preprocess.kinds import StoredColumns, TFDSSource, TFRecordSource
 from components.preprocess.layouts import list_folder_as_told, list_source
 from tests.components.preprocess.folders import CLASSES
 from tests.components.preprocess.layouts.examples import examples, seen, write, write_plain
@@ -109,5 +109,17 @@ def test_a_data_set_that_is_not_whole_or_stored_otherwise_is_refused(tmp_path):
         list_folder_as_told(write_tfds(tmp_path / "other", stored="array_record"))
     path = write_tfds(tmp_path / "lost")
     (tmp_path / "lost" / "shapes-test.tfrecord-00000-of-00001").unlink()
-    with pytest.raises(UserError, match="has 0 files of the split test"):
+    with pytest.raises(UserError, match=r"shapes-test.tfrecord-00000-of-00001: is missing, though"):
         list_folder_as_told(path)
+    with pytest.raises(UserError, match="holds lost, other and short; give the folder of one ver"):
+        list_source(TFDSSource(kind="tfds", path=str(tmp_path)))
+
+
+def test_features_as_older_versions_wrote_them(tmp_path, plain):
+    path = write_tfds(tmp_path / "tfds")
+    module = "tensorflow_datasets.core.features"
+    kinds = {"image": "image_feature.Image", "label": "class_label_feature.ClassLabel"}
+    content = {name: {"type": f"{module}.{kind}"} for name, kind in kinds.items()}
+    for form in (content, json.dumps({"features": content})):
+        (tmp_path / "tfds" / "features.json").write_text(json.dumps({"content": form}))
+        assert seen(list_folder_as_told(path)) == plain
