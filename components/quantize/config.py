@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, create_model
 
@@ -12,6 +12,9 @@ from components.common.documents.variant import DENSE, StepSpec
 from components.common.lite.file_steps import FILE_STEPS, label_step
 from components.quantize.schemes import SCHEMES
 from components.quantize.schemes.scheme import Scheme
+
+Remedy = Literal["calibration", "float_layers", "qat"]
+"""What may mend a candidate; see components.quantize.repair."""
 
 SHARE = "share"
 """Of all steps, it must come last."""
@@ -102,6 +105,7 @@ class CandidateConfig(StageConfig):
     repair_above: float | None
     """None where there is nothing to repair: the scheme takes no ranges from examples, or a step on
     the file gives accuracy away."""
+    remedies: tuple[Remedy, ...]
 
 
 class QuantizeConfig(StageConfig):
@@ -123,6 +127,10 @@ class QuantizeConfig(StageConfig):
     """A candidate whose ranges come from examples, and which loses more accuracy than this on
     validation, is diagnosed, and mended if it can be, unless a step on its file gives accuracy
     away; null: none is looked at."""
+    remedies: tuple[Remedy, ...] = ("calibration", "float_layers", "qat")
+    """What is tried then, always in this order, until something is enough: `calibration` on more
+    examples; `float_layers`, those to blame in float32, which devices that compute in integers
+    alone can't run; `qat`, a short training on the training split that rounds as int8 does."""
     candidates: tuple[CandidateSpec, ...] = ()
     """All that the recipe asks for, the baseline first."""
 
@@ -175,6 +183,7 @@ class QuantizeConfig(StageConfig):
             scheme=own.scheme,
             file_steps=own.file_steps,
             repair_above=self.repair_above if may_have_faults(own) else None,
+            remedies=self.remedies,
         )
 
 

@@ -7,13 +7,14 @@ first, until one brings it within what it may lose:
 
     calibration   on more of the training examples, where values lie outside of their ranges
     float layers  the layer to blame and those that read it, and then the next one to blame
+    qat           a short training of the whole model, all of whose layers stay in int8
 
 The best of all is kept, and what was found and tried stands in the candidate's document.
 """
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from components.common.documents.candidate import FileStepResult, SchemeSpec
@@ -24,6 +25,7 @@ from components.common.lite.litert import LiteRTError
 from components.common.lite.model_files import ModelFileError
 from components.common.statistics.exact_tests import superiority_p_value
 from components.common.words.figures import listing, points
+from components.quantize.config import Remedy
 from components.quantize.schemes import SCHEMES
 from components.quantize.schemes.scheme import ConversionError
 
@@ -41,6 +43,8 @@ class Attempt:
     scheme: SchemeSpec
     file_steps: tuple[StepSpec, ...]
     remedy: str = ""
+    retrained: bool = False
+    """Made of the model after a short training for int8."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,13 +79,20 @@ class Workshop(Protocol):
         """Names where a file and its model part."""
 
 
-def mend(workshop: Workshop, first: Made, *, allowed_drop: float) -> tuple[Made, Diagnosis | None]:
+def mend(
+    workshop: Workshop,
+    first: Made,
+    *,
+    allowed_drop: float,
+    remedies: Collection[Remedy],
+) -> tuple[Made, Diagnosis | None]:
     """Tries to mend a candidate that loses more than it may.
 
     Args:
       workshop: of its model.
       first: the candidate as it was asked for.
       allowed_drop: what it may lose, as a share of the examples.
+      remedies: those that may be tried.
 
     Returns:
       The best candidate, and what was found and tried; None where nothing is wrong.
@@ -91,8 +102,13 @@ def mend(workshop: Workshop, first: Made, *, allowed_drop: float) -> tuple[Made,
         return first, None
     finding = workshop.find(first.data)
     repair = _Repair(workshop, first, before, allowed_drop)
-    repair.calibrate_on_more(finding)
-    repair.spare_layers(finding)
+    if "calibration" in remedies:
+        repair.calibrate_on_more(finding)
+    calibrated = repair.best.attempt
+    if "float_layers" in remedies:
+        repair.spare_layers(finding)
+    if "qat" in remedies and calibrated.scheme.kind == "int8":
+        repair.retrain(calibrated)
     kept = repair.best.attempt.remedy or None
     diagnosis = Diagnosis(
         before=before,
@@ -158,6 +174,11 @@ class _Repair:
             if made is None or self.mended:
                 return
             finding = self._workshop.find(made.data)
+
+    def retrain(self, start: Attempt) -> None:
+        """Trains the model for the scheme, with all layers in int8."""
+        remedy = "; ".join(filter(None, [start.remedy, "trained on for int8"]))
+        self.attempt(dataclasses.replace(start, remedy=remedy, retrained=True))
 
 
 def _loses(tally: Tally, allowed_drop: float) -> bool:

@@ -82,7 +82,8 @@ def _compute(task: Task[CandidateConfig]) -> Mapping[str, float]:
         training_faults=bundle.faults,
         lineage=task.lineage,
     ).write(task.output)
-    return {"conversion_s": workshop.conversion_s}
+    measured = {"conversion_s": workshop.conversion_s}
+    return measured | ({"training_s": workshop.training_s} if workshop.training_s else {})
 
 
 def _make(task: Task[CandidateConfig], workshop: "TaskWorkshop") -> tuple["Made", Diagnosis | None]:
@@ -93,7 +94,7 @@ def _make(task: Task[CandidateConfig], workshop: "TaskWorkshop") -> tuple["Made"
     made = workshop.make(Attempt(scheme=own.scheme, file_steps=own.file_steps))
     if own.repair_above is None or not workshop.can_judge:
         return made, None
-    made, diagnosis = mend(workshop, made, allowed_drop=own.repair_above)
+    made, diagnosis = mend(workshop, made, allowed_drop=own.repair_above, remedies=own.remedies)
     if diagnosis is not None:
         task.events.warn(f"{own.candidate_id}: {diagnosis.words}")
     return made, diagnosis
@@ -112,4 +113,6 @@ def _describe_step(result: FileStepResult) -> str:
     return f"{describe_step(result)} ({percent(saved)} smaller {where})"
 
 
-STAGE = Stage(name="quantize", config=CandidateConfig, output="candidate", compute=_compute)
+STAGE = Stage(
+    name="quantize", config=CandidateConfig, output="candidate", compute=_compute, resumes=True
+)

@@ -16,7 +16,6 @@ from components.common.data.examples import Labelled
 from components.common.data.predictions import Predictions, join_by_id, read_bundle_predictions
 from components.common.digests import canonical_json, file_digest
 from components.common.documents.bundle import ModelBundle
-from components.common.documents.candidate import SchemeSpec
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.diagnosis import Finding, Tally
 from components.common.drift.causes import find_cause
@@ -56,6 +55,8 @@ class TaskWorkshop:
         self._last: tuple[bytes, Predictions] | None = None
         self.conversion_s = 0.0
         """What conversions have taken; 0 where the candidate before left what it needs."""
+        self.training_s = 0.0
+        """What training on has taken, where that was a remedy."""
 
     @property
     def most_examples(self) -> int:
@@ -71,20 +72,21 @@ class TaskWorkshop:
         scheme, examples = attempt.scheme, None
         if (count := scheme.settings.get("calibration_examples")) is not None:
             examples = self._material.examples(count)
-        data = self._convert(scheme, examples)
+        data = self._convert(attempt, examples)
         data = attach_metadata(data, self._card(attempt, examples))
         data, steps = apply_file_steps(data, attempt.file_steps, self._material)
         with _as_file(data) as path:
             Classifier(path).try_out()
         return Made(attempt=attempt, data=data, steps=steps)
 
-    def _convert(self, scheme: SchemeSpec, examples: npt.NDArray[Any] | None) -> bytes:
-        made_of = canonical_json([dict(self._task.lineage.inputs), scheme.model_dump(mode="json")])
+    def _convert(self, attempt: Attempt, examples: npt.NDArray[Any] | None) -> bytes:
+        inputs, scheme = dict(self._task.lineage.inputs), attempt.scheme
+        made_of = canonical_json([inputs, scheme.model_dump(mode="json"), attempt.retrained])
         if (known := _CONVERTED.get(made_of)) is not None:
             return known
-        started = time.monotonic()
         self._task.events.progress(0, 3, "steps", "loading the model")
-        model, spec = self._model, self._bundle.input
+        model = self._retrained if attempt.retrained else self._model
+        started, spec = time.monotonic(), self._bundle.input
         self._task.events.progress(1, 3, "steps", f"converting to {scheme.kind}")
         data = convert_model(model, spec, scheme.kind, examples, settings=scheme.settings)
         self.conversion_s += time.monotonic() - started
@@ -118,6 +120,16 @@ class TaskWorkshop:
     @cached_property
     def _model(self) -> Any:
         return load_bundle_model(self._task.inputs["bundle"])
+
+    @cached_property
+    def _retrained(self) -> Any:
+        from components.quantize.retraining import open_retraining, retrain_for_int8
+
+        session = open_retraining(self._task, self._manifest, self._bundle)
+        started = time.monotonic()
+        model = retrain_for_int8(session)
+        self.training_s = time.monotonic() - started
+        return model
 
     @cached_property
     def _judged(self) -> list[Labelled]:

@@ -145,15 +145,18 @@ def _on_validation(config: str) -> str:
 
 def _describe_trial(proposal: Proposal, entry: ModelEntry, folder: Path, *, context: str) -> Trial:
     ranked, examples = [], 0
+    made = [(entry.stored.stage, entry.stored.key)] if proposal.epochs else []
     for spec in proposal.candidates:
         place = folder / spec.id
         evaluation = Evaluation.read(place / "evaluation")
-        ranked.append(_rank(Candidate.read(place / "candidate"), evaluation, place))
+        candidate = Candidate.read(place / "candidate")
+        made.append((candidate.lineage.stage, candidate.lineage.key))
+        ranked.append(_rank(candidate, evaluation, place))
         examples = max(examples, evaluation.examples)
     return Trial(
         proposal=proposal,
         examples=examples,
-        training_s=_training_s(entry, context) if proposal.epochs else 0.0,
+        training_s=_training_s(*made, context=context),
         candidates=tuple(ranked),
     )
 
@@ -182,8 +185,13 @@ def _rank(candidate: Candidate, evaluation: Evaluation, place: Path) -> RankedCa
     )
 
 
-def _training_s(entry: ModelEntry, context: str) -> float:
-    """Returns what the variant's trainings took when it was made, as the store has it."""
+def _training_s(*made: tuple[str, str], context: str) -> float:
+    """Returns what trainings took when a variant and its candidates were made, as the store has it.
+
+    Args:
+      made: the stages and keys; a candidate was trained where that was the remedy.
+      context: canonical JSON of RunContext.
+    """
     store = Store(RunContext.model_validate_json(context).data())
-    record = store.find_record(entry.stored.stage, entry.stored.key)
-    return record.measurements.get("training_s", 0.0) if record is not None else 0.0
+    records = [store.find_record(stage, key) for stage, key in made]
+    return sum(one.measurements.get("training_s", 0.0) for one in records if one is not None)

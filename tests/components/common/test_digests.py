@@ -162,14 +162,14 @@ def test_what_shapes_outputs_shapes_those_of_the_stages_that_use_it() -> None:
     shaped = {
         "components/common/shell/stage.py": {*STAGES} - {"notify"},  # Which has no key.
         "components/common/documents/base.py": set(STAGES),
-        "components/common/training/loop.py": {"finetune", "compress"},
+        "components/common/training/loop.py": {"finetune", "compress", "quantize"},
         "components/common/process/peak_memory.py": {"benchmark"},
         "components/common/statistics/noninferiority.py": {"gate", "propose"},
         "components/gate/trials.py": {"gate"},
         "components/common/tasks/image/preparation/pictures.py": {"preprocess"},
         "components/common/tasks/image/statistics.py": {"preprocess"},
         "components/common/tasks/image/showing.py": {"report"},
-        "components/common/tasks/image/inputs.py": {"finetune", "compress"},
+        "components/common/tasks/image/inputs.py": {"finetune", "compress", "quantize"},
         "components/common/tasks/image/export.py": {"quantize"},
         "components/common/tasks/image/calibration.py": {"compress", "quantize"},
         "components/common/tasks/image/device.py": {

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,25 @@ from components.common.drift.tracing import trace_drift
 from components.common.lite.litert import Classifier
 from components.common.lite.tflite import float_operators
 from components.common.models.bundles import load_bundle_model, save_weights
+from components.common.run_context import RunContext
 from components.common.tasks.image.export import preparation
 from components.quantize import stage
-from components.quantize.config import QuantizeConfig
+from components.quantize.config import QuantizeConfig, Remedy
 from components.quantize.conversion import convert_model
 from components.quantize.repair import Attempt, Made, mend
 from components.quantize.schemes import SCHEMES
-from tests.builders.bundles import normalize, read_split, store_models
+from tests.builders.bundles import (
+    normalize,
+    read_split,
+    store_models,
+    unbalance,
+    write_bundle,
+)
 from tests.builders.synthetic import draw_picture
 from tests.components.conftest import QUANTIZATION, TrainedModel
+
+CHEAP: tuple[Remedy, ...] = ("calibration", "float_layers")
+INTEGERS_ALONE = QUANTIZATION.model_copy(update={"remedies": ("calibration", "qat")})
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +52,28 @@ def broken(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> P
 def quantize(
     trained: TrainedModel, models: Path, output: Path, config: QuantizeConfig = QUANTIZATION
 ) -> Candidate:
-    stage.run(
-        dataset=trained.dataset,
-        models=models,
-        candidate_id="int8",
-        config=config.to_json(),
-        context=trained.context.model_copy(update={"run_id": output.name}).to_json(),
-        candidate=output,
-    )
+    context = trained.context.model_copy(update={"run_id": output.name})
+    stage.run(**told(trained, models, output, config, context))
     return Candidate.read(output)
+
+
+def told(
+    trained: TrainedModel, models: Path, output: Path, config: QuantizeConfig, context: RunContext
+) -> dict[str, Any]:
+    """Returns what the stage is told to make the int8 candidate of the dense model."""
+    return {
+        "dataset": trained.dataset,
+        "models": models,
+        "candidate_id": "int8",
+        "config": config.to_json(),
+        "context": context.to_json(),
+        "candidate": output,
+    }
+
+
+def answers(candidate: Path, pictures: Any) -> Any:
+    classifier = Classifier(candidate / "model.tflite")
+    return np.stack([classifier.classify(picture) for picture in pictures]).argmax(axis=1)
 
 
 def test_a_sound_candidate_has_no_diagnosis(candidates: dict[str, Path]) -> None:
@@ -71,13 +95,50 @@ def test_a_layer_that_int8_ruins_is_found_and_computed_in_float(
     assert {"FULLY_CONNECTED", "SOFTMAX"} <= {*float_operators(data)}
     assert "CONV_2D" not in float_operators(data)
     pictures, labels, _ = read_split(trained.context, trained.manifest, "test")
-    classifier = Classifier(tmp_path / "int8" / "model.tflite")
-    own = np.stack([classifier.classify(picture) for picture in pictures]).argmax(axis=1)
+    own = answers(tmp_path / "int8", pictures)
     keras = load_bundle_model(trained.dense).predict(normalize(pictures), verbose=0)
     assert (own == keras.argmax(axis=1)).mean() > 0.98
     assert "but for named layers" in candidate.words
     assert diagnosis.words.startswith("As asked for it lost ")
     assert "The two part at head (its steps are too coarse)" in diagnosis.words
+
+
+@pytest.fixture(scope="module")
+def uneven(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The models document of a net in which few weights take nearly all steps of the rest."""
+    folder = tmp_path_factory.mktemp("uneven")
+    bundle = folder / "bundle"
+    model = load_bundle_model(trained.dense)
+    unbalance(model, 200)
+    write_bundle(model, bundle, trained.context, trained.manifest)
+    return store_models(trained.context, folder / "models", {"dense": bundle})
+
+
+@pytest.fixture(scope="module")
+def mended(trained: TrainedModel, uneven: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The int8 candidate of the uneven net, all of whose layers must compute in integers."""
+    folder = tmp_path_factory.mktemp("mended") / "int8"
+    quantize(trained, uneven, folder, INTEGERS_ALONE)
+    return folder
+
+
+@pytest.mark.slow
+def test_a_model_whose_layers_must_all_compute_in_integers_is_trained_on(
+    trained: TrainedModel, mended: Path
+) -> None:
+    diagnosis = Candidate.read(mended).diagnosis
+    assert diagnosis is not None
+    assert diagnosis.before.drop > 0.15
+    assert (diagnosis.finding.layer, diagnosis.finding.cause) == ("block2_conv", "weights")
+    assert diagnosis.kept == "trained on for int8"
+    assert diagnosis.remedies[-1].tally is not None
+    assert diagnosis.remedies[-1].tally.drop < diagnosis.before.drop / 3
+    pictures, labels, _ = read_split(trained.context, trained.manifest, "test")
+    probabilities = load_bundle_model(trained.dense).predict(normalize(pictures), verbose=0)
+    exact = np.mean(probabilities.argmax(axis=1) == labels)
+    assert exact - np.mean(answers(mended, pictures) == labels) < 0.04
+    assert "Kept: trained on for int8." in diagnosis.words
+    assert {*float_operators((mended / "model.tflite").read_bytes())} <= {"DEQUANTIZE"}
 
 
 def test_who_wants_no_repair_gets_what_was_asked_for(
@@ -151,13 +212,69 @@ def workshop(trained: TrainedModel, tmp_path: Path) -> Bench:
     )
 
 
+@dataclasses.dataclass
+class Losses:
+    """A Workshop that knows what each way to make a file loses of a hundred answers."""
+
+    by_remedy: Mapping[str, int]
+    finding: Finding
+    made: list[str] = dataclasses.field(default_factory=list)
+    most_examples: int = 1000
+
+    def make(self, attempt: Attempt) -> Made:
+        self.made.append(attempt.remedy)
+        return Made(attempt=attempt, data=attempt.remedy.encode(), steps=())
+
+    def judge(self, data: bytes) -> Tally:
+        return Tally(examples=100, lost=self.by_remedy[data.decode()], won=0)
+
+    def find(self, data: bytes) -> Finding:
+        return self.finding
+
+
+SATURATED = Finding(layer="conv", cause="saturation", evidence=(), own_db=3.0, to_spare=("conv",))
+MORE, SPARED, TRAINED = "calibrated on 40 examples", "conv in float32", "trained on for int8"
+ALL: tuple[Remedy, ...] = ("qat", "float_layers", "calibration")
+
+
+@pytest.mark.parametrize(
+    ("losses", "remedies", "tried"),
+    [
+        ({"": 30, MORE: 20, f"{MORE}; {SPARED}": 1}, ALL, [MORE, f"{MORE}; {SPARED}"]),
+        (
+            {"": 30, MORE: 20, f"{MORE}; {SPARED}": 10, f"{MORE}; {TRAINED}": 12},
+            ALL,
+            [MORE, f"{MORE}; {SPARED}", f"{MORE}; {TRAINED}"],
+        ),
+        ({"": 30, MORE: 40, TRAINED: 12}, ("qat", "calibration"), [MORE, TRAINED]),
+        ({"": 30, SPARED: 12}, ("float_layers",), [SPARED]),
+        ({"": 30}, (), []),
+    ],
+)
+def test_what_costs_more_is_tried_where_what_costs_less_is_not_enough(
+    losses: Mapping[str, int], remedies: tuple[Remedy, ...], tried: Sequence[str]
+) -> None:
+    workshop = Losses(losses, SATURATED)
+    first = workshop.make(asked_for(10))
+    made, diagnosis = mend(workshop, first, allowed_drop=0.02, remedies=remedies)
+    assert workshop.made[1:] == tried
+    assert diagnosis is not None
+    assert (diagnosis.kept or "") == min(losses, key=lambda remedy: losses[remedy])
+    assert made.attempt.retrained == made.attempt.remedy.endswith(TRAINED)
+    assert made.attempt.scheme.kind == (
+        "int8_selective" if SPARED in made.attempt.remedy else "int8"
+    )
+
+
 def asked_for(count: int) -> Attempt:
     scheme = SCHEMES["int8"].specify({"calibration_examples": count})
     return Attempt(scheme=scheme, file_steps=())
 
 
 def test_a_calibration_on_one_class_alone_is_mended_by_more_examples(workshop: Bench) -> None:
-    made, diagnosis = mend(workshop, workshop.make(asked_for(10)), allowed_drop=0.02)
+    made, diagnosis = mend(
+        workshop, workshop.make(asked_for(10)), allowed_drop=0.02, remedies=CHEAP
+    )
     assert diagnosis is not None
     assert (diagnosis.finding.layer, diagnosis.finding.cause) == ("block1_conv", "saturation")
     assert diagnosis.kept == "calibrated on 40 examples"
@@ -170,7 +287,7 @@ def test_what_no_remedy_mends_is_said(workshop: Bench) -> None:
     workshop.pictures = workshop.pictures[:10]
     scheme = SCHEMES["int16x8"].specify({"calibration_examples": 10})
     first = workshop.make(Attempt(scheme=scheme, file_steps=()))
-    made, diagnosis = mend(workshop, first, allowed_drop=0.02)
+    made, diagnosis = mend(workshop, first, allowed_drop=0.02, remedies=CHEAP)
     assert diagnosis is not None
     assert made.data == first.data
     assert "calibrated" not in diagnosis.words  # There are no more examples.
