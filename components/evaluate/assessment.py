@@ -69,6 +69,26 @@ def assess_slices(predictions: Predictions) -> Iterator[SliceMetrics]:
             )
 
 
+def assess_sizes(
+    predictions: Predictions, sizes: Sequence[int], names: Sequence[str]
+) -> Iterator[SliceMetrics]:
+    """Yields the accuracy of each size that some example has, the smallest first.
+
+    Args:
+      predictions: of all examples.
+      sizes: of each of them, an index into the names.
+      names: of the sizes; none where all examples are alike.
+    """
+    right, own = predicted_classes(predictions.probabilities) == predictions.labels, np.array(sizes)
+    for size, name in enumerate(names):
+        if examples := int((own == size).sum()):
+            yield SliceMetrics(
+                slice_name=name,
+                examples=examples,
+                accuracy=share_estimate(int(right[own == size].sum()), examples),
+            )
+
+
 def compare_with_keras(predictions: Predictions, keras: Predictions) -> KerasAgreement:
     """Compares with the trained model's own predictions, example by example.
 

@@ -18,3 +18,7 @@ class EvaluateConfig(StageConfig):
     """Of the expected calibration error (equal-width bins of the top probability)."""
     bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
     """For the intervals of macro F1, log loss and calibration error."""
+    answered_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Asked of a model that may answer `unknown`: the lowest score is looked for of which the
+    answers are so accurate on the validation split. Report and model card tell of some scores
+    anyway."""

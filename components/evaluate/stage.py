@@ -1,16 +1,17 @@
 """evaluate: a candidate on the test or the validation split, in LiteRT, fed what a device feeds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import DatasetManifest
-from components.common.documents.evaluation import Evaluation
+from components.common.documents.evaluation import Evaluation, Threshold
 from components.common.documents.models import Models
 from components.common.errors import UserError
 from components.common.process.machine import usable_cores
 from components.common.shell.stage import Stage, Task, execute
+from components.common.words.figures import percent
 from components.evaluate.config import EvaluateConfig
 
 if TYPE_CHECKING:
@@ -91,12 +92,12 @@ def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
             f"the data set's {split} split is empty, so no model can be evaluated; give it a "
             f"share of the examples (data.splits.{split})"
         )
-    started = time.monotonic()
+    started, sizes = time.monotonic(), list[int]()
     model = task.inputs["candidate"] / "model.tflite"
     try:
         predictions = predict_examples(
             model,
-            _examples(task, manifest),
+            _examples(task, manifest, sizes),
             see=device_input(manifest, model),
             threads=usable_cores(),
         )
@@ -104,20 +105,26 @@ def _compute(task: Task[EvaluateConfig]) -> Mapping[str, float]:
         _write_failure(task, candidate.candidate_id, str(error))
         return {}
     seconds = time.monotonic() - started
-    _write_evaluation(task, candidate, predictions)
+    _write_evaluation(task, candidate, predictions, sizes)
     return {"examples_per_s": len(predictions) / seconds}
 
 
-def _examples(task: Task[EvaluateConfig], manifest: DatasetManifest) -> "Iterator[Labelled]":
+def _examples(
+    task: Task[EvaluateConfig], manifest: DatasetManifest, sizes: list[int]
+) -> "Iterator[Labelled]":
+    """Yields the examples, and appends the size of each."""
     from components.common.tasks.reading import read_examples
+    from components.common.tasks.sizes import size_of
     from components.common.tasks.sources import sources_of
 
     split = task.config.split
-    return task.events.track(
+    for example in task.events.track(
         read_examples(manifest, split, task.context.data()),
         sources_of(manifest.task).EXAMPLES,
         total=manifest.splits[split].examples,
-    )
+    ):
+        sizes.append(size_of(example, manifest))
+        yield example
 
 
 def _write_failure(task: Task[EvaluateConfig], candidate_id: str, failure: str) -> None:
@@ -136,20 +143,37 @@ def _write_failure(task: Task[EvaluateConfig], candidate_id: str, failure: str) 
 
 
 def _write_evaluation(
-    task: Task[EvaluateConfig], candidate: Candidate, predictions: "Predictions"
+    task: Task[EvaluateConfig],
+    candidate: Candidate,
+    predictions: "Predictions",
+    sizes: Sequence[int],
 ) -> None:
     from components.common.data.predictions import (
         read_bundle_predictions,
         write_evaluation_predictions,
     )
+    from components.common.tasks.sizes import name_sizes
     from components.evaluate.assessment import (
         assess_classes,
         assess_confusion,
         assess_metrics,
+        assess_sizes,
         assess_slices,
         compare_with_keras,
     )
+    from components.evaluate.thresholds import assess_thresholds
 
+    manifest, bundle = DatasetManifest.read(task.inputs["dataset"]), task.inputs["bundle"]
+    thresholds: Sequence[Threshold] = ()
+    if task.config.split == "test":
+        validation = read_bundle_predictions(bundle, "validation")
+        asked = task.config.answered_accuracy
+        thresholds = [*assess_thresholds(predictions, validation, accuracy=asked)]
+        if asked is not None and not any(threshold.chosen for threshold in thresholds):
+            task.events.warn(
+                f"evaluate.answered_accuracy: whichever score it takes to answer, fewer than "
+                f"{percent(asked)} of the answers on the validation split are right"
+            )
     confusion = assess_confusion(predictions)
     write_evaluation_predictions(task.output, predictions)
     Evaluation(
@@ -164,10 +188,10 @@ def _write_evaluation(
         ),
         per_class=tuple(assess_classes(confusion, candidate.class_names)),
         per_slice=tuple(assess_slices(predictions)),
+        per_size=tuple(assess_sizes(predictions, sizes, name_sizes(manifest))),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
-        keras=compare_with_keras(
-            predictions, read_bundle_predictions(task.inputs["bundle"], task.config.split)
-        ),
+        keras=compare_with_keras(predictions, read_bundle_predictions(bundle, task.config.split)),
+        thresholds=tuple(thresholds),
         lineage=task.lineage,
     ).write(task.output)
 

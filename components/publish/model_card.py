@@ -11,7 +11,7 @@ from components.common.documents.bundle import StepFacts
 from components.common.documents.candidate import Candidate, TFLiteModel
 from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.documents.decision import CandidateVerdict, Decision
-from components.common.documents.evaluation import Evaluation
+from components.common.documents.evaluation import Evaluation, SliceMetrics
 from components.common.documents.release import Ancestry, Release
 from components.common.tasks.model_card import card_of
 from components.common.words.figures import interval, milliseconds, percent, seconds, size
@@ -69,7 +69,12 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
         properties=_properties(facts),
         metrics=_metrics(facts.release),
         classes=list(_classes(facts)),
-        slices=list(_slices(facts)),
+        slices=list(_slices(facts.evaluation.per_slice)),
+        sizes=list(_slices(facts.evaluation.per_size)),
+        thresholds=list(_thresholds(facts.evaluation)),
+        unknown_below=next(
+            (f"{each.score:g}" for each in facts.evaluation.thresholds if each.chosen), None
+        ),
         budgets=[
             (name, str(value))
             for name, value in facts.decision.budgets.model_dump(exclude_none=True).items()
@@ -153,15 +158,27 @@ def _classes(facts: CardFacts) -> Iterator[Sequence[str]]:
         )
 
 
-def _slices(facts: CardFacts) -> Iterator[Sequence[str]]:
-    """Yields of each slice its name, test examples, accuracy and interval."""
-    for metrics in facts.evaluation.per_slice:
+def _slices(slices: Sequence[SliceMetrics]) -> Iterator[Sequence[str]]:
+    """Yields of each slice or size its name, test examples, accuracy and interval."""
+    for metrics in slices:
         accuracy = metrics.accuracy
         yield (
             metrics.slice_name,
             str(metrics.examples),
             percent(accuracy.value),
             interval(accuracy.low, accuracy.high),
+        )
+
+
+def _thresholds(evaluation: Evaluation) -> Iterator[Sequence[str]]:
+    """Yields of each score which test examples are answered, and how many of these right."""
+    for threshold in evaluation.thresholds:
+        accuracy = threshold.accuracy
+        right = percent(accuracy.value), interval(accuracy.low, accuracy.high)
+        yield (
+            f"{threshold.score:g}",
+            percent(threshold.coverage),
+            *(right if threshold.coverage else ("-", "-")),
         )
 
 

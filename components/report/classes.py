@@ -1,9 +1,16 @@
 """Where a candidate errs: confusion matrix, confused pairs, classes and slices."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from components.common.documents.candidate import BASELINE_ID
-from components.common.documents.evaluation import ClassMetrics, Estimate, Evaluation
+from components.common.documents.evaluation import (
+    ClassMetrics,
+    Estimate,
+    Evaluation,
+    SliceMetrics,
+    Threshold,
+)
 from components.report.sources import Run
 
 MATRIX_CLASSES = 20
@@ -63,6 +70,8 @@ class ClassesSection:
     untested: int
     """Classes without a test example."""
     slices: tuple[GroupRow, ...]
+    sizes: tuple[GroupRow, ...]
+    thresholds: tuple[Threshold, ...]
 
 
 def classes_section(run: Run) -> ClassesSection | None:
@@ -87,7 +96,9 @@ def classes_section(run: Run) -> ClassesSection | None:
         rows=tuple(rows[:ROWS]),
         hidden_rows=max(0, len(rows) - ROWS),
         untested=len(names) - len(rows),
-        slices=tuple(_slice_rows(evaluation, baseline))[:ROWS],
+        slices=_slice_rows(evaluation.per_slice, baseline.per_slice if baseline else ())[:ROWS],
+        sizes=_slice_rows(evaluation.per_size, baseline.per_size if baseline else ()),
+        thresholds=evaluation.thresholds,
     )
 
 
@@ -130,14 +141,16 @@ def _class_rows(evaluation: Evaluation, baseline: Evaluation | None) -> list[Gro
     ]
 
 
-def _slice_rows(evaluation: Evaluation, baseline: Evaluation | None) -> list[GroupRow]:
-    before = {m.slice_name: m.accuracy for m in baseline.per_slice} if baseline else {}
-    return [
+def _slice_rows(
+    own: Sequence[SliceMetrics], baseline: Sequence[SliceMetrics]
+) -> tuple[GroupRow, ...]:
+    before = {metrics.slice_name: metrics.accuracy for metrics in baseline}
+    return tuple(
         GroupRow(
             name=metrics.slice_name,
             examples=metrics.examples,
             before=before.get(metrics.slice_name),
             after=metrics.accuracy,
         )
-        for metrics in evaluation.per_slice
-    ]
+        for metrics in own
+    )

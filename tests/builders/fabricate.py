@@ -43,6 +43,7 @@ from components.common.documents.evaluation import (
     Evaluation,
     KerasAgreement,
     SliceMetrics,
+    Threshold,
 )
 from components.common.documents.image import InputSpec
 from components.common.documents.models import Models
@@ -323,6 +324,21 @@ def _evaluation(
         per_slice=(
             SliceMetrics(slice_name="even", examples=225, accuracy=accuracy),
             SliceMetrics(slice_name="odd", examples=225, accuracy=accuracy),
+        ),
+        per_size=(
+            SliceMetrics(slice_name="1 to 16 tokens", examples=440, accuracy=accuracy),
+            SliceMetrics(slice_name="over 64 tokens, cut", examples=10, accuracy=accuracy),
+        ),
+        thresholds=tuple(
+            Threshold(
+                score=score,
+                chosen=score == 0.4321,
+                validation_coverage=1 - score / 2,
+                validation_accuracy=0.97,
+                coverage=1 - score,
+                accuracy=accuracy,
+            )
+            for score in (0.0, 0.4321)
         ),
         confusion=tuple(tuple(int(n) for n in row) for row in confusion),
         keras=KerasAgreement(same_prediction=0.998, largest_difference=0.04),

@@ -30,6 +30,25 @@ class SliceMetrics(Part):
     accuracy: Estimate
 
 
+class Threshold(Part):
+    """A score below which a model answers `unknown`, and what comes of it.
+
+    It was chosen on the validation split, by the probabilities of the model in Keras there.
+    """
+
+    score: Share
+    chosen: bool
+    """Whether it is the one for the accuracy that the recipe asks of answers."""
+    validation_coverage: Share
+    """Of the validation examples, those that are answered."""
+    validation_accuracy: Share | None
+    """Of these, those that are answered right; None where there are none."""
+    coverage: Share
+    """Of the test examples."""
+    accuracy: Estimate
+    """Of those that are answered."""
+
+
 class KerasAgreement(Part):
     """The `.tflite` against the predictions stored in the bundle, on the same examples."""
 
@@ -57,7 +76,11 @@ class Evaluation(Document):
     """accuracy, top5_accuracy, macro_f1, log_loss, calibration_error."""
     per_class: tuple[ClassMetrics, ...]
     per_slice: tuple[SliceMetrics, ...]
+    per_size: tuple[SliceMetrics, ...] = ()
+    """Of each size that the examples have, the smallest first; empty where all have one."""
     confusion: tuple[tuple[int, ...], ...]
     """[true class][predicted class] -> examples."""
     keras: KerasAgreement | None
+    thresholds: tuple[Threshold, ...] = ()
+    """On test alone, the lowest score first."""
     lineage: Lineage

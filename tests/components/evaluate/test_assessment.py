@@ -8,6 +8,7 @@ from components.evaluate.assessment import (
     assess_classes,
     assess_confusion,
     assess_metrics,
+    assess_sizes,
     assess_slices,
     compare_with_keras,
 )
@@ -25,6 +26,13 @@ def predictions(*, reverse: bool = False) -> Predictions:
         np.array([RIGHT, RIGHT, WRONG, RIGHT, WRONG])[order],
         ["night", "", "night", "day", ""][order],
     )
+
+
+def test_sizes_stand_in_their_order_and_only_those_that_there_are() -> None:
+    names = ("short", "middling", "long", "cut")
+    found = [*assess_sizes(predictions(), [3, 0, 0, 2, 2], names)]
+    told = [(each.slice_name, each.examples, each.accuracy.value) for each in found]
+    assert told == [("short", 2, 0.5), ("long", 2, 1.0), ("cut", 1, 1.0)]
 
 
 def test_the_confusion_matrix_has_the_truth_in_its_rows() -> None:

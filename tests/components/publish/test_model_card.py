@@ -14,7 +14,7 @@ from components.common.documents.benchmark import Benchmark
 from components.common.documents.candidate import Candidate
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.decision import Budgets, CandidateVerdict, Decision
-from components.common.documents.evaluation import Evaluation
+from components.common.documents.evaluation import Estimate, Evaluation, Threshold
 from components.common.documents.image import ImageSpec
 from components.common.documents.release import Ancestry, Release
 from components.common.lite.litert import Classifier
@@ -115,6 +115,21 @@ def test_both_cards_say_the_same(tmp_path):
     ):
         assert text in page.text and text in markdown
     assert "size_bytes" not in page.text, "a budget that is not stated is left out"
+
+
+def test_both_cards_say_where_to_answer_unknown(tmp_path: Path) -> None:
+    facts = make_facts(tmp_path)
+    for score, chosen in ((0.0, False), (0.4321, True)):
+        threshold = Threshold(
+            score=score, chosen=chosen, validation_coverage=1, validation_accuracy=1,
+            coverage=0.87, accuracy=Estimate(value=0.9, low=0.85, high=0.94),
+        )  # fmt: skip
+        thresholds = (*facts.evaluation.thresholds, threshold)
+        evaluation = facts.evaluation.model_copy(update={"thresholds": thresholds})
+        facts = CardFacts(**{**vars(facts), "evaluation": evaluation})
+        for text in (Page(render_html(facts)).text, render_markdown(facts)):
+            assert "Where to answer unknown" in text and "87.0 %" in text
+            assert ("The one that its recipe asks for is 0.4321" in text) == chosen
 
 
 def test_both_cards_say_what_was_done_to_the_model(tmp_path: Path) -> None:

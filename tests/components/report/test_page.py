@@ -152,6 +152,17 @@ def test_every_candidates_row_shows_its_documents_figures(
         assert verdict.reasons[0] in page.text("candidates")
 
 
+def test_the_page_tells_sizes_apart_and_where_to_answer_unknown(
+    blessed: tuple[Fabricated, Parsed],
+) -> None:
+    _, page = blessed
+    assert "440" in page.row("1 to 16 tokens") and "10" in page.row("over 64 tokens, cut")
+    text = spaced(page.text("classes"))
+    assert "By size of the picture" in text and "Validation pictures answered" in text
+    assert spaced(page.row("0.4321")).startswith("0.4321 78.4 % 97.0 % 56.8 %")
+    assert page.row("0.4321").endswith("asked for") and "asked for" not in page.row("0")
+
+
 def test_latencies_are_held_against_float32_with_an_interval(
     blessed: tuple[Fabricated, Parsed],
 ) -> None:
