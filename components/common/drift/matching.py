@@ -50,7 +50,7 @@ def match_layers(
       their own are missing. Another tensor of the same values may stand for one: the last is taken.
     """
     places = _places(model)
-    shapes = {layer.name: _shape(layer) for layer in model.layers}
+    shapes = {layer.name: _shape(layer) for layer in model.layers if not _parts(layer)}
     apart = norms_apart(model, tensors)
     found: dict[str, ComputedTensor] = {}
     for tensor in tensors:
@@ -61,7 +61,7 @@ def match_layers(
     matched = {}
     for name, tensor in found.items():
         last = _behind_norms(model, name, followers, {*found, *apart})
-        if shapes[last] == tensor.shape[1:]:
+        if shapes.get(last) == tensor.shape[1:]:
             matched[last] = tensor
     (matched[model.layers[-1].name],) = (each for each in tensors if each.index == output)
     return dict(sorted(matched.items(), key=lambda item: places[item[0]]))
@@ -110,7 +110,7 @@ def folds_apart(model: keras.Model, apart: Iterable[str]) -> Mapping[str, str]:
 def group_layers(model: keras.Model, matched: Iterable[str]) -> Mapping[str, Group]:
     """Returns for each layer of which the file has the output what became its operator."""
     known = {*matched, model.layers[0].name}
-    made_by = {id(layer.output): layer for layer in model.layers}
+    made_by = {id(tensor): layer for layer in model.layers for tensor in outputs_of(layer)}
     groups = {}
     for name in known - {model.layers[0].name}:
         layers = [model.get_layer(name)]
@@ -164,12 +164,23 @@ def _behind_norms(
 
 
 def _followers(model: keras.Model) -> Mapping[str, list[Any]]:
-    made_by = {id(layer.output): layer.name for layer in model.layers}
+    made_by = {id(tensor): layer.name for layer in model.layers for tensor in outputs_of(layer)}
     followers: dict[str, list[Any]] = {layer.name: [] for layer in model.layers}
     for layer in model.layers[1:]:
         for tensor in tf.nest.flatten(layer.input):
             followers[made_by[id(tensor)]].append(layer)
     return followers
+
+
+def outputs_of(layer: Any) -> list[Any]:
+    """Returns the tensors that a layer gives: most give one, and few give several."""
+    found: list[Any] = tf.nest.flatten(layer.output)
+    return found
+
+
+def _parts(layer: Any) -> bool:
+    """Whether a layer gives several tensors, so that none of the file's is its output."""
+    return len(outputs_of(layer)) > 1
 
 
 def _shape(layer: Any) -> tuple[int, ...]:

@@ -30,6 +30,7 @@ from components.common.drift.matching import (
     group_layers,
     match_layers,
     norms_apart,
+    outputs_of,
     preceding_tensors,
 )
 from components.common.drift.weights import weight_peak
@@ -206,22 +207,25 @@ def _compare(
     start = id(model.layers[0].output)
     true, own = {start: tf.constant(prepared)}, {start: tf.constant(as_seen)}
     for layer in model.layers[1:]:
-        here = id(layer.output)
-        true[here], own[here] = (_apply(layer, values) for values in (true, own))
+        for values in (true, own):
+            values.update(_apply(layer, values))
         if layer.name in seen:
-            values = seen[layer.name]
-            sums[layer.name].add(values, true[here].numpy(), own[here].numpy())
-            own[here] = tf.constant(values)
+            here, found = id(layer.output), seen[layer.name]
+            sums[layer.name].add(found, true[here].numpy(), own[here].numpy())
+            own[here] = tf.constant(found)
 
 
-def _apply(layer: Any, values: Mapping[int, Any]) -> Any:
+def _apply(layer: Any, values: Mapping[int, Any]) -> Mapping[int, Any]:
+    """Returns what a layer gives, by its output tensors, for values by its input tensors."""
     inputs = [values[id(tensor)] for tensor in tf.nest.flatten(layer.input)]
-    return layer(tf.nest.pack_sequence_as(layer.input, inputs))
+    found = layer(tf.nest.pack_sequence_as(layer.input, inputs))
+    return dict(zip(map(id, outputs_of(layer)), tf.nest.flatten(found), strict=True))
 
 
 def _at_once(model: keras.Model) -> int:
     # Of each layer: what Keras has, what it makes of the file's values, and the file's.
-    numbers = sum(math.prod(layer.output.shape[1:]) for layer in model.layers)
+    outputs = [tensor for layer in model.layers for tensor in outputs_of(layer)]
+    numbers = sum(math.prod(tensor.shape[1:]) for tensor in outputs)
     return int(max(1, min(8, _BYTES_AT_ONCE // (3 * 4 * numbers))))
 
 

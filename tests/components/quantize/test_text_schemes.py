@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from components.common.drift.causes import find_cause
+from components.common.drift.tracing import trace_drift
 from components.common.lite.graph import read_graphs
 from components.common.lite.litert import Classifier
 from components.common.lite.tflite import inspect_model
@@ -100,3 +102,14 @@ def test_norms_can_be_left_in_float(
     data = convert(model, "int8_selective", float_layers=["norm$"])
     selective = np.abs(answers(data, tmp_path) - model(TOKENS).numpy()).mean()
     assert selective < whole
+
+
+def test_what_int8_spoils_is_traced_to_a_layer(
+    model: Any, converted: Callable[[str], bytes]
+) -> None:
+    trace = trace_drift(model, converted("int8"), TOKENS[:8], preparation=())
+    compared = {layer.layer for layer in trace.layers}
+    assert {"words", "layer0_value", "layer1_norm", "pool", "head"} <= compared
+    assert max(layer.noise for layer in trace.layers) < 0.1
+    finding = find_cause(trace)
+    assert {finding.layer, *finding.to_spare} <= {layer.name for layer in model.layers}
