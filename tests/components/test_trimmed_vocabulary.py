@@ -23,6 +23,7 @@ from components.common.documents.models import Models
 from components.common.documents.text import TextSpec
 from components.common.documents.variant import DENSE, StepSpec, Variant
 from components.common.errors import UserError
+from components.common.lite.litert import Classifier
 from components.common.lite.model_files import read_associated_files
 from components.common.process.events import Events
 from components.common.run_context import RunContext
@@ -45,6 +46,8 @@ from components.quantize import stage as quantize_stage
 from components.quantize.config import QuantizeConfig
 from tests.builders.encoders import VOCABULARY, make_encoder
 from tests.builders.synthetic import run_context
+from tests.builders.texts import odd_texts
+from tests.mediapipe import classify_texts, needs_mediapipe
 
 # What they share is made once.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("trimmed")]
@@ -197,6 +200,18 @@ def test_the_file_holds_the_vocabulary_of_its_variant(run: Run, id_: str) -> Non
     assert tokenizer.encode("The film was unfairly bad").ids == expected
 
 
+@needs_mediapipe
+@pytest.mark.parametrize("id_", CANDIDATES)
+def test_mediapipe_gives_the_same_scores(run: Run, id_: str, tmp_path: Path) -> None:
+    texts = odd_texts(1_000, seed=2)
+    found = classify_texts(run.file(id_), texts, tmp_path)
+    assert found["labels"] == ["bad", "good"]
+    tokenizer, classifier = TextTokenizer(run.vocabulary(id_), LENGTH), Classifier(run.file(id_))
+    expected = np.array([classifier.classify(rows_of(text, tokenizer)) for text in texts])
+    assert np.ptp(expected, axis=0).min() > 0.05, "scores that tell texts apart"
+    np.testing.assert_allclose(found["scores"], expected, atol=1e-3)
+
+
 @pytest.mark.parametrize("id_", CANDIDATES)
 def test_evaluate_asks_what_the_variant_was_asked(run: Run, id_: str) -> None:
     evaluation = Evaluation.read(run.folder / f"evaluation-{id_}")
@@ -248,6 +263,12 @@ def test_a_vocabulary_that_loses_nothing_is_refused(run: Run) -> None:
     )
     with pytest.raises(UserError, match=rf"each of the {spec.vocabulary_size} tokens stands 20"):
         vocabulary.apply(None, vocabulary.Settings(at_least=20), session)
+
+
+def rows_of(text: str, tokenizer: TextTokenizer) -> npt.NDArray[np.int32]:
+    tokens = tokenizer.encode(text)
+    mask = [1] * tokens.count + [0] * (LENGTH - tokens.count)
+    return np.array([tokens.ids, mask, [0] * LENGTH], np.int32)
 
 
 def stored(run: Run, variant: str) -> Path:

@@ -1,8 +1,6 @@
 """`attach`: labels in files that it leaves as they are otherwise, and what it refuses."""
 
 import json
-import os
-import subprocess
 import zipfile
 from pathlib import Path
 
@@ -23,8 +21,7 @@ from tests.builders.tflite_models import (
     build_brightness_judge,
     build_classifier,
 )
-
-MEDIAPIPE_PYTHON = os.environ.get("LITESMITH_MEDIAPIPE_PYTHON")
+from tests.mediapipe import classify_pictures, needs_mediapipe
 
 
 def write(path: Path, data: bytes | str) -> Path:
@@ -151,11 +148,7 @@ def test_what_is_no_model_is_refused(data: bytes, tmp_path: Path, labels: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    MEDIAPIPE_PYTHON is None,
-    reason="set LITESMITH_MEDIAPIPE_PYTHON to a Python that has mediapipe (it cannot share "
-    "TensorFlow's environment)",
-)
+@needs_mediapipe
 @pytest.mark.parametrize(
     ("dtype", "threshold", "mean", "std"),
     [("float32", 0.5, 0, 255), ("float32", 0.0, 127.5, 127.5), ("uint8", 128.0, None, None)],
@@ -169,14 +162,6 @@ def test_mediapipe_reads_the_labels_and_what_the_input_means(
     write(model, attach(model, labels, mean=mean, std=std).data)
     for level in (60, 200):
         Image.new("RGB", (32, 32), (level, level, level)).save(tmp_path / f"{level}.png")
-    script = Path(__file__).parents[1] / "common" / "lite" / "mediapipe_classify.py"
-    child = subprocess.run(
-        [str(MEDIAPIPE_PYTHON), str(script), str(model)]
-        + [str(tmp_path / f"{level}.png") for level in (60, 200)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    dark, light = json.loads(child.stdout)
+    dark, light = classify_pictures(model, [tmp_path / f"{level}.png" for level in (60, 200)])
     assert dark["dark"] > 0.5 > dark["light"]
     assert light["light"] > 0.5 > light["dark"]

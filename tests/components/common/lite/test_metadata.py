@@ -1,8 +1,6 @@
 """Labels, lineage and contract, as a reader of TFLite Metadata finds them."""
 
 import json
-import os
-import subprocess
 import zipfile
 from pathlib import Path
 
@@ -24,8 +22,7 @@ from components.common.tasks.image.preparation.pictures import prepare_picture
 from components.common.tasks.image.preparation.spec import PictureSpec
 from components.quantize.conversion import convert_model
 from tests.components.conftest import TrainedModel
-
-MEDIAPIPE_PYTHON = os.environ.get("LITESMITH_MEDIAPIPE_PYTHON")
+from tests.mediapipe import classify_pictures, needs_mediapipe
 
 
 def test_labels_and_lineage_are_files_within_the_model(candidates: dict[str, Path]) -> None:
@@ -108,11 +105,7 @@ class NoExamples:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    MEDIAPIPE_PYTHON is None,
-    reason="set LITESMITH_MEDIAPIPE_PYTHON to a Python that has mediapipe (it cannot share "
-    "TensorFlow's environment)",
-)
+@needs_mediapipe
 @pytest.mark.parametrize(("scheme", "steps"), [("float32", ()), ("int8", ()), ("int8", ("share",))])
 def test_mediapipe_reads_the_labels_and_classifies(
     tmp_path: Path, scheme: str, steps: tuple[str, ...]
@@ -133,18 +126,8 @@ def test_mediapipe_reads_the_labels_and_classifies(
     sources = {"square": pictures[0], "wide": draw_scene(96, 48), "high": draw_scene(40, 160)}
     for name, picture in sources.items():
         Image.fromarray(picture).save(tmp_path / f"{name}.png")
-    child = subprocess.run(
-        [
-            str(MEDIAPIPE_PYTHON),
-            str(Path(__file__).with_name("mediapipe_classify.py")),
-            str(path),
-            *(str(tmp_path / f"{name}.png") for name in sources),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name, found in zip(sources, json.loads(child.stdout), strict=True):
+    answers = classify_pictures(path, [tmp_path / f"{name}.png" for name in sources])
+    for name, found in zip(sources, answers, strict=True):
         scores = [found[class_name] for class_name in ("ant", "bee", "cat")]
         expected = {fit: classify(path, tmp_path / f"{name}.png", spec, fit) for fit in FITS}
         assert scores == pytest.approx(expected["stretch"], abs=TOLERANCES[name]), name

@@ -20,10 +20,7 @@ from components.common.tasks.text.vocabulary import Vocabulary
 from components.quantize.conversion import convert_model
 from tests.builders.encoders import VOCABULARY, build_small_classifier, text_spec
 from tests.builders.texts import odd_texts
-from tests.components.common.tasks.text.test_tokenizer import (
-    MEDIAPIPE_PYTHON,
-    classify_in_mediapipe,
-)
+from tests.mediapipe import classify_texts, needs_mediapipe, run_code
 
 LENGTH = 16
 CLASS_NAMES = ("bad", "good", "neither")
@@ -92,18 +89,11 @@ def test_the_lines_of_the_card_classify_a_text(shipped: Path, tmp_path: Path, te
     assert float(probability) == pytest.approx(max(expected), abs=1e-5)
 
 
-needs_mediapipe = pytest.mark.skipif(
-    MEDIAPIPE_PYTHON is None,
-    reason="set LITESMITH_MEDIAPIPE_PYTHON to a Python that has mediapipe (it cannot share "
-    "TensorFlow's environment)",
-)
-
-
 @pytest.mark.slow
 @needs_mediapipe
 def test_mediapipe_gives_the_same_scores(shipped: Path, tmp_path: Path) -> None:
     texts = odd_texts(1_000, seed=1)
-    found = classify_in_mediapipe(shipped, texts, tmp_path)
+    found = classify_texts(shipped, texts, tmp_path)
     assert found["labels"] == list(CLASS_NAMES)
     expected = np.array(classify_all(shipped, texts))
     assert np.ptp(expected, axis=0).min() > 0.05, "scores that tell texts apart"
@@ -119,14 +109,7 @@ def test_mediapipe_classifies_as_the_card_says(shipped: Path, tmp_path: Path) ->
     (tmp_path / "model.tflite").write_bytes(shipped.read_bytes())
     code = f"from {package} import {name}\nfrom {module} import *\nfound = {call}\n"
     code += "print({c.category_name: c.score for c in found.classifications[0].categories})"
-    done = subprocess.run(
-        [str(MEDIAPIPE_PYTHON), "-c", code],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    scores = eval(done.stdout)
+    scores = eval(run_code(code, tmp_path))
     assert [scores[name] for name in CLASS_NAMES] == pytest.approx(
         classify(shipped, "A text."), abs=1e-3
     )

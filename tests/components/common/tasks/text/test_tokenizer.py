@@ -1,8 +1,5 @@
 """Token ids, by hand, and against what MediaPipe makes of the same texts."""
 
-import json
-import os
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -17,8 +14,8 @@ from components.common.tasks.text.metadata import INPUTS, describe_text_input
 from components.common.tasks.text.tokenizer import TextTokenizer, make_tokenizer
 from components.common.tasks.text.vocabulary import Vocabulary
 from tests.builders.texts import odd_texts
+from tests.mediapipe import classify_texts, needs_mediapipe
 
-MEDIAPIPE_PYTHON = os.environ.get("LITESMITH_MEDIAPIPE_PYTHON")
 LENGTH = 64
 
 
@@ -87,11 +84,7 @@ def test_a_file_of_the_tokenizer_gives_the_same_ids(vocabulary: Vocabulary, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    MEDIAPIPE_PYTHON is None,
-    reason="set LITESMITH_MEDIAPIPE_PYTHON to a Python that has mediapipe (it cannot share "
-    "TensorFlow's environment)",
-)
+@needs_mediapipe
 def test_mediapipe_makes_the_same_ids_of_every_text(vocabulary: Vocabulary, tmp_path: Path) -> None:
     """Through a model whose scores are its inputs, which floats hold exactly."""
     (model := tmp_path / "model.tflite").write_bytes(
@@ -105,7 +98,7 @@ def test_mediapipe_makes_the_same_ids_of_every_text(vocabulary: Vocabulary, tmp_
         )
     )  # fmt: skip
     texts = odd_texts(1_500)
-    found = np.array(classify_in_mediapipe(model, texts, tmp_path)["scores"])
+    found = np.array(classify_texts(model, texts, tmp_path)["scores"])
     tokenizer = TextTokenizer(vocabulary, LENGTH)
     for text, scores in zip(texts, found, strict=True):
         tokens = tokenizer.encode(text)
@@ -128,13 +121,3 @@ def mirror(length: int) -> bytes:
     converter = tf.lite.TFLiteConverter.from_concrete_functions([module.answer], module)
     data: bytes = converter.convert()
     return data
-
-
-def classify_in_mediapipe(model: Path, texts: list[str], folder: Path) -> dict[str, Any]:
-    """Returns the labels, and of each text the scores in their order."""
-    given, made = folder / "texts.json", folder / "scores.json"
-    given.write_text(json.dumps(texts))
-    script = Path(__file__).with_name("mediapipe_classify_texts.py")
-    subprocess.run([str(MEDIAPIPE_PYTHON), script, model, given, made], check=True)
-    found: dict[str, Any] = json.loads(made.read_text())
-    return found
