@@ -1,5 +1,6 @@
 """What preprocess is told: where the labelled files are, and how they become a data set."""
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -10,6 +11,7 @@ from components.common.documents.dataset import TaskName
 from components.common.tasks.image.preparation.settings import PictureSettings
 from components.common.tasks.text.settings import TextSettings
 from components.preprocess.kinds import AnySource, Columns
+from components.preprocess.names import find_unseen
 
 SOURCES = ("folder", "list", "sample", "source")
 """The keys of which a recipe gives one."""
@@ -25,6 +27,12 @@ def _check_pattern(pattern: str) -> str:
             "expected a pattern such as raw or train/*.tmp, relative to the folder or list"
         )
     return pattern
+
+
+def _check_label(name: str) -> str:
+    if not name.strip() or find_unseen(name):
+        raise ValueError("expected the name of a class: of characters that can be seen, on a line")
+    return name
 
 
 class Splits(Section):
@@ -66,6 +74,9 @@ class Source(Section):
     """How the columns of `list` are called there, where they have other names:
     `{path: image, label: class}`."""
 
+    labels: Mapping[str, Annotated[str, AfterValidator(_check_label)]] = {}
+    """What a class of the source is called here, where not as there: `{spam-1: spam, spam-2: spam}`
+    makes one class of two."""
     exclude: tuple[Annotated[str, AfterValidator(_check_pattern)], ...] = ()
     """What is passed over, as litter of systems and NAS is anyway: glob patterns, matched from
     the right as by Python's `PurePath.match` with the path below the folder or list, and each

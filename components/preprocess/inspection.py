@@ -18,6 +18,7 @@ from components.common.tasks.told import Glimpse, Shown
 from components.common.words.figures import listing
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory, SourceExample, take_inventory
+from components.preprocess.labels import rename_classes
 from components.preprocess.layouts import list_stated
 from components.preprocess.manifest import count_notes, count_rejects
 from components.preprocess.sources import Listing, open_source
@@ -52,7 +53,7 @@ def look_at(
     Raises:
       UserError: a run would refuse it.
     """
-    listing = list_stated(config)
+    listing = rename_classes(list_stated(config), config.labels)
     inventory = take_inventory(
         listing,
         task=config.task,

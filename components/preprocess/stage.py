@@ -16,6 +16,7 @@ from components.common.words.terminal import say
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.folders import list_folder
 from components.preprocess.inventory import Inventory, take_inventory
+from components.preprocess.labels import rename_classes
 from components.preprocess.layouts import list_stated
 from components.preprocess.ledger import are_whole
 from components.preprocess.lists import list_file
@@ -73,7 +74,7 @@ class _Preprocessing:
 
 def list_source(config: PreprocessConfig, run: RunContext) -> Listing:
     """Lists the folder, the list or the source that a run is given."""
-    return list_stated(config, run.located)
+    return rename_classes(list_stated(config, run.located), config.labels)
 
 
 def list_sample(config: PreprocessConfig, run: RunContext) -> Listing:
@@ -82,7 +83,8 @@ def list_sample(config: PreprocessConfig, run: RunContext) -> Listing:
     storage = run.data()
     place = storage.uri(write_sample(config.sample, storage))
     make_list = list_file if config.task == "text" else list_folder
-    return make_list(place, task=config.task, exclude=config.exclude)
+    found = make_list(place, task=config.task, exclude=config.exclude)
+    return rename_classes(found, config.labels)
 
 
 def take_source_inventory(
