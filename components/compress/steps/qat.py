@@ -5,11 +5,12 @@ rounding costs little; the ranges of activations are taken anew by whatever sche
 that every other scheme has a sound model too. The best epoch is the best one with the rounding.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from components.common.documents.bundle import StepFacts
+from components.common.documents.dataset import TaskName
 from components.common.training.config import Distillation, Optimizer
 from components.compress.steps.learning import Learning, learn
 from components.compress.steps.step import Compressed
@@ -21,7 +22,9 @@ KIND = "qat"
 
 
 class Settings(Learning):
-    """A recipe's step `qat`: weights that bear being rounded to int8."""
+    """A recipe's step `qat`: weights that bear being rounded to int8; of pictures alone."""
+
+    OF_TASK: ClassVar[TaskName] = "image"
 
     epochs: Annotated[int, Field(ge=1)] = 3
     optimizer: Optimizer = Optimizer(learning_rate=1e-4)

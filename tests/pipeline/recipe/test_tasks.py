@@ -58,6 +58,13 @@ def test_stages_are_told_their_task_s_own(tmp_path: Path) -> None:
             ["compress.variants={short: {steps: [{length: {augment: {flip: true}}}]}}"],
             "augment: texts are not changed",
         ),
+        *(
+            (
+                [f"compress.variants={{small: {{steps: [{kind}]}}}}"],
+                f"{kind} is a step for the task",
+            )
+            for kind in ("channels", "distil", "qat")
+        ),
         (["compress.search.time_limit_s=60"], "compress.search: a search tries steps for pictures"),
     ],
 )
