@@ -5,8 +5,9 @@ import traceback
 
 import pytest
 
-DEAR = ("base_image", "finished", "single", "trained")
-"""Fixtures: the images' base, a whole run, a training on one device, a model and its candidates."""
+DEAR = ("base_image", "finished", "prism", "single", "trained")
+"""Fixtures: the images' base, a whole run, Beam's runner in Go, a training on one device, a model
+and its candidates."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -42,7 +42,9 @@ class Images(Section):
 class Beam(Section):
     """Who makes the shards: a runner's workers, or else the processes of preprocess's own pod."""
 
-    runner: Literal["FlinkRunner", "SparkRunner", "DataflowRunner"] | None = None
+    runner: Literal["FlinkRunner", "SparkRunner", "DataflowRunner", "PrismRunner"] | None = None
+    """PrismRunner is a program of its own, which `--prism_location` names: one in preprocess's
+    image, or Beam downloads it."""
     options: tuple[Annotated[str, Field(pattern=r"^--")], ...] = ()
     """Further pipeline options, such as `--parallelism=8`."""
 

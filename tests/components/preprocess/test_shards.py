@@ -3,12 +3,8 @@
 import contextlib
 import gzip
 import hashlib
-import importlib.metadata
 import json
-import os
-import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,33 +118,12 @@ def test_a_beam_runner_writes_what_the_plain_function_writes(tmp_path):
     assert files(tmp_path / "beam") == plain
 
 
-@pytest.fixture(scope="session")
-def prism(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Beam's portable runner, a program that reaches its workers as Flink and Dataflow do."""
-    go, version = shutil.which("go"), importlib.metadata.version("apache-beam")
-    if go is None:
-        pytest.skip("Go is not installed, and Beam's Prism runner is written in it")
-    folder = tmp_path_factory.mktemp("prism")
-    built = subprocess.run(
-        [go, "install", f"github.com/apache/beam/sdks/v2/go/cmd/prism@v{version}"],
-        env={**os.environ, "GOBIN": str(folder), "GOTOOLCHAIN": "local"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if built.returncode and re.search("dial tcp|requires go >=", built.stderr):
-        pytest.skip(f"Beam's Prism runner can't be had from here: {built.stderr.strip()}")
-    assert built.returncode == 0, built.stderr
-    return folder / "prism"
-
-
 @pytest.mark.slow
 def test_a_runner_outside_of_python_writes_what_the_plain_function_writes(prism, tmp_path):
     members = write_source(tmp_path / "source", 20)
     plain = write_plainly(tmp_path, members)
-    options = ["--runner=PrismRunner", f"--prism_location={prism}", "--environment_type=LOOPBACK"]
     with orders(tmp_path, tasks(members), data="beam") as placed:
-        run_pipeline(placed, writer(tmp_path, data="beam"), options)
+        run_pipeline(placed, writer(tmp_path, data="beam"), prism)
     assert files(tmp_path / "beam") == plain
 
 

@@ -203,6 +203,24 @@ def test_who_makes_the_shards_does_not_show(tmp_path, monkeypatch):
         assert files(tmp_path / "pool" / made) == files(tmp_path / "beam" / made)
 
 
+@pytest.mark.slow
+def test_prism_makes_the_same_data_set_and_takes_over_the_same(tmp_path, prism):
+    source = write_folder(tmp_path / "source")
+    context = run_context(tmp_path / "beam").model_copy(update={"beam_options": prism})
+    for new in range(2):
+        (source / "bar" / f"new{new}.png").write_bytes(shape_png(0, 700 + new))
+        run_stage(context, tmp_path / "beam" / "dataset", folder=str(source))
+        preprocess(tmp_path / "pool", folder=str(source))
+        for made in ("dataset", "data/shards", "data/former"):
+            assert files(tmp_path / "pool" / made) == files(tmp_path / "beam" / made)
+    counted = [last_result(tmp_path / way).record.measurements for way in ("beam", "pool")]
+    names = ("pictures", "pictures_taken_over", "shards_written", "shards_kept")
+    assert [[each[name] for name in names] for each in counted][0] == [
+        counted[1][name] for name in names
+    ]
+    assert counted[0]["pictures_taken_over"] > 0
+
+
 def test_groups_slices_and_stated_splits_of_a_list_are_kept(tmp_path):
     source = write_folder(tmp_path / "source")
     rows = ["path,label,split,group,slice"]

@@ -46,7 +46,7 @@ def test_there_is_an_example_of_each_kind() -> None:
         ("stages: {gate: {workers: 2}}", "stages.gate.workers: gate runs in one pod; finetune"),
         ("auth: {kind: token, varable: X}", "auth.varable: there is no such key; did you mean v"),
         ("beam: {options: [--parallelism=8]}", "beam: options: are a runner's; name it, as in"),
-        ("beam: {runner: DirectRunner}", "beam.runner: must be 'FlinkRunner', 'SparkRunner' or "),
+        ("beam: {runner: DirectRunner}", "beam.runner: must be 'FlinkRunner', 'SparkRunner', '"),
         ("kind: kubflow", "kind: must be one of kubeflow, vertex"),
         ("stages: {finetune: {worker: 2}}", "stages.finetune.worker: there is no such key; did "),
         ("stages: {finetune: {workers: 0}}", "stages.finetune.workers: must be greater than"),
@@ -238,6 +238,13 @@ def test_what_tasks_must_know_travels_in_the_context(tmp_path: Path) -> None:
     recipe = load_recipe("digits")
     assert plain.context("r", recipe).beam_options == ()
     assert flink.context("r", recipe).beam_options == ("--runner=FlinkRunner", "--parallelism=8")
+    prism = make_target(
+        tmp_path, beam={"runner": "PrismRunner", "options": ("--prism_location=/opt/prism",)}
+    )
+    assert prism.context("r", recipe).beam_options == (
+        "--runner=PrismRunner",
+        "--prism_location=/opt/prism",
+    )
 
 
 def test_a_window_of_the_data_is_filled_into_locations(tmp_path: Path) -> None:
