@@ -100,9 +100,9 @@ def write_sheet(look: Look, path: Path) -> None:
 
 def _understood(config: PreprocessConfig, listed: Listing, assignment: Assignment) -> Iterator[str]:
     if listed.remarks:
-        yield from listed.remarks
+        yield from (remark.removeprefix(f"{listed.root}: ") for remark in listed.remarks)
     elif config.folder is not None:
-        yield f"{listed.root}: the sub-folders name the classes"
+        yield "the sub-folders name the classes"
     if assignment.carved:
         carved = listing(assignment.carved)
         yield f"no record states {carved}: taken out of the training records"

@@ -123,10 +123,12 @@ def make_listing(
       remarks: how it was understood.
 
     Raises:
-      UserError: there is no record, or a single class.
+      UserError: there is no record, no label, or a single class.
     """
     if not records:
         raise UserError(f"{source}: holds no {examples}")
+    if not class_names:
+        raise UserError(f"{source}: none of its {len(records):,} {examples} has a label")
     if len(class_names) < 2:
         raise UserError(
             f"{source}: has a single class, {min(class_names)!r}; a classifier needs two or more"

@@ -270,8 +270,9 @@ def _located_recipe(schedule: Schedule, target: KubeflowTarget, folder: Path) ->
     )
     if sees_window != (schedule.window_days is not None):
         raise UserError(
-            "window_days and the recipe's location go together: data.folder or data.list holds "
-            "{window_start} or {window_end}, such as gs://BUCKET/labels-{window_end}.csv"
+            "window_days and the recipe's location go together: data.folder, data.list or "
+            "data.source.path holds {window_start} or {window_end}, such as "
+            "gs://BUCKET/labels-{window_end}.csv"
         )
     return target.located(recipe)
 

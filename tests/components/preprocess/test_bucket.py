@@ -28,6 +28,7 @@ from tests.components.preprocess.folders import (
 )
 from tests.components.preprocess.layouts.examples import seen, write_plain
 from tests.components.preprocess.layouts.test_parquet import write_hub
+from tests.components.preprocess.layouts.test_tfrecords import write_tfds
 from tests.components.preprocess.layouts.test_webdataset import write_shards
 from tests.fakes.fake_gcs import create_bucket, serve
 
@@ -119,7 +120,7 @@ def test_objects_that_are_too_large_are_rejected(bucket):
 
 def test_containers_in_a_bucket_are_read_in_part(tmp_path, bucket):
     plain = seen(list_folder_as_told(write_plain(tmp_path / "plain")))
-    for name, write in (("shards", write_shards), ("hub", write_hub)):
+    for name, write in (("shards", write_shards), ("hub", write_hub), ("tfds", write_tfds)):
         open_storage(bucket).upload(Path(write(tmp_path / name)), name)
         assert seen(list_folder_as_told(f"{bucket}/{name}")) == plain
     look = look_at(PreprocessConfig(folder=f"{bucket}/hub"))

@@ -116,6 +116,14 @@ def test_a_file_names_recipes_and_targets_beside_it(tmp_path: Path) -> None:
     assert wanted[0].schedule.utc_cron() == "0 30 18 * * 0,1,2,3,4"
 
 
+def test_a_window_may_stand_in_the_path_of_a_source_of_a_named_layout(tmp_path: Path) -> None:
+    source = """'data={source: {kind: webdataset, path: "gs://b/{window_end}"}}'"""
+    text = WINDOWED_FILE.replace("'data.folder=gs://b/{window_end}'", source)
+    ((_, (wanted,)),) = resolve(load_schedules(write_files(tmp_path, text=text)), tmp_path)
+    stated = wanted.recipe.data.source
+    assert stated is not None and stated.path == "gs://b/{window_end}"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

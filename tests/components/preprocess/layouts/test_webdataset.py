@@ -73,6 +73,7 @@ def test_labels_in_json_are_numbers_of_named_classes(tmp_path):
             "'png' or 'seg.png' may hold the example",
         ),
         ([("a.png", b"1"), ("a.json", b"{")], "not valid JSON"),
+        ([("a.png", b"1"), ("b.png", b"2")], "none of its 2 pictures has a label"),
     ],
 )
 def test_what_may_mean_two_things_is_refused(tmp_path, files, message):
