@@ -21,7 +21,7 @@ from PIL import (
 )
 
 from components.common.errors import UserError
-from components.common.tasks.image.preparation import jpeg
+from components.common.tasks.image.preparation import jpeg, jpegxl
 from components.common.tasks.image.preparation.bitmaps import RunLengthDecoder
 from components.common.tasks.image.preparation.depth import (
     check_samples,
@@ -94,6 +94,8 @@ def measure_picture(data: bytes) -> tuple[str, tuple[int, int]]:
     """
     kind = _find_kind(data)
     try:
+        if kind == "JPEG XL":
+            return kind, jpegxl.measure(data)
         with _open(data, kind) as picture:
             return kind, picture.size
     except Exception as error:
@@ -149,16 +151,19 @@ def _decode(data: bytes, kind: str, spec: PictureSpec) -> Picture:
         raise PictureError("truncated", _TRUNCATED.format(kind))
     if kind == "PNG":
         _check_png(data)
+    if kind == "JPEG XL":
+        _check_size(jpegxl.measure(data), spec)  # It is decoded as it is opened.
     with _open(data, kind) as picture:
         longest, shortest = max(picture.size), min(picture.size)
         if not _may_be_large(data, kind, picture, spec):
-            _check_size(picture, spec)
+            _check_size(picture.size, spec)
         if kind == "JPEG":
             _check_scans(data, picture, spec)
         conversion, notes = _conversion(picture)
-        # The profile speaks of colours, which a JPEG file decoded as grey has lost.
-        _shrink_while_decoding(picture, spec, mode="RGB" if conversion else spec.mode)
-        _check_size(picture, spec)
+        if kind == "JPEG":  # Of others, a draft may be the thumbnail that somebody put beside it.
+            # The profile speaks of colours, which a JPEG file decoded as grey has lost.
+            _shrink_while_decoding(picture, spec, mode="RGB" if conversion else spec.mode)
+            _check_size(picture.size, spec)
         picture.load()
         if kind == "PNG":
             scale_transparency(picture, bits=data[_PNG_BITS])
@@ -199,7 +204,7 @@ def _open(data: bytes, kind: str) -> Image.Image:
 def _lacks_only_its_end(data: bytes, spec: PictureSpec) -> bool:
     try:
         with _open(data, "JPEG") as picture:
-            _check_size(picture, spec)  # It is decoded whole.
+            _check_size(picture.size, spec)  # It is decoded whole.
         return jpeg.lacks_only_its_end(data, _decode_pixels)
     except Exception:  # It is damaged in another way, too.
         return False
@@ -227,13 +232,12 @@ def _may_be_large(data: bytes, kind: str, picture: Image.Image, spec: PictureSpe
     return too_large and kind == "JPEG" and jpeg.decodes_row_by_row(data)
 
 
-def _check_size(picture: Image.Image, spec: PictureSpec) -> None:
-    pixels = picture.width * picture.height
-    if pixels > spec.max_pixels:
+def _check_size(size: tuple[int, int], spec: PictureSpec) -> None:
+    width, height = size
+    if width * height > spec.max_pixels:
         raise PictureError(
             "oversized",
-            f"has {picture.width}x{picture.height} = {pixels} pixels; "
-            f"max_pixels allows {spec.max_pixels}",
+            f"has {width}x{height} = {width * height} pixels; max_pixels allows {spec.max_pixels}",
         )
 
 

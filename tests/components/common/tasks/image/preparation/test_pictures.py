@@ -483,6 +483,16 @@ def test_formats_of_phones_and_cameras_keep_their_colours(kind):
         assert np.abs(found[y, x] - COLOURS[y, x]).max() <= 8
 
 
+@pytest.mark.parametrize("size", [(8, 8), (256, 64), (300, 200), (400, 300), (37, 1000), (2, 1)])
+@pytest.mark.parametrize("use_container", [False, True])
+def test_a_jpeg_xl_tells_its_size_before_it_is_decoded(size, use_container):
+    pytest.importorskip("pillow_jxl")
+    data = encode(Image.new("RGB", size), "JXL", use_container=use_container, effort=1)
+    assert measure_picture(data) == ("JPEG XL", size)
+    with pytest.raises(PictureError, match=f"has {size[0]}x{size[1]} = "):
+        prepare_picture(data[:64], spec(max_pixels=1))
+
+
 @pytest.mark.parametrize("kind", ["TIFF", "AVIF"])
 def test_they_are_turned_upright_once(kind):
     large = Image.fromarray(COLOURS).resize((64, 64), Image.Resampling.NEAREST)
