@@ -126,7 +126,7 @@ def test_settings_that_make_no_sense_are_refused(told, message):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backbone", ["efficientnet_lite0", "mobilenet_v2", "resnet50_v2"])
+@pytest.mark.parametrize("backbone", ["mobilenet_v2", "resnet50_v2"])  # Lite0 is as the first.
 def test_every_kind_of_backbone_is_cut_converted_and_run(tmp_path, backbone):
     whole, model = draw_dense(tmp_path, backbone)
     told = {"examples": 16, "epochs": 0, "share": 0.5}
