@@ -266,9 +266,16 @@ def test_what_costs_more_is_tried_where_what_costs_less_is_not_enough(
     )
 
 
-def asked_for(count: int) -> Attempt:
-    scheme = SCHEMES["int8"].specify({"calibration_examples": count})
-    return Attempt(scheme=scheme, file_steps=())
+def test_only_what_is_int8_throughout_is_trained_for_it() -> None:
+    workshop = Losses({"": 30, MORE: 20}, SATURATED)
+    first = workshop.make(asked_for(10, scheme="int16x8"))
+    mend(workshop, first, allowed_drop=0.02, remedies=ALL)
+    assert workshop.made[1:] == [MORE]
+
+
+def asked_for(count: int, *, scheme: str = "int8") -> Attempt:
+    specified = SCHEMES[scheme].specify({"calibration_examples": count})
+    return Attempt(scheme=specified, file_steps=())
 
 
 def test_a_calibration_on_one_class_alone_is_mended_by_more_examples(workshop: Bench) -> None:
@@ -285,8 +292,7 @@ def test_a_calibration_on_one_class_alone_is_mended_by_more_examples(workshop: B
 @pytest.mark.slow
 def test_what_no_remedy_mends_is_said(workshop: Bench) -> None:
     workshop.pictures = workshop.pictures[:10]
-    scheme = SCHEMES["int16x8"].specify({"calibration_examples": 10})
-    first = workshop.make(Attempt(scheme=scheme, file_steps=()))
+    first = workshop.make(asked_for(10, scheme="int16x8"))
     made, diagnosis = mend(workshop, first, allowed_drop=0.02, remedies=CHEAP)
     assert diagnosis is not None
     assert made.data == first.data
