@@ -161,6 +161,9 @@ class TextTraining(Section):
     a BERT, MiniLM, DistilBERT or ELECTRA (local or gs://) with config.json, vocab.txt and
     model.safetensors."""
     pooling: Pooling = "mean"
+    class_descriptions: Mapping[str, str] = {}
+    """Class -> what its texts are, in words; one that is left out is described by its name. The
+    report says what these descriptions tell apart without any training."""
     lora: Adapters | None = None
     """In place of unfreeze: of an encoder whose own weights stay, a few adapters learn."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -43,6 +43,7 @@ def _compute(task: Task[TrainConfig]) -> Mapping[str, float]:
         fine_tune,
         in_float32,
     )
+    from components.finetune.zero_shot import assess_zero_shot
 
     config = task.config
     manifest = DatasetManifest.read(task.inputs["dataset"])
@@ -61,6 +62,8 @@ def _compute(task: Task[TrainConfig]) -> Mapping[str, float]:
                 config, spec, len(manifest.class_names), weights=weights, precision=precision
             )
             session = open_session(task, manifest, spec, splits)
+            # Of several workers, each has a part of the validation split.
+            zero_shot = assess_zero_shot(model, config, session) if task.worker.count == 1 else None
             history, best_epoch, clock = fine_tune(model, config, session)
         if not task.worker.is_chief:
             return clock.measurements()
@@ -81,6 +84,7 @@ def _compute(task: Task[TrainConfig]) -> Mapping[str, float]:
         history=history,
         best_epoch=best_epoch,
         faults=faults,
+        zero_shot=zero_shot,
         lineage=task.lineage,
     ).write(task.output)
     return clock.measurements()

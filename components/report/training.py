@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from components.common.documents.bundle import Epoch, LayerSparsity, ModelBundle, StepFacts
 from components.common.documents.candidate import Candidate, TensorSparsity
+from components.common.documents.dataset import DatasetManifest
+from components.common.words.figures import interval, percent
 from components.report.sources import Run
 
 LAYERS = 60
@@ -30,6 +32,8 @@ class Training:
     phases: tuple[PhaseSpan, ...]
     best: Epoch | None
     faults: tuple[str, ...] = ()
+    untrained: str = ""
+    """What is right without training, in a sentence."""
 
     @property
     def prunes(self) -> bool:
@@ -67,7 +71,9 @@ class SparsitySection:
 
 def trainings(run: Run) -> tuple[Training, ...]:
     return tuple(
-        _training(f"{entry.id}: {entry.title}" if entry.parent else entry.id, entry.bundle)
+        _training(
+            f"{entry.id}: {entry.title}" if entry.parent else entry.id, entry.bundle, run.manifest
+        )
         for entry in run.models.entries
     )
 
@@ -101,7 +107,7 @@ def _sparsity_section(run: Run, variant: str, step: StepFacts) -> SparsitySectio
     )
 
 
-def _training(title: str, bundle: ModelBundle) -> Training:
+def _training(title: str, bundle: ModelBundle, manifest: DatasetManifest) -> Training:
     phases: list[PhaseSpan] = []
     for epoch in bundle.history:
         if phases and phases[-1].name == epoch.phase:
@@ -118,6 +124,21 @@ def _training(title: str, bundle: ModelBundle) -> Training:
         phases=tuple(phases),
         best=next((e for e in bundle.history if e.epoch == bundle.best_epoch), None),
         faults=bundle.faults,
+        untrained=_tell_untrained(bundle, manifest),
+    )
+
+
+def _tell_untrained(bundle: ModelBundle, manifest: DatasetManifest) -> str:
+    """Returns what the model, and a constant answer, are worth before any training."""
+    found, counts = bundle.zero_shot, manifest.splits["validation"].examples_per_class
+    if found is None:
+        return ""
+    largest = max(range(len(counts)), key=counts.__getitem__)
+    return (
+        f"Untrained, naming the class whose description is the most alike is right on "
+        f"{percent(found.value)} (95 % interval {interval(found.low, found.high)}) of the "
+        f"validation split; always answering {manifest.class_names[largest]} is right on "
+        f"{percent(counts[largest] / sum(counts))}."
     )
 
 

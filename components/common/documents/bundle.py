@@ -7,6 +7,7 @@ from pydantic import Field
 
 from components.common.documents.base import Document, Lineage, Part
 from components.common.documents.encoder import TextArchitecture
+from components.common.documents.evaluation import Estimate
 from components.common.documents.image import InputSpec
 from components.common.documents.text import TextSpec
 
@@ -114,4 +115,7 @@ class ModelBundle(Document):
     """What was done to the parent's model; empty for the one that finetune trained."""
     faults: tuple[str, ...] = ()
     """What is wrong with the training, in whole sentences without a full stop."""
+    zero_shot: Annotated[Estimate | None, Field(exclude_if=lambda each: each is None)] = None
+    """The accuracy on validation of naming the class whose description is the most alike, before
+    any training; None where classes have no descriptions."""
     lineage: Lineage

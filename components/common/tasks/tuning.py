@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy.typing as npt
+
 from components.common.documents.bundle import AnyArchitecture
 from components.common.documents.dataset import TaskName
 
@@ -41,6 +43,17 @@ class Tuning(Protocol):
 
         Raises:
           UserError: the weights can't be had, or do not fit.
+        """
+
+    def describe_classes(self, config: Any, session: Any, /) -> npt.NDArray[Any] | None:
+        """Returns an example for each class that says what it is; None where nothing can.
+
+        Args:
+          config: may hold descriptions.
+          session: what a model learns from, with the folder of its data set.
+
+        Raises:
+          UserError: a class is described that there is not.
         """
 
     def changes_examples(self, config: Any, /) -> bool:

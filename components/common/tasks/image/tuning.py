@@ -118,6 +118,10 @@ def assign_pretrained(model: Any, config: Any, weights: str) -> None:
     adapt_to_order(model, config.backbone)
 
 
+def describe_classes(config: Any, session: Any) -> None:
+    """Returns nothing: words are no pictures."""
+
+
 def changes_examples(config: Any) -> bool:
     """Whether a picture is another one in every epoch."""
     from components.common.tasks.image.augmentation import changes_pictures

@@ -9,10 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from components.common.documents.bundle import HEAD
 from components.common.documents.encoder import TextArchitecture
+from components.common.errors import UserError
 from components.common.tasks.text.checkpoints import read_checkpoint
+from components.common.tasks.text.vocabulary import read_vocabulary
 from components.common.tasks.text.weights import encoder_digest, local_encoder
+from components.common.words.figures import shown
 
 _BLOCK = re.compile(r"layer(\d+)_")
 
@@ -55,6 +61,23 @@ def assign_pretrained(model: Any, config: Any, weights: str) -> None:
     from components.common.tasks.text.models.pretrained import assign_encoder
 
     assign_encoder(model, read_checkpoint(Path(weights)))
+
+
+def describe_classes(config: Any, session: Any) -> npt.NDArray[np.int32]:
+    """Returns the tokens of what is said of each class: int32 [classes, 3, length].
+
+    Raises:
+      UserError: a class is described that there is not.
+    """
+    from components.common.tasks.text.tokenizer import TextTokenizer
+
+    names, said = session.manifest.class_names, config.class_descriptions
+    if strange := sorted(said.keys() - set(names)):
+        raise UserError(
+            f"train.class_descriptions: there is no class {strange[0]!r}; there are {shown(names)}"
+        )
+    tokenizer = TextTokenizer(read_vocabulary(session.spec, session.dataset), session.spec.length)
+    return np.stack([tokenizer.feed(said.get(name, name)) for name in names])
 
 
 def changes_examples(config: Any) -> bool:
