@@ -1,7 +1,9 @@
 """A model broken on purpose: caught on validation, the layer named, mended or left with a word."""
 
 import dataclasses
+import multiprocessing
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from components.common.digests import tree_digest
 from components.common.documents.candidate import Candidate
 from components.common.documents.diagnosis import Finding, Tally
 from components.common.drift.causes import find_cause
@@ -16,6 +19,7 @@ from components.common.drift.tracing import trace_drift
 from components.common.lite.litert import Classifier
 from components.common.lite.tflite import float_operators
 from components.common.models.bundles import load_bundle_model, save_weights
+from components.common.process.termination import TERMINATED
 from components.common.run_context import RunContext
 from components.common.tasks.image.export import preparation
 from components.quantize import stage
@@ -123,6 +127,7 @@ def mended(trained: TrainedModel, uneven: Path, tmp_path_factory: pytest.TempPat
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("mended")
 def test_a_model_whose_layers_must_all_compute_in_integers_is_trained_on(
     trained: TrainedModel, mended: Path
 ) -> None:
@@ -139,6 +144,28 @@ def test_a_model_whose_layers_must_all_compute_in_integers_is_trained_on(
     assert exact - np.mean(answers(mended, pictures) == labels) < 0.04
     assert "Kept: trained on for int8." in diagnosis.words
     assert {*float_operators((mended / "model.tflite").read_bytes())} <= {"DEQUANTIZE"}
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("mended")
+def test_one_that_is_told_to_end_while_it_trains_goes_on(
+    trained: TrainedModel, uneven: Path, mended: Path, tmp_path: Path
+) -> None:
+    context = trained.context.model_copy(update={"run_id": "told_to_end", "fresh": True})
+    root = Path(context.data_root)
+    arguments = told(trained, uneven, tmp_path / "int8", INTEGERS_ALONE, context)
+    process = multiprocessing.get_context("spawn").Process(target=stage.run, kwargs=arguments)
+    process.start()
+    epochs = root / context.run_folder() / "tensorboard"
+    while process.is_alive() and not any(epochs.rglob("*events*")):
+        time.sleep(0.05)
+    process.terminate()
+    process.join()
+    assert process.exitcode == TERMINATED
+    assert list(root.glob("checkpoints/quantize/*-told_to_end/**/*.npz"))
+    stage.run(**arguments)
+    assert tree_digest(tmp_path / "int8") == tree_digest(mended)
+    assert not list(root.glob("checkpoints/quantize/**/*.npz"))
 
 
 def test_who_wants_no_repair_gets_what_was_asked_for(
