@@ -7,11 +7,12 @@ step by step equals one made afresh.
 """
 
 import dataclasses
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from components.common.documents.dataset import SPLITS, Split
-from components.preprocess.inventory import SourceExample
+from components.preprocess.examples import Chosen, SourceExample
 from components.preprocess.splits import Assignment, hash_text
 
 SHARD_SOURCE_BYTES = 32 << 20
@@ -27,7 +28,7 @@ class ShardPlan:
     split: Split
     name: str
     """`train-00003-of-00016`"""
-    members: tuple[SourceExample, ...]
+    members: Chosen
 
     @property
     def source_bytes(self) -> int:
@@ -47,15 +48,18 @@ def plan_shards(
     Returns:
       Every shard of every split, empty ones included, by split and number.
     """
-    by_split: dict[Split, list[SourceExample]] = {split: [] for split in SPLITS}
-    for example in examples:
-        by_split[assignment.split_of(example)].append(example)
+    by_split: dict[Split, array[int]] = {split: array("q") for split in SPLITS}
+    source_bytes = Counter[Split]()
+    for number, example in enumerate(examples):
+        split = assignment.split_of(example)
+        by_split[split].append(number)
+        source_bytes[split] += example.size_bytes
     plans: list[ShardPlan] = []
-    for split, members in by_split.items():
-        count = count_shards(sum(member.size_bytes for member in members))
+    for split, numbers in by_split.items():
+        count = count_shards(source_bytes[split])
         if split == "train":
             count = training_shards or max(count, MIN_TRAINING_SHARDS)
-        plans.extend(_deal(split, members, count))
+        plans.extend(_deal(split, examples, numbers, count))
     return tuple(plans)
 
 
@@ -65,16 +69,14 @@ def count_shards(source_bytes: int) -> int:
     return 1 << (needed - 1).bit_length()
 
 
-def _deal(split: Split, members: Sequence[SourceExample], count: int) -> list[ShardPlan]:
-    dealt: Mapping[int, list[SourceExample]] = defaultdict(list)
-    for member in members:
-        dealt[hash_text(f"shard {member.id}") % count].append(member)
-    return [
-        ShardPlan(
-            split=split,
-            name=f"{split}-{number:05d}-of-{count:05d}",
-            # By id: the order in which a source lists its files must not reach the bytes.
-            members=tuple(sorted(dealt[number], key=lambda member: member.id)),
-        )
-        for number in range(count)
-    ]
+def _deal(
+    split: Split, examples: Sequence[SourceExample], numbers: "array[int]", count: int
+) -> Iterator[ShardPlan]:
+    dealt = [array("q") for _ in range(count)]
+    for number in numbers:
+        dealt[hash_text(f"shard {examples[number].id}") % count].append(number)
+    for index, own in enumerate(dealt):
+        # By id: the order in which a source lists its files must not reach the bytes.
+        members = array("q", sorted(own, key=lambda number: examples[number].id))
+        name = f"{split}-{index:05d}-of-{count:05d}"
+        yield ShardPlan(split=split, name=name, members=Chosen(examples, members))

@@ -70,12 +70,7 @@ def find_copies(
 
 def leave_out(plans: Sequence[ShardPlan], ids: Collection[str]) -> tuple[ShardPlan, ...]:
     """Returns the plans without some of their members; the shards keep their names."""
-    return tuple(
-        dataclasses.replace(
-            plan, members=tuple(member for member in plan.members if member.id not in ids)
-        )
-        for plan in plans
-    )
+    return tuple(dataclasses.replace(plan, members=plan.members.without(ids)) for plan in plans)
 
 
 def _groups_of_equals(

@@ -34,6 +34,7 @@ from components.preprocess.manifest import (
     build_manifest,
     collect_rejects,
     explain_rejects,
+    paths_of,
 )
 from components.preprocess.orders import placed_orders
 from components.preprocess.planning import make_plan
@@ -153,12 +154,13 @@ def _make_tasks(
 
 def _with_findings(inventory: Inventory, shards: _Shards) -> Inventory:
     """Returns the inventory with what only making them shows of examples that are made."""
-    paths = {member.id: member.path for task in shards.tasks for member in task.members}
-    notes = (
+    notes = [
         Note(paths[note.id], note.kind, note.detail)
         for task in shards.tasks
-        for note in shards.records[task.path].content.notes
-    )
+        if (found := shards.records[task.path].content.notes)
+        for paths in [paths_of(task, {note.id for note in found})]
+        for note in found
+    ]
     return dataclasses.replace(
         inventory,
         rejects=tuple(sorted([*inventory.rejects, *shards.copies.rejects])),

@@ -17,7 +17,8 @@ from components.common.tasks.made import Unusable
 from components.common.tasks.told import Glimpse, Shown
 from components.common.words.figures import listing
 from components.preprocess.config import PreprocessConfig
-from components.preprocess.inventory import Inventory, SourceExample, take_inventory
+from components.preprocess.examples import SourceExample
+from components.preprocess.inventory import Inventory, take_inventory
 from components.preprocess.labels import rename_classes
 from components.preprocess.layouts import list_stated
 from components.preprocess.manifest import count_notes, count_rejects

@@ -11,23 +11,13 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from components.common.digests import canonical_json
-from components.common.documents.dataset import SPLITS, Split, TaskName
+from components.common.documents.dataset import SPLITS, TaskName
 from components.common.documents.rejects import Note, Reject
 from components.common.tasks.sources import Sources, sources_of
+from components.preprocess.examples import Examples, SourceExample
 from components.preprocess.known import Look
 from components.preprocess.looking import MISNAMED, Memory, Problem, look_at_files
-from components.preprocess.members import Member
 from components.preprocess.sources import Listing, SourceRecord
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class SourceExample(Member):
-    """A record whose file is there, of a known format, and the first with its content."""
-
-    size_bytes: int
-    split: Split | None
-    """What the source states."""
-    group: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +28,7 @@ class Inventory:
     fingerprint: str
     """Of all paths, contents, labels, splits, groups and slices, and of what is passed over;
     not of the location."""
-    examples: tuple[SourceExample, ...]
+    examples: Examples
     """Sorted by path; of more than are wanted, those that are taken."""
     rejects: tuple[Reject, ...]
     copy_of: Mapping[str, str]
@@ -66,7 +56,7 @@ def take_inventory(
       report: called with the number of files read, and of all.
     """
     sources = sources_of(task)
-    usable, rejects, notes = [], [], []
+    usable, rejects, notes = Examples(), [], []
     labels = {name: label for label, name in enumerate(listing.class_names)}
     fingerprint = hashlib.sha256(
         canonical_json([listing.class_names, listing.passed_over]).encode()
@@ -86,16 +76,18 @@ def take_inventory(
                 fingerprint.update(reject.detail.encode())
             continue
         assert isinstance(look, Look)  # _examine rejects what has problems.
-        usable.append(_example(record, look, labels))
+        assert record.label is not None
+        usable.add(record, id=look.digest, label=labels[record.label], size_bytes=look.size_bytes)
         if (remark := sources.remark(record.path, look.head)) is not None:
             notes.append(Note(record.path, *remark))
     distinct, repeated, copy_of = _drop_repeated(usable, listing.class_names)
     examples = distinct if max_examples is None else _take(distinct, max_examples)
-    kept = {example.path for example in examples}
+    noted = {note.path for note in notes}
+    kept = noted.intersection(examples.paths())
     return Inventory(
         listing=listing,
         fingerprint=fingerprint.hexdigest(),
-        examples=tuple(examples),
+        examples=examples,
         rejects=tuple(sorted([*rejects, *repeated])),
         copy_of=copy_of,
         notes=tuple(note for note in notes if note.path in kept),
@@ -120,47 +112,36 @@ def _examine(record: SourceRecord, look: Look | Problem, sources: Sources) -> Re
     return None if found is None else Reject(record.path, *found)
 
 
-def _example(record: SourceRecord, look: Look, labels: Mapping[str, int]) -> SourceExample:
-    assert record.label is not None  # _examine rejects those without.
-    return SourceExample(
-        id=look.digest,
-        path=record.path,
-        label=labels[record.label],
-        slice=record.slice,
-        size_bytes=look.size_bytes,
-        split=record.split,
-        group=record.group,
-        text=record.text,
-        place=record.place,
-    )
-
-
 def _drop_repeated(
-    examples: Sequence[SourceExample], class_names: Sequence[str]
-) -> tuple[list[SourceExample], list[Reject], Mapping[str, str]]:
+    examples: Examples, class_names: Sequence[str]
+) -> tuple[Examples, list[Reject], Mapping[str, str]]:
     """Keeps the first of the examples with the same content, if they agree on the label.
 
     Returns:
       Those that are kept, the rejects, and which of these are copies of what.
     """
-    same: dict[str, list[SourceExample]] = defaultdict(list)
-    for example in examples:
-        same[example.id].append(example)
-    kept, rejects = [], []
+    kept, rejects = bytearray(b"\1" * len(examples)), []
     copy_of: dict[str, str] = {}
-    for copies in same.values():
+    groups: list[set[str]] = []
+    for numbers in examples.find_repeated():
+        copies = [examples[number] for number in numbers]
         labels = sorted({copy.label for copy in copies})
         if len(labels) > 1:
             named = " and ".join(class_names[label] for label in labels)
             detail = f"the same content is labelled {named}"
             rejects += [Reject(copy.path, "conflicting_label", detail) for copy in copies]
-            continue
-        first, *others = copies
-        kept.append(_merge(copies) if others else first)
-        detail = f"same content as {first.path}"
-        rejects += [Reject(other.path, "duplicate", detail) for other in others]
-        copy_of |= {other.path: first.path for other in others}
-    return _join_groups(kept, same), rejects, copy_of
+        else:
+            first, *others = copies
+            merged = _merge(copies)
+            examples.state(numbers[0], split=merged.split, group=merged.group)
+            groups.append({copy.group for copy in copies} - {""})
+            detail = f"same content as {first.path}"
+            rejects += [Reject(other.path, "duplicate", detail) for other in others]
+            copy_of |= {other.path: first.path for other in others}
+        for number in numbers if len(labels) > 1 else numbers[1:]:
+            kept[number] = 0
+    _join_groups(examples, groups)
+    return (examples.keep(kept) if rejects else examples), rejects, copy_of
 
 
 def _merge(copies: Sequence[SourceExample]) -> SourceExample:
@@ -178,10 +159,13 @@ def _merge(copies: Sequence[SourceExample]) -> SourceExample:
     )
 
 
-def _join_groups(
-    kept: list[SourceExample], same: Mapping[str, Sequence[SourceExample]]
-) -> list[SourceExample]:
-    """Makes one group of those that hold copies of the same content, named like the first."""
+def _join_groups(examples: Examples, same: Sequence[set[str]]) -> None:
+    """Makes one group of those that hold copies of the same content, named like the first.
+
+    Args:
+      examples: whose groups are stated anew.
+      same: of each content that occurs several times, the groups that hold it.
+    """
     first_of: dict[str, str] = {}
 
     def find(group: str) -> str:
@@ -189,29 +173,31 @@ def _join_groups(
             group = first_of[group]
         return group
 
-    for example in kept:
-        for copy in same[example.id]:
-            one, other = sorted((find(copy.group or example.group), find(example.group)))
+    for groups in same:
+        for group in groups:
+            one, other = sorted((find(min(groups)), find(group)))
             if one != other:
                 first_of[other] = one
-    if not first_of:
-        return kept
-    return [dataclasses.replace(example, group=find(example.group)) for example in kept]
+    for number in range(len(examples)) if first_of else ():
+        if (group := examples.group_of(number)) in first_of:
+            examples.state(number, split=examples[number].split, group=find(group))
 
 
-def _take(examples: Sequence[SourceExample], most: int) -> list[SourceExample]:
+def _take(examples: Examples, most: int) -> Examples:
     """Returns so many of the examples, with the rest of their groups, in their order.
 
     Which they are, hashes say: a data set that grows changes few of them.
     """
-    groups: dict[str, list[SourceExample]] = defaultdict(list)
-    for example in examples:
+    groups: dict[str, list[int]] = defaultdict(list)
+    for number, example in enumerate(examples):
         # No other draw begins so: which examples are taken says nothing of their splits.
         unit = example.group or example.id
-        groups[hashlib.sha256(f"take {unit}".encode()).hexdigest()].append(example)
-    taken: set[str] = set()
+        groups[hashlib.sha256(f"take {unit}".encode()).hexdigest()].append(number)
+    kept, taken = bytearray(len(examples)), 0
     for point in sorted(groups):
-        if len(taken) >= most:
+        if taken >= most:
             break
-        taken.update(example.id for example in groups[point])
-    return [example for example in examples if example.id in taken]
+        taken += len(groups[point])
+        for number in groups[point]:
+            kept[number] = 1
+    return examples.keep(kept)

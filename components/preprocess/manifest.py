@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from components.common.documents.base import Lineage
 from components.common.documents.dataset import SPLITS, DatasetManifest, Shard, Split, SplitExamples
@@ -24,11 +24,12 @@ def collect_rejects(
     inventory: Inventory, tasks: Sequence[ShardTask], records: Mapping[str, ShardRecord]
 ) -> tuple[Reject, ...]:
     """Returns all rejects, the source's and the shards', sorted by path."""
-    paths = {member.id: member.path for task in tasks for member in task.members}
     decoded = {
         (path := paths[reject.id]): Reject(path, reject.reason, reject.detail)
         for task in tasks
-        for reject in records[task.path].content.rejects
+        if (found := records[task.path].content.rejects)
+        for paths in [paths_of(task, {reject.id for reject in found})]
+        for reject in found
     }
     listed = (
         dataclasses.replace(decoded[original], path=reject.path)  # It is as broken.
@@ -37,6 +38,11 @@ def collect_rejects(
         for reject in inventory.rejects
     )
     return tuple(sorted([*listed, *decoded.values()]))
+
+
+def paths_of(task: ShardTask, ids: Collection[str]) -> Mapping[str, str]:
+    """Returns the paths of some of a shard's members, by id."""
+    return {member.id: member.path for member in task.members if member.id in ids}
 
 
 def explain_rejects(

@@ -9,12 +9,15 @@ may move back once the hash has brought another.
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 
 from components.common.documents.dataset import SPLITS, Split
 from components.common.errors import UserError
 from components.preprocess.config import Splits
-from components.preprocess.inventory import SourceExample
+from components.preprocess.examples import SourceExample
+
+Bounds = Sequence[tuple[Split, float]]
+"""Of each split that a unit may come into, the share of units up to it; ascending to 1."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,11 +25,16 @@ class Assignment:
     """Where the examples of a source belong."""
 
     split_of_unit: Mapping[str, Split]
+    """Of groups, and of those examples that are not where their hash puts them."""
+    bounds: Mapping[Split | None, Bounds]
+    """By what an example states."""
     carved: tuple[Split, ...]
     """Splits that the source states for no example, and that are taken out of training."""
 
     def split_of(self, example: SourceExample) -> Split:
-        return self.split_of_unit[unit_key(example)]
+        key = unit_key(example)
+        decided = self.split_of_unit.get(key)
+        return decided or assign_split(key, self.bounds[example.split])
 
 
 def unit_key(example: SourceExample) -> str:
@@ -34,7 +42,7 @@ def unit_key(example: SourceExample) -> str:
     return f"group {example.group}" if example.group else f"id {example.id}"
 
 
-def assign_splits(examples: Iterable[SourceExample], shares: Splits) -> Assignment:
+def assign_splits(examples: Collection[SourceExample], shares: Splits) -> Assignment:
     """Decides about every unit.
 
     Each class that has three units or more, none of them stated, is in every split. (Where
@@ -43,18 +51,19 @@ def assign_splits(examples: Iterable[SourceExample], shares: Splits) -> Assignme
     Raises:
       UserError: a unit is stated to be in two splits.
     """
-    units = _gather(examples)
-    carved = _carved({unit.stated for unit in units.values()})
+    groups = _gather(example for example in examples if example.group)
+    stated = {example.split for example in examples if not example.group}
+    carved = _carved(stated | {unit.stated for unit in groups.values()})
     choices = {stated: _choices(stated, carved) for stated in (None, *SPLITS)}
-    bounds = {allowed: _bounds(allowed, shares) for allowed in choices.values()}
-    for unit in units.values():
+    bounds = {stated: _bounds(allowed, shares) for stated, allowed in choices.items()}
+    for unit in groups.values():
         unit.allowed = choices[unit.stated]
-    splits = {key: assign_split(key, bounds[unit.allowed]) for key, unit in units.items()}
-    _Draft(units, splits).fill_gaps()
-    return Assignment(splits, carved)
+    draft = _Draft(examples, groups, choices, bounds)
+    draft.fill_gaps()
+    return Assignment(draft.decided(), bounds, carved)
 
 
-def assign_split(key: str, bounds: Sequence[tuple[Split, float]]) -> Split:
+def assign_split(key: str, bounds: Bounds) -> Split:
     """Returns the split that a unit's hash gives it, by the shares of those allowed.
 
     Args:
@@ -134,14 +143,51 @@ def _bounds(allowed: Sequence[Split], shares: Splits) -> list[tuple[Split, float
 
 
 class _Draft:
-    """An assignment that moves units, so that no class is missing from a split."""
+    """An assignment that moves units, so that no class is missing from a split.
 
-    def __init__(self, units: Mapping[str, _Unit], splits: dict[str, Split]) -> None:
-        self._units = units
-        self._splits = splits
+    Of the examples of no group, which are most, it holds those alone whose class was missing
+    somewhere.
+    """
+
+    def __init__(
+        self,
+        examples: Collection[SourceExample],
+        groups: dict[str, _Unit],
+        choices: Mapping[Split | None, tuple[Split, ...]],
+        bounds: Mapping[Split | None, Bounds],
+    ) -> None:
+        self._examples, self._choices, self._bounds = examples, choices, bounds
+        self._units = groups
+        self._splits = {key: self._hashed(key, unit.stated) for key, unit in groups.items()}
+        self._held: set[int] = set()
+        self._moved: set[str] = set()
         self._counts = Counter(
-            (label, splits[key]) for key, unit in units.items() for label in unit.labels
+            (label, self._splits[key]) for key, unit in groups.items() for label in unit.labels
         )
+        for example in examples:
+            if not example.group:
+                self._counts[example.label, self._hashed(unit_key(example), example.split)] += 1
+
+    def decided(self) -> Mapping[str, Split]:
+        """Returns the splits of groups, and of those examples that were moved."""
+        return {
+            key: split
+            for key, split in self._splits.items()
+            if key.startswith("group ") or key in self._moved
+        }
+
+    def _hashed(self, key: str, stated: Split | None) -> Split:
+        return assign_split(key, self._bounds[stated])
+
+    def _hold(self, labels: set[int]) -> None:
+        """Makes units of the examples of some classes."""
+        for example in self._examples if labels else ():
+            if not example.group and example.label in labels:
+                key = unit_key(example)
+                allowed = self._choices[example.split]
+                self._units[key] = _Unit(example.path, example.split, (example.label,), allowed)
+                self._splits[key] = self._hashed(key, example.split)
+        self._held |= labels
 
     def fill_gaps(self) -> None:
         """Moves units one by one, each so that fewer gaps are left, until none can."""
@@ -161,6 +207,7 @@ class _Draft:
             yield from ((label, split) for split in SPLITS if not self._counts[label, split])
 
     def _members(self, labels: set[int]) -> Mapping[int, Sequence[str]]:
+        self._hold(labels - self._held)
         members: dict[int, list[str]] = {label: [] for label in labels}
         for key, unit in self._units.items():
             for label in labels.intersection(unit.labels):
@@ -183,6 +230,7 @@ class _Draft:
             self._counts[label, self._splits[moved]] -= 1
             self._counts[label, split] += 1
         self._splits[moved] = split
+        self._moved.add(moved)
         return True
 
     def _gain(self, key: str, split: Split) -> int:

@@ -5,6 +5,7 @@ or not, and never out of date.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from components.common.digests import canonical_json, code_digest, text_digest
@@ -22,7 +23,7 @@ class ShardTask:
     path: str
     """Of the shard, relative to the data root."""
     split: Split
-    members: tuple[Member, ...]
+    members: Sequence[Member]
     source_bytes: int
     former: tuple[str, ...] = ()
     """Paths of shards that may have some of the members."""

@@ -7,7 +7,7 @@ those examples out, and validate sees without reading a shard whether splits sha
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +38,9 @@ class Membership:
     @classmethod
     def of(cls, examples: Iterable[tuple[str, str, Split]]) -> "Membership":
         """Returns the membership of examples, each with id, group (or none) and split."""
-        rows = sorted(
-            (
-                own := example_digest(id_),
-                _digest(f"group {group}") if group else own,
-                SPLITS.index(split),
-            )
-            for id_, group, split in examples
-        )
-        ids, groups, splits = zip(*rows, strict=True) if rows else ((), (), ())
-        return cls(
-            np.array(ids, np.uint64), np.array(groups, np.uint64), np.array(splits, np.uint8)
-        )
+        rows = np.fromiter(_rows(examples), _ROW)
+        rows.sort(order=["ids", "groups", "splits"])
+        return cls(*(np.ascontiguousarray(rows[name]) for name in ("ids", "groups", "splits")))
 
     @classmethod
     def read(cls, directory: Path) -> "Membership":
@@ -116,6 +107,15 @@ class Membership:
         groups = self.groups[np.searchsorted(self.ids, digests)]
         seen = np.union1d(other.ids[other.seen], other.groups[other.seen])
         return ~(np.isin(digests, seen) | np.isin(groups, seen))
+
+
+_ROW = np.dtype([("ids", np.uint64), ("groups", np.uint64), ("splits", np.uint8)])
+
+
+def _rows(examples: Iterable[tuple[str, str, Split]]) -> Iterator[tuple[int, int, int]]:
+    for id_, group, split in examples:
+        own = example_digest(id_)
+        yield own, _digest(f"group {group}") if group else own, SPLITS.index(split)
 
 
 def example_digest(id_: str) -> int:

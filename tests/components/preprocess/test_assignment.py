@@ -12,7 +12,7 @@ from components.preprocess.assignment import (
     plan_shards,
 )
 from components.preprocess.config import Splits
-from components.preprocess.inventory import SourceExample
+from components.preprocess.examples import SourceExample
 from components.preprocess.splits import assign_splits
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from components.common.documents.dataset import SPLITS
 from components.common.errors import UserError
 from components.preprocess.config import Splits
-from components.preprocess.inventory import SourceExample
+from components.preprocess.examples import SourceExample
 from components.preprocess.splits import assign_splits
 
 NAMES = sorted(["a", "b", "c", *(f"class {number}" for number in range(50))])

@@ -1,0 +1,124 @@
+"""All examples of a source, in some fifty bytes each beside the records that were listed.
+
+What they are is held in columns; an example is made of them when somebody asks for it.
+"""
+
+import dataclasses
+from array import array
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from components.common.documents.dataset import Split
+from components.preprocess.members import Member
+from components.preprocess.sources import SourceRecord
+
+_ID_BYTES = 32
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SourceExample(Member):
+    """A record whose file is there, of a known format, and the first with its content."""
+
+    size_bytes: int
+    split: Split | None
+    """What the source states."""
+    group: str
+
+
+class Examples(Sequence[SourceExample]):
+    """Examples in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._records: list[SourceRecord] = []
+        self._ids = bytearray()
+        self._labels = array("l")
+        self._sizes = array("q")
+        self._stated: dict[int, tuple[Split | None, str]] = {}
+
+    def add(self, record: SourceRecord, *, id: str, label: int, size_bytes: int) -> None:
+        """Appends the example that a record becomes."""
+        self._records.append(record)
+        self._ids += bytes.fromhex(id)
+        self._labels.append(label)
+        self._sizes.append(size_bytes)
+
+    def state(self, number: int, *, split: Split | None, group: str) -> None:
+        """Puts a split and a group in the place of what an example's record states."""
+        self._stated[number] = split, group
+
+    def keep(self, kept: Sequence[int]) -> "Examples":
+        """Returns those with a one at their place."""
+        chosen = Examples()
+        for number, wanted in enumerate(kept):
+            if wanted:
+                if (stated := self._stated.get(number)) is not None:
+                    chosen._stated[len(chosen)] = stated
+                chosen._records.append(self._records[number])
+                chosen._ids += self._id(number)
+                chosen._labels.append(self._labels[number])
+                chosen._sizes.append(self._sizes[number])
+        return chosen
+
+    def find_repeated(self) -> list[list[int]]:
+        """Returns the numbers of those with the same content, wherever there are several."""
+        count = len(self)
+        beginnings = sorted(self._beginning(number) for number in range(count))
+        twice = {one for one, other in zip(beginnings, beginnings[1:]) if one == other}  # noqa: B905
+        found: dict[bytes, list[int]] = {}
+        for number in range(count) if twice else ():
+            if self._beginning(number) in twice:
+                found.setdefault(self._id(number), []).append(number)
+        return [numbers for numbers in found.values() if len(numbers) > 1]
+
+    def paths(self) -> Iterator[str]:
+        return (record.path for record in self._records)
+
+    def group_of(self, number: int) -> str:
+        stated = self._stated.get(number)
+        return self._records[number].group if stated is None else stated[1]
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, number: Any) -> Any:
+        record = self._records[number]
+        number %= len(self)
+        split, group = self._stated.get(number, (record.split, record.group))
+        return SourceExample(
+            self._id(number).hex(),
+            record.path,
+            self._labels[number],
+            record.slice,
+            self._sizes[number],
+            split,
+            group,
+            text=record.text,
+            place=record.place,
+        )
+
+    def _id(self, number: int) -> bytes:
+        return bytes(self._ids[number * _ID_BYTES : (number + 1) * _ID_BYTES])
+
+    def _beginning(self, number: int) -> int:
+        start = number * _ID_BYTES
+        return int.from_bytes(self._ids[start : start + 8], "big")
+
+
+class Chosen(Sequence[SourceExample]):
+    """Some of the examples of a source, in an order of their own."""
+
+    def __init__(self, examples: Sequence[SourceExample], numbers: "array[int]") -> None:
+        self._examples, self._numbers = examples, numbers
+
+    def without(self, ids: Collection[str]) -> "Chosen":
+        """Returns those that have none of some ids; itself where none has."""
+        kept = [number for number in self._numbers if self._examples[number].id not in ids]
+        if len(kept) == len(self):
+            return self
+        return Chosen(self._examples, array("q", kept))
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, number: Any) -> Any:
+        return self._examples[self._numbers[number]]
