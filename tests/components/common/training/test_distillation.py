@@ -79,6 +79,13 @@ def train(*, attempt: Attempt | None = None, **changes):
     return student, phase, run_phase(student, phase, data, clock, attempt=attempt)
 
 
+@pytest.fixture(scope="module")
+def undisturbed():
+    """What PHASE comes to: the student, the phase with its teacher, and the history."""
+    make_deterministic(0)
+    return train()
+
+
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     shifted = logits - logits.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
@@ -150,15 +157,17 @@ def test_a_model_is_judged_by_the_labels_alone():
     assert history[-1].validation_loss == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("look", [0, 3, 6])
-def test_an_interrupted_student_ends_as_an_undisturbed_one(tmp_path, look):
-    undisturbed, _, history = train()
+@pytest.mark.parametrize(
+    "look", [pytest.param(0, marks=pytest.mark.slow), 3, pytest.param(6, marks=pytest.mark.slow)]
+)
+def test_an_interrupted_student_ends_as_an_undisturbed_one(undisturbed, tmp_path, look):
+    whole, _, history = undisturbed
     checkpoints = Checkpoints(LocalStorage(str(tmp_path)), "checkpoints")
     with pytest.raises(Terminated):
         train(attempt=Attempt(checkpoints, termination=Deadline(look)))
     resumed, _, again = train(attempt=Attempt(checkpoints))
     assert again == history
-    for mine, theirs in zip(resumed.get_weights(), undisturbed.get_weights(), strict=True):
+    for mine, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 

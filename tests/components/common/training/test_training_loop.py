@@ -53,6 +53,12 @@ def train(phase: Phase = PHASE, data: Data | None = None, **options):
     return model, history, clock
 
 
+@pytest.fixture(scope="module")
+def once():
+    """What PHASE comes to: the model, its history and the clock."""
+    return train()
+
+
 def epoch(number: int, accuracy: float, loss: float) -> Epoch:
     return Epoch(
         phase="head",
@@ -119,15 +125,15 @@ def test_weight_decay_of_sgd_shrinks_kernels_alone():
     np.testing.assert_allclose(model.get_layer(HEAD).kernel.numpy(), before * 0.95, rtol=1e-5)
 
 
-def test_training_twice_gives_the_same_weights_and_history():
-    (one, first, _), (other, second, _) = train(), train()
+def test_training_twice_gives_the_same_weights_and_history(once):
+    (one, first, _), (other, second, _) = once, train()
     assert first == second
     for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_another_seed_gives_other_weights():
-    one, other = train()[0], train(dataclasses.replace(PHASE, seed=1))[0]
+def test_another_seed_gives_other_weights(once):
+    one, other = once[0], train(dataclasses.replace(PHASE, seed=1))[0]
     assert not np.array_equal(one.get_weights()[0], other.get_weights()[0])
 
 
@@ -215,8 +221,8 @@ def test_label_smoothing_holds_confidence_back():
     assert smooth(points).numpy().max(1).mean() < plain(points).numpy().max(1).mean() - 0.05
 
 
-def test_the_clock_counts_what_was_trained():
-    _, _, clock = train()
+def test_the_clock_counts_what_was_trained(once):
+    _, _, clock = once
     measured = clock.measurements()
     assert (clock.steps, clock.examples) == (28, 400)
     assert measured["examples_per_s"] == pytest.approx(400 / measured["training_s"])
