@@ -513,7 +513,8 @@ BLOCKS = re.findall(r"```yaml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.D
 def test_each_layout_s_block_in_the_docs_is_one_of_a_recipe(tmp_path: Path) -> None:
     kinds = set()
     for block in BLOCKS:
-        recipe = load_recipe(write(tmp_path, f"name: mine\n{TRAIN}{block}"), locations="elsewhere")
+        whole = block if block.startswith("name:") else f"name: mine\n{TRAIN}{block}"
+        recipe = load_recipe(write(tmp_path, whole), locations="elsewhere")
         if recipe.data.source is not None:
             kinds.add(recipe.data.source.kind)
         assert Recipe.from_yaml(recipe.to_yaml()) == recipe
