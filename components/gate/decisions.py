@@ -78,7 +78,7 @@ def decide(case: Case, *, lineage: Lineage) -> Decision:
         budgets=case.budgets.budgets(),
         winner=winner.candidate_id if winner is not None else None,
         candidates=tuple(_judge(case, selection, entrant) for entrant in case.entrants),
-        steps=step_gains(case.entrants, case.models),
+        steps=step_gains(case.entrants, case.models, allowed_drop=case.budgets.accuracy_drop),
         power=power,
         power_note=power_note,
         required_test_examples=selection.trial.required,

@@ -1,8 +1,8 @@
-"""What each compression step bought: compression must pay."""
+"""What each compression step bought: it must pay, and may not cost more than is allowed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from components.common.documents.decision import StepGain
+from components.common.documents.decision import Outcome, StepGain
 from components.common.documents.models import Models
 from components.common.words.figures import listing, percent, points
 from components.gate.entrants import Entrant
@@ -12,9 +12,20 @@ SMALLER = 0.98
 FASTER = 0.95
 """Or when it is at least 5 % faster; p50 of one model wavers by less within a session."""
 
+_VERBS: Mapping[Outcome, str] = {
+    "paid": "pays",
+    "bought nothing": "bought nothing",
+    "cost too much": "costs more than it may",
+}
 
-def step_gains(entrants: Sequence[Entrant], models: Models) -> tuple[StepGain, ...]:
+
+def step_gains(
+    entrants: Sequence[Entrant], models: Models, *, allowed_drop: float | None
+) -> tuple[StepGain, ...]:
     """Measures every requested step of which both ends were made and measured.
+
+    What is smaller or faster did not pay where its accuracy falls by more than all candidates may
+    lose.
 
     Steps on the file are held against the same model and scheme without them, a scheme against
     float32 of the same variant, and the steps of a variant against its nearest ancestor under the
@@ -26,7 +37,8 @@ def step_gains(entrants: Sequence[Entrant], models: Models) -> tuple[StepGain, .
         if entrant.failure is None and entrant.latency_ms is not None
     ]
     return tuple(
-        _step_gain(step, before, after) for step, before, after in _steps(measured, models)
+        _step_gain(step, before, after, allowed_drop)
+        for step, before, after in _steps(measured, models)
     )
 
 
@@ -58,13 +70,17 @@ def _less_converted(after: Entrant, measured: Sequence[Entrant]) -> Entrant | No
     return max(fewer or floats, key=lambda each: len(each.file_steps), default=None)
 
 
-def _step_gain(step: str, before: Entrant, after: Entrant) -> StepGain:
+def _step_gain(step: str, before: Entrant, after: Entrant, allowed_drop: float | None) -> StepGain:
     assert before.latency_ms is not None and after.latency_ms is not None
     size_ratio = after.measured_model.size_bytes / before.measured_model.size_bytes
     zipped_ratio = after.measured_model.zipped_bytes / before.measured_model.zipped_bytes
     latency_ratio = after.latency_ms / before.latency_ms
     change = after.measured_accuracy.value - before.measured_accuracy.value
-    paid = min(size_ratio, zipped_ratio) <= SMALLER or latency_ratio <= FASTER
+    bought = min(size_ratio, zipped_ratio) <= SMALLER or latency_ratio <= FASTER
+    outcome: Outcome = "paid" if bought else "bought nothing"
+    # Shares of the same examples, which floats have to some 16 digits.
+    if bought and allowed_drop is not None and -change > allowed_drop + 1e-9:
+        outcome = "cost too much"
     effects = listing(
         [
             _effect(size_ratio, "smaller", "larger", SMALLER) + " raw",
@@ -73,11 +89,13 @@ def _step_gain(step: str, before: Entrant, after: Entrant) -> StepGain:
         ]
     )
     message = (
-        f"{step} {'pays' if paid else 'bought nothing'}: {after.candidate_id} is {effects} than "
+        f"{step} {_VERBS[outcome]}: {after.candidate_id} is {effects} than "
         f"{before.candidate_id}; accuracy {_accuracy(change)}."
     )
-    if not paid:
+    if outcome == "bought nothing":
         message += " The recipe could do without it."
+    if outcome == "cost too much":
+        message = f"{message.removesuffix('.')}, and {points(allowed_drop or 0)} may be lost."
     return StepGain(
         step=step,
         before=before.candidate_id,
@@ -86,7 +104,7 @@ def _step_gain(step: str, before: Entrant, after: Entrant) -> StepGain:
         zipped_ratio=zipped_ratio,
         latency_ratio=latency_ratio,
         accuracy_change=change,
-        paid=paid,
+        outcome=outcome,
         message=message,
     )
 

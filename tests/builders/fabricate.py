@@ -407,7 +407,7 @@ def _decision(
                 zipped_ratio=0.28,
                 latency_ratio=0.57,
                 accuracy_change=-0.0067,
-                paid=True,
+                outcome="paid",
                 message="int8 makes the model 3.6 times smaller and 1.7 times faster.",
             ),
             StepGain(
@@ -418,7 +418,7 @@ def _decision(
                 zipped_ratio=1.0,
                 latency_ratio=1.0,
                 accuracy_change=-0.002,
-                paid=False,
+                outcome="bought nothing",
                 message="Pruning bought nothing: the file is neither smaller nor faster.",
             ),
         )[: 2 if pruned else 1],

@@ -9,6 +9,9 @@ from components.common.documents.ladder import RankedCandidate
 
 Verdict = Literal["blessed", "already_blessed", "not_blessed"]
 
+Outcome = Literal["paid", "bought nothing", "cost too much"]
+"""Of a step: smaller or faster at a loss that is allowed; neither; or at a loss that is not."""
+
 Objective = Literal["size_bytes", "zipped_bytes", "latency_ms"]
 
 SIZES: Mapping[str, str] = {
@@ -96,7 +99,7 @@ class StepGain(Part):
     latency_ratio: float
     """After divided by before; below 1 is a gain. Latency is p50 at one thread."""
     accuracy_change: float
-    paid: bool
+    outcome: Outcome
     message: str
 
 
