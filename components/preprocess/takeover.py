@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from components.common.data.records import read_records
-from components.common.tasks.making import Plan, making_of
+from components.common.tasks.making import Plan, relabel
 from components.preprocess.members import Member
 from components.preprocess.shard_index import IndexReader, Outcome
 
@@ -29,7 +29,7 @@ class FormerShard:
     def __init__(self, file: IO[bytes], index: bytes, plan: Plan) -> None:
         self._file = file
         self._index = IndexReader(index)
-        self._making = making_of(plan)
+        self._plan = plan
         self._position = 0
 
     def find(self, member: Member) -> Outcome | None:
@@ -51,7 +51,9 @@ class FormerShard:
             return index.outcome_of(row, b"")
         self._file.seek(row.offset)
         record = next(read_records(self._file), b"")
-        record = self._making.relabel(record, id=member.id, label=member.label, slice=member.slice)
+        record = relabel(
+            record, plan=self._plan, id=member.id, label=member.label, slice=member.slice
+        )
         return index.outcome_of(row, record)
 
 

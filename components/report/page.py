@@ -1,16 +1,13 @@
 """The page: everything the template shows, and the template filled in."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-
-import jinja2
-from markupsafe import Markup
 
 from components.common.documents.benchmark import BenchmarkMachine
 from components.common.documents.decision import Budgets, Decision, StepGain
 from components.common.tasks.told import Shown
-from components.common.words.pages import LOOK
+from components.common.words.pages import render_page
 from components.report import charts, formats
 from components.report.activity import ActivitySection, activity_section
 from components.report.candidates import CandidateRow, candidate_rows
@@ -103,13 +100,9 @@ def build_page(run: Run, mistakes: Mistakes | None, examples: Examples) -> Page:
 
 def render(page: Page) -> str:
     """Returns the page as HTML: one file, which fetches nothing."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(_FILTERS)
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(
-        look=Markup(LOOK),
+    return render_page(
+        TEMPLATE,
+        filters=_FILTERS,
         page=page,
         charts=charts,
         candidates_chart=candidates_chart,
@@ -118,7 +111,7 @@ def render(page: Page) -> str:
     )
 
 
-_FILTERS = {
+_FILTERS: Mapping[str, Callable[..., str]] = {
     "count": formats.count,
     "measured": formats.measured,
     "milliseconds": formats.milliseconds,

@@ -4,6 +4,7 @@ What every example becomes is a plan: plain values of a task's own, which travel
 shards. All that this facet reaches decides about a shard's bytes, and is part of its name.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -47,22 +48,35 @@ class Making(Protocol):
           with_statistics: whether what costs time is counted, too.
         """
 
-    def relabel(self, record: bytes, /, *, id: str, label: int, slice: str) -> bytes:
-        """Returns the record that a maker makes of the same file under a label and a slice.
+    def decode_example(self, record: bytes, /) -> Any:
+        """Parses a record into the task's own dataclass, which has an id, a label and a slice.
 
         Raises:
-          ValueError: the record is of another file.
+          ValueError: it is no such example.
         """
+
+    def encode_example(self, example: Any, /) -> bytes:
+        """Returns the record that a maker makes of an example."""
 
 
 def open_maker(plan: Plan, *, with_statistics: bool) -> Maker:
     """Returns what makes the examples of a shard; see `Making`."""
-    return making_of(plan).open_maker(plan, with_statistics=with_statistics)
+    return _of(plan).open_maker(plan, with_statistics=with_statistics)
 
 
-def making_of(plan: Plan) -> Making:
-    """Returns what makes the examples of a plan."""
-    return _TASKS[plan.task]()
+def relabel(record: bytes, *, plan: Plan, id: str, label: int, slice: str) -> bytes:
+    """Returns the record that a maker makes of the same file under a label and a slice.
+
+    Raises:
+      ValueError: the record is of another file.
+    """
+    making = _of(plan)
+    example = making.decode_example(record)
+    if example.id != id:
+        raise ValueError(f"a record is of the example {example.id}, not of {id}")
+    if (example.label, example.slice) == (label, slice):
+        return record
+    return making.encode_example(dataclasses.replace(example, label=label, slice=slice))
 
 
 def _image() -> Making:
@@ -78,3 +92,7 @@ def _text() -> Making:
 
 
 _TASKS: Mapping[str, Callable[[], Making]] = {"image": _image, "text": _text}
+
+
+def _of(plan: Plan) -> Making:
+    return _TASKS[plan.task]()

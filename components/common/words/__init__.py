@@ -2,5 +2,5 @@
 
 Names of files, classes and models are others' words: `terminal` and `markdown` show them as text
 and let none of them do anything. `figures` has the one wording of sizes, shares, times and lists,
-and `pages` the one look of pages in a browser.
+and `pages` fills in pages for a browser, which have one look.
 """

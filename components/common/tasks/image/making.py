@@ -1,6 +1,5 @@
 """A shard's pictures: decoded, fitted, encoded and counted; see `tasks/making.py`."""
 
-import dataclasses
 import hashlib
 
 from components.common.tasks.image.features import Example, decode_example, encode_example
@@ -11,6 +10,8 @@ from components.common.tasks.image.preparation.pictures import (
 )
 from components.common.tasks.image.preparation.spec import PictureError, PictureSpec
 from components.common.tasks.made import Made, Unusable
+
+__all__ = ["HISTOGRAM", "NOT_SQUARE", "decode_example", "encode_example", "open_maker"]
 
 NOT_SQUARE, HISTOGRAM = "not_square", "histogram"
 
@@ -46,13 +47,3 @@ class _PictureMaker:
 def open_maker(plan: PictureSpec, *, with_statistics: bool) -> _PictureMaker:
     """Returns what makes pictures into the examples of a shard."""
     return _PictureMaker(plan, with_statistics=with_statistics)
-
-
-def relabel(record: bytes, *, id: str, label: int, slice: str) -> bytes:
-    """Returns the record of the same picture under a label and a slice; see `Making`."""
-    example = decode_example(record)
-    if example.id != id:
-        raise ValueError(f"a record is of the picture {example.id}, not of {id}")
-    if (example.label, example.slice) == (label, slice):
-        return record
-    return encode_example(dataclasses.replace(example, label=label, slice=slice))

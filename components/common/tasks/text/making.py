@@ -1,6 +1,5 @@
 """A shard's texts, made into tokens and counted; see `tasks/making.py`."""
 
-import dataclasses
 import hashlib
 import struct
 
@@ -8,6 +7,8 @@ from components.common.tasks.made import Made, Unusable
 from components.common.tasks.text.features import Example, decode_example, encode_example
 from components.common.tasks.text.plan import TextPlan
 from components.common.tasks.text.tokenizer import MARKS, TextTokenizer
+
+__all__ = ["BIN", "decode_example", "decode_text", "encode_example", "open_maker"]
 
 BIN = 16
 """Tokens by which the lengths of texts are told apart."""
@@ -52,16 +53,6 @@ class _TextMaker:
 def open_maker(plan: TextPlan, *, with_statistics: bool) -> _TextMaker:
     """Returns what makes texts into the examples of a shard; counting costs nothing."""
     return _TextMaker(plan)
-
-
-def relabel(record: bytes, *, id: str, label: int, slice: str) -> bytes:
-    """Returns the record of the same text under a label and a slice; see `Making`."""
-    example = decode_example(record)
-    if example.id != id:
-        raise ValueError(f"a record is of the text {example.id}, not of {id}")
-    if (example.label, example.slice) == (label, slice):
-        return record
-    return encode_example(dataclasses.replace(example, label=label, slice=slice))
 
 
 def decode_text(data: bytes) -> str:
