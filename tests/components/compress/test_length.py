@@ -12,7 +12,7 @@ from components.common.tasks.text.models.resizing import seen_length
 from components.common.training.config import Optimizer
 from components.common.training.loop import make_deterministic
 from components.compress.steps import length
-from tests.builders.encoders import build_small_classifier, open_parity_session
+from tests.builders.text_models import build_small_classifier, open_parity_session
 
 
 @pytest.mark.slow

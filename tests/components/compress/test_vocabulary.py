@@ -13,13 +13,8 @@ from components.common.tasks.graphs import adapt_input
 from components.common.tasks.text.trimming import describe_trimmed, trim_vocabulary
 from components.common.tasks.text.vocabulary import Vocabulary
 from components.compress.steps import vocabulary
-from tests.builders.encoders import (
-    VOCABULARY,
-    build_small_classifier,
-    draw_tokens,
-    open_parity_session,
-    text_spec,
-)
+from tests.builders.encoders import VOCABULARY, draw_tokens, text_spec
+from tests.builders.text_models import build_small_classifier, open_parity_session
 
 
 def test_pictures_have_no_tokens() -> None:

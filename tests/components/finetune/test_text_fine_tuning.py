@@ -14,7 +14,8 @@ from components.common.training.loop import make_deterministic
 from components.common.training.session import Session
 from components.finetune.config import Adapters, TextFinetuneConfig, Unfreeze
 from components.finetune.fine_tuning import build_model, fine_tune
-from tests.builders.encoders import make_encoder, open_parity_session, text_spec
+from tests.builders.encoders import make_encoder, text_spec
+from tests.builders.text_models import open_parity_session
 
 pytestmark = pytest.mark.xdist_group("text_fine_tuning")
 

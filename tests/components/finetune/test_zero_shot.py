@@ -15,7 +15,8 @@ from components.common.training.session import Session
 from components.finetune.config import TextFinetuneConfig
 from components.finetune.fine_tuning import build_model
 from components.finetune.zero_shot import assess_zero_shot
-from tests.builders.encoders import VOCABULARY, make_encoder, open_parity_session, text_spec
+from tests.builders.encoders import VOCABULARY, make_encoder, text_spec
+from tests.builders.text_models import open_parity_session
 
 pytestmark = pytest.mark.xdist_group("text_fine_tuning")
 

@@ -15,12 +15,8 @@ from components.common.lite.graph import read_graphs
 from components.common.lite.litert import Classifier
 from components.common.lite.tflite import inspect_model
 from components.quantize.conversion import convert_model
-from tests.builders.encoders import (
-    VOCABULARY,
-    build_small_classifier,
-    draw_tokens,
-    text_spec,
-)
+from tests.builders.encoders import VOCABULARY, draw_tokens, text_spec
+from tests.builders.text_models import build_small_classifier
 
 LENGTH = 16
 TOKENS = draw_tokens(32, length=LENGTH)

@@ -18,7 +18,8 @@ from components.common.tasks.text.model_card import example_code, explain_use, r
 from components.common.tasks.text.tokenizer import TextTokenizer
 from components.common.tasks.text.vocabulary import Vocabulary
 from components.quantize.conversion import convert_model
-from tests.builders.encoders import VOCABULARY, build_small_classifier, text_spec
+from tests.builders.encoders import VOCABULARY, text_spec
+from tests.builders.text_models import build_small_classifier
 from tests.builders.texts import odd_texts
 from tests.mediapipe import classify_texts, needs_mediapipe, run_code
 

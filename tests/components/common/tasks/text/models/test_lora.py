@@ -12,7 +12,8 @@ from components.common.tasks.text.models.lora import LowRankDense, adapt, merge
 from components.common.training.clock import Clock
 from components.common.training.examples import KeptExamples
 from components.common.training.loop import make_deterministic, run_phase
-from tests.builders.encoders import build_small_classifier, draw_tokens
+from tests.builders.encoders import draw_tokens
+from tests.builders.text_models import build_small_classifier
 from tests.builders.training import make_data, make_phase
 
 

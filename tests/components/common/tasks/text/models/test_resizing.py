@@ -16,7 +16,8 @@ from components.common.tasks.text.models.resizing import (
 )
 from components.common.tasks.text.trimming import count_tokens, shorten, trim_vocabulary
 from components.common.tasks.text.vocabulary import Vocabulary
-from tests.builders.encoders import VOCABULARY, build_small_classifier, draw_tokens, text_spec
+from tests.builders.encoders import VOCABULARY, draw_tokens, text_spec
+from tests.builders.text_models import build_small_classifier
 
 LENGTH = 12
 
