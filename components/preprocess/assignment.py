@@ -30,10 +30,6 @@ class ShardPlan:
     """`train-00003-of-00016`"""
     members: Chosen
 
-    @property
-    def source_bytes(self) -> int:
-        return sum(member.size_bytes for member in self.members)
-
 
 def plan_shards(
     examples: Sequence[SourceExample], assignment: Assignment, *, training_shards: int | None
@@ -48,18 +44,23 @@ def plan_shards(
     Returns:
       Every shard of every split, empty ones included, by split and number.
     """
-    by_split: dict[Split, array[int]] = {split: array("q") for split in SPLITS}
+    numbers: dict[Split, array[int]] = {split: array("q") for split in SPLITS}
+    draws: dict[Split, array[int]] = {split: array("Q") for split in SPLITS}
     source_bytes = Counter[Split]()
     for number, example in enumerate(examples):
         split = assignment.split_of(example)
-        by_split[split].append(number)
+        numbers[split].append(number)
+        draws[split].append(hash_text(f"shard {example.id}"))
         source_bytes[split] += example.size_bytes
     plans: list[ShardPlan] = []
-    for split, numbers in by_split.items():
+    for split in SPLITS:
         count = count_shards(source_bytes[split])
         if split == "train":
             count = training_shards or max(count, MIN_TRAINING_SHARDS)
-        plans.extend(_deal(split, examples, numbers, count))
+        dealt = [array("q") for _ in range(count)]
+        for number, draw in zip(numbers[split], draws[split], strict=True):
+            dealt[draw % count].append(number)
+        plans.extend(_name_shards(split, examples, dealt))
     return tuple(plans)
 
 
@@ -69,14 +70,11 @@ def count_shards(source_bytes: int) -> int:
     return 1 << (needed - 1).bit_length()
 
 
-def _deal(
-    split: Split, examples: Sequence[SourceExample], numbers: "array[int]", count: int
+def _name_shards(
+    split: Split, examples: Sequence[SourceExample], dealt: Sequence["array[int]"]
 ) -> Iterator[ShardPlan]:
-    dealt = [array("q") for _ in range(count)]
-    for number in numbers:
-        dealt[hash_text(f"shard {examples[number].id}") % count].append(number)
     for index, own in enumerate(dealt):
         # By id: the order in which a source lists its files must not reach the bytes.
         members = array("q", sorted(own, key=lambda number: examples[number].id))
-        name = f"{split}-{index:05d}-of-{count:05d}"
+        name = f"{split}-{index:05d}-of-{len(dealt):05d}"
         yield ShardPlan(split=split, name=name, members=Chosen(examples, members))

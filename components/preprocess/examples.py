@@ -3,26 +3,31 @@
 What they are is held in columns; an example is made of them when somebody asks for it.
 """
 
-import dataclasses
 from array import array
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from components.common.documents.dataset import Split
-from components.preprocess.members import Member
+from components.preprocess.places import Place
 from components.preprocess.sources import SourceRecord
 
 _ID_BYTES = 32
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SourceExample(Member):
+class SourceExample(NamedTuple):
     """A record whose file is there, of a known format, and the first with its content."""
 
+    id: str
+    path: str
+    label: int
+    slice: str
+    """These are as a Member's."""
     size_bytes: int
     split: Split | None
     """What the source states."""
     group: str
+    text: str | None = None
+    place: Place | None = None
 
 
 class Examples(Sequence[SourceExample]):
@@ -73,6 +78,10 @@ class Examples(Sequence[SourceExample]):
     def paths(self) -> Iterator[str]:
         return (record.path for record in self._records)
 
+    def slices(self) -> set[str]:
+        """Returns the names of the slices that there are."""
+        return {record.slice for record in self._records} - {""}
+
     def group_of(self, number: int) -> str:
         stated = self._stated.get(number)
         return self._records[number].group if stated is None else stated[1]
@@ -92,8 +101,8 @@ class Examples(Sequence[SourceExample]):
             self._sizes[number],
             split,
             group,
-            text=record.text,
-            place=record.place,
+            record.text,
+            record.place,
         )
 
     def _id(self, number: int) -> bytes:

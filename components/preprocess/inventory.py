@@ -152,8 +152,7 @@ def _merge(copies: Sequence[SourceExample]) -> SourceExample:
     """
     stated = [copy.split for copy in copies if copy.split is not None]
     groups = sorted({copy.group for copy in copies} - {""})
-    return dataclasses.replace(
-        copies[0],
+    return copies[0]._replace(
         split=max(stated, key=SPLITS.index, default=None),
         group=groups[0] if groups else "",
     )

@@ -7,14 +7,13 @@ the digest of the lines before.
 """
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 _END_BYTES = 65
 SETTLED_S = 2.0
@@ -22,8 +21,7 @@ SETTLED_S = 2.0
 coarsest file systems count in two seconds."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """What one look at a file tells that can become an example."""
 
     digest: str
@@ -31,23 +29,25 @@ class Look:
     head: bytes
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What is known of a record."""
 
     path: str
     stamp: str
     look: Look
+    line: bytes
+    """All of it, as it is written down."""
 
-    def to_line(self) -> bytes:
-        look = self.look
-        values = [self.path, self.stamp, look.digest, look.size_bytes, look.head.hex()]
-        return json.dumps(values, separators=(",", ":")).encode() + b"\n"
+    @classmethod
+    def of(cls, path: str, stamp: str, look: Look) -> "Known":
+        values = [path, stamp, look.digest, look.size_bytes, look.head.hex()]
+        line = json.dumps(values, separators=(",", ":")).encode() + b"\n"
+        return cls(path, stamp, look, line)
 
     @classmethod
     def of_line(cls, line: bytes) -> "Known":
         path, stamp, digest, size_bytes, head = json.loads(line)
-        return cls(path, stamp, Look(digest, size_bytes, bytes.fromhex(head)))
+        return cls(path, stamp, Look(digest, size_bytes, bytes.fromhex(head)), line)
 
 
 class Recalled:
@@ -83,9 +83,8 @@ class Remembering:
         return self
 
     def add(self, known: Known) -> None:
-        line = known.to_line()
-        self._digest.update(line)
-        self._file.write(line)
+        self._digest.update(known.line)
+        self._file.write(known.line)
 
     def __exit__(
         self,

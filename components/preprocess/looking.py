@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from components.common.documents.rejects import Reason
 from components.common.process.machine import usable_cores
@@ -113,8 +114,7 @@ def _look_at_all(
                 report(done, len(records))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """A look, and what to know of it next time."""
 
     look: Look | Problem
@@ -152,7 +152,7 @@ class _Looker:
             return _Seen(look)
         if not self._remote and not is_settled(stamp, self._started):
             return _Seen(look)
-        return _Seen(look, Known(record.path, stamp, look))
+        return _Seen(look, Known.of(record.path, stamp, look))
 
     def _read(self, record: SourceRecord) -> Look | Problem:
         digest = hashlib.sha256()

@@ -127,7 +127,7 @@ def build_manifest(
         notes=count_notes(inventory.notes),
         passed_over=inventory.listing.passed_over,
         records=len(inventory.listing.records),
-        slices=tuple(sorted({example.slice for example in inventory.examples} - {""})),
+        slices=tuple(sorted(inventory.examples.slices())),
         lineage=lineage,
     )
 

@@ -5,17 +5,34 @@ That code loads NumPy and what opens pictures or texts; an answer from the store
 
 import dataclasses
 from collections.abc import Mapping
+from typing import NamedTuple, Protocol
 
 from components.common.documents.rejects import NoteKind, Reason
-from components.preprocess.places import Place
+from components.preprocess.places import Place, Placed
 
 _STRICT = {"extra": "forbid"}
 """For pydantic, as these are parts of a document: no unknown field is passed over."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Member:
-    """An example to be."""
+class Listed(Placed, Protocol):
+    """What is asked of a member, whoever lists it."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def label(self) -> int: ...
+
+    @property
+    def slice(self) -> str: ...
+
+
+class Member(NamedTuple):
+    """An example to be, as its worker is told of it.
+
+    A tuple, as all that there is one of for each example of a source: those are made three times as
+    fast as frozen dataclasses.
+    """
 
     id: str
     """SHA-256 of the file's bytes, or of the text's own."""
@@ -24,9 +41,9 @@ class Member:
     label: int
     """Index into the source's class names."""
     slice: str
-    text: str | None = dataclasses.field(default=None, kw_only=True)
+    text: str | None = None
     """Its content, where no file but the list holds it."""
-    place: Place | None = dataclasses.field(default=None, kw_only=True)
+    place: Place | None = None
     """Where its bytes lie, where they are no file of their own."""
 
 

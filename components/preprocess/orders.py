@@ -7,6 +7,7 @@ graph nor a pool's queue holds any of them, and a worker holds one at a time.
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -17,9 +18,12 @@ from components.common.digests import file_digest
 from components.common.documents.dataset import Split
 from components.common.errors import DamagedError
 from components.common.storage import Storage
-from components.preprocess.members import Member
+from components.preprocess.members import Listed, Member
 from components.preprocess.places import Cell, Place, Span
 from components.preprocess.tasks import ShardTask
+
+_BATCH = 256
+"""Members of a line: a line for each would take longer to write and to read than they do."""
 
 _KINDS: dict[str, type[Span] | type[Cell]] = {"span": Span, "cell": Cell}
 
@@ -78,18 +82,17 @@ def _place(storage: Storage, name: str, task: ShardTask, path: Path) -> Order:
     return Order(name, digest.hexdigest(), len(task.members))
 
 
-def _lines(task: ShardTask) -> Iterator[list[object]]:
+def _lines(task: ShardTask) -> Iterator[Sequence[object]]:
     yield [task.path, task.split, task.former]
-    for member in task.members:
-        place = member.place
-        yield [
-            member.id,
-            member.path,
-            member.label,
-            member.slice,
-            member.text,
-            place and [type(place).__name__.lower(), *dataclasses.astuple(place)],
-        ]
+    members = iter(task.members)
+    while batch := [_tell(member) for member in itertools.islice(members, _BATCH)]:
+        yield batch
+
+
+def _tell(member: Listed) -> list[object]:
+    place = member.place
+    told = place and [type(place).__name__.lower(), *dataclasses.astuple(place)]
+    return [member.id, member.path, member.label, member.slice, member.text, told]
 
 
 @contextlib.contextmanager
@@ -113,8 +116,8 @@ def open_order(storage: Storage, order: Order) -> Iterator[OpenedOrder]:
 
 def _read_members(file: IO[bytes]) -> Iterator[Member]:
     for line in file:
-        id_, path, label, slice_, text, place = json.loads(line)
-        yield Member(id_, path, label, slice_, text=text, place=_to_place(place))
+        for id_, path, label, slice_, text, place in json.loads(line):
+            yield Member(id_, path, label, slice_, text, _to_place(place))
 
 
 def _to_place(values: list[object] | None) -> Place | None:

@@ -63,9 +63,9 @@ def _write(writer: ShardWriter, order: Order) -> Effort:
     return writer.write(order, _count)
 
 
-def _count() -> None:
+def _count(members: int) -> None:
     with _done.get_lock():
-        _done.value += 1
+        _done.value += members
 
 
 def _end_without(parent: int) -> None:

@@ -1,14 +1,17 @@
-"""The index beside a shard: of each member, where its record lies and what was found of it.
+"""The index beside a shard: of each member, what was found of it, and how long its record is.
 
 A later shard takes over from it what has not changed (`takeover.py`), without a look at the
 source. So it also holds what the shard's own sums no longer show: what each member added to
 the statistics, and why one was rejected.
 
-The file is what was found of the members, then a row of fixed size for each, sorted by id,
-then the number of rows.
+The file is what was found of the members, a row of fixed size for each, sorted by id, the sums of
+what was counted, and how many rows and sums there are. A row tells lengths and no places, so that
+successive rows are the same bytes in every shard.
 """
 
 import dataclasses
+import functools
+import hashlib
 import json
 import struct
 import zlib
@@ -18,16 +21,32 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from components.common.data.records import OVERHEAD_AFTER, OVERHEAD_BEFORE
 from components.common.digests import canonical_json
 from components.common.documents.rejects import NoteKind, Reason
 
 DIGEST_DIGITS = 24
 """96 bits: enough for no two of a thousand million examples to be taken for the same."""
 
-_ROW = struct.Struct("<32s12sQIQII")
-"""Id, digest; offset and length of the record; offset of what was found, and the lengths of its
-counts and its remarks."""
-_ROWS = struct.Struct("<Q")
+_ROW = np.dtype(
+    [
+        ("id", "V32"),
+        ("digest", f"V{DIGEST_DIGITS // 2}"),
+        ("slice", f"V{DIGEST_DIGITS // 2}"),
+        ("label", "<u4"),
+        ("record", "<u4"),
+        ("counts", "<u4"),
+        ("remarks", "<u4"),
+    ]
+)
+"""Id, digest of what a model sees, digest of the slice's name, label; bytes of the record, 0 where
+it was rejected, and of the counts and the remarks among what was found."""
+_PACKED = struct.Struct("<32s12s12sIIII")
+"""A row, too."""
+_END = struct.Struct("<QQ")
+"""How many rows and sums there are."""
+
+Sums = npt.NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,24 +69,6 @@ class Outcome:
         return canonical_json([self.notes, self.reject]).encode()
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Row:
-    """A member's line in an index."""
-
-    id: str
-    digest: str
-    offset: int
-    """Of its record, in the shard's uncompressed bytes."""
-    length: int
-    """Of the record; 0, where it was rejected."""
-    found: int
-    """Offset of what was found, in the index."""
-    counts: int
-    """How many bytes of it are counts."""
-    remarks: int
-    """How many are notes and reject."""
-
-
 class IndexWriter:
     """Writes an index, member after member.
 
@@ -78,33 +79,55 @@ class IndexWriter:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._rows = bytearray()
-        self._position = 0
 
-    def add(self, id: str, outcome: Outcome, *, offset: int) -> None:
+    def add(self, id: str, outcome: Outcome, *, label: int, slice: str) -> None:
         """Appends a member.
 
         Args:
           id: greater than the one before.
           outcome: what became of it.
-          offset: where its record begins in the shard.
+          label: under which it stands in the shard.
+          slice: likewise.
         """
         remarks = outcome.remarks()
-        self._file.write(outcome.counts + remarks)
-        self._rows += _ROW.pack(
+        row = _PACKED.pack(
             bytes.fromhex(id),
             bytes.fromhex(outcome.digest),
-            offset,
+            _digest_slice(slice),
+            label,
             len(outcome.record),
-            self._position,
             len(outcome.counts),
             len(remarks),
         )
-        self._position += len(outcome.counts) + len(remarks)
+        self.add_rows(row, outcome.counts + remarks)
 
-    def finish(self) -> None:
-        """Writes the rows; there are no members after it."""
+    def add_rows(self, rows: bytes, found: bytes) -> None:
+        """Appends successive rows of another index, and what was found of their members."""
+        self._rows += rows
+        self._file.write(found)
+
+    def finish(self, sums: Sums) -> None:
+        """Writes the rows, and the sums of what was counted; there are no members after it."""
         self._file.write(self._rows)
-        self._file.write(_ROWS.pack(len(self._rows) // _ROW.size))
+        self._file.write(sums.astype("<i8").tobytes())
+        rows = len(self._rows) // _ROW.itemsize
+        self._file.write(_END.pack(rows, sums.size))
+
+    def digests(self) -> tuple[str, ...]:
+        """Returns the digests of the examples, in their order."""
+        rows = self._examples()
+        text = rows["digest"].tobytes().hex()
+        return tuple(
+            text[start : start + DIGEST_DIGITS] for start in range(0, len(text), DIGEST_DIGITS)
+        )
+
+    def examples_per_class(self, classes: int) -> tuple[int, ...]:
+        """Returns how many examples have each label."""
+        return tuple(np.bincount(self._examples()["label"], minlength=classes).tolist())
+
+    def _examples(self) -> npt.NDArray[np.void]:
+        rows = np.frombuffer(bytes(self._rows), _ROW)
+        return rows[rows["record"] > 0]
 
 
 class IndexReader:
@@ -113,40 +136,74 @@ class IndexReader:
     Args:
       data: of the whole index.
 
+    Attributes:
+      rows: how many there are.
+      sums: of what was counted.
+
     Raises:
       ValueError: they are no index.
     """
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
-        if len(data) < _ROWS.size:
+        if len(data) < _END.size:
             raise ValueError("an index ends before it says how many rows it has")
-        (self.rows,) = _ROWS.unpack_from(data, len(data) - _ROWS.size)
-        self._start = len(data) - _ROWS.size - self.rows * _ROW.size
-        if self._start < 0:
+        self.rows, sums = _END.unpack_from(data, len(data) - _END.size)
+        self._data = data
+        start = self._start = len(data) - _END.size - 8 * sums - self.rows * _ROW.itemsize
+        if start < 0:
             raise ValueError(f"an index says that it has {self.rows} rows, more than its bytes")
+        self._rows = np.frombuffer(data, _ROW, self.rows, start)
+        self.sums: Sums = np.frombuffer(data, "<i8", sums, start + self._rows.nbytes)
+        records = self._rows["record"].astype(np.int64)
+        self._records = _places(records + (records > 0) * (OVERHEAD_BEFORE + OVERHEAD_AFTER))
+        self._found = _places(self._rows["counts"].astype(np.int64) + self._rows["remarks"])
+        if self._found[-1] != start:
+            raise ValueError("an index does not tell of all that it has found")
 
-    def id_at(self, position: int) -> bytes:
-        """Returns the id of a row, as bytes."""
-        start = self._start + position * _ROW.size
+    def id_at(self, row: int) -> bytes:
+        """Returns the id of a row's member, as bytes."""
+        start = self._start + row * _ROW.itemsize
         return self._data[start : start + 32]
 
-    def row_at(self, position: int) -> Row:
-        id_, digest, *numbers = _ROW.unpack_from(self._data, self._start + position * _ROW.size)
-        return Row(id_.hex(), digest.hex(), *numbers)
+    def is_labelled(self, row: int, label: int, slice: str) -> bool:
+        """Tells whether a row's member stands in the shard under a label and a slice."""
+        start = self._start + row * _ROW.itemsize + 32 + DIGEST_DIGITS // 2
+        return self._data[start : start + DIGEST_DIGITS // 2 + 4] == _labelling(label, slice)
 
-    def outcome_of(self, row: Row, record: bytes) -> Outcome:
-        """Returns what became of a member, given its record."""
-        middle = row.found + row.counts
-        end = middle + row.remarks
-        if end > self._start:
-            raise ValueError(f"an index tells of {row.id} outside of its own bytes")
-        remarks: list[Any] = json.loads(self._data[middle:end]) if row.remarks else [[], None]
+    def rows_between(self, first: int, end: int) -> bytes:
+        """Returns rows as they are."""
+        size = _ROW.itemsize
+        return self._data[self._start + first * size : self._start + end * size]
+
+    def found_between(self, first: int, end: int) -> bytes:
+        """Returns what was found of rows' members."""
+        return self._data[self._found[first] : self._found[end]]
+
+    def records_between(self, first: int, end: int) -> tuple[int, int]:
+        """Returns where the records of rows begin and end in the shard's uncompressed bytes."""
+        return int(self._records[first]), int(self._records[end])
+
+    def remarked(self, first: int, end: int) -> list[int]:
+        """Returns those rows of which something was remarked."""
+        rows: list[int] = (np.flatnonzero(self._rows["remarks"][first:end]) + first).tolist()
+        return rows
+
+    def counts_of(self, row: int) -> bytes:
+        """Returns what was counted of a row's member."""
+        start = self._found[row]
+        return self._data[start : start + self._rows["counts"][row]]
+
+    def outcome_of(self, row: int, record: bytes) -> Outcome:
+        """Returns what became of a row's member, given its record."""
+        remarks: list[Any] = [[], None]
+        if self._rows["remarks"][row]:
+            end = self._found[row + 1]
+            remarks = json.loads(self._data[end - self._rows["remarks"][row] : end])
         notes, reject = remarks
         return Outcome(
             record=record,
-            digest=row.digest,
-            counts=self._data[row.found : middle],
+            digest=self._rows["digest"][row].tobytes().hex(),
+            counts=self.counts_of(row),
             notes=tuple((kind, detail) for kind, detail in notes),
             reject=None if reject is None else (reject[0], reject[1]),
         )
@@ -157,9 +214,22 @@ def pack_counts(counts: Sequence[int]) -> bytes:
     return zlib.compress(np.array(counts, "<u4").tobytes(), 1)
 
 
-def add_counts(totals: npt.NDArray[np.int64], packed: bytes) -> None:
-    """Adds the counts of a member to the totals, which may have more numbers than it."""
-    limit = totals.size * 4
-    unpacked = zlib.decompressobj().decompress(packed, limit)
-    counts = np.frombuffer(unpacked, "<u4")
-    totals[: counts.size] += counts
+def unpack_counts(packed: bytes, *, most: int) -> npt.NDArray[np.uint32]:
+    """Returns what was packed, and no more than so many numbers."""
+    return np.frombuffer(zlib.decompressobj().decompress(packed, 4 * most), "<u4")
+
+
+@functools.cache
+def _digest_slice(slice: str) -> bytes:
+    """Returns the digest by which a row names a slice."""
+    return hashlib.sha256(slice.encode()).digest()[: DIGEST_DIGITS // 2]
+
+
+@functools.cache
+def _labelling(label: int, slice: str) -> bytes:
+    return _digest_slice(slice) + struct.pack("<I", label)
+
+
+def _places(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Returns where each of several things begins, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(lengths)])

@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import gzip
 import hashlib
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, cast
@@ -25,10 +24,10 @@ from components.preprocess.shard_index import (
     DIGEST_DIGITS,
     IndexWriter,
     Outcome,
-    add_counts,
     pack_counts,
+    unpack_counts,
 )
-from components.preprocess.takeover import FormerShard, open_former
+from components.preprocess.takeover import Run, find_runs, open_former
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +50,7 @@ def write_shard(
     plan: Plan,
     compression: str,
     with_statistics: bool,
-    done: Callable[[], None] = lambda: None,
+    done: Callable[[int], None] = lambda members: None,
 ) -> WrittenShard:
     """Writes a shard: its examples as TFRecords; and its index.
 
@@ -66,54 +65,75 @@ def write_shard(
       plan: what to make of each member.
       compression: gzip or none, of the former shards, too.
       with_statistics: whether what costs time is counted, too.
-      done: called after each member.
+      done: told of so many members that were made or taken over.
 
     Raises:
       RuntimeError: a file's content is not the one that its id names.
     """
-    counts, taken_over = [0] * classes, 0
-    rejects, notes, digests = [], [], []
     maker = open_maker(plan, with_statistics=with_statistics)
-    totals = np.zeros(sum(maker.widths.values()), np.int64)
     with (
         _created(path, compression) as file,
         index.open("wb") as index_file,
         open_former(former, plan=plan, compression=compression) as shards,
     ):
-        rows = IndexWriter(index_file)
-        for member in members:
-            outcome = _take_over(member, shards)
-            taken_over += outcome is not None
-            outcome = outcome or _make(member, maker, read)
-            rows.add(member.id, outcome, offset=file.tell())
-            if outcome.reject is None:
-                write_record(file, outcome.record)
-                counts[member.label] += 1
-                add_counts(totals, outcome.counts)
-                notes += [MemberNote(member.id, kind, detail) for kind, detail in outcome.notes]
-                digests.append(outcome.digest)
+        draft = _Draft(file, IndexWriter(index_file), sum(maker.widths.values()))
+        for part in find_runs(members, shards):
+            if isinstance(part, Run):
+                draft.copy(part)
+                done(part.end - part.first)
             else:
-                rejects.append(MemberReject(member.id, *outcome.reject))
-            done()
-        rows.finish()
+                member, outcome = part
+                draft.taken_over += outcome is not None
+                draft.add(member, outcome or _make(member, maker, read))
+                done(1)
+        for shard in shards:
+            shard.add_counts(draft.sums)
+        draft.rows.finish(draft.sums)
     content = ShardContent(
-        examples_per_class=tuple(counts),
-        rejects=tuple(rejects),
-        notes=tuple(notes),
-        digests=tuple(digests),
-        counts=_by_name(totals, maker.widths),
+        examples_per_class=draft.rows.examples_per_class(classes),
+        rejects=tuple(draft.rejects),
+        notes=tuple(draft.notes),
+        digests=draft.rows.digests(),
+        counts=_by_name(draft.sums, maker.widths),
     )
-    return WrittenShard(content, taken_over)
+    return WrittenShard(content, draft.taken_over)
 
 
-def _take_over(member: Member, former: list[FormerShard]) -> Outcome | None:
-    for shard in list(former):
-        try:
-            if (outcome := shard.find(member)) is not None:
-                return outcome
-        except (ValueError, OSError, EOFError, zlib.error):
-            former.remove(shard)  # It is not what it says, and nothing else in it is believed.
-    return None
+class _Draft:
+    """A shard that is being written."""
+
+    def __init__(self, file: IO[bytes], rows: IndexWriter, width: int) -> None:
+        self._file, self.rows = file, rows
+        self.sums = np.zeros(width, np.int64)
+        self.rejects: list[MemberReject] = []
+        self.notes: list[MemberNote] = []
+        self.taken_over = 0
+
+    def add(self, member: Member, outcome: Outcome) -> None:
+        """Appends a member."""
+        self.rows.add(member.id, outcome, label=member.label, slice=member.slice)
+        if outcome.reject is None:
+            write_record(self._file, outcome.record)
+        counts = unpack_counts(outcome.counts, most=self.sums.size)
+        self.sums[: counts.size] += counts
+        self._remark(member.id, outcome)
+
+    def copy(self, run: Run) -> None:
+        """Appends what a former shard has; what was counted of it is yet to be added."""
+        index = run.shard.index
+        for chunk in run.shard.read_records(run.first, run.end):
+            self._file.write(chunk)
+        self.rows.add_rows(
+            index.rows_between(run.first, run.end), index.found_between(run.first, run.end)
+        )
+        for row in index.remarked(run.first, run.end):
+            self._remark(index.id_at(row).hex(), index.outcome_of(row, b""))
+        self.taken_over += run.end - run.first
+
+    def _remark(self, id: str, outcome: Outcome) -> None:
+        if outcome.reject is not None:
+            self.rejects.append(MemberReject(id, *outcome.reject))
+        self.notes += [MemberNote(id, kind, detail) for kind, detail in outcome.notes]
 
 
 def _make(member: Member, maker: Maker, read: Callable[[Member], bytes]) -> Outcome:

@@ -51,8 +51,7 @@ def assign_splits(examples: Collection[SourceExample], shares: Splits) -> Assign
     Raises:
       UserError: a unit is stated to be in two splits.
     """
-    groups = _gather(example for example in examples if example.group)
-    stated = {example.split for example in examples if not example.group}
+    groups, stated = _gather(examples)
     carved = _carved(stated | {unit.stated for unit in groups.values()})
     choices = {stated: _choices(stated, carved) for stated in (None, *SPLITS)}
     bounds = {stated: _bounds(allowed, shares) for stated, allowed in choices.items()}
@@ -109,9 +108,14 @@ class _Unit:
     allowed: tuple[Split, ...] = SPLITS
 
 
-def _gather(examples: Iterable[SourceExample]) -> dict[str, _Unit]:
+def _gather(examples: Iterable[SourceExample]) -> tuple[dict[str, _Unit], set[Split | None]]:
+    """Returns the groups, and which splits the examples of none state."""
     units: dict[str, _Unit] = {}
+    alone: set[Split | None] = set()
     for example in examples:
+        if not example.group:
+            alone.add(example.split)
+            continue
         key = unit_key(example)
         unit = units.get(key)
         if unit is None:
@@ -127,7 +131,7 @@ def _gather(examples: Iterable[SourceExample]) -> dict[str, _Unit]:
                 f"{unit.stated}, and {example.path} in {example.split}; a group stays together, "
                 "so state one split for all of it"
             )
-    return units
+    return units, alone
 
 
 def _choices(stated: Split | None, carved: tuple[Split, ...]) -> tuple[Split, ...]:

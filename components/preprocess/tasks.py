@@ -13,7 +13,7 @@ from components.common.documents.dataset import Split
 from components.common.tasks.making import Plan
 from components.preprocess import shards
 from components.preprocess.assignment import ShardPlan
-from components.preprocess.members import Member
+from components.preprocess.members import Listed
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class ShardTask:
     path: str
     """Of the shard, relative to the data root."""
     split: Split
-    members: Sequence[Member]
+    members: Sequence[Listed]
     source_bytes: int
     former: tuple[str, ...] = ()
     """Paths of shards that may have some of the members."""
@@ -46,9 +46,13 @@ def make_task(
       compression: of the shard, gzip or none.
       former: paths of shards that may have some of the members.
     """
+    members, source_bytes = [], 0
+    for member in plan.members:
+        members.append([member.id, member.label, member.slice])
+        source_bytes += member.size_bytes
     material = {
         "name": plan.name,
-        "members": [[member.id, member.label, member.slice] for member in plan.members],
+        "members": members,
         "classes": classes,
         **_describe(examples, compression),
     }
@@ -57,7 +61,7 @@ def make_task(
         path=f"shards/{text_digest(canonical_json(material))[:32]}/{plan.name}{suffix}",
         split=plan.split,
         members=plan.members,
-        source_bytes=plan.source_bytes,
+        source_bytes=source_bytes,
         former=former,
     )
 

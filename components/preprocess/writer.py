@@ -44,12 +44,12 @@ class ShardWriter:
     plan: Plan
     compression: str
 
-    def write(self, order: Order, done: Callable[[], None] = lambda: None) -> Effort:
+    def write(self, order: Order, done: Callable[[int], None] = lambda members: None) -> Effort:
         """Makes the shard of an order; making it again changes nothing.
 
         Args:
           order: which shard.
-          done: called after each member.
+          done: told of so many members that were made or taken over.
         """
         target = open_storage(self.data_root)
         with (

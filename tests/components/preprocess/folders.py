@@ -80,4 +80,4 @@ def forge_digests(path: Path) -> None:
         for line in lines:
             told = known.Known.of_line(line)
             look = known.Look("f" * 64, told.look.size_bytes, told.look.head)
-            remembering.add(known.Known(told.path, told.stamp, look))
+            remembering.add(known.Known.of(told.path, told.stamp, look))
