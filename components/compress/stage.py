@@ -109,7 +109,7 @@ def _compute(
             write_variables(model.weights, weights)
         save_predictions(model, task.output, manifest, storage, spec=bundle.input, scratch=scratch)
     save_weights(model, task.output)
-    faults = tuple(_training_faults(done, manifest))
+    faults = tuple(_training_faults(done, settings, manifest))
     for fault in faults:
         task.events.warn(f"training: {fault}")
     bundle.model_copy(
@@ -149,12 +149,19 @@ def _describe_graph(before: ModelBundle, after: "Compressed") -> ModelBundle:
     return before.model_copy(update=update)
 
 
-def _training_faults(done: Sequence["Compressed"], manifest: DatasetManifest) -> Iterator[str]:
+def _training_faults(
+    done: Sequence["Compressed"], settings: Sequence[Any], manifest: DatasetManifest
+) -> Iterator[str]:
     from components.common.training.findings import find_training_faults
 
-    for each in done:
+    for each, own in zip(done, settings, strict=True):
         if each.history:
-            yield from find_training_faults(each.history, each.best_epoch, manifest)
+            yield from find_training_faults(
+                each.history,
+                each.best_epoch,
+                manifest,
+                is_taught=getattr(own, "distillation", None) is not None,
+            )
 
 
 def _settings(kind: str, settings: Mapping[str, Any]) -> Any:

@@ -19,7 +19,11 @@ _ASTRAY = 2.0
 
 
 def find_training_faults(
-    history: Sequence[Epoch], best_epoch: int, manifest: DatasetManifest
+    history: Sequence[Epoch],
+    best_epoch: int,
+    manifest: DatasetManifest,
+    *,
+    is_taught: bool = False,
 ) -> tuple[str, ...]:
     """Returns what is wrong with a training, in whole sentences; nothing for most.
 
@@ -27,9 +31,12 @@ def find_training_faults(
       history: the epochs of all phases.
       best_epoch: the number of the one whose weights are kept.
       manifest: what was trained on.
+      is_taught: whether the losses have a teacher's part. What it comes to at chance nobody knows,
+        so that only one that grew far above that of the first epoch is a fault.
     """
     kept = history[best_epoch - history[0].epoch]
-    return (*_find_memory(kept, manifest), *_find_explosions(history, manifest))
+    explosions = _find_explosions(history, manifest, is_taught=is_taught)
+    return (*_find_memory(kept, manifest), *explosions)
 
 
 def _find_memory(kept: Epoch, manifest: DatasetManifest) -> Iterator[str]:
@@ -55,17 +62,22 @@ def _find_memory(kept: Epoch, manifest: DatasetManifest) -> Iterator[str]:
         )
 
 
-def _find_explosions(history: Sequence[Epoch], manifest: DatasetManifest) -> Iterator[str]:
+def _find_explosions(
+    history: Sequence[Epoch], manifest: DatasetManifest, *, is_taught: bool
+) -> Iterator[str]:
     """Yields a message for each phase whose loss rose above all reason, or stayed there."""
     classes = len(manifest.class_names)
     even = math.log(max(2, classes))
+    compared = f"taking all {classes} classes for equally likely has"
     for _, group in groupby(history, key=lambda epoch: epoch.phase):
         epochs = list(group)
+        if is_taught:
+            even, compared = epochs[0].loss, f"epoch {epochs[0].epoch} had"
         risen = [after for before, after in pairwise(epochs) if after.loss > before.loss]
         worst = max((*risen, epochs[-1]), key=lambda epoch: epoch.loss)
         if worst.loss > _ASTRAY * even:
             yield (
-                f"The training loss of epoch {worst.epoch} is {worst.loss:.3g}, where taking all "
-                f"{classes} classes for equally likely has {even:.3g}: training went astray. "
+                f"The training loss of epoch {worst.epoch} is {worst.loss:.3g}, where "
+                f"{compared} {even:.3g}: training went astray. "
                 "Lower optimizer.learning_rate, or give it optimizer.warmup_epochs"
             )

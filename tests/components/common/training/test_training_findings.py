@@ -76,3 +76,12 @@ def test_each_phase_is_looked_at():
     rest = [e.model_copy(update={"epoch": e.epoch + 2}) for e in history((8.0, 0.6, 0.6))]
     (fault,) = find_training_faults([*head, *rest], 2, DATA)
     assert "loss of epoch 3 is 8" in fault
+
+
+def test_what_a_teacher_adds_to_a_loss_is_no_explosion_and_its_growth_is():
+    taught = history((9.0, 0.6, 0.6), (12.0, 0.7, 0.7))
+    assert find_training_faults(taught, 2, DATA, is_taught=True) == ()
+    (fault,) = find_training_faults(
+        history((9.0, 0.6, 0.6), (40.0, 0.3, 0.3)), 1, DATA, is_taught=True
+    )
+    assert "loss of epoch 2 is 40, where epoch 1 had 9" in fault
