@@ -185,7 +185,11 @@ class TextFinetuneConfig(TrainConfig, TextTraining):
         return self.lora or self.unfreeze
 
     def for_trial(self) -> Self:
-        return super().for_trial().model_copy(update={"lora": None})
+        phases = {"unfreeze": self.unfreeze, "lora": self.lora}
+        short = {
+            name: phase and phase.model_copy(update={"epochs": 1}) for name, phase in phases.items()
+        }
+        return super().for_trial().model_copy(update=short)
 
     def fits_head(self, examples: int) -> bool:
         return examples <= self.fit_head_up_to

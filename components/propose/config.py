@@ -7,6 +7,7 @@ from pydantic import Field
 
 from components.common.config import Section, StageConfig
 from components.common.documents.candidate import CandidateSpec
+from components.common.documents.dataset import TaskName
 from components.common.documents.decision import Budgets
 
 
@@ -31,9 +32,12 @@ class SearchSettings(Section):
 class ProposeConfig(StageConfig):
     """All that a search goes by, beside what its trials came to."""
 
-    filled_in: ClassVar[frozenset[str]] = frozenset({"budgets", "steps", "dense", "compressed"})
+    filled_in: ClassVar[frozenset[str]] = frozenset(
+        {"task", "budgets", "steps", "dense", "compressed"}
+    )
 
     search: SearchSettings | None = None
+    task: TaskName = "image"
     budgets: Budgets = Budgets()
     steps: Mapping[str, Mapping[str, Any]] = {}
     """Each compression step that there is, and what the recipe tells it however strong it is."""

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 
 from components.common.documents.candidate import BASELINE_ID
+from components.common.documents.dataset import TaskName
 from components.common.documents.decision import Budgets, Objective
 from components.common.documents.ladder import RankedCandidate, Trial
 from components.common.statistics.noninferiority import excess_p_value, inferiority_p_value
@@ -17,15 +18,18 @@ from components.common.words.figures import points
 _NOISE = 0.05
 """The chance that a loss is called beyond noise where the true one is the margin."""
 
-_TIME_PER_MULTIPLICATION: Mapping[str, float] = {
-    "dynamic_range": 1.2,
-    "int8": 0.74,
-    "int8_weights": 1.1,
-    "int4": 2.0,
-    "int16x8": 40.0,
+_TIME_PER_MULTIPLICATION: Mapping[TaskName, Mapping[str, float]] = {
+    "image": {
+        "dynamic_range": 1.2,
+        "int8": 0.74,
+        "int8_weights": 1.1,
+        "int4": 2.0,
+        "int16x8": 40.0,
+    },
+    "text": {"dynamic_range": 0.79, "int8": 1.24},
 }
-"""Against float32, measured with EfficientNet-Lite0 on one thread of an x86 machine with AVX2;
-benchmark measures the finalists themselves."""
+"""Against float32, measured with EfficientNet-Lite0 and with MiniLM on one thread of an x86 machine
+with AVX2; benchmark measures the finalists themselves."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,13 +86,17 @@ class Judged:
         return f"{change if self.drop else 'loses nothing'} ({counts})"
 
 
-def judge_trials(trials: Iterable[Trial], budgets: Budgets) -> dict[str, tuple[Judged, ...]]:
+def judge_trials(
+    trials: Iterable[Trial], budgets: Budgets, *, task: TaskName
+) -> dict[str, tuple[Judged, ...]]:
     """Returns variant id -> its candidates that have figures, the lightest first.
 
     Args:
       trials: in any order; without float32's, against which all are compared, nothing is judged.
       budgets: the recipe's.
+      task: what the models are of.
     """
+    times = _TIME_PER_MULTIPLICATION[task]
     trials = sorted(trials, key=lambda trial: trial.proposal.variant.id)
     baseline = next((one for one in _candidates(trials) if one.candidate_id == BASELINE_ID), None)
     if baseline is None or baseline.failure is not None:
@@ -97,7 +105,7 @@ def judge_trials(trials: Iterable[Trial], budgets: Budgets) -> dict[str, tuple[J
         trial.proposal.variant.id: tuple(
             sorted(
                 (
-                    _judge(one, trial, baseline, budgets)
+                    _judge(one, trial, baseline, budgets, weigh(one, budgets.objective, times))
                     for one in trial.candidates
                     if _is_known(one)
                 ),
@@ -118,7 +126,11 @@ def _is_known(candidate: RankedCandidate) -> bool:
 
 
 def _judge(
-    candidate: RankedCandidate, trial: Trial, baseline: RankedCandidate, budgets: Budgets
+    candidate: RankedCandidate,
+    trial: Trial,
+    baseline: RankedCandidate,
+    budgets: Budgets,
+    weight: float,
 ) -> Judged:
     own, reference = int(candidate.right, 16), int(baseline.right, 16)
     assert budgets.accuracy_drop is not None, "a search knows what may be lost"
@@ -126,7 +138,7 @@ def _judge(
         candidate_id=candidate.candidate_id,
         variant_id=trial.proposal.variant.id,
         scheme=candidate.scheme,
-        weight=weigh(candidate, budgets.objective),
+        weight=weight,
         lost=(reference & ~own).bit_count(),
         won=(own & ~reference).bit_count(),
         examples=trial.examples,
@@ -135,10 +147,16 @@ def _judge(
     )
 
 
-def weigh(candidate: RankedCandidate, objective: Objective) -> float:
-    """Returns what the objective wants least of, in bytes or weighed multiplications."""
+def weigh(candidate: RankedCandidate, objective: Objective, times: Mapping[str, float]) -> float:
+    """Returns what the objective wants least of, in bytes or weighed multiplications.
+
+    Args:
+      candidate: with its figures.
+      objective: the recipe's.
+      times: scheme -> what a multiplication takes in it against float32, where not as long.
+    """
     if objective == "zipped_bytes":
         return candidate.zipped_bytes
     if objective == "size_bytes":
         return candidate.size_bytes
-    return candidate.macs * _TIME_PER_MULTIPLICATION.get(candidate.scheme, 1.0)
+    return candidate.macs * times.get(candidate.scheme, 1.0)

@@ -84,7 +84,7 @@ def _new_levels(known: Known) -> Iterator[_Wish]:
     lightest = known.best.weight if known.best is not None else math.inf
     levels = ((climb, climb.next(lightest)) for climb in known.climbs)
     wishes = [
-        _Wish(climb=climb, level=level, brief=known.begins_briefly)
+        _Wish(climb=climb, level=level, brief=known.begins_briefly and climb.rung.trains)
         for climb, level in levels
         if level is not None and known.can_win(climb, level)
     ]
@@ -119,7 +119,9 @@ def _afford(known: Known, wishes: Sequence[_Wish]) -> tuple[tuple[Proposal, ...]
             brief=wish.brief,
         )
         cost_s = known.s_per_epoch * proposal.epochs
-        if left <= 0:
+        if not proposal.epochs:
+            proposals.append(proposal)
+        elif left <= 0:
             notes.append(
                 f"{proposal.variant.id} was not tried: the {search.trials} trials are used up."
             )

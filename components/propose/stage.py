@@ -6,12 +6,15 @@ It is computed in every run: that takes no time, and a search's way is then told
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from components.common.documents.bundle import ModelBundle
 from components.common.documents.candidate import BASELINE_ID, CandidateSpec
 from components.common.documents.ladder import NOTHING, Ladder, Trial, Trials
 from components.common.documents.models import Models
 from components.common.documents.record import Record
+from components.common.documents.variant import DENSE
 from components.common.shell.stage import Stage, Task, execute
 from components.propose.config import ProposeConfig
+from components.propose.known import usable_rungs
 from components.propose.proposer import propose
 
 
@@ -64,13 +67,21 @@ def _compute(task: Task[ProposeConfig]) -> None:
     before = _before(task.inputs["models"])
     folders: Sequence[Path] = task.inputs["trials"]
     known = [*(before.trials if before else ()), *_read_trials(folders)]
-    ladder = propose(task.config, known, before=before)
+    models = Models.read(task.inputs["models"])
+    ladder = propose(_with_model(task.config, models.entry(DENSE).bundle), known, before=before)
     ladder.write(task.output)
-    models = _join_models(Models.read(task.inputs["models"]), folders)
+    models = _join_models(models, folders)
     models.model_copy(update={"candidates": tuple(_finalists(ladder))}).write(task.output)
     task.context.data().write(
         f"{task.context.run_folder()}/{Ladder.file_name}", ladder.to_json().encode() + b"\n"
     )
+
+
+def _with_model(config: ProposeConfig, dense: ModelBundle) -> ProposeConfig:
+    """Returns what a search is told, with what only the model can tell."""
+    own = {rung.kind: rung.of_model(dense) for rung in usable_rungs(config)}
+    steps = {kind: {**told, **own.get(kind, {})} for kind, told in config.steps.items()}
+    return config.model_copy(update={"steps": steps})
 
 
 def _finalists(ladder: Ladder) -> Iterator[CandidateSpec]:

@@ -19,12 +19,11 @@ def propose_variant(
     search = config.searching
     label = f"{rung.label(level)}-brief" if brief else rung.label(level)
     id_ = label if parent == DENSE else f"{parent}-{label}"
-    epochs = (brief_epochs(search) or search.epochs) if brief else search.epochs
+    epochs = ((brief_epochs(search) or search.epochs) if brief else search.epochs) * rung.trains
     told = {
         **config.steps[rung.kind],
         **rung.settings(level, config.steps[rung.kind]),
-        "epochs": epochs,
-        "seed": search.seed,
+        **({"epochs": epochs, "seed": search.seed} if rung.trains else {}),
     }
     return Proposal(
         variant=Variant(id=id_, parent=parent, steps=(StepSpec(kind=rung.kind, settings=told),)),

@@ -165,6 +165,28 @@ def find_misfit(declared: Mapping[str, DeclaredVariant], data: PictureSettings) 
     return None
 
 
+def find_uncut(declared: Mapping[str, DeclaredVariant], length: int | None) -> str | None:
+    """Says by its key which step cuts texts to no fewer tokens than the model sees, if any does.
+
+    Args:
+      declared: the variants.
+      length: how many the dense model sees; None where only the data tell.
+    """
+    seen = {DENSE: length}
+    for id_ in _in_order(declared):
+        left = seen[declared[id_].parent]
+        for step in declared[id_].steps:
+            tokens: int | None = getattr(step.settings, "tokens", None)
+            if tokens is not None and left is not None and tokens >= left:
+                return (
+                    f"compress.variants.{id_}.steps.{step.kind}.tokens: the model before the step "
+                    f"sees {left} tokens of a text; state fewer than these, not {tokens}"
+                )
+            left = left if tokens is None else tokens
+        seen[id_] = left
+    return None
+
+
 def find_frozen(declared: Mapping[str, DeclaredVariant], train: TrainConfig) -> str | None:
     """Says which variant prunes a model of which the head alone is trained, if any does."""
     if not train.is_pretrained or train.second_phase is not None:

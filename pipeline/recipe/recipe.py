@@ -45,6 +45,7 @@ from pipeline.recipe.ladder import (
     find_misfit,
     find_namesakes,
     find_strange_step,
+    find_uncut,
     learn_as,
 )
 from pipeline.recipe.searching import propose_config, widen
@@ -380,14 +381,12 @@ class TextRecipe(Recipe):
         return {**values, "data": {"text": {}, **data}} if isinstance(data, dict) else values
 
     def _explain_misfit(self) -> str | None:
-        if self.compress.search is not None:
-            return (
-                "compress.search: a search tries steps for pictures alone; state compress.variants"
-            )
         steps = (step for each in self._declared().values() for step in each.steps)
         if any(getattr(step.settings, "augment", Augment()) != Augment() for step in steps):
             return "augment: texts are not changed while a model trains; remove it from the steps"
-        return None
+        assert self.data.text is not None
+        length = self.data.text.length
+        return find_uncut(self._declared(), None if length == "auto" else length)
 
     def _preprocessing(self) -> PreprocessConfig:
         # An encoder's vocabulary makes texts into tokens.

@@ -5,6 +5,7 @@ from typing import Any
 
 from components.common.config import Choice
 from components.common.documents.candidate import BASELINE_ID
+from components.common.documents.dataset import TaskName
 from components.common.documents.decision import Budgets, Objective
 from components.common.documents.variant import DENSE
 from components.common.lite.file_steps import FILE_STEPS
@@ -18,6 +19,9 @@ from components.quantize.config import SHARE, DeclaredFileStep, QuantizeConfig
 _SNAP = "snap"
 _GRIDS = (6, 4)
 """Bits. Coarser ones cost accuracy that no other step gives back."""
+
+_TOLD: Mapping[TaskName, Mapping[str, Any]] = {"text": {"optimizer": {"learning_rate": 5e-5}}}
+"""What steps that learn are told of a task's models: an encoder forgets at higher rates."""
 
 
 def propose_config(
@@ -35,8 +39,9 @@ def propose_config(
     own = {DENSE: smaller or wide.compressed_schemes}
     return ProposeConfig(
         search=search,
+        task=train.task,
         budgets=budgets,
-        steps=dict(_steps_told(train)),
+        steps=_learnable(dict(_steps_told(train)), train),
         dense=wide.with_candidates((DENSE,)).candidates,
         compressed=wide.with_candidates((DENSE,), schemes=own).candidates,
     )
@@ -55,7 +60,18 @@ def _steps_told(train: TrainConfig) -> Iterator[tuple[str, Mapping[str, Any]]]:
             if not BACKBONE_LIMITS[train.backbone].widens:
                 continue
             alike.add("width")
-        yield kind, train.model_dump(mode="json", include=alike)
+        told = _TOLD.get(train.task, {}).items()
+        own = {name: value for name, value in told if name in step.Settings.model_fields}
+        yield kind, own | train.model_dump(mode="json", include=alike)
+
+
+def _learnable(
+    steps: Mapping[str, Mapping[str, Any]], train: TrainConfig
+) -> Mapping[str, Mapping[str, Any]]:
+    """Returns the steps without pruning where only the head is trained: it prunes what learns."""
+    if train.is_pretrained and train.second_phase is None and "distil" not in steps:
+        return {kind: told for kind, told in steps.items() if kind != "prune"}
+    return steps
 
 
 def widen(quantize: QuantizeConfig, objective: Objective) -> QuantizeConfig:

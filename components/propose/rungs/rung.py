@@ -4,7 +4,12 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from components.common.documents.bundle import ModelBundle
 from components.common.documents.decision import Objective
+
+
+def _nothing(dense: ModelBundle) -> Mapping[str, Any]:
+    return {}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,7 +27,11 @@ class Rung:
       helps: the objectives that it makes anything better for.
       idle: why it helps no other, in a sentence.
       follows: the rungs whose strongest variant that holds it is tried on as well.
-      settings: what the step is told at a level, beside what the recipe tells it at all of them.
+      trains: whether its step does; what takes no training is tried as it is, and costs none.
+      of_model: what the dense model tells of itself, by the names of the step's settings, where
+        levels are shares of it.
+      settings: what the step is told at a level, beside what is told at all of them: by the recipe
+        of how it learns, and by `of_model`.
       share: what is left of the weight of the parent at a level, for an objective: a forecast,
         to tell what can no longer win.
       label: what a variant is called at a level: `prune80`.
@@ -39,6 +48,8 @@ class Rung:
     steepness: float
     idle: str = ""
     resolution: float | None = None
+    trains: bool = True
+    of_model: Callable[[ModelBundle], Mapping[str, Any]] = _nothing
     follows: tuple[str, ...] = ()
 
 

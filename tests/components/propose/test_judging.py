@@ -20,5 +20,5 @@ def test_what_is_over_a_budget_of_size_is_no_finalist_whatever_its_codec(figure:
     whole = RankedCandidate(candidate_id=BASELINE_ID, scheme="float32", right="f", **sizes)
     proposal = Proposal(variant=Variant(id=DENSE, parent=None), rung=DENSE, level=0, candidates=())
     trial = Trial(proposal=proposal, examples=4, training_s=0, candidates=(whole, heavy, light))
-    (judged,) = judge_trials([trial], budgets).values()
+    (judged,) = judge_trials([trial], budgets, task="image").values()
     assert {one.candidate_id for one in judged if one.within_budgets} == {"light"}

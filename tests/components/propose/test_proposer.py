@@ -1,6 +1,6 @@
 """The proposer in simulated worlds: what it finds, for how much, and that only facts count."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from statistics import fmean
 
@@ -8,11 +8,14 @@ import pytest
 
 from components.common.documents.decision import Objective
 from components.common.documents.ladder import Ladder, Trial
+from components.compress.steps.vocabulary import Settings as Vocabulary
 from components.propose.config import ProposeConfig
 from components.propose.judging import Judged, judge_trials
 from components.propose.proposer import propose
 from tests.components.propose.worlds import (
     EPOCH_S,
+    OF_PICTURES,
+    OF_TEXTS,
     Search,
     World,
     grid,
@@ -21,9 +24,16 @@ from tests.components.propose.worlds import (
     try_grid,
 )
 
+SERVED: Mapping[Objective, set[str]] = {
+    "zipped_bytes": {"prune", "vocabulary"},
+    "size_bytes": {"vocabulary"},
+    "latency_ms": {"length"},
+}
+"""By which rungs an objective gains, of those for texts."""
+
 
 def best_of(trials: Sequence[Trial], config: ProposeConfig) -> Judged:
-    judged = judge_trials(trials, config.budgets)
+    judged = judge_trials(trials, config.budgets, task=config.task)
     found = (one for candidates in judged.values() for one in candidates if one.holds)
     return min(found, key=lambda one: (one.weight, one.risk, one.candidate_id))
 
@@ -90,7 +100,7 @@ def test_a_sparser_child_of_what_lost_beyond_noise_is_never_trained() -> None:
         config = make_config()
         search = Search(World(seed), config)
         ladder = search.run()
-        judged = judge_trials(ladder.trials, config.budgets)
+        judged = judge_trials(ladder.trials, config.budgets, task=config.task)
         order = [id_ for ids in ladder.rounds for id_ in ids]
         for trial in ladder.trials:
             rung, level = trial.proposal.rung, trial.proposal.level
@@ -118,6 +128,38 @@ def test_sparsity_is_tried_for_zipped_bytes_alone() -> None:
     assert "prune" in {trial.proposal.rung for trial in ladder.trials}
 
 
+def test_of_texts_bytes_lose_tokens_and_weights_and_time_loses_length() -> None:
+    asked = {}
+    for objective in SERVED:
+        search = Search(World(3), make_config(objective=objective, steps=OF_TEXTS))
+        trials = search.run().trials
+        asked[objective] = {trial.proposal.rung for trial in trials} - {"dense"}
+    assert asked == SERVED
+
+
+def test_fewer_tokens_cost_no_training_and_are_pruned_in_turn() -> None:
+    config = make_config(steps=OF_TEXTS, trials=1)
+    ladder = Search(World(0), config).run()
+    fewer = [trial.proposal for trial in ladder.trials if trial.proposal.rung == "vocabulary"]
+    assert len(fewer) > 1, "they count for no training"
+    for proposal in fewer:
+        (step,) = proposal.variant.steps
+        assert (proposal.epochs, proposal.brief) == (0, False)
+        assert Vocabulary.model_validate(step.settings).at_least == proposal.level
+    whole = Search(World(0), make_config(steps=OF_TEXTS)).run()
+    parents = {trial.proposal.variant.parent for trial in whole.trials}
+    assert {one.variant.id for one in fewer} & parents
+
+
+def test_a_text_is_cut_to_a_share_of_what_the_model_sees() -> None:
+    ladder = Search(World(3), make_config(objective="latency_ms", steps=OF_TEXTS)).run()
+    shortened = [trial.proposal for trial in ladder.trials if trial.proposal.rung == "length"]
+    for proposal in shortened:
+        (step,) = proposal.variant.steps
+        assert step.settings["tokens"] == 64 * (1 - proposal.level)
+    assert shortened[0].variant.id.startswith("length")
+
+
 def test_only_rungs_whose_step_there_is_are_proposed() -> None:
     ladder = Search(World(2), make_config(steps=["prune"])).run()
     assert {trial.proposal.rung for trial in ladder.trials} == {"dense", "prune"}
@@ -130,7 +172,7 @@ def test_no_more_variants_are_trained_than_asked_for(trials: int) -> None:
 
 
 def test_the_time_limit_keeps_out_what_would_exceed_it_by_what_those_before_took() -> None:
-    limit = 4 * 10 * min(EPOCH_S.values())
+    limit = 4 * 10 * min(EPOCH_S[kind] for kind in OF_PICTURES)
     ladder = Search(World(3), make_config(time_limit_s=limit)).run()
     assert 0 < ladder.training_s <= limit
     search = Search(World(3), make_config(time_limit_s=limit))
@@ -156,7 +198,7 @@ def test_a_whole_training_goes_to_what_a_brief_one_leaves_open() -> None:
     for seed in range(10):
         config = make_config(objective="size_bytes")
         trials = Search(World(seed), config).run().trials
-        judged = judge_trials(trials, config.budgets)
+        judged = judge_trials(trials, config.budgets, task=config.task)
         ids = {trial.proposal.variant.id for trial in trials}
         for trial in trials:
             id_ = trial.proposal.variant.id
@@ -179,7 +221,7 @@ def test_five_finalists_at_most_each_heavier_one_surer_to_hold() -> None:
         ladder = Search(World(seed), config).run()
         judged = {
             one.candidate_id: one
-            for candidates in judge_trials(ladder.trials, config.budgets).values()
+            for candidates in judge_trials(ladder.trials, config.budgets, task=config.task).values()
             for one in candidates
         }
         chosen = [judged[id_] for id_ in ladder.finalists]

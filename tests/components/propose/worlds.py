@@ -24,19 +24,27 @@ from components.propose.variants import propose_variant
 SCHEMES = ("float32", "int8", "int8-snap6", "int8-snap4")
 RAW = {"float32": 13.47e6, "int8": 3.96e6, "int8-snap6": 3.96e6, "int8-snap4": 3.96e6}
 ZIPPED = {"float32": 12.49e6, "int8": 3.29e6, "int8-snap6": 2.62e6, "int8-snap4": 2.03e6}
-TYPICAL = {"prune": (0.03, 16.0), "channels": (0.06, 4.0), "distil": (0.06, 4.0)}
+TYPICAL = {
+    "prune": (0.03, 16.0),
+    "channels": (0.06, 4.0),
+    "distil": (0.06, 4.0),
+    "vocabulary": (0.01, 3.0),
+    "length": (0.06, 4.0),
+}
 """Of each rung: the most that it loses at its first level, and how steeply that grows at most."""
-EPOCH_S = {"prune": 10.0, "channels": 7.0, "distil": 8.0}
+EPOCH_S = {"prune": 10.0, "channels": 7.0, "distil": 8.0, "vocabulary": 0.0, "length": 9.0}
+OF_PICTURES = ("prune", "channels", "distil")
+OF_TEXTS = ("prune", "vocabulary", "length")
 
 
 def make_config(
-    *, objective: Objective = "zipped_bytes", steps: Sequence[str] = tuple(EPOCH_S), **search: float
+    *, objective: Objective = "zipped_bytes", steps: Sequence[str] = OF_PICTURES, **search: float
 ) -> ProposeConfig:
     settings = {"time_limit_s": 10_000.0, **search}
     return ProposeConfig(
         search=SearchSettings.model_validate(settings),
         budgets=Budgets(accuracy_drop=0.02, objective=objective),
-        steps={kind: {} for kind in steps},
+        steps={kind: {"tokens": 64} if kind == "length" else {} for kind in steps},
         dense=tuple(map(_specify, SCHEMES)),
         compressed=tuple(map(_specify, SCHEMES[1:])),
     )

@@ -13,6 +13,8 @@ from pipeline.stages import STAGES
 
 SEARCH = ("compress.search={time_limit_s: 60}",)
 
+SHORTENED = "compress.variants={short: {steps: [{length: {tokens: 12}}]}}"
+
 
 def searching(*overrides: str, name: str = "digits") -> Recipe:
     return load_recipe(name, overrides=[*SEARCH, *overrides], locations="open")
@@ -52,6 +54,24 @@ def test_a_student_is_proposed_where_the_backbone_comes_in_widths() -> None:
     assert "distil" not in told(searching(name="emoji")).steps
 
 
+def test_of_texts_the_steps_for_texts_are_proposed_and_learn_at_an_encoder_s_rate() -> None:
+    config = told(searching(name="tweets"))
+    assert config.task == "text" and set(config.steps) == {"prune", "vocabulary", "length"}
+    rates = [config.steps[kind]["optimizer"]["learning_rate"] for kind in ("prune", "length")]
+    assert rates == [5e-5, 5e-5] and "optimizer" not in config.steps["vocabulary"]
+    assert "dynamic_range-snap6-share" in {one.id for one in config.dense}
+
+
+@pytest.mark.parametrize("length", ["auto", 16])
+def test_the_doctors_trial_of_texts_has_tokens_to_cut(length: str | int, tmp_path: Path) -> None:
+    for recipe in (
+        searching(f"data.text.length={length}", name="tweets"),
+        load_recipe("tweets", [f"data.text.length={length}", SHORTENED], locations="open"),
+    ):
+        trial = trial_recipe(recipe, tmp_path)
+        assert Recipe.from_yaml(trial.to_yaml()) == trial
+
+
 def test_the_proof_is_of_the_finalists_however_many_are_tried() -> None:
     few = searching("compress.search.finalists=1")
     many = searching("compress.search.finalists=5")
@@ -66,7 +86,7 @@ def test_the_tasks_that_are_known_ahead_are_the_rounds() -> None:
     assert tasks["compress"] == tasks["quantize"] == tasks["evaluate"] == ()
 
 
-@pytest.mark.parametrize("name", ["digits", "emoji"])
+@pytest.mark.parametrize("name", ["digits", "emoji", "tweets"])
 def test_a_search_takes_the_place_of_what_the_recipe_declares(name: str) -> None:
     asked = "compress.search.time_limit_s=60"
     recipe = load_recipe(name, overrides=[asked], locations="open")
@@ -83,7 +103,7 @@ def test_file_steps_that_are_stated_are_tried_once() -> None:
     assert ids.count("int8-snap6-share") == 1
 
 
-@pytest.mark.parametrize("name", ["digits", "emoji"])
+@pytest.mark.parametrize("name", ["digits", "emoji", "tweets"])
 def test_the_doctors_trial_of_a_search_tries_each_step_that_it_may_take(
     name: str, tmp_path: Path
 ) -> None:
@@ -93,7 +113,7 @@ def test_the_doctors_trial_of_a_search_tries_each_step_that_it_may_take(
     tried = dict(trial.compressions())
     assert tried == {kind: (kind,) for kind in told(recipe).steps}
     steps = [step for variant in trial.variants() for step in variant.steps]
-    assert {step.settings["epochs"] for step in steps} == {2}
+    assert {step.settings["epochs"] for step in steps if step.kind != "vocabulary"} == {2}
     ids = {*trial.candidate_ids()}
     assert ids > {*recipe.candidate_ids()}, "the dense model's, with the steps on their files"
     assert Recipe.from_yaml(trial.to_yaml()) == trial

@@ -65,7 +65,20 @@ def test_stages_are_told_their_task_s_own(tmp_path: Path) -> None:
             )
             for kind in ("channels", "distil", "qat")
         ),
-        (["compress.search.time_limit_s=60"], "compress.search: a search tries steps for pictures"),
+        (
+            [
+                "data.text.length=16",
+                "compress.variants={short: {steps: [{length: {tokens: 16}}]}}",
+            ],
+            "compress.variants.short.steps.length.tokens: .* sees 16 tokens of a text; state fewer",
+        ),
+        (
+            [
+                "compress.variants={short: {steps: [{length: {tokens: 8}}]}, "
+                "longer: {parent: short, steps: [{length: {tokens: 9}}]}}",
+            ],
+            "compress.variants.longer.steps.length.tokens: .* sees 8 tokens",
+        ),
     ],
 )
 def test_what_is_not_of_texts_is_refused_by_its_key(
