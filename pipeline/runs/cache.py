@@ -3,7 +3,8 @@
 What may go is found by reference: an entry stays while the record of one of the latest
 runs names it, or the lineage of a blessed model; a shard stays while the data set of an
 entry that stays names it. The states of a training that never ended go when none was
-added for days: one that goes on adds one every few minutes.
+added for days: one that goes on adds one every few minutes. So do the orders of a preprocess
+that was killed; and what only spares reading a source again goes when a month has not touched it.
 """
 
 import dataclasses
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from components.common.documents.base import Document
@@ -24,7 +26,13 @@ from components.common.storage import Blob, Storage
 _READERS = 16  # At once: a bucket takes a tenth of a second for each object.
 
 ABANDONED_S = 3 * 86400
-"""A training that has kept no state for so long is not going on."""
+"""A training that has kept no state for so long is not going on, and a preprocess has ended."""
+_UNFINISHED = ("checkpoints/*/*", "launches/*/*", "runs/*/orders")
+
+FORGOTTEN_S = 30 * 86400
+"""A source that has not changed for so long is read again, or nobody asks for it."""
+_HINTS = ("digests/*", "former/*")
+"""What is known of sources' files, and which shards were a plan's last: files, not folders."""
 
 D = TypeVar("D", bound=Document)
 
@@ -53,7 +61,7 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    """A folder of shards, or of a training's states or launch."""
+    """A folder of shards, of a training's states or launch, or of orders; or a file of hints."""
 
     name: str
     size_bytes: int
@@ -68,12 +76,15 @@ class Prunable:
     entries: Sequence[Entry]
     shards: Sequence[Folder]
     unfinished: Sequence[Folder]
-    """What trainings that nobody went on with have left."""
+    """What trainings that nobody went on with, and preprocesses that were killed, have left."""
+    hints: Sequence[Folder] = ()
+    """What spares reading a source again that nobody has read for long."""
 
     @property
     def size_bytes(self) -> int:
         entries = sum(entry.size_bytes for entry in self.entries)
-        return entries + sum(folder.size_bytes for folder in [*self.shards, *self.unfinished])
+        folders = [*self.shards, *self.unfinished, *self.hints]
+        return entries + sum(folder.size_bytes for folder in folders)
 
 
 def list_entries(storage: Storage) -> list[Entry]:
@@ -100,7 +111,7 @@ def prune(
             # The record first: an entry without one does not exist.
             storage.delete(f"{entry.name}/{Record.file_name}")
             storage.delete(entry.name)
-        for folder in [*prunable.shards, *prunable.unfinished]:
+        for folder in [*prunable.shards, *prunable.unfinished, *prunable.hints]:
             storage.delete(folder.name)
     return prunable
 
@@ -127,13 +138,19 @@ def _find_prunable(
             for shards in _list_folders(storage, "shards/*")
             if shards.name not in kept_shards and shards.written <= written_before
         ],
-        unfinished=[
-            folder
-            for place in ("checkpoints/*/*", "launches/*/*")
-            for folder in _list_folders(storage, place)
-            if folder.written <= time.time() - ABANDONED_S
-        ],
+        unfinished=_list_untouched(storage, _UNFINISHED, ABANDONED_S),
+        hints=_list_untouched(storage, _HINTS, FORGOTTEN_S),
     )
+
+
+def _list_untouched(storage: Storage, places: Sequence[str], seconds: float) -> list[Folder]:
+    """Returns what lies in places and was not written to for so long."""
+    return [
+        folder
+        for place in places
+        for folder in _list_folders(storage, place)
+        if folder.written <= time.time() - seconds
+    ]
 
 
 def _list_entries(storage: Storage, used: Mapping[Place, float]) -> list[Entry]:
@@ -152,12 +169,13 @@ def _list_entries(storage: Storage, used: Mapping[Place, float]) -> list[Entry]:
 
 
 def _list_folders(storage: Storage, place: str) -> Iterator[Folder]:
-    """Yields the folders of a place, such as `shards/*`, with all that is below them."""
+    """Yields the folders of a place, such as `shards/*`, with all that is below them; files too."""
     parts = place.count("/") + 1
     found: dict[str, list[Blob]] = {}
     for blob in storage.list(place.partition("*")[0]):
-        if blob.name.count("/") >= parts:
-            found.setdefault("/".join(blob.name.split("/")[:parts]), []).append(blob)
+        name = "/".join(blob.name.split("/")[:parts])
+        if name.count("/") == parts - 1 and fnmatchcase(name, place):
+            found.setdefault(name, []).append(blob)
     yield from (Folder(name, _size(blobs), _newest(blobs)) for name, blobs in found.items())
 
 

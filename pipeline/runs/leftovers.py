@@ -1,10 +1,10 @@
 """What killed commands leave behind, and how the next ones remove it.
 
 Three kinds of files are of no use once the process that made them is gone: a command's folder of
-temporary files, the artifacts that kfp hands from task to task below a run's folder, and files
-half-written beside their places in a data root or registry. A command holds a lock on the first
-while it lives, and a run on the second; half-written files are nobody's when nothing was added for
-longer than any write, with the wait for its turn, can take.
+temporary files; below a run's folder, the artifacts that kfp hands from task to task, and the
+orders of its shards; and files half-written beside their places in a data root or registry. A
+command holds a lock on the first while it lives, and a run on the second; half-written files are
+nobody's when nothing was added for longer than any write, with the wait for its turn, can take.
 """
 
 import contextlib
@@ -61,11 +61,12 @@ def remove_leftovers(data_root: Path, *, dry_run: bool = False) -> int:
       How many bytes were, or would be, freed.
     """
     freed = sum(_free(folder, dry_run) for folder in _abandoned_scratch())
-    for artifacts in runs_folder(data_root).glob("*/artifacts"):
-        # The lock is held meanwhile. FileNotFoundError: it is no run of ours.
-        with contextlib.suppress(BlockingIOError, FileNotFoundError):
-            with RunFolder(artifacts.parent).lock(wait=False):
-                freed += _free(artifacts, dry_run)
+    for name in ("artifacts", "orders"):
+        for left in runs_folder(data_root).glob(f"*/{name}"):
+            # The lock is held meanwhile. FileNotFoundError: it is no run of ours.
+            with contextlib.suppress(BlockingIOError, FileNotFoundError):
+                with RunFolder(left.parent).lock(wait=False):
+                    freed += _free(left, dry_run)
     return freed
 
 

@@ -139,6 +139,6 @@ def describe_pruned(pruned: Prunable, *, left_by_killed: int, dry_run: bool) -> 
     would = "would remove" if dry_run else "removed"
     return (
         f"{would} {len(pruned.entries)} entries, {len(pruned.shards)} folders of shards and "
-        f"{len(pruned.unfinished)} of unfinished trainings: {size(pruned.size_bytes)}; "
+        f"{len(pruned.unfinished)} of unfinished work: {size(pruned.size_bytes)}; "
         f"and what killed commands had left: {size(left_by_killed)}"
     )

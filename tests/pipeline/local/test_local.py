@@ -359,22 +359,42 @@ def test_what_a_killed_writer_left_is_pruned(filled: Filled) -> None:
     assert "half" not in filled.keys()
 
 
-def test_what_a_training_that_was_given_up_has_left_is_pruned(tmp_path: Path) -> None:
+def test_what_work_that_was_given_up_has_left_is_pruned(tmp_path: Path) -> None:
     storage, registry = open_storage(str(tmp_path / "data")), open_storage(str(tmp_path / "models"))
     for key in ("given-up", "going-on"):
         for number in range(2):
             storage.write(f"checkpoints/finetune/{key}/{number}.npz", b"state")
             storage.write(f"launches/finetune/{key}/inputs/{number}/file", b"input")
+            storage.write(f"runs/{key}/orders/{number}/00000.jsonl", b"order")
+        storage.write(f"runs/{key}/tasks/preprocess.json", b"told")
     now = time.time()
-    for path in tmp_path.glob("data/*/finetune/**/*"):
+    for path in tmp_path.glob("data/*/*/**/*"):
         days = 4 if "given-up" in path.parts or "0" in (path.stem, path.parent.stem) else 2
         os.utime(path, (now - days * 86400,) * 2)
     pruned = prune(storage, registry, keep_runs=2, dry_run=False)
     assert [(folder.name, folder.size_bytes) for folder in pruned.unfinished] == [
         ("checkpoints/finetune/given-up", 10),
         ("launches/finetune/given-up", 10),
+        ("runs/given-up/orders", 10),
     ]
-    assert {blob.name.split("/")[2] for blob in storage.list("")} == {"going-on"}
+    left = {blob.name for blob in storage.list("")}
+    assert len(left) == 8
+    assert {name for name in left if "given-up" in name} == {"runs/given-up/tasks/preprocess.json"}
+
+
+def test_what_is_known_of_sources_is_pruned_where_nobody_read_them_for_a_month(
+    tmp_path: Path,
+) -> None:
+    storage, registry = open_storage(str(tmp_path / "data")), open_storage(str(tmp_path / "models"))
+    for age, days in (("old", 31), ("new", 29)):
+        for name in (f"digests/{age}.jsonl", f"former/{age}.json"):
+            storage.write(name, b"known")
+            os.utime(tmp_path / "data" / name, (time.time() - days * 86400,) * 2)
+    pruned = prune(storage, registry, keep_runs=2, dry_run=False)
+    assert [hint.name for hint in pruned.hints] == ["digests/old.jsonl", "former/old.json"]
+    assert pruned.size_bytes == 10
+    left = [blob.name for blob in storage.list("")]
+    assert left == ["digests/new.jsonl", "former/new.json"]
 
 
 def test_pruning_waits_for_no_run_and_runs_share(tmp_path: Path) -> None:

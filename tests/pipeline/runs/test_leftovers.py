@@ -75,14 +75,18 @@ def test_temporary_files_of_killed_commands_go_and_those_of_living_ones_stay(
     assert (tmp_path / ".lock").exists()
 
 
-def test_artifacts_of_runs_that_are_gone_go(temporary: Path, tmp_path: Path) -> None:
+def test_artifacts_and_orders_of_runs_that_are_gone_go(temporary: Path, tmp_path: Path) -> None:
     gone, living = make_run(tmp_path), make_run(tmp_path)
+    for run in (gone, living):
+        (run.path / "orders" / "1").mkdir(parents=True)
+        (run.path / "orders" / "1" / "00000.jsonl").write_bytes(bytes(30))
     foreign = tmp_path / "runs" / "foreign" / "artifacts"
     foreign.mkdir(parents=True)
     with living.lock():
-        assert remove_leftovers(tmp_path, dry_run=True) == 500 and gone.artifacts.exists()
-        assert remove_leftovers(tmp_path) == 500
+        assert remove_leftovers(tmp_path, dry_run=True) == 530 and gone.artifacts.exists()
+        assert remove_leftovers(tmp_path) == 530
     assert (gone.artifacts.exists(), living.artifacts.exists()) == (False, True)
+    assert ((gone.path / "orders").exists(), (living.path / "orders").exists()) == (False, True)
     assert gone.describe() and foreign.exists()
 
 
