@@ -1,6 +1,7 @@
 """The data set of one task: writes the shards that are missing, and the manifest of all."""
 
 import dataclasses
+import functools
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ from components.preprocess.ledger import (
     ShardRecord,
     find_whole_shards,
     read_formers,
+    read_index,
     write_formers,
 )
 from components.preprocess.manifest import (
@@ -80,6 +82,7 @@ def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping
     (task.output / REJECTS_FILE).write_text(rejects_to_jsonl(rejects), encoding="utf-8")
     (task.output / NOTES_FILE).write_text(notes_to_jsonl(inventory.notes), encoding="utf-8")
     _write_membership(task, shards.plans)
+    _write_near_copies(task, shards)
     effort, made = shards.effort, {shard.path for shard in shards.made}
     examples = _name_examples(task)
     return {
@@ -209,6 +212,13 @@ def _write_membership(task: Task[PreprocessConfig], plans: Sequence[ShardPlan]) 
 
     examples = ((member.id, member.group, plan.split) for plan in plans for member in plan.members)
     Membership.of(examples).write(task.output)
+
+
+def _write_near_copies(task: Task[PreprocessConfig], shards: _Shards) -> None:
+    from components.preprocess.near_copies import find_near_copies  # NumPy, likewise.
+
+    find = functools.partial(read_index, task.context.data())
+    find_near_copies(task.config.task, shards.tasks, find).write(task.output)
 
 
 def _check_rejects(

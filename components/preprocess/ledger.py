@@ -5,15 +5,20 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from components.common.documents.base import Document
 from components.common.documents.dataset import Shard
-from components.common.errors import DamagedError
+from components.common.errors import DamagedError, UserError
 from components.common.process.machine import usable_cores
 from components.common.storage import Storage, file_checksum
 from components.preprocess.formers import Formers
 from components.preprocess.members import ShardContent
+
+if TYPE_CHECKING:
+    from components.preprocess.shard_index import IndexReader
+
+_INDEX_BYTES = 1 << 30
 
 
 class ShardRecord(Document):
@@ -40,13 +45,16 @@ def write_record(storage: Storage, path: str, record: ShardRecord) -> None:
 
 
 def find_whole_shards(storage: Storage, paths: Sequence[str]) -> Mapping[str, ShardRecord]:
-    """Returns the records of those shards that have the bytes they were written with."""
+    """Returns the records of those shards that, with their indexes, are as they were written."""
 
     def find(path: str) -> ShardRecord | None:
         record = _read_record(storage, path)
         # The record alone proves nothing: someone may have cut or replaced the shard after it was
         # written. A bucket knows the checksums of its objects, so nothing is downloaded for this.
         if record is None or not _is_whole(storage, path, record.size_bytes, record.crc32c):
+            return None
+        index = index_name(path)
+        if not _is_whole(storage, index, record.index_size_bytes, record.index_crc32c):
             return None
         return record
 
@@ -95,6 +103,24 @@ def write_formers(storage: Storage, plan: str, formers: Formers) -> None:
 def index_name(path: str) -> str:
     """Returns the name of a shard's index."""
     return f"{path}.index"
+
+
+def read_index(storage: Storage, path: str) -> "IndexReader":
+    """Reads the index of a shard that was whole a moment ago.
+
+    Raises:
+      UserError: it is missing or damaged.
+    """
+    from components.preprocess.shard_index import IndexReader  # NumPy, which takes a while.
+
+    name = index_name(path)
+    try:
+        return IndexReader(storage.read(name, max_bytes=_INDEX_BYTES))
+    except (FileNotFoundError, DamagedError, ValueError) as error:
+        raise UserError(
+            f"{storage.uri(name)}: was removed or damaged while the run was at work ({error}); "
+            "run again, and its shard will be written anew"
+        ) from error
 
 
 def are_whole(storage: Storage, shards: Sequence[Shard]) -> bool:

@@ -36,17 +36,20 @@ _ROW = np.dtype(
         ("label", "<u4"),
         ("record", "<u4"),
         ("counts", "<u4"),
+        ("sketch", "<u4"),
         ("remarks", "<u4"),
     ]
 )
 """Id, digest of what a model sees, digest of the slice's name, label; bytes of the record, 0 where
-it was rejected, and of the counts and the remarks among what was found."""
-_PACKED = struct.Struct("<32s12s12sIIII")
+it was rejected, and of the counts, the sketch and the remarks among what was found."""
+_PACKED = struct.Struct("<32s12s12sIIIII")
 """A row, too."""
 _END = struct.Struct("<QQ")
 """How many rows and sums there are."""
 
 Sums = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int64]
+"""Positions of members in an index."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Outcome:
     """Of what a model will see of it; DIGEST_DIGITS of it."""
     counts: bytes
     """What was counted of it, as `pack_counts` writes it."""
+    sketch: bytes
+    """What it looks like, as long for every example; nothing, where it was rejected."""
     notes: tuple[tuple[NoteKind, str], ...] = ()
     reject: tuple[Reason, str] | None = None
 
@@ -97,9 +102,10 @@ class IndexWriter:
             label,
             len(outcome.record),
             len(outcome.counts),
+            len(outcome.sketch),
             len(remarks),
         )
-        self.add_rows(row, outcome.counts + remarks)
+        self.add_rows(row, outcome.counts + outcome.sketch + remarks)
 
     def add_rows(self, rows: bytes, found: bytes) -> None:
         """Appends successive rows of another index, and what was found of their members."""
@@ -156,7 +162,8 @@ class IndexReader:
         self.sums: Sums = np.frombuffer(data, "<i8", sums, start + self._rows.nbytes)
         records = self._rows["record"].astype(np.int64)
         self._records = _places(records + (records > 0) * (OVERHEAD_BEFORE + OVERHEAD_AFTER))
-        self._found = _places(self._rows["counts"].astype(np.int64) + self._rows["remarks"])
+        found = (self._rows[name].astype(np.int64) for name in ("counts", "sketch", "remarks"))
+        self._found = _places(sum(found, np.zeros(self.rows, np.int64)))
         if self._found[-1] != start:
             raise ValueError("an index does not tell of all that it has found")
 
@@ -193,6 +200,33 @@ class IndexReader:
         start = self._found[row]
         return self._data[start : start + self._rows["counts"][row]]
 
+    def examples(self) -> Rows:
+        """Returns the rows of which there is a record."""
+        return np.flatnonzero(self._rows["record"])
+
+    def labels_of(self, rows: Rows) -> npt.NDArray[np.uint32]:
+        """Returns the labels of rows' members."""
+        labels: npt.NDArray[np.uint32] = self._rows["label"][rows]
+        return labels
+
+    def digests_of(self, rows: Rows) -> npt.NDArray[np.void]:
+        """Returns the digests of what a model sees of rows' members."""
+        digests: npt.NDArray[np.void] = self._rows["digest"][rows]
+        return digests
+
+    def sketches_of(self, rows: Rows) -> npt.NDArray[np.uint8]:
+        """Returns the sketches of examples, [n, bytes].
+
+        Args:
+          rows: of examples, one at least.
+
+        Raises:
+          ValueError: their sketches are not equally long.
+        """
+        (size,) = np.unique(self._rows["sketch"][rows]).tolist()
+        starts = self._found[rows] + self._rows["counts"][rows]
+        return np.frombuffer(self._data, np.uint8)[starts[:, None] + np.arange(size)]
+
     def outcome_of(self, row: int, record: bytes) -> Outcome:
         """Returns what became of a row's member, given its record."""
         remarks: list[Any] = [[], None]
@@ -200,10 +234,12 @@ class IndexReader:
             end = self._found[row + 1]
             remarks = json.loads(self._data[end - self._rows["remarks"][row] : end])
         notes, reject = remarks
+        sketch = self._found[row] + self._rows["counts"][row]
         return Outcome(
             record=record,
             digest=self._rows["digest"][row].tobytes().hex(),
             counts=self.counts_of(row),
+            sketch=self._data[sketch : sketch + self._rows["sketch"][row]],
             notes=tuple((kind, detail) for kind, detail in notes),
             reject=None if reject is None else (reject[0], reject[1]),
         )

@@ -142,8 +142,14 @@ def _make(member: Member, maker: Maker, read: Callable[[Member], bytes]) -> Outc
         made = maker.make(data, id=member.id, label=member.label, slice=member.slice)
     except Unusable as error:
         reject = error.reason, str(error)
-        return Outcome(b"", "0" * DIGEST_DIGITS, pack_counts([]), reject=reject)
-    return Outcome(made.record, made.digest[:DIGEST_DIGITS], pack_counts(made.counts), made.notes)
+        return Outcome(b"", "0" * DIGEST_DIGITS, pack_counts([]), b"", reject=reject)
+    return Outcome(
+        made.record,
+        made.digest[:DIGEST_DIGITS],
+        pack_counts(made.counts),
+        made.sketch,
+        made.notes,
+    )
 
 
 def _by_name(totals: npt.NDArray[np.int64], widths: Widths) -> dict[str, tuple[int, ...]]:

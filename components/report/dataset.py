@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from components.common.documents.dataset import SPLITS, DatasetManifest
+from components.common.documents.near_copies import NearCopies, NearCopy, Placed
 from components.common.documents.rejects import Reject
 from components.common.documents.validation import DatasetFinding
 from components.common.tasks.showing import tell_data
@@ -12,6 +13,7 @@ from components.report.sources import Run
 
 CLASSES = 60
 REJECTS_PER_REASON = 5
+PAIRS = 12
 _COPY = "duplicate"
 
 
@@ -44,6 +46,22 @@ class RejectGroup:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ShownOne:
+    """One of a pair of examples."""
+
+    example: Shown
+    path: str
+    class_name: str
+    split: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShownPair:
+    one: ShownOne
+    other: ShownOne
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class DataSection:
     records: int
     told: DataTold
@@ -56,6 +74,8 @@ class DataSection:
     """What is odd about examples that are used all the same, and about how many."""
     passed_over: Mapping[str, int]
     findings: tuple[DatasetFinding, ...]
+    pairs: tuple[ShownPair, ...]
+    """Of examples that are nearly the same."""
 
     @property
     def rejected(self) -> int:
@@ -66,12 +86,15 @@ class DataSection:
         return sum(group.records for group in self.rejects if group.reason == _COPY)
 
 
-def data_section(run: Run, shown: Mapping[int, Sequence[Shown]]) -> DataSection:
+def data_section(
+    run: Run, shown: Mapping[int, Sequence[Shown]], by_id: Mapping[str, Shown]
+) -> DataSection:
     """Describes the data set.
 
     Args:
       run: the run's documents.
       shown: label -> a few of its examples.
+      by_id: those that are shown for what they are.
     """
     manifest = run.manifest
     rows = _class_rows(manifest, shown)
@@ -94,6 +117,29 @@ def data_section(run: Run, shown: Mapping[int, Sequence[Shown]]) -> DataSection:
         notes=tuple(manifest.notes.items()),
         passed_over=manifest.passed_over,
         findings=run.validation.findings,
+        pairs=tuple(
+            ShownPair(
+                one=_show(pair.one, manifest, by_id), other=_show(pair.other, manifest, by_id)
+            )
+            for pair in shown_pairs(run.near_copies)
+            if pair.one.id in by_id and pair.other.id in by_id
+        ),
+    )
+
+
+def shown_pairs(found: NearCopies) -> Sequence[NearCopy]:
+    """Returns the pairs that a page has room for, those of two labels among them."""
+    contradicting = [pair for pair in found.pairs if pair.has_two_labels][: PAIRS // 2]
+    others = [pair for pair in found.pairs if pair not in contradicting]
+    return [*others[: PAIRS - len(contradicting)], *contradicting]
+
+
+def _show(placed: Placed, manifest: DatasetManifest, by_id: Mapping[str, Shown]) -> ShownOne:
+    return ShownOne(
+        example=by_id[placed.id],
+        path=placed.path,
+        class_name=manifest.class_names[placed.label],
+        split=placed.split,
     )
 
 

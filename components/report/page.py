@@ -30,7 +30,7 @@ class Examples:
     by_label: Mapping[int, Sequence[Shown]]
     """A few of each class."""
     by_id: Mapping[str, Shown]
-    """Of the mistakes."""
+    """Those that are shown for what they are: mistakes, and pairs that are nearly the same."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def build_page(run: Run, mistakes: Mistakes | None, examples: Examples) -> Page:
     Args:
       run: the run's documents.
       mistakes: what a candidate gets wrong that float32 gets right; None without one.
-      examples: of classes and mistakes.
+      examples: of classes, mistakes and pairs.
     """
     names, rows = run.manifest.class_names, candidate_rows(run)
     return Page(
@@ -93,7 +93,7 @@ def build_page(run: Run, mistakes: Mistakes | None, examples: Examples) -> Page:
         mistakes=mistakes,
         shown_mistakes=show_mistakes(mistakes, examples.by_id, names) if mistakes else (),
         sparsities=sparsity_sections(run),
-        data=data_section(run, examples.by_label),
+        data=data_section(run, examples.by_label, examples.by_id),
         activity=activity_section(run),
     )
 

@@ -11,6 +11,7 @@ from components.common.documents.evaluation import Evaluation
 from components.common.documents.ladder import Ladder
 from components.common.documents.measured import MeasuredCandidate
 from components.common.documents.models import Models
+from components.common.documents.near_copies import NearCopies
 from components.common.documents.record import Receipt
 from components.common.documents.rejects import Reject
 from components.common.documents.validation import Validation
@@ -26,6 +27,7 @@ class Run:
     config: ReportConfig
     manifest: DatasetManifest
     rejects: Sequence[Reject]
+    near_copies: NearCopies
     validation: Validation
     models: Models
     candidates: Mapping[str, MeasuredCandidate]

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 from components.common.documents.benchmark import Benchmark
 from components.common.documents.candidate import BASELINE_ID
-from components.common.documents.dataset import DatasetManifest
+from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.documents.decision import Decision
 from components.common.documents.evaluation import Evaluation
 from components.common.documents.ladder import Ladder
 from components.common.documents.measured import folders_by_id, read_candidates
 from components.common.documents.models import Models
+from components.common.documents.near_copies import NearCopies
 from components.common.documents.record import Receipt
 from components.common.documents.rejects import read_rejects
 from components.common.documents.validation import Validation
@@ -19,6 +20,10 @@ from components.common.shell.stage import Stage, Task
 from components.report.config import ReportConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from components.common.data.examples import Labelled
+    from components.common.documents.near_copies import Placed
     from components.report.mistakes import Mistakes
     from components.report.page import Examples
     from components.report.sources import Run
@@ -47,6 +52,7 @@ def _read_run(task: Task[ReportConfig]) -> "Run":
         config=task.config,
         manifest=DatasetManifest.read(inputs["dataset"]),
         rejects=read_rejects(inputs["dataset"]),
+        near_copies=NearCopies.read(inputs["dataset"]),
         validation=Validation.read(inputs["validation"]),
         models=Models.read(inputs["models"]),
         candidates=read_candidates(
@@ -93,6 +99,7 @@ def _read_examples(
 ) -> "Examples":
     from components.common.tasks.reading import read_examples
     from components.common.tasks.showing import pick_by_class, pick_by_id, show_example
+    from components.report.dataset import shown_pairs
     from components.report.page import Examples
 
     manifest, storage = documents.manifest, task.context.data()
@@ -103,13 +110,36 @@ def _read_examples(
     )
     test = read_examples(manifest, "test", storage)
     wrong = pick_by_id(test, mistakes.ids if mistakes else frozenset())
+    pairs = shown_pairs(documents.near_copies)
+    alike = _pick_placed(
+        [placed for pair in pairs for placed in (pair.one, pair.other)], task, manifest
+    )
     return Examples(
         by_label={
             label: [show_example(example, manifest, large=False) for example in examples]
             for label, examples in chosen.items()
         },
-        by_id={id_: show_example(example, manifest, large=True) for id_, example in wrong.items()},
+        by_id={
+            id_: show_example(example, manifest, large=True)
+            for id_, example in {**wrong, **alike}.items()
+        },
     )
+
+
+def _pick_placed(
+    wanted: "Sequence[Placed]", task: Task[ReportConfig], manifest: DatasetManifest
+) -> "dict[str, Labelled]":
+    """Reads examples out of the shards that hold them, and no others."""
+    from components.common.tasks.reading import read_examples
+    from components.common.tasks.showing import pick_by_id
+
+    found: dict[str, Labelled] = {}
+    for split in SPLITS:
+        own = [placed for placed in wanted if placed.split == split]
+        shards = {placed.shard for placed in own}
+        examples = read_examples(manifest, split, task.context.data(), of=shards)
+        found |= pick_by_id(examples, frozenset(placed.id for placed in own))
+    return found
 
 
 STAGE = Stage(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 
 from components.common.data.membership import Membership, example_digest
 from components.common.documents.dataset import SPLITS, DatasetManifest, Split
+from components.common.documents.near_copies import NO_NEAR_COPIES, NearCopies
 from components.common.documents.rejects import Note
 from components.common.documents.validation import DatasetFinding
 from components.common.statistics.distances import total_variation
@@ -22,6 +23,7 @@ from components.validate.classes import (
     find_small_test_classes,
 )
 from components.validate.config import Severity, ValidateConfig
+from components.validate.copies import find_near_contradictions, find_near_copies
 from components.validate.names import find_similar_names
 
 ReadIds = Callable[[Split], Iterable[str]]
@@ -35,6 +37,7 @@ def check_dataset(
     blessed: DatasetManifest | None,
     read_ids: ReadIds,
     notes: Sequence[Note] = (),
+    near_copies: NearCopies = NO_NEAR_COPIES,
 ) -> tuple[DatasetFinding, ...]:
     """Runs all checks.
 
@@ -46,6 +49,7 @@ def check_dataset(
       read_ids: returns the ids of a split's examples. It reads the split's shards, and is called
         only to name what splits share.
       notes: what preprocess noted on examples.
+      near_copies: which examples are nearly the same.
 
     Returns:
       The findings, those that stop the run first.
@@ -80,6 +84,16 @@ def check_dataset(
         ),
         *_find(
             "similar_names", config.similar_names, lambda: find_similar_names(manifest.class_names)
+        ),
+        *_find(
+            "near_copies",
+            config.near_copies,
+            lambda: find_near_copies(near_copies, manifest),
+        ),
+        *_find(
+            "near_contradictions",
+            config.near_contradictions,
+            lambda: find_near_contradictions(near_copies, manifest),
         ),
         *_find_all(own.odd_examples(manifest, notes), config),
     ]

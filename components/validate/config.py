@@ -61,6 +61,10 @@ class ValidateConfig(StageConfig, PictureChecks, TextChecks):
     duplicates_across_splits: Severity = "stop"
     parted_groups: Severity = "stop"
     """A group, such as a patient, an author or a burst, with examples in several splits."""
+    near_copies: Severity = "warn"
+    """Examples of one split that are nearly the same as one of another."""
+    near_contradictions: Severity = "warn"
+    """Examples of different classes that are nearly the same."""
     max_label_shift: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Total variation distance between class shares here and in the blessed run."""
     label_shift: Severity = "warn"

@@ -12,6 +12,7 @@ from components.common.data.records import write_record
 from components.common.documents.base import Lineage
 from components.common.documents.dataset import SPLITS, DatasetManifest, Shard, Split, SplitExamples
 from components.common.documents.image import ImageSpec, PixelStatistics
+from components.common.documents.near_copies import NO_NEAR_COPIES
 from components.common.run_context import RunContext
 from components.common.storage import LocalStorage
 from components.common.tasks.image.features import Example, encode_example
@@ -130,6 +131,7 @@ def write_dataset(
     manifest.write(output)
     (output / "rejects.jsonl").write_text("")
     (output / "notes.jsonl").write_text("")
+    NO_NEAR_COPIES.write(output)
     Membership.of(
         (f"{split}{index:06d}", "", split) for split in SPLITS for index in range(examples[split])
     ).write(output)

@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import IO, Protocol, TypeVar
 
@@ -28,7 +28,12 @@ class Labelled(Protocol):
 
 
 def read_split(
-    manifest: DatasetManifest, split: Split, storage: Storage, decode: Callable[[bytes], T]
+    manifest: DatasetManifest,
+    split: Split,
+    storage: Storage,
+    decode: Callable[[bytes], T],
+    *,
+    of: Container[str] | None = None,
 ) -> Iterator[T]:
     """Yields what a function makes of each record of a split, in the order of its shards.
 
@@ -37,11 +42,12 @@ def read_split(
       split: which part of it.
       storage: where the shards lie.
       decode: raises a ValueError where a record is not what it expects.
+      of: paths of the shards to read; None reads all.
 
     Raises:
       UserError: a shard is missing or damaged.
     """
-    shards = manifest.splits[split].shards
+    shards = [shard for shard in manifest.splits[split].shards if of is None or shard.path in of]
     for shard, path in zip(shards, stage_shards(storage, shards), strict=True):
         try:
             with _opened(path, manifest.compression) as file:

@@ -43,8 +43,9 @@ class DatasetManifest(Document):
     """The data set as the stages see it: small; the shards stay under the data root.
 
     Beside it lie `rejects.jsonl`: path, reason and detail of every rejected record;
-    `notes.jsonl`: path, note and detail of every example with something odd about it; and
-    `membership.npz`: which example is in which split.
+    `notes.jsonl`: path, note and detail of every example with something odd about it;
+    `membership.npz`: which example is in which split; and `near_copies.json`: which are nearly
+    the same.
     """
 
     file_name: ClassVar[str] = "dataset.json"

@@ -1,6 +1,6 @@
 """The facet by which examples are read back from shards, and fed to a model as a device would."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -52,13 +52,25 @@ class Reading(Protocol):
         """
 
 
-def read_examples(manifest: DatasetManifest, split: Split, storage: Storage) -> Iterator[Labelled]:
+def read_examples(
+    manifest: DatasetManifest,
+    split: Split,
+    storage: Storage,
+    *,
+    of: Container[str] | None = None,
+) -> Iterator[Labelled]:
     """Yields a split's examples in the order of its shards.
+
+    Args:
+      manifest: the data set.
+      split: which part of it.
+      storage: where the shards lie.
+      of: paths of the shards to read; None reads all.
 
     Raises:
       UserError: a shard is missing or damaged.
     """
-    return read_split(manifest, split, storage, _of(manifest.task).decode_example)
+    return read_split(manifest, split, storage, _of(manifest.task).decode_example, of=of)
 
 
 def device_input(

@@ -29,12 +29,12 @@ def shape_png(label: int, seed: int, *, size: int = 16) -> bytes:
     return encode(draw_picture(label, seed, size=size).squeeze())
 
 
-def write_folder(folder: Path, *, per_class: int = 8) -> Path:
+def write_folder(folder: Path, *, per_class: int = 8, size: int = 16) -> Path:
     """Writes drawn shapes, one sub-folder per class."""
     for label, name in enumerate(CLASSES):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for index in range(per_class):
-            (folder / name / f"{index:03d}.png").write_bytes(shape_png(label, index))
+            (folder / name / f"{index:03d}.png").write_bytes(shape_png(label, index, size=size))
     return folder
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.models import Models
+from components.common.documents.near_copies import NearCopies, NearCopy, Placed
 from components.common.documents.record import TaskResult
 from components.common.documents.validation import DatasetFinding
 from components.report import formats, stage
@@ -331,6 +332,27 @@ def test_data_section_shows_splits_rejects_and_findings(
     assert "test 450 2" in page.row("test")
     assert "truncated 1 a/1.jpg ends early" in page.row("truncated")
     assert "Shares differ by 0.14." in text
+
+
+def test_examples_that_are_nearly_the_same_are_shown_side_by_side(tmp_path: Path) -> None:
+    run = fabricate(tmp_path)
+    shards = {split: found.shards[1].path for split, found in run.manifest.splits.items()}
+    one, other, third = (
+        Placed(
+            id=f"{split}000001", path=f"{split}/<1>.jpg", label=label, split=split,
+            shard=shards[split],
+        )
+        for split, label in (("train", 0), ("test", 0), ("test", 1))
+    )  # fmt: skip
+    pairs = NearCopy(one=one, other=other), NearCopy(one=one, other=third)
+    found = NearCopies(in_two_splits=2, with_two_labels=1, pairs=pairs)
+    found.write(run.artifacts["dataset"])
+    page = render(run, tmp_path)
+    text = page.text("data")
+    assert "Nearly the same train/<1>.jpg bar , train test/<1>.jpg bar , test" in text
+    assert page.source.count('alt="a picture of cross"', page.source.index('id="data"')) == 1
+    twins = page.source[page.source.index('class="twins') :]
+    assert twins[: twins.index("</ul>")].count('<span class="bad">') == 2 + 4
 
 
 def test_what_was_wrong_with_a_training_stands_where_it_is_shown(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from components.common.data.membership import Membership
 from components.common.documents.dataset import SPLITS, DatasetManifest, SplitExamples
 from components.common.documents.image import ImageSpec, PixelStatistics
+from components.common.documents.near_copies import NO_NEAR_COPIES
 from components.validate.checks import check_dataset
 from components.validate.config import ValidateConfig
 from tests.builders.synthetic import LINEAGE
@@ -44,7 +45,7 @@ def membership_of(ids, groups=None):
     return Membership.of(rows)
 
 
-def check(found: DatasetManifest, *, blessed=None, ids=None, **values):
+def check(found: DatasetManifest, *, blessed=None, ids=None, pairs=NO_NEAR_COPIES, **values):
     ids = ids or {"train": ["a"], "validation": ["b"], "test": ["c"]}
     return check_dataset(
         found,
@@ -52,4 +53,5 @@ def check(found: DatasetManifest, *, blessed=None, ids=None, **values):
         membership=membership_of(ids),
         blessed=blessed,
         read_ids=ids.__getitem__,
+        near_copies=pairs,
     )

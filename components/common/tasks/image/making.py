@@ -9,6 +9,7 @@ from components.common.tasks.image.preparation.pictures import (
     prepare_picture,
 )
 from components.common.tasks.image.preparation.spec import PictureError, PictureSpec
+from components.common.tasks.image.sketches import sketch_picture
 from components.common.tasks.made import Made, Unusable
 
 __all__ = ["HISTOGRAM", "NOT_SQUARE", "decode_example", "encode_example", "open_maker"]
@@ -40,6 +41,7 @@ class _PictureMaker:
             record=encode_example(Example(id=id, image=image, label=label, slice=slice)),
             digest=hashlib.sha256(image).hexdigest(),
             counts=counts,
+            sketch=sketch_picture(picture.image),
             notes=picture.notes,
         )
 

@@ -1,0 +1,62 @@
+"""Which pictures are nearly the same; see `tasks/likeness.py`.
+
+A perceptual hash of 63 bits says of each frequency of a sketch, but the mean, whether it is
+stronger than most. What is saved anew differs in few of them; so do pictures that merely have the
+same outline, which their sketches tell apart.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from components.common.tasks.image.sketches import SIDE
+from components.common.tasks.sketched import Keys, Sketches, count_bits
+
+_DIFFERENT_BITS = 8
+"""Most that two pictures may differ by in their hashes: JPEG at quality 60 changes as many."""
+_DISTANCE = 6.0
+"""Most that fields may differ by, of 255: root of the mean square."""
+_SHARE = 0.2
+"""The same, of how much the fields of one picture differ: pages of print are all nearly white."""
+
+_ROTATIONS = (0, 16, 32, 48)
+
+
+def _frequencies() -> npt.NDArray[np.float32]:
+    """Returns the discrete cosine transform: [frequency, field]."""
+    fields = np.arange(SIDE)
+    return np.cos(np.pi * np.outer(fields, 2 * fields + 1) / (2 * SIDE)).astype(np.float32)
+
+
+_TRANSFORM = _frequencies()
+_BY_FREQUENCY = np.argsort(np.add.outer(np.arange(SIDE), np.arange(SIDE)).ravel(), kind="stable")[
+    1:
+]
+"""The frequencies but the mean, low ones first: these are the last to change."""
+
+
+def keys(sketches: Sketches) -> Keys:
+    """Returns each picture's hash, and the same begun at other bits."""
+    fields = _fields(sketches).mean(axis=3)
+    strengths = (_TRANSFORM @ fields @ _TRANSFORM.T).reshape(len(fields), -1)[:, _BY_FREQUENCY]
+    bits = strengths > np.median(strengths, axis=1, keepdims=True)
+    hashes = np.ascontiguousarray(np.packbits(bits, axis=1)).view(">u8").astype(np.uint64)
+    rotated = [hashes << np.uint64(n) | hashes >> np.uint64((64 - n) % 64) for n in _ROTATIONS]
+    return np.concatenate(rotated, axis=1)
+
+
+def may_be_alike(one: Keys, other: Keys) -> npt.NDArray[np.bool_]:
+    """Tells of pairs whether few bits of their hashes differ."""
+    return count_bits(one[:, 0] ^ other[:, 0]) <= _DIFFERENT_BITS
+
+
+def are_alike(one: Sketches, other: Sketches) -> npt.NDArray[np.bool_]:
+    """Tells of pairs whether all fields have nearly the same colour."""
+    first, second = _fields(one), _fields(other)
+    distance = np.sqrt(np.square(first - second).mean(axis=(1, 2, 3)))
+    spread = np.minimum(*(fields.std(axis=(1, 2)).mean(axis=1) for fields in (first, second)))
+    alike: npt.NDArray[np.bool_] = distance <= np.minimum(_DISTANCE, _SHARE * spread)
+    return alike
+
+
+def _fields(sketches: Sketches) -> npt.NDArray[np.float32]:
+    return sketches.reshape(len(sketches), SIDE, SIDE, -1).astype(np.float32)

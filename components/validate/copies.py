@@ -1,0 +1,55 @@
+"""What examples that are nearly the same do to a training and to its test.
+
+As in components.validate.checks, each check yields what it noticed, in words.
+"""
+
+from collections.abc import Iterator
+
+from components.common.documents.dataset import DatasetManifest
+from components.common.documents.near_copies import NearCopies, Placed
+from components.common.tasks.sources import sources_of
+from components.common.words.figures import shown
+
+
+def find_near_copies(found: NearCopies, manifest: DatasetManifest) -> Iterator[str]:
+    """Yields a message where one split has nearly the same examples as another."""
+    if count := found.in_two_splits:
+        pairs = [
+            f"{pair.one.path} ({pair.one.split}) and {pair.other.path} ({pair.other.split})"
+            for pair in found.pairs
+            if pair.in_two_splits
+        ]
+        yield (
+            f"{_pairs_are(count, manifest)} nearly the same and in two splits, so that the later "
+            f"one flatters the model: {_named(pairs, count)}. Give what belongs together one group "
+            "in a data.list, or leave out one of each pair (data.exclude)"
+        )
+
+
+def find_near_contradictions(found: NearCopies, manifest: DatasetManifest) -> Iterator[str]:
+    """Yields a message where examples of two classes are nearly the same."""
+
+    def name(example: Placed) -> str:
+        return f"{example.path} ({manifest.class_names[example.label]})"
+
+    if count := found.with_two_labels:
+        pairs = [
+            f"{name(pair.one)} and {name(pair.other)}"
+            for pair in found.pairs
+            if pair.has_two_labels
+        ]
+        yield (
+            f"{_pairs_are(count, manifest)} nearly the same and of two classes: "
+            f"{_named(pairs, count)}. Mend or leave out what has the wrong label; where classes "
+            "do differ by so little, no model will tell them apart reliably"
+        )
+
+
+def _pairs_are(count: int, manifest: DatasetManifest) -> str:
+    examples = sources_of(manifest.task).EXAMPLES
+    return f"{count} pair of {examples} is" if count == 1 else f"{count} pairs of {examples} are"
+
+
+def _named(pairs: list[str], count: int) -> str:
+    """Returns the first pairs in words, and how many more were counted."""
+    return shown([*pairs, *[""] * (count - len(pairs))])
