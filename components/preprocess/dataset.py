@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 
+from components.common.documents.dataset import DatasetManifest
 from components.common.documents.rejects import (
     NOTES_FILE,
     REJECTS_FILE,
@@ -38,11 +39,14 @@ from components.preprocess.manifest import (
     explain_rejects,
     paths_of,
 )
+from components.preprocess.near_copies import find_near_copies
 from components.preprocess.orders import placed_orders
 from components.preprocess.planning import make_plan
 from components.preprocess.pool import run_pool
+from components.preprocess.sketched import read_sketched
 from components.preprocess.splits import assign_splits
 from components.preprocess.tasks import ShardTask, digest_plan, make_task
+from components.preprocess.traits import count_traits
 from components.preprocess.writer import Effort, ShardWriter
 
 
@@ -76,13 +80,12 @@ def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping
     manifest = build_manifest(
         config, plan, inventory, shards.tasks, shards.records, lineage=task.lineage
     )
-    manifest.write(task.output)
+    _write_manifest(task, shards, manifest)
     for name, content in describing_of(plan).files_of(plan).items():
         (task.output / name).write_bytes(content)
     (task.output / REJECTS_FILE).write_text(rejects_to_jsonl(rejects), encoding="utf-8")
     (task.output / NOTES_FILE).write_text(notes_to_jsonl(inventory.notes), encoding="utf-8")
     _write_membership(task, shards.plans)
-    _write_near_copies(task, shards)
     effort, made = shards.effort, {shard.path for shard in shards.made}
     examples = _name_examples(task)
     return {
@@ -214,11 +217,15 @@ def _write_membership(task: Task[PreprocessConfig], plans: Sequence[ShardPlan]) 
     Membership.of(examples).write(task.output)
 
 
-def _write_near_copies(task: Task[PreprocessConfig], shards: _Shards) -> None:
-    from components.preprocess.near_copies import find_near_copies  # NumPy, likewise.
-
-    find = functools.partial(read_index, task.context.data())
-    find_near_copies(task.config.task, shards.tasks, find).write(task.output)
+def _write_manifest(
+    task: Task[PreprocessConfig], shards: _Shards, manifest: DatasetManifest
+) -> None:
+    """Writes a manifest, with what the sketches of all examples tell, and which are alike."""
+    read = functools.partial(read_index, task.context.data())
+    sketched = read_sketched(manifest.task, shards.tasks, read)
+    traits = count_traits(manifest.task, sketched.traits, sketched.splits)
+    manifest.model_copy(update={"traits": traits}).write(task.output)
+    find_near_copies(manifest.task, sketched).write(task.output)
 
 
 def _check_rejects(

@@ -225,7 +225,9 @@ class IndexReader:
         """
         (size,) = np.unique(self._rows["sketch"][rows]).tolist()
         starts = self._found[rows] + self._rows["counts"][rows]
-        return np.frombuffer(self._data, np.uint8)[starts[:, None] + np.arange(size)]
+        data = np.frombuffer(self._data, np.uint8)
+        sketches: npt.NDArray[np.uint8] = data[starts[:, None] + np.arange(size)]
+        return sketches
 
     def outcome_of(self, row: int, record: bytes) -> Outcome:
         """Returns what became of a row's member, given its record."""

@@ -5,7 +5,6 @@ what it noticed, in words; `check_dataset` runs those that the configuration doe
 """
 
 import itertools
-from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
 from components.common.data.membership import Membership, example_digest
@@ -13,9 +12,8 @@ from components.common.documents.dataset import SPLITS, DatasetManifest, Split
 from components.common.documents.near_copies import NO_NEAR_COPIES, NearCopies
 from components.common.documents.rejects import Note
 from components.common.documents.validation import DatasetFinding
-from components.common.statistics.distances import total_variation
 from components.common.tasks.findings import Find, findings_of
-from components.common.words.figures import percent, shown
+from components.common.words.figures import shown
 from components.validate.classes import (
     find_constant_test,
     find_imbalance,
@@ -24,6 +22,12 @@ from components.validate.classes import (
 )
 from components.validate.config import Severity, ValidateConfig
 from components.validate.copies import find_near_contradictions, find_near_copies
+from components.validate.drift import (
+    find_label_drift,
+    find_label_skew,
+    find_trait_drift,
+    find_trait_skew,
+)
 from components.validate.names import find_similar_names
 
 ReadIds = Callable[[Split], Iterable[str]]
@@ -54,7 +58,6 @@ def check_dataset(
     Returns:
       The findings, those that stop the run first.
     """
-    own = findings_of(manifest)
     findings = [
         *_find("test_examples", "stop", lambda: find_small_test(manifest, config)),
         *_find("test_examples", "stop", lambda: find_constant_test(manifest, config)),
@@ -95,7 +98,9 @@ def check_dataset(
             config.near_contradictions,
             lambda: find_near_contradictions(near_copies, manifest),
         ),
-        *_find_all(own.odd_examples(manifest, notes), config),
+        *_find_all(findings_of(manifest).odd_examples(manifest, notes), config),
+        *_find("label_skew", config.label_skew, lambda: find_label_skew(manifest, config)),
+        *_find("trait_skew", config.trait_skew, lambda: find_trait_skew(manifest, config)),
     ]
     if blessed is not None and blessed.task == manifest.task:
         findings += [
@@ -105,11 +110,15 @@ def check_dataset(
                 lambda: find_changed_classes(manifest, blessed),
             ),
             *_find(
-                "label_shift",
-                config.label_shift,
-                lambda: find_label_shift(manifest, blessed, at_most=config.max_label_shift),
+                "label_drift",
+                config.label_drift,
+                lambda: find_label_drift(manifest, blessed, config),
             ),
-            *_find_all(own.moved_statistics(manifest, blessed, config), config),
+            *_find(
+                "trait_drift",
+                config.trait_drift,
+                lambda: find_trait_drift(manifest, blessed, config),
+            ),
         ]
     return tuple(sorted(findings, key=lambda finding: finding.severity != "stop"))
 
@@ -206,33 +215,6 @@ def find_changed_classes(manifest: DatasetManifest, blessed: DatasetManifest) ->
     ]
     if changes:
         yield f"the classes differ from the blessed model's ({'; '.join(changes)})"
-
-
-def find_label_shift(
-    manifest: DatasetManifest, blessed: DatasetManifest, *, at_most: float
-) -> Iterator[str]:
-    """Yields a message where the shares of the classes are far from the blessed model's."""
-    now, before = label_shares(manifest), label_shares(blessed)
-    names = sorted({*now, *before})
-    distance = total_variation(
-        [now.get(name, 0.0) for name in names], [before.get(name, 0.0) for name in names]
-    )
-    if distance > at_most:
-        moved = max(names, key=lambda name: abs(now.get(name, 0.0) - before.get(name, 0.0)))
-        yield (
-            f"{percent(distance)} of the labels would have to change to give the class shares of "
-            f"the blessed model's data set (allowed: {percent(at_most)}); most moved {moved}, from "
-            f"{percent(before.get(moved, 0.0))} to {percent(now.get(moved, 0.0))}"
-        )
-
-
-def label_shares(manifest: DatasetManifest) -> dict[str, float]:
-    """Returns each class's share of all examples."""
-    counts: Counter[str] = Counter()
-    for split in manifest.splits:
-        counts.update(_counts(manifest, split))
-    total = max(1, counts.total())
-    return {name: count / total for name, count in counts.items()}
 
 
 def _find(check: str, severity: Severity, find: Find) -> Iterator[DatasetFinding]:

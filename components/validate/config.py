@@ -20,9 +20,6 @@ class PictureChecks(Section):
     """Pictures of different classes that are the same after fitting."""
     not_square: Severity = "warn"
     """Pictures that MediaPipe and the Task Library would stretch, where `data.fit` does not."""
-    max_pixel_shift: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """Total variation distance between intensity histograms here and in the blessed run."""
-    pixel_shift: Severity = "warn"
 
 
 class TextChecks(Section):
@@ -34,9 +31,6 @@ class TextChecks(Section):
     """Many texts that are longer than an example, so that the model sees a part of them."""
     unknown_tokens: Severity = "warn"
     """Many tokens that the encoder's vocabulary lacks."""
-    max_length_shift: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """Total variation distance between the texts' lengths here and in the blessed run."""
-    length_shift: Severity = "warn"
 
 
 class ValidateConfig(StageConfig, PictureChecks, TextChecks):
@@ -65,9 +59,20 @@ class ValidateConfig(StageConfig, PictureChecks, TextChecks):
     """Examples of one split that are nearly the same as one of another."""
     near_contradictions: Severity = "warn"
     """Examples of different classes that are nearly the same."""
-    max_label_shift: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """Total variation distance between class shares here and in the blessed run."""
-    label_shift: Severity = "warn"
+    max_label_l_infinity: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Between class shares: the greatest difference of one class's."""
+    max_label_jensen_shannon: Annotated[float, Field(gt=0, le=1)] = 0.02
+    """Between class shares, in bits: what a class of 4 % adds that the other side lacks."""
+    max_trait_kolmogorov_smirnov: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Between the distributions of a trait, a number that every example has."""
+    label_drift: Severity = "warn"
+    """Class shares above a threshold between this data set and the blessed model's."""
+    label_skew: Severity = "warn"
+    """The same between the test and the training split."""
+    trait_drift: Severity = "warn"
+    """A trait above the threshold between this data set and the blessed model's."""
+    trait_skew: Severity = "warn"
+    """The same between the test and the training split."""
     changed_classes: Severity = "warn"
     """Class names differ from the blessed run's."""
     min_test_examples: Annotated[int, Field(ge=1)] = 1

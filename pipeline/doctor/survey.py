@@ -16,7 +16,7 @@ from components.validate.component import validate
 from pipeline.doctor.trial_recipe import DATASET, RECIPE_FILE, VALIDATION, trial_context
 from pipeline.recipe import Recipe
 
-_OF_SHARDS = dict.fromkeys(("duplicates_across_splits", "parted_groups", "pixel_shift"), "ignore")
+_OF_SHARDS = dict.fromkeys(("duplicates_across_splits", "parted_groups"), "ignore")
 """What only the examples show that decoding leaves."""
 
 

@@ -16,6 +16,9 @@ from components.common.documents.near_copies import NO_NEAR_COPIES
 from components.common.run_context import RunContext
 from components.common.storage import LocalStorage
 from components.common.tasks.image.features import Example, encode_example
+from components.common.tasks.image.sketches import sketch_picture
+from components.common.tasks.image.traits import read_traits
+from components.preprocess.traits import count_traits
 
 CLASS_NAMES = ("bar", "cross", "disc")
 LINEAGE = Lineage(stage="synthetic", key="0" * 64, inputs={})
@@ -77,7 +80,7 @@ def write_dataset(
     """Writes shards under the data root and the manifest into `output`; labels rotate."""
     examples = examples or {"train": 96, "validation": 48, "test": 60}
     storage = LocalStorage(context.data_root)
-    splits, sums = {}, []
+    splits, sums, sketches = {}, [], []
     for number, split in enumerate(SPLITS):
         members = []
         for index in range(examples[split]):
@@ -86,6 +89,7 @@ def write_dataset(
                 label, number * 100_000 + index, size=size, channels=channels, low=low, high=high
             )
             sums.append(picture.reshape(-1, channels).astype(float))
+            sketches.append(list(sketch_picture(Image.fromarray(picture.squeeze()), (size, size))))
             slice_ = "even" if index % 2 == 0 else "odd"
             members.append(Example(f"{split}{index:06d}", encode_png(picture), label, slice_))
         entries = []
@@ -105,6 +109,7 @@ def write_dataset(
         )
     pixels = np.concatenate(sums)
     histogram, _ = np.histogram(pixels, bins=32, range=(0, 256))
+    numbers = np.repeat(np.arange(len(SPLITS)), [examples[split] for split in SPLITS])
     manifest = DatasetManifest(
         class_names=CLASS_NAMES,
         spec=ImageSpec(
@@ -123,6 +128,7 @@ def write_dataset(
             std=tuple(pixels.std(0)),
             histogram=tuple(histogram / histogram.sum()),
         ),
+        traits=count_traits("image", read_traits(np.array(sketches, np.uint8)), numbers),
         rejects={},
         records=sum(examples.values()),
         slices=("even", "odd"),

@@ -39,6 +39,16 @@ class SplitExamples(Part):
     """Aligned with the manifest's class_names."""
 
 
+class Trait(Part):
+    """A number that every example has, such as its width, and how it is distributed."""
+
+    name: str
+    edges: tuple[float, ...]
+    """Where bins meet, ascending; the first and the last bin are open."""
+    examples: Mapping[Split, tuple[int, ...]]
+    """How many lie in each bin."""
+
+
 class DatasetManifest(Document):
     """The data set as the stages see it: small; the shards stay under the data root.
 
@@ -58,6 +68,7 @@ class DatasetManifest(Document):
         {
             "source_fingerprint",
             "statistics",
+            "traits",
             "rejects",
             "notes",
             "passed_over",
@@ -74,6 +85,8 @@ class DatasetManifest(Document):
     splits: Mapping[Split, SplitExamples]
     source_fingerprint: str
     statistics: Statistics
+    traits: tuple[Trait, ...] = ()
+    """Empty, where no example has been made."""
     rejects: Mapping[str, int]
     """Reason -> count."""
     notes: Mapping[str, int] = {}

@@ -1,7 +1,7 @@
-"""The facet by which validate finds what is odd about examples, and what has moved."""
+"""The facet by which validate finds what is odd about examples."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from components.common.documents.dataset import DatasetManifest, TaskName
 from components.common.documents.rejects import Note
@@ -17,17 +17,6 @@ class Findings(Protocol):
         self, manifest: DatasetManifest, notes: Sequence[Note], /
     ) -> Mapping[str, Find]:
         """Returns the checks of examples: name -> find."""
-
-    def moved_statistics(
-        self, manifest: DatasetManifest, blessed: DatasetManifest, limits: Any, /
-    ) -> Mapping[str, Find]:
-        """Returns the checks against the blessed model's data set: name -> find.
-
-        Args:
-          manifest: the data set.
-          blessed: that of the blessed model.
-          limits: a ValidateConfig, which says how much may move.
-        """
 
 
 def findings_of(manifest: DatasetManifest) -> Findings:

@@ -40,7 +40,6 @@ class Made:
     """What was counted of it: the numbers of all names, one name's after the other's. Zeros at
     the end may be left out."""
     sketch: bytes
-    """What it looks like, by which `tasks/likeness.py` compares it with others; as long for every
-    example."""
+    """What it is like, see `tasks/sketched.py`; as long for every example."""
     notes: tuple[tuple[NoteKind, str], ...] = ()
     """What is odd about it, and how."""

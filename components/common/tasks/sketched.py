@@ -1,8 +1,10 @@
-"""Sketches of examples, and what sorts them: arrays that know no task.
+"""Sketches of examples, and what is read of them: arrays that know no task.
 
-A sketch says in few bytes what an example looks like; `tasks/likeness.py` compares them.
+A sketch says in few bytes what an example is like: a few numbers, its traits, and then what
+`tasks/likeness.py` compares.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,24 @@ Sketches = npt.NDArray[np.uint8]
 """[n, bytes], as a task's maker makes them."""
 Keys = npt.NDArray[np.uint64]
 """[n, tables]: what is nearly the same has a key of some table that begins alike."""
+Numbers = npt.NDArray[np.float32]
+"""[n, numbers]."""
+Traits = Mapping[str, npt.NDArray[np.float32]]
+"""Name -> [n], of n examples."""
+Edges = Mapping[str, Sequence[float]]
+"""Name -> where the bins of a trait meet, ascending; the first and the last bin are open."""
+
+
+def pack_numbers(*numbers: float) -> bytes:
+    """Returns the numbers that a sketch begins with."""
+    return np.array(numbers, "<f4").tobytes()
+
+
+def part_sketches(sketches: Sketches, numbers: int) -> tuple[Numbers, Sketches]:
+    """Returns the numbers that sketches begin with, and what is left of them."""
+    size = 4 * numbers
+    head = np.ascontiguousarray(sketches[:, :size]).view("<f4")
+    return head.astype(np.float32), np.ascontiguousarray(sketches[:, size:])
 
 
 def count_bits(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:

@@ -1,14 +1,12 @@
 """Manifests made to pass or to fail a check, and the checks made of them."""
 
 from components.common.data.membership import Membership
-from components.common.documents.dataset import SPLITS, DatasetManifest, SplitExamples
+from components.common.documents.dataset import SPLITS, DatasetManifest, SplitExamples, Trait
 from components.common.documents.image import ImageSpec, PixelStatistics
 from components.common.documents.near_copies import NO_NEAR_COPIES
 from components.validate.checks import check_dataset
 from components.validate.config import ValidateConfig
 from tests.builders.synthetic import LINEAGE
-
-EVEN = tuple([1 / 32] * 32)
 
 
 def manifest(
@@ -17,8 +15,7 @@ def manifest(
     test=(15, 15, 15),
     *,
     classes=("bar", "cross", "disc"),
-    histogram=EVEN,
-    mean=127.5,
+    brightness=(150, 150),
 ) -> DatasetManifest:
     counts = dict(zip(SPLITS, (train, validation, test), strict=True))
     return DatasetManifest(
@@ -32,12 +29,18 @@ def manifest(
             for split, own in counts.items()
         },
         source_fingerprint="synthetic",
-        statistics=PixelStatistics(mean=(mean,), std=(70.0,), histogram=histogram),
+        statistics=PixelStatistics(mean=(127.5,), std=(70.0,), histogram=tuple([1 / 32] * 32)),
+        traits=(brightness_trait(dict.fromkeys(SPLITS, brightness)),),
         rejects={},
         records=sum(map(sum, counts.values())),
         slices=(),
         lineage=LINEAGE,
     )
+
+
+def brightness_trait(examples) -> Trait:
+    """Returns a trait of two bins, darker and lighter than 128."""
+    return Trait(name="brightness", edges=(128.0,), examples=examples)
 
 
 def membership_of(ids, groups=None):

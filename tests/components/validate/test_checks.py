@@ -2,14 +2,11 @@
 
 import pytest
 
-from components.common.statistics.distances import total_variation
-from components.common.tasks.image.findings import find_pixel_shift
 from components.validate.checks import (
     check_dataset,
     explain_stop,
     find_changed_classes,
     find_duplicates,
-    find_label_shift,
     find_missing_classes,
     find_parted_groups,
     find_small_classes,
@@ -76,33 +73,10 @@ def test_changed_classes_are_told_apart():
     assert message.endswith("(new: ring; gone: disc)")
 
 
-def test_label_shift_is_the_total_variation_of_shares():
-    now = manifest((140, 70, 0), (30, 15, 0), (30, 15, 0))
-    (message,) = find_label_shift(now, manifest(), at_most=0.3)
-    assert message.startswith("33.3 % of the labels")
-    assert list(find_label_shift(now, manifest(), at_most=0.34)) == []
-    other_classes = manifest(classes=("x", "y", "z"))
-    (message,) = find_label_shift(other_classes, manifest(), at_most=0.99)
-    assert message.startswith("100.0 % of the labels")
-
-
-def test_pixel_shift_is_the_total_variation_of_histograms():
-    dark = (1.0, *[0.0] * 31)
-    (message,) = find_pixel_shift(
-        manifest(histogram=dark, mean=2.0).statistics, manifest().statistics, at_most=0.5
-    )
-    assert message.startswith("96.9 % of the pixels") and "from 127.5 to 2.0" in message
-
-
-def test_total_variation():
-    assert total_variation([1.0, 0.0], [0.0, 1.0]) == 1.0
-    assert total_variation([0.5, 0.5], [0.25, 0.75]) == 0.25
-
-
 @pytest.mark.parametrize("action", ["ignore", "warn", "stop"])
 def test_a_finding_is_as_severe_as_configured(action):
     found = manifest(train=(3, 70, 70))
-    findings = check(found, too_few_examples=action, imbalance="ignore")
+    findings = check(found, too_few_examples=action, imbalance="ignore", label_skew="ignore")
     assert [finding.severity for finding in findings] == ([] if action == "ignore" else [action])
     assert (explain_stop(findings) is not None) == (action == "stop")
 
@@ -139,8 +113,9 @@ def test_all_stopping_findings_are_told_at_once():
     findings = check(
         manifest(train=(3, 70, 70), test=(0, 15, 15)),
         ids={"train": ["a"], "validation": ["a"], "test": ["c"]},
-        blessed=manifest(histogram=(1.0, *[0.0] * 31)),
+        blessed=manifest(brightness=(0, 300)),
         min_test_examples=100,
+        label_skew="ignore",
     )
     assert [(finding.check, finding.severity) for finding in findings] == [
         ("test_examples", "stop"),
@@ -148,11 +123,12 @@ def test_all_stopping_findings_are_told_at_once():
         ("duplicates_across_splits", "stop"),
         ("too_few_examples", "warn"),
         ("imbalance", "warn"),
-        ("label_shift", "warn"),
-        ("pixel_shift", "warn"),
+        ("label_drift", "warn"),
+        ("label_drift", "warn"),
+        ("trait_drift", "warn"),
     ]
     message = explain_stop(findings)
     assert message is not None
     for check_ in ("test_examples", "missing_class", "duplicates_across_splits"):
         assert f"\n  {check_}: " in message
-    assert "pixel_shift" not in message
+    assert "trait_drift" not in message

@@ -20,14 +20,14 @@ def test_a_rare_class_is_named_with_the_setting_that_makes_up_for_it():
     assert "cross (70) and disc (70)" in message
     assert "train.class_weights: balanced" in message
     assert list(find_imbalance(manifest(train=(630, 70, 70)), ValidateConfig())) == []
-    (finding,) = check(found)
+    (finding,) = check(found, label_skew="ignore")
     assert (finding.check, finding.severity) == ("imbalance", "warn")
 
 
 def test_a_training_that_makes_up_for_rare_classes_is_not_warned_of_them():
     found = manifest(train=(633, 70, 70))
     assert list(find_imbalance(found, ValidateConfig(balanced=True))) == []
-    assert check(found, balanced=True) == ()
+    assert check(found, balanced=True, label_skew="ignore") == ()
 
 
 def test_a_test_split_with_hardly_anything_but_one_class_proves_nothing():
@@ -36,7 +36,7 @@ def test_a_test_split_with_hardly_anything_but_one_class_proves_nothing():
     assert "has 6 examples of other classes than bar, and at least 7 are needed" in message
     assert "better than always answering bar" in message
     assert list(find_constant_test(manifest(test=(90, 4, 3)), config)) == []
-    (finding,) = check(manifest(test=(90, 4, 2)), min_other_test_examples=7)
+    (finding,) = check(manifest(test=(90, 4, 2)), min_other_test_examples=7, label_skew="ignore")
     assert (finding.check, finding.severity) == ("test_examples", "stop")
 
 

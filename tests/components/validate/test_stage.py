@@ -59,11 +59,16 @@ def test_the_blessed_model_s_data_set_is_what_shifts_are_measured_from(context, 
     before = write_dataset(context, tmp_path / "before")
     bless(context, before)
     write_dataset(context, tmp_path / "dataset", low=120, high=140)
-    (finding,) = validate(context, tmp_path).findings
-    assert (finding.check, finding.severity) == ("pixel_shift", "warn")
+    findings = validate(context, tmp_path).findings
+    assert {(finding.check, finding.severity) for finding in findings} == {("trait_drift", "warn")}
+    assert [finding.message.split(" between the ")[1].split()[0] for finding in findings] == [
+        "brightness",
+        "contrast",
+        "range",
+    ]
     with pytest.raises(SystemExit):
-        validate(context, tmp_path, pixel_shift="stop")
-    assert "pixel_shift" in message(context)
+        validate(context, tmp_path, trait_drift="stop")
+    assert "trait_drift" in message(context)
 
 
 def test_a_blessed_version_without_a_manifest_is_no_obstacle(context, tmp_path):

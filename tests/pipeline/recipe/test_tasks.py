@@ -112,5 +112,5 @@ def test_what_a_recipe_states_is_of_its_task(tmp_path: Path) -> None:
     texts, pictures = read(tmp_path, TEXTS).to_yaml(), load_recipe("digits").to_yaml()
     for key in ("same_pixels", "image_size", "mirrored_classes"):
         assert f" {key}:" in pictures and f" {key}:" not in texts
-    for key in ("same_tokens", "text", "length_shift"):
+    for key in ("same_tokens", "text", "cut_texts"):
         assert f" {key}:" in texts and f" {key}:" not in pictures

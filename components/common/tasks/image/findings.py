@@ -5,12 +5,10 @@ checks turn notes and counts into words, with what to do.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.image import ImageSpec, PixelStatistics
 from components.common.documents.rejects import Note
-from components.common.statistics.distances import total_variation
 from components.common.tasks.image.words import fit_in_words
 from components.common.words.figures import percent, shown
 
@@ -28,14 +26,6 @@ def odd_examples(
         "same_pixels": lambda: find_equal_pixels(notes),
         "not_square": lambda: find_distortion(image, statistics, examples=_examples(manifest)),
     }
-
-
-def moved_statistics(
-    manifest: DatasetManifest, blessed: DatasetManifest, limits: Any
-) -> Mapping[str, Callable[[], Iterable[str]]]:
-    """Returns the checks against the blessed model's pictures: name -> find."""
-    now, before = _of(manifest)[1], _of(blessed)[1]
-    return {"pixel_shift": lambda: find_pixel_shift(now, before, at_most=limits.max_pixel_shift)}
 
 
 def find_single_colours(notes: Iterable[Note], image: ImageSpec) -> Iterator[str]:
@@ -81,19 +71,6 @@ def find_distortion(
     )
 
 
-def find_pixel_shift(
-    now: PixelStatistics, before: PixelStatistics, *, at_most: float
-) -> Iterator[str]:
-    """Yields a message where the intensities are distributed unlike the blessed model's."""
-    distance = total_variation(now.histogram, before.histogram)
-    if distance > at_most:
-        yield (
-            f"{percent(distance)} of the pixels would have to change to give the intensities of "
-            f"the blessed model's data set (allowed: {percent(at_most)}); the mean moved from "
-            f"{_mean(before.mean):.1f} to {_mean(now.mean):.1f}, of 255"
-        )
-
-
 def _of(manifest: DatasetManifest) -> tuple[ImageSpec, PixelStatistics]:
     assert isinstance(manifest.spec, ImageSpec)
     assert isinstance(manifest.statistics, PixelStatistics)
@@ -110,7 +87,3 @@ def _named(notes: Sequence[Note]) -> str:
 
 def _count(notes: Sequence[Note], one: str, many: str) -> str:
     return f"{len(notes)} {one if len(notes) == 1 else many}"
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

@@ -8,7 +8,7 @@ same outline, which their sketches tell apart.
 import numpy as np
 import numpy.typing as npt
 
-from components.common.tasks.image.sketches import SIDE
+from components.common.tasks.image.sketches import SIDE, part
 from components.common.tasks.sketched import Keys, Sketches, count_bits
 
 _DIFFERENT_BITS = 8
@@ -59,4 +59,5 @@ def are_alike(one: Sketches, other: Sketches) -> npt.NDArray[np.bool_]:
 
 
 def _fields(sketches: Sketches) -> npt.NDArray[np.float32]:
-    return sketches.reshape(len(sketches), SIDE, SIDE, -1).astype(np.float32)
+    _, fields = part(sketches)
+    return fields.reshape(len(sketches), SIDE, SIDE, -1).astype(np.float32)

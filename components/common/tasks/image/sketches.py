@@ -1,13 +1,47 @@
-"""What a picture looks like, in few bytes: the mean of each of 8 by 8 fields, for each channel.
+"""What a picture is like, in few bytes: its traits, and the mean of each of 8 by 8 fields.
 
-Saved anew, in another size or quality, a picture has nearly the same sketch.
+Saved anew, in another size or quality, a picture has nearly the same fields.
 """
 
+import math
+
+import numpy as np
 from PIL import Image
 
+from components.common.tasks.sketched import Numbers, Sketches, pack_numbers, part_sketches
+
 SIDE = 8
+_FINE = 32
+"""Fields along a side by which brightness, contrast and range are told: not noise."""
+
+NUMBERS = ("width", "height", "brightness", "contrast", "range")
 
 
-def sketch_picture(picture: Image.Image) -> bytes:
-    """Returns the sketch of a picture that was fitted: uint8 [SIDE, SIDE, channels]."""
-    return picture.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=1.0).tobytes()
+def sketch_picture(picture: Image.Image, size: tuple[int, int]) -> bytes:
+    """Returns the sketch of a picture.
+
+    Args:
+      picture: as it was fitted.
+      size: width and height before.
+    """
+    fine = picture.resize((_FINE, _FINE), Image.Resampling.BOX, reducing_gap=1.0)
+    fields = fine.reduce(_FINE // SIDE).tobytes()
+    return pack_numbers(*size, *_brightness_and_contrast(fine), _range(fine)) + fields
+
+
+def part(sketches: Sketches) -> tuple[Numbers, Sketches]:
+    """Returns the numbers, [n, NUMBERS], and the fields, [n, SIDE * SIDE * channels]."""
+    return part_sketches(sketches, len(NUMBERS))
+
+
+def _brightness_and_contrast(fine: Image.Image) -> tuple[float, float]:
+    """Returns mean and standard deviation of the luminance, from sums that are exact."""
+    luminance = np.asarray(fine.convert("L"), np.float64).ravel()
+    total, squares = float(luminance.sum()), float(luminance @ luminance)
+    return total / _FINE**2, math.sqrt(squares * _FINE**2 - total * total) / _FINE**2
+
+
+def _range(fine: Image.Image) -> float:
+    """Returns by how much the intensities of a channel differ at most."""
+    extrema = np.array(fine.getextrema()).reshape(-1, 2)
+    return float((extrema[:, 1] - extrema[:, 0]).max())

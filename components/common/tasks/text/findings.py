@@ -1,12 +1,10 @@
 """What can be wrong with the texts themselves, and with how a model will see them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.rejects import Note
 from components.common.documents.text import TextSpec, TextStatistics
-from components.common.statistics.distances import total_variation
 from components.common.words.figures import percent, shown
 
 _SHARE_CUT = 0.05
@@ -24,14 +22,6 @@ def odd_examples(
         "cut_texts": lambda: find_cut_texts(spec, statistics),
         "unknown_tokens": lambda: find_unknown_tokens(statistics),
     }
-
-
-def moved_statistics(
-    manifest: DatasetManifest, blessed: DatasetManifest, limits: Any
-) -> Mapping[str, Callable[[], Iterable[str]]]:
-    """Returns the checks against the blessed model's texts: name -> find."""
-    now, before = _of(manifest)[1], _of(blessed)[1]
-    return {"length_shift": lambda: find_length_shift(now, before, at_most=limits.max_length_shift)}
 
 
 def find_equal_tokens(notes: Iterable[Note]) -> Iterator[str]:
@@ -62,24 +52,6 @@ def find_unknown_tokens(statistics: TextStatistics) -> Iterator[str]:
             "lacks these words. A device keeps accents and turns ASCII letters alone to lower "
             "case; give a train.encoder for the texts' language"
         )
-
-
-def find_length_shift(
-    now: TextStatistics, before: TextStatistics, *, at_most: float
-) -> Iterator[str]:
-    """Yields a message where texts have other lengths than the blessed model's."""
-    bins = max(len(now.lengths), len(before.lengths))
-    distance = total_variation(_shares(now.lengths, bins), _shares(before.lengths, bins))
-    if distance > at_most:
-        yield (
-            f"{percent(distance)} of the texts would have to change their length to be "
-            f"distributed as in the blessed model's data set (allowed: {percent(at_most)})"
-        )
-
-
-def _shares(counts: Sequence[int], bins: int) -> list[float]:
-    padded = [*counts, *[0] * (bins - len(counts))]
-    return [count / max(1, sum(counts)) for count in padded]
 
 
 def _of(manifest: DatasetManifest) -> tuple[TextSpec, TextStatistics]:

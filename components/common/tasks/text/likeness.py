@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.tasks.sketched import Keys, Sketches
-from components.common.tasks.text.sketches import NUMBERS
+from components.common.tasks.text.sketches import HASHES, part
 
 _SHARED = 0.75
 """Of the words and pairs of words that either has, so many must be in both."""
@@ -13,7 +13,7 @@ _TABLES = 8
 
 def keys(sketches: Sketches) -> Keys:
     """Returns the numbers of each sketch two by two; like texts agree in one, nearly always."""
-    return np.ascontiguousarray(sketches).view("<u8").astype(np.uint64).reshape(-1, _TABLES)
+    return part(sketches)[1].view("<u8").astype(np.uint64).reshape(-1, _TABLES)
 
 
 def may_be_alike(one: Keys, other: Keys) -> npt.NDArray[np.bool_]:
@@ -24,6 +24,6 @@ def may_be_alike(one: Keys, other: Keys) -> npt.NDArray[np.bool_]:
 
 def are_alike(one: Sketches, other: Sketches) -> npt.NDArray[np.bool_]:
     """Tells of pairs whether most of their words and pairs of words are the same."""
-    same = np.ascontiguousarray(one).view("<u4") == np.ascontiguousarray(other).view("<u4")
-    alike: npt.NDArray[np.bool_] = same.sum(axis=1) >= _SHARED * NUMBERS
+    same = part(one)[1].view("<u4") == part(other)[1].view("<u4")
+    alike: npt.NDArray[np.bool_] = same.sum(axis=1) >= _SHARED * HASHES
     return alike

@@ -48,7 +48,9 @@ class _TextMaker:
             record=encode_example(example),
             digest=hashlib.sha256(seen).hexdigest(),
             counts=[1, int(tokens.cut), tokens.count - MARKS, tokens.unknown, *lengths],
-            sketch=sketch_text(tokens.ids[1 : tokens.count - 1]),
+            sketch=sketch_text(
+                tokens.ids[1 : tokens.count - 1], characters=len(text), unknown=tokens.unknown
+            ),
         )
 
 

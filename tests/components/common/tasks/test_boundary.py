@@ -30,8 +30,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "components/preprocess/samples.py": frozenset({"pil", "png", "uint8", "intensities"}),
     # Names of notes and of checks, which stand in manifests and recipes.
     "components/common/documents/rejects.py": frozenset({"pixels"}),
-    "components/validate/": frozenset({"pixel", "pixels"}),
-    "pipeline/doctor/survey.py": frozenset({"pixel"}),
+    "components/validate/": frozenset({"pixels"}),
     # The libraries whose versions stand in a record.
     "components/common/process/libraries.py": frozenset({"pil"}),
     # The factor by which a backbone's layers are widened.
@@ -42,6 +41,11 @@ ALLOWED: dict[str, frozenset[str]] = {
     "components/compress/": frozenset({"channels", "width"}),
     "components/propose/rungs/": frozenset({"channels", "width"}),
     "pipeline/recipe/ladder.py": frozenset({"channels"}),
+    # Bytes of sketches, and which split an example is in.
+    "components/common/tasks/sketched.py": frozenset({"uint8"}),
+    "components/preprocess/sketched.py": frozenset({"uint8"}),
+    "components/preprocess/traits.py": frozenset({"uint8"}),
+    "components/preprocess/shard_index.py": frozenset({"uint8"}),
     # Bytes of files, the types that a .tflite file may have, and what a scheme puts out.
     "components/common/data/membership.py": frozenset({"uint8"}),
     "components/common/documents/candidate.py": frozenset({"uint8"}),

@@ -57,6 +57,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF orientation -> what turns the picture upright."""
+_ON_ITS_SIDE = (5, 6, 7, 8)
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_BITS = 24  # Where a PNG file says how many bits a sample has.
@@ -76,10 +77,15 @@ class Picture:
 
     image: Image.Image
     """Of mode `spec.mode`, image_size high and wide."""
-    is_square: bool
-    """Whether it was about as high as wide before."""
+    size: tuple[int, int]
+    """Its width and height before, once it is upright."""
     notes: tuple[tuple[PictureNote, str], ...] = ()
     """What was odd about it, and how."""
+
+    @property
+    def is_square(self) -> bool:
+        """Tells whether it was about as high as wide before."""
+        return max(self.size) <= _SQUARE * min(self.size)
 
     def histogram(self) -> list[int]:
         """Returns how many pixels have each intensity: INTENSITIES numbers for each channel."""
@@ -154,7 +160,7 @@ def _decode(data: bytes, kind: str, spec: PictureSpec) -> Picture:
     if kind == "JPEG XL":
         _check_size(jpegxl.measure(data), spec)  # It is decoded as it is opened.
     with _open(data, kind) as picture:
-        longest, shortest = max(picture.size), min(picture.size)
+        width, height = picture.size
         if not _may_be_large(data, kind, picture, spec):
             _check_size(picture.size, spec)
         if kind == "JPEG":
@@ -169,10 +175,12 @@ def _decode(data: bytes, kind: str, spec: PictureSpec) -> Picture:
             scale_transparency(picture, bits=data[_PNG_BITS])
         if kind == "TIFF":
             check_samples(picture)
-        fitted = _fit(picture, spec, conversion, _orientation(picture, kind))
+        orientation = _orientation(picture, kind)
+        fitted = _fit(picture, spec, conversion, orientation)
     if colour := _only_colour(fitted):
         notes = (*notes, ("one_colour", f"is {colour} all over once it is fitted"))
-    return Picture(fitted, longest <= _SQUARE * shortest, notes)
+    size = (height, width) if orientation in _ON_ITS_SIDE else (width, height)
+    return Picture(fitted, size, notes)
 
 
 def _find_kind(data: bytes) -> str:

@@ -8,7 +8,6 @@ from components.common.tasks.text.features import Example
 from components.common.tasks.text.findings import (
     find_cut_texts,
     find_equal_tokens,
-    find_length_shift,
     find_unknown_tokens,
 )
 from components.common.tasks.text.showing import show_example, tell_data
@@ -40,14 +39,6 @@ def test_texts_that_contradict_one_another_are_named() -> None:
     assert "l.csv, line 3 (same tokens as l.csv, line 9" in found
     assert "line 4" not in found
     assert not list(find_equal_tokens(notes[1:]))
-
-
-def test_lengths_are_compared_by_shares_whatever_the_examples_length() -> None:
-    before, now = TextStatistics(lengths=(50, 50)), TextStatistics(lengths=(5, 5, 0, 0))
-    assert not list(find_length_shift(now, before, at_most=0.1))
-    longer = TextStatistics(lengths=(2, 4, 4, 0))
-    (found,) = find_length_shift(longer, before, at_most=0.1)
-    assert found.startswith("40.0 % of the texts would have to change their length")
 
 
 def test_a_report_tells_of_lengths_and_shows_the_words() -> None:
