@@ -2,8 +2,12 @@
 
 So a data set that grows keeps every example where it was, and only the shards that gain
 or lose a member change. The number of shards depends on nothing but the bytes there are
-now, a power of two, so that it changes only when the data doubles, and a manifest made
-step by step equals one made afresh.
+now, a power of two, so that it changes seldom, and a manifest made step by step equals one
+made afresh.
+
+Few bytes make small shards, so that every core of a machine has some to make; many make large
+ones, which are few to list, to open and to keep records of. So both grow, each as the root of
+the bytes, until a shard is as large as is good to read.
 """
 
 import dataclasses
@@ -15,8 +19,10 @@ from components.common.documents.dataset import SPLITS, Split
 from components.preprocess.examples import Chosen, SourceExample
 from components.preprocess.splits import Assignment, hash_text
 
-SHARD_SOURCE_BYTES = 32 << 20
-"""A shard's share of the source: some 500 photographs, a second's work for a core."""
+LEAST_SHARE_BYTES = 4 << 20
+"""What the only shard of a split takes of the source at most."""
+MOST_SHARE_BYTES = 256 << 20
+"""What a shard takes at most where there are many: half to all of it, 128 to 256 MB."""
 MIN_TRAINING_SHARDS = 4
 """So that several workers, and training's interleaved readers, have something to share."""
 
@@ -66,8 +72,15 @@ def plan_shards(
 
 def count_shards(source_bytes: int) -> int:
     """Returns the least power of two with which no shard takes more than its share of bytes."""
-    needed = max(1, -(-source_bytes // SHARD_SOURCE_BYTES))
-    return 1 << (needed - 1).bit_length()
+    count = 1
+    while source_bytes > count * share_bytes(count):
+        count *= 2
+    return count
+
+
+def share_bytes(count: int) -> int:
+    """Returns how many bytes of the source each of so many shards may take."""
+    return min(MOST_SHARE_BYTES, LEAST_SHARE_BYTES * count)
 
 
 def _name_shards(

@@ -20,6 +20,7 @@ from components.common.shell.stage import Task
 from components.common.tasks.describing import describing_of
 from components.common.tasks.making import Plan
 from components.common.tasks.sources import sources_of
+from components.common.words.figures import size
 from components.common.words.terminal import say
 from components.preprocess.assignment import ShardPlan, plan_shards
 from components.preprocess.config import PreprocessConfig
@@ -187,6 +188,11 @@ def _write_shards(
         key=lambda shard: (-shard.source_bytes, shard.path),
     )
     if missing:
+        least, most = missing[-1].source_bytes, missing[0].source_bytes
+        say(
+            f"{len(missing)} of {len(tasks)} shards are to be made, each of {size(least)} to "
+            f"{size(most)} of the source"
+        )
         writer = ShardWriter(
             source_root=inventory.listing.root,
             max_file_bytes=task.config.examples.max_file_bytes,

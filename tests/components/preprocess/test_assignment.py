@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.preprocess.assignment import (
+    LEAST_SHARE_BYTES,
     MIN_TRAINING_SHARDS,
-    SHARD_SOURCE_BYTES,
+    MOST_SHARE_BYTES,
     count_shards,
     plan_shards,
 )
@@ -59,16 +60,25 @@ def test_a_group_stays_together_and_a_stated_split_wins():
 
 
 def test_the_count_is_a_power_of_two_that_follows_the_bytes():
-    assert [count_shards(size) for size in (0, 1, SHARD_SOURCE_BYTES, SHARD_SOURCE_BYTES + 1)] == [
+    assert [count_shards(size) for size in (0, 1, LEAST_SHARE_BYTES, LEAST_SHARE_BYTES + 1)] == [
         1, 1, 1, 2,
     ]  # fmt: skip
-    assert count_shards(5 * SHARD_SOURCE_BYTES) == 8
+    assert count_shards(5 * LEAST_SHARE_BYTES) == 4
     names = {shard.name for shard in plan([example(0)])}
     assert f"train-00003-of-{MIN_TRAINING_SHARDS:05d}" in names
     assert "test-00000-of-00001" in names
     others = [example(1000, split="validation"), example(1001, split="test")]
     big = others + [
-        example(index, split="train", size_bytes=SHARD_SOURCE_BYTES // 10) for index in range(90)
+        example(index, split="train", size_bytes=2 * LEAST_SHARE_BYTES) for index in range(90)
     ]
     assert sum(shard.split == "train" for shard in plan(big)) == 16
     assert sum(shard.split == "train" for shard in plan(big, shards=3)) == 3
+
+
+@given(st.integers(0, 60).map(lambda power: 2**power), st.integers(0, 1000))
+def test_shards_are_small_where_they_are_few_and_large_where_they_are_many(size, more):
+    source_bytes, count = size + more, count_shards(size + more)
+    assert source_bytes / count <= min(MOST_SHARE_BYTES, LEAST_SHARE_BYTES * count)
+    if count > 1:  # Half as many would be too few.
+        half = count // 2
+        assert source_bytes / half > min(MOST_SHARE_BYTES, LEAST_SHARE_BYTES * half)
