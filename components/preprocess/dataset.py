@@ -41,6 +41,7 @@ from components.preprocess.manifest import (
     paths_of,
 )
 from components.preprocess.near_copies import find_near_copies
+from components.preprocess.oddities import find_oddities
 from components.preprocess.orders import placed_orders
 from components.preprocess.planning import make_plan
 from components.preprocess.pool import run_pool
@@ -226,12 +227,13 @@ def _write_membership(task: Task[PreprocessConfig], plans: Sequence[ShardPlan]) 
 def _write_manifest(
     task: Task[PreprocessConfig], shards: _Shards, manifest: DatasetManifest
 ) -> None:
-    """Writes a manifest, with what the sketches of all examples tell, and which are alike."""
+    """Writes a manifest with what sketches tell of all examples; which are alike, which odd."""
     read = functools.partial(read_index, task.context.data())
     sketched = read_sketched(manifest.task, shards.tasks, read)
     traits = count_traits(manifest.task, sketched.traits, sketched.splits)
     manifest.model_copy(update={"traits": traits}).write(task.output)
     find_near_copies(manifest.task, sketched).write(task.output)
+    find_oddities(manifest.task, sketched).write(task.output)
 
 
 def _check_rejects(

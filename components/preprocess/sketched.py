@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.documents.dataset import SPLITS, TaskName
-from components.common.documents.near_copies import Placed
+from components.common.documents.placed import Placed
 from components.common.tasks.likeness import likeness_of
 from components.common.tasks.sketched import Keys, Sketches, Traits
 from components.common.tasks.traits import traits_of

@@ -4,7 +4,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from components.common.documents.dataset import SPLITS, DatasetManifest
-from components.common.documents.near_copies import NearCopies, NearCopy, Placed
+from components.common.documents.near_copies import NearCopies, NearCopy
+from components.common.documents.oddities import OddExample
+from components.common.documents.placed import Placed
 from components.common.documents.rejects import Reject
 from components.common.documents.validation import DatasetFinding
 from components.common.tasks.showing import tell_data
@@ -14,6 +16,7 @@ from components.report.sources import Run
 CLASSES = 60
 REJECTS_PER_REASON = 5
 PAIRS = 12
+ODD = 8
 _COPY = "duplicate"
 
 
@@ -62,6 +65,16 @@ class ShownPair:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class OddGroup:
+    """Examples that are odd in one way."""
+
+    name: str
+    examples: int
+    shown: tuple[tuple[ShownOne, str], ...]
+    """The oddest, each with how it is odd."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class DataSection:
     records: int
     told: DataTold
@@ -76,6 +89,7 @@ class DataSection:
     findings: tuple[DatasetFinding, ...]
     pairs: tuple[ShownPair, ...]
     """Of examples that are nearly the same."""
+    oddities: tuple[OddGroup, ...]
 
     @property
     def rejected(self) -> int:
@@ -124,7 +138,31 @@ def data_section(
             for pair in shown_pairs(run.near_copies)
             if pair.one.id in by_id and pair.other.id in by_id
         ),
+        oddities=tuple(
+            OddGroup(
+                name=name.replace("_", " "),
+                examples=oddity.examples,
+                shown=tuple(
+                    (_show(odd.placed, manifest, by_id), odd.detail)
+                    for odd in oddity.shown[:ODD]
+                    if odd.placed.id in by_id
+                ),
+            )
+            for name, oddity in run.oddities.kinds.items()
+        ),
     )
+
+
+def placed_examples(run: Run) -> list[Placed]:
+    """Returns the examples that the page shows for what they are, wherever they stand."""
+    odd: list[OddExample] = []
+    for oddity in run.oddities.kinds.values():
+        odd += oddity.shown[:ODD]
+    pairs = shown_pairs(run.near_copies)
+    return [
+        *(placed for pair in pairs for placed in (pair.one, pair.other)),
+        *(one.placed for one in odd),
+    ]
 
 
 def shown_pairs(found: NearCopies) -> Sequence[NearCopy]:

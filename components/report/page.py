@@ -30,7 +30,7 @@ class Examples:
     by_label: Mapping[int, Sequence[Shown]]
     """A few of each class."""
     by_id: Mapping[str, Shown]
-    """Those that are shown for what they are: mistakes, and pairs that are nearly the same."""
+    """Those that are shown for what they are: mistakes, near copies, and odd ones."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def build_page(run: Run, mistakes: Mistakes | None, examples: Examples) -> Page:
     Args:
       run: the run's documents.
       mistakes: what a candidate gets wrong that float32 gets right; None without one.
-      examples: of classes, mistakes and pairs.
+      examples: of classes, mistakes, pairs and odd ones.
     """
     names, rows = run.manifest.class_names, candidate_rows(run)
     return Page(

@@ -12,6 +12,7 @@ from components.common.documents.ladder import Ladder
 from components.common.documents.measured import MeasuredCandidate
 from components.common.documents.models import Models
 from components.common.documents.near_copies import NearCopies
+from components.common.documents.oddities import Oddities
 from components.common.documents.record import Receipt
 from components.common.documents.rejects import Reject
 from components.common.documents.validation import Validation
@@ -28,6 +29,7 @@ class Run:
     manifest: DatasetManifest
     rejects: Sequence[Reject]
     near_copies: NearCopies
+    oddities: Oddities
     validation: Validation
     models: Models
     candidates: Mapping[str, MeasuredCandidate]

@@ -12,6 +12,7 @@ from components.common.documents.ladder import Ladder
 from components.common.documents.measured import folders_by_id, read_candidates
 from components.common.documents.models import Models
 from components.common.documents.near_copies import NearCopies
+from components.common.documents.oddities import Oddities
 from components.common.documents.record import Receipt
 from components.common.documents.rejects import read_rejects
 from components.common.documents.validation import Validation
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from components.common.data.examples import Labelled
-    from components.common.documents.near_copies import Placed
+    from components.common.documents.placed import Placed
     from components.report.mistakes import Mistakes
     from components.report.page import Examples
     from components.report.sources import Run
@@ -53,6 +54,7 @@ def _read_run(task: Task[ReportConfig]) -> "Run":
         manifest=DatasetManifest.read(inputs["dataset"]),
         rejects=read_rejects(inputs["dataset"]),
         near_copies=NearCopies.read(inputs["dataset"]),
+        oddities=Oddities.read(inputs["dataset"]),
         validation=Validation.read(inputs["validation"]),
         models=Models.read(inputs["models"]),
         candidates=read_candidates(
@@ -99,7 +101,7 @@ def _read_examples(
 ) -> "Examples":
     from components.common.tasks.reading import read_examples
     from components.common.tasks.showing import pick_by_class, pick_by_id, show_example
-    from components.report.dataset import shown_pairs
+    from components.report.dataset import placed_examples
     from components.report.page import Examples
 
     manifest, storage = documents.manifest, task.context.data()
@@ -110,10 +112,7 @@ def _read_examples(
     )
     test = read_examples(manifest, "test", storage)
     wrong = pick_by_id(test, mistakes.ids if mistakes else frozenset())
-    pairs = shown_pairs(documents.near_copies)
-    alike = _pick_placed(
-        [placed for pair in pairs for placed in (pair.one, pair.other)], task, manifest
-    )
+    placed = _pick_placed(placed_examples(documents), task, manifest)
     return Examples(
         by_label={
             label: [show_example(example, manifest, large=False) for example in examples]
@@ -121,7 +120,7 @@ def _read_examples(
         },
         by_id={
             id_: show_example(example, manifest, large=True)
-            for id_, example in {**wrong, **alike}.items()
+            for id_, example in {**wrong, **placed}.items()
         },
     )
 

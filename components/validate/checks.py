@@ -10,6 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from components.common.data.membership import Membership, example_digest
 from components.common.documents.dataset import SPLITS, DatasetManifest, Split
 from components.common.documents.near_copies import NO_NEAR_COPIES, NearCopies
+from components.common.documents.oddities import NO_ODDITIES, Oddities
 from components.common.documents.rejects import Note
 from components.common.documents.validation import DatasetFinding
 from components.common.tasks.findings import Find, findings_of
@@ -42,6 +43,7 @@ def check_dataset(
     read_ids: ReadIds,
     notes: Sequence[Note] = (),
     near_copies: NearCopies = NO_NEAR_COPIES,
+    oddities: Oddities = NO_ODDITIES,
 ) -> tuple[DatasetFinding, ...]:
     """Runs all checks.
 
@@ -54,6 +56,7 @@ def check_dataset(
         only to name what splits share.
       notes: what preprocess noted on examples.
       near_copies: which examples are nearly the same.
+      oddities: which are unlike most.
 
     Returns:
       The findings, those that stop the run first.
@@ -98,7 +101,7 @@ def check_dataset(
             config.near_contradictions,
             lambda: find_near_contradictions(near_copies, manifest),
         ),
-        *_find_all(findings_of(manifest).odd_examples(manifest, notes), config),
+        *_find_all(findings_of(manifest).odd_examples(manifest, notes, oddities), config),
         *_find("label_skew", config.label_skew, lambda: find_label_skew(manifest, config)),
         *_find("trait_skew", config.trait_skew, lambda: find_trait_skew(manifest, config)),
     ]

@@ -18,6 +18,10 @@ class PictureChecks(Section):
     """Pictures that show nothing: of one colour after fitting."""
     same_pixels: Severity = "warn"
     """Pictures of different classes that are the same after fitting."""
+    nearly_blank: Severity = "warn"
+    """Pictures that show hardly anything after fitting."""
+    small_range: Severity = "warn"
+    """Pictures that use a quarter of the intensities at most."""
     not_square: Severity = "warn"
     """Pictures that MediaPipe and the Task Library would stretch, where `data.fit` does not."""
 
@@ -59,6 +63,8 @@ class ValidateConfig(StageConfig, PictureChecks, TextChecks):
     """Examples of one split that are nearly the same as one of another."""
     near_contradictions: Severity = "warn"
     """Examples of different classes that are nearly the same."""
+    outliers: Severity = "warn"
+    """Examples that are unlike most, such as in size or length."""
     max_label_l_infinity: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Between class shares: the greatest difference of one class's."""
     max_label_jensen_shannon: Annotated[float, Field(gt=0, le=1)] = 0.02

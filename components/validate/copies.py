@@ -6,7 +6,8 @@ As in components.validate.checks, each check yields what it noticed, in words.
 from collections.abc import Iterator
 
 from components.common.documents.dataset import DatasetManifest
-from components.common.documents.near_copies import NearCopies, Placed
+from components.common.documents.near_copies import NearCopies
+from components.common.documents.placed import Placed
 from components.common.tasks.sources import sources_of
 from components.common.words.figures import shown
 
@@ -21,8 +22,8 @@ def find_near_copies(found: NearCopies, manifest: DatasetManifest) -> Iterator[s
         ]
         yield (
             f"{_pairs_are(count, manifest)} nearly the same and in two splits, so that the later "
-            f"one flatters the model: {_named(pairs, count)}. Give what belongs together one group "
-            "in a data.list, or leave out one of each pair (data.exclude)"
+            f"one flatters the model: {shown(pairs, of=count)}. Give what belongs together one "
+            "group in a data.list, or leave out one of each pair (data.exclude)"
         )
 
 
@@ -40,7 +41,7 @@ def find_near_contradictions(found: NearCopies, manifest: DatasetManifest) -> It
         ]
         yield (
             f"{_pairs_are(count, manifest)} nearly the same and of two classes: "
-            f"{_named(pairs, count)}. Mend or leave out what has the wrong label; where classes "
+            f"{shown(pairs, of=count)}. Mend or leave out what has the wrong label; where classes "
             "do differ by so little, no model will tell them apart reliably"
         )
 
@@ -48,8 +49,3 @@ def find_near_contradictions(found: NearCopies, manifest: DatasetManifest) -> It
 def _pairs_are(count: int, manifest: DatasetManifest) -> str:
     examples = sources_of(manifest.task).EXAMPLES
     return f"{count} pair of {examples} is" if count == 1 else f"{count} pairs of {examples} are"
-
-
-def _named(pairs: list[str], count: int) -> str:
-    """Returns the first pairs in words, and how many more were counted."""
-    return shown([*pairs, *[""] * (count - len(pairs))])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from components.common.data.membership import Membership
 from components.common.documents.dataset import DatasetManifest, Split
 from components.common.documents.near_copies import NearCopies
+from components.common.documents.oddities import Oddities
 from components.common.documents.rejects import read_notes
 from components.common.documents.validation import Validation
 from components.common.errors import UserError
@@ -33,6 +34,7 @@ def _compute(task: Task[ValidateConfig]) -> None:
         read_ids=read_ids,
         notes=notes,
         near_copies=NearCopies.read(task.inputs["dataset"]),
+        oddities=Oddities.read(task.inputs["dataset"]),
     )
     for finding in findings:
         if finding.severity == "stop":

@@ -13,6 +13,7 @@ from components.common.documents.base import Lineage
 from components.common.documents.dataset import SPLITS, DatasetManifest, Shard, Split, SplitExamples
 from components.common.documents.image import ImageSpec, PixelStatistics
 from components.common.documents.near_copies import NO_NEAR_COPIES
+from components.common.documents.oddities import NO_ODDITIES
 from components.common.run_context import RunContext
 from components.common.storage import LocalStorage
 from components.common.tasks.image.features import Example, encode_example
@@ -138,6 +139,7 @@ def write_dataset(
     (output / "rejects.jsonl").write_text("")
     (output / "notes.jsonl").write_text("")
     NO_NEAR_COPIES.write(output)
+    NO_ODDITIES.write(output)
     Membership.of(
         (f"{split}{index:06d}", "", split) for split in SPLITS for index in range(examples[split])
     ).write(output)

@@ -3,19 +3,7 @@
 from typing import ClassVar
 
 from components.common.documents.base import Document, Part
-from components.common.documents.dataset import Split
-
-
-class Placed(Part):
-    """An example, and where it stands."""
-
-    id: str
-    path: str
-    """In the source."""
-    label: int
-    split: Split
-    shard: str
-    """Path of the shard that holds it."""
+from components.common.documents.placed import Placed
 
 
 class NearCopy(Part):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from components.common.documents.dataset import DatasetManifest, TaskName
+from components.common.documents.oddities import Oddities
 from components.common.documents.rejects import Note
 
 Find = Callable[[], Iterable[str]]
@@ -14,7 +15,7 @@ class Findings(Protocol):
     """What the facet of a task looks like; a check's name is its field in ValidateConfig."""
 
     def odd_examples(
-        self, manifest: DatasetManifest, notes: Sequence[Note], /
+        self, manifest: DatasetManifest, notes: Sequence[Note], oddities: Oddities, /
     ) -> Mapping[str, Find]:
         """Returns the checks of examples: name -> find."""
 

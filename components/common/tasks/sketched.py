@@ -18,6 +18,8 @@ Numbers = npt.NDArray[np.float32]
 """[n, numbers]."""
 Traits = Mapping[str, npt.NDArray[np.float32]]
 """Name -> [n], of n examples."""
+Oddness = Mapping[str, npt.NDArray[np.float32]]
+"""Kind -> [n], 0 for an example that is not odd in this way, else the more the odder it is."""
 Edges = Mapping[str, Sequence[float]]
 """Name -> where the bins of a trait meet, ascending; the first and the last bin are open."""
 

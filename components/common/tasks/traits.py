@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from components.common.documents.dataset import TaskName
-from components.common.tasks.sketched import Edges, Sketches, Traits
+from components.common.tasks.sketched import Edges, Oddness, Sketches, Traits
 
 
 class TraitReading(Protocol):
@@ -17,6 +17,12 @@ class TraitReading(Protocol):
 
     def read_traits(self, sketches: Sketches, /) -> Traits:
         """Returns the traits of examples, as their sketches tell them; those of EDGES."""
+
+    def find_odd(self, traits: Traits, /) -> Oddness:
+        """Returns how odd examples are, one at least."""
+
+    def describe_odd(self, kind: str, traits: Mapping[str, float], /) -> str:
+        """Says in a few words how an example of these traits is odd."""
 
 
 def traits_of(task: TaskName) -> TraitReading:

@@ -112,7 +112,13 @@ def listing(items: Sequence[str]) -> str:
     return f"{', '.join(items[:-1])} and {items[-1]}"
 
 
-def shown(names: Sequence[str]) -> str:
-    """Returns five names and `and 7 more` of many, all of few."""
-    further = len(names) - _MOST_SHOWN
-    return listing([*names[:_MOST_SHOWN], *([f"{further} more"] if further > 0 else [])])
+def shown(names: Sequence[str], of: int | None = None) -> str:
+    """Returns five names and `and 7 more` of many, all of few.
+
+    Args:
+      names: the first of them, or all.
+      of: how many there are, if more.
+    """
+    first = names[:_MOST_SHOWN]
+    further = (of or len(names)) - len(first)
+    return listing([*first, *([f"{further} more"] if further > 0 else [])])

@@ -12,7 +12,9 @@ from PIL import Image
 
 from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.models import Models
-from components.common.documents.near_copies import NearCopies, NearCopy, Placed
+from components.common.documents.near_copies import NearCopies, NearCopy
+from components.common.documents.oddities import OddExample, Oddities, Oddity
+from components.common.documents.placed import Placed
 from components.common.documents.record import TaskResult
 from components.common.documents.validation import DatasetFinding
 from components.report import formats, stage
@@ -108,7 +110,7 @@ def blessed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Fabricated, Parse
             ("a/3.jpg", "duplicate", "same content as a/0.jpg"),
         ],
         findings=[
-            DatasetFinding(check="label_shift", severity="warn", message="Shares differ by 0.14.")
+            DatasetFinding(check="label_drift", severity="warn", message="Shares differ by 0.14.")
         ],
     )
     return run, render(run, folder)
@@ -353,6 +355,21 @@ def test_examples_that_are_nearly_the_same_are_shown_side_by_side(tmp_path: Path
     assert page.source.count('alt="a picture of cross"', page.source.index('id="data"')) == 1
     twins = page.source[page.source.index('class="twins') :]
     assert twins[: twins.index("</ul>")].count('<span class="bad">') == 2 + 4
+
+
+def test_odd_examples_are_shown_with_how_they_are_odd(tmp_path: Path) -> None:
+    run = fabricate(tmp_path)
+    shard = run.manifest.splits["validation"].shards[0].path
+    placed = Placed(
+        id="validation000000", path="dim/<1>.jpg", label=1, split="validation", shard=shard
+    )
+    oddity = Oddity(examples=9, shown=(OddExample(placed=placed, detail="range 7"),))
+    Oddities(kinds={"nearly_blank": oddity}).write(run.artifacts["dataset"])
+    page = render(run, tmp_path)
+    text = page.text("data")
+    assert "Nearly blank 9 pictures range 7 dim/<1>.jpg cross, validation" in text
+    odd = page.source[page.source.index('class="odd') :]
+    assert odd[: odd.index("</ul>")].count("<img ") == 1
 
 
 def test_what_was_wrong_with_a_training_stands_where_it_is_shown(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from components.common.documents.decision import Budgets
 from components.common.documents.evaluation import Estimate
 from components.common.documents.measured import join_candidates
 from components.common.documents.near_copies import NO_NEAR_COPIES
+from components.common.documents.oddities import NO_ODDITIES
 from components.common.documents.record import Receipt
 from components.common.documents.validation import Validation
 from components.common.tasks.told import Histogram
@@ -210,6 +211,7 @@ def test_the_worst_classes_come_first_and_are_none_of_the_hidden(tmp_path: Path)
         manifest=made.manifest,
         rejects=(),
         near_copies=NO_NEAR_COPIES,
+        oddities=NO_ODDITIES,
         validation=Validation(findings=()),
         models=made.models,
         candidates=join_candidates(

@@ -4,6 +4,7 @@ from components.common.data.membership import Membership
 from components.common.documents.dataset import SPLITS, DatasetManifest, SplitExamples, Trait
 from components.common.documents.image import ImageSpec, PixelStatistics
 from components.common.documents.near_copies import NO_NEAR_COPIES
+from components.common.documents.oddities import NO_ODDITIES
 from components.validate.checks import check_dataset
 from components.validate.config import ValidateConfig
 from tests.builders.synthetic import LINEAGE
@@ -48,7 +49,15 @@ def membership_of(ids, groups=None):
     return Membership.of(rows)
 
 
-def check(found: DatasetManifest, *, blessed=None, ids=None, pairs=NO_NEAR_COPIES, **values):
+def check(
+    found: DatasetManifest,
+    *,
+    blessed=None,
+    ids=None,
+    pairs=NO_NEAR_COPIES,
+    oddities=NO_ODDITIES,
+    **values,
+):
     ids = ids or {"train": ["a"], "validation": ["b"], "test": ["c"]}
     return check_dataset(
         found,
@@ -57,4 +66,5 @@ def check(found: DatasetManifest, *, blessed=None, ids=None, pairs=NO_NEAR_COPIE
         blessed=blessed,
         read_ids=ids.__getitem__,
         near_copies=pairs,
+        oddities=oddities,
     )

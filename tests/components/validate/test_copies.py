@@ -1,6 +1,7 @@
 """What is told of examples that are nearly the same."""
 
-from components.common.documents.near_copies import NearCopies, NearCopy, Placed
+from components.common.documents.near_copies import NearCopies, NearCopy
+from components.common.documents.placed import Placed
 from components.validate.copies import find_near_contradictions, find_near_copies
 from tests.components.validate.manifests import check, manifest
 

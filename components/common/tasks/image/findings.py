@@ -8,21 +8,31 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.image import ImageSpec, PixelStatistics
+from components.common.documents.oddities import Oddities
 from components.common.documents.rejects import Note
 from components.common.tasks.image.words import fit_in_words
 from components.common.words.figures import percent, shown
+
+_UNLIKE = {
+    "odd_size": "larger or smaller",
+    "odd_aspect": "wider or higher",
+    "odd_brightness": "lighter or darker",
+}
 
 _SHARE_NOT_SQUARE = 0.05
 """Pictures of another shape that a data set may have without a word."""
 
 
 def odd_examples(
-    manifest: DatasetManifest, notes: Sequence[Note]
+    manifest: DatasetManifest, notes: Sequence[Note], oddities: Oddities
 ) -> Mapping[str, Callable[[], Iterable[str]]]:
     """Returns the checks of pictures: name -> find."""
     image, statistics = _of(manifest)
     return {
         "one_colour": lambda: find_single_colours(notes, image),
+        "nearly_blank": lambda: find_nearly_blank(oddities),
+        "small_range": lambda: find_small_ranges(oddities),
+        "outliers": lambda: find_outliers(oddities),
         "same_pixels": lambda: find_equal_pixels(notes),
         "not_square": lambda: find_distortion(image, statistics, examples=_examples(manifest)),
     }
@@ -42,6 +52,38 @@ def find_single_colours(notes: Iterable[Note], image: ImageSpec) -> Iterator[str
             f"{'shows' if len(found) == 1 else 'show'} nothing: {_named(found)}. Remove what is "
             f"blank; {'; '.join(remedies)}"
         )
+
+
+def find_nearly_blank(oddities: Oddities) -> Iterator[str]:
+    """Yields a message where pictures show hardly anything."""
+    if found := oddities.kinds.get("nearly_blank"):
+        one_or_more = "picture is" if found.examples == 1 else "pictures are"
+        yield (
+            f"{found.examples} {one_or_more} nearly blank once fitted: {found.named()}. Remove "
+            "what shows nothing: a model learns from it to name a class that it hasn't seen"
+        )
+
+
+def find_small_ranges(oddities: Oddities) -> Iterator[str]:
+    """Yields a message where pictures are dull."""
+    if found := oddities.kinds.get("small_range"):
+        one_or_more = "picture uses" if found.examples == 1 else "pictures use"
+        yield (
+            f"{found.examples} {one_or_more} a quarter of the intensities at most, from darkest to "
+            f"lightest: {found.named()}. Where it is a fault of their conversion, as of 12 bits "
+            "taken for 16, mend that; where a device will see such, they belong here"
+        )
+
+
+def find_outliers(oddities: Oddities) -> Iterator[str]:
+    """Yields a message for each way in which pictures are unlike most."""
+    for kind, how in _UNLIKE.items():
+        if found := oddities.kinds.get(kind):
+            one_or_more = "picture is" if found.examples == 1 else "pictures are"
+            yield (
+                f"{found.examples} {one_or_more} much {how} than most: {found.named()}. Look "
+                "whether they are what they are labelled, and whether a device will see such"
+            )
 
 
 def find_equal_pixels(notes: Iterable[Note]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from components.common.documents.dataset import DatasetManifest
+from components.common.documents.oddities import Oddities
 from components.common.documents.rejects import Note
 from components.common.documents.text import TextSpec, TextStatistics
 from components.common.words.figures import percent, shown
@@ -13,14 +14,15 @@ _SHARE_UNKNOWN = 0.05
 
 
 def odd_examples(
-    manifest: DatasetManifest, notes: Sequence[Note]
+    manifest: DatasetManifest, notes: Sequence[Note], oddities: Oddities
 ) -> Mapping[str, Callable[[], Iterable[str]]]:
     """Returns the checks of texts: name -> find."""
     spec, statistics = _of(manifest)
     return {
         "same_tokens": lambda: find_equal_tokens(notes),
         "cut_texts": lambda: find_cut_texts(spec, statistics),
-        "unknown_tokens": lambda: find_unknown_tokens(statistics),
+        "unknown_tokens": lambda: find_unknown_tokens(statistics, oddities),
+        "outliers": lambda: find_outliers(oddities),
     }
 
 
@@ -44,13 +46,29 @@ def find_cut_texts(spec: TextSpec, statistics: TextStatistics) -> Iterator[str]:
         )
 
 
-def find_unknown_tokens(statistics: TextStatistics) -> Iterator[str]:
-    """Yields a message where the vocabulary lacks much of what the texts are made of."""
+def find_unknown_tokens(statistics: TextStatistics, oddities: Oddities) -> Iterator[str]:
+    """Yields messages where the vocabulary lacks much of what texts are made of."""
+    if found := oddities.kinds.get("mostly_unknown"):
+        one_or_more = "text is" if found.examples == 1 else "texts are"
+        yield (
+            f"{found.examples} {one_or_more} mostly [UNK], words that the encoder's vocabulary "
+            f"lacks: {found.named()}. A model can't tell such texts apart"
+        )
     if statistics.unknown > _SHARE_UNKNOWN:
         yield (
             f"{percent(statistics.unknown)} of the tokens are [UNK]: the encoder's vocabulary "
             "lacks these words. A device keeps accents and turns ASCII letters alone to lower "
             "case; give a train.encoder for the texts' language"
+        )
+
+
+def find_outliers(oddities: Oddities) -> Iterator[str]:
+    """Yields a message where texts have another length than most."""
+    if found := oddities.kinds.get("odd_length"):
+        one_or_more = "text is" if found.examples == 1 else "texts are"
+        yield (
+            f"{found.examples} {one_or_more} much longer or shorter than most: {found.named()}. "
+            "Look whether they are what they are labelled, and whether a device will see such"
         )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from components.common.documents.oddities import NO_ODDITIES
 from components.common.documents.rejects import Note
 from components.common.documents.text import TextSpec, TextStatistics
 from components.common.tasks.text.features import Example
@@ -24,7 +25,7 @@ def test_many_texts_that_are_cut_are_told(cut: float, told: int) -> None:
 
 @pytest.mark.parametrize(("unknown", "told"), [(0.05, 0), (0.2, 1)])
 def test_a_vocabulary_of_another_language_is_told(unknown: float, told: int) -> None:
-    found = list(find_unknown_tokens(TextStatistics(unknown=unknown)))
+    found = list(find_unknown_tokens(TextStatistics(unknown=unknown), NO_ODDITIES))
     assert len(found) == told
     assert not told or "give a train.encoder for the texts' language" in found[0]
 
