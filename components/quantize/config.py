@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, create_model
 
 from components.common.config import Choice, Section, StageConfig, choice_of
 from components.common.documents.candidate import BASELINE_ID, CandidateSpec, SchemeSpec
+from components.common.documents.dataset import TaskName
 from components.common.documents.variant import DENSE, StepSpec
 from components.common.lite.file_steps import FILE_STEPS, label_step
 from components.quantize.schemes import SCHEMES
@@ -185,6 +186,11 @@ class QuantizeConfig(StageConfig):
             repair_above=self.repair_above if may_have_faults(own) else None,
             remedies=self.remedies,
         )
+
+
+def explain_refusal(scheme: Choice, task: TaskName) -> str | None:
+    """Returns why a task's models can't be converted by a scheme, None where they can."""
+    return SCHEMES[scheme.kind].refused_by.get(task)
 
 
 def may_have_faults(candidate: CandidateSpec) -> bool:

@@ -21,7 +21,7 @@ from components.compress.steps import STEPS
 from components.compress.steps.step import task_of
 from components.finetune.config import TrainConfig
 from components.propose.config import SearchSettings
-from components.quantize.config import CandidateSchemes
+from components.quantize.config import CandidateSchemes, QuantizeConfig, explain_refusal
 from pipeline.declarations.refusals import shown
 
 S = TypeVar("S", bound=Section)
@@ -151,6 +151,25 @@ def find_strange_step(declared: Mapping[str, DeclaredVariant], task: TaskName) -
                 return (
                     f"compress.variants.{id_}.steps: {step.kind} is a step for the task {of_task}, "
                     f"and this recipe's is {task}; remove it"
+                )
+    return None
+
+
+def find_strange_scheme(
+    declared: Mapping[str, DeclaredVariant], quantize: QuantizeConfig, task: TaskName
+) -> str | None:
+    """Says by its key which scheme can't convert the task's models, if any can't."""
+    stated = {
+        "quantize.schemes": quantize.schemes,
+        "quantize.compressed_schemes": quantize.compressed_schemes,
+        **{f"compress.variants.{id_}.schemes": one.schemes or () for id_, one in declared.items()},
+    }
+    for key, schemes in stated.items():
+        for scheme in schemes:
+            if reason := explain_refusal(scheme, task):
+                return (
+                    f"{key}: {scheme.kind} is not for the task {task}: {reason}; remove it, or "
+                    "state dynamic_range in its place"
                 )
     return None
 

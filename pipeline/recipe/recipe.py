@@ -44,6 +44,7 @@ from pipeline.recipe.ladder import (
     find_frozen,
     find_misfit,
     find_namesakes,
+    find_strange_scheme,
     find_strange_step,
     find_uncut,
     learn_as,
@@ -104,7 +105,11 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        misfits = self._explain_foreign, partial(find_strange_step, self._declared(), self.task)
+        misfits = (
+            self._explain_foreign,
+            partial(find_strange_step, self._declared(), self.task),
+            partial(find_strange_scheme, self._declared(), self.quantize, self.task),
+        )
         for explain in (*misfits, self._explain_misfit):
             if misfit := explain():
                 raise ValueError(misfit)

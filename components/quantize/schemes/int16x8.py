@@ -37,4 +37,7 @@ SCHEME = Scheme(
     section=("calibration_examples",),
     tell=_tell,
     check=_check,
+    refused_by={
+        "text": "TFLite has no kernels of 16 bits for what an encoder does with its mask",
+    },
 )

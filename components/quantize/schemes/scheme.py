@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from components.common.config import Section
 from components.common.documents.candidate import SchemeSpec
+from components.common.documents.dataset import TaskName
 
 Backend = Literal["tflite_converter", "litert_quantizer"]
 """What converts: a module of components.quantize.backends."""
@@ -44,6 +45,7 @@ class Scheme:
         the scheme does not calibrate), sets the tool up.
       check: raises ConversionError where the file is not what the scheme promises.
       is_integer: whether the file takes what a device has as it is, in integers.
+      refused_by: task -> why none of its models can be converted so.
     """
 
     kind: str
@@ -54,6 +56,7 @@ class Scheme:
     tell: Callable[[Any, Any, Any], None] = tell_nothing
     check: Callable[[bytes], None] = accept
     is_integer: bool = False
+    refused_by: Mapping[TaskName, str] = dataclasses.field(default_factory=dict)
 
     def specify(
         self, section: Mapping[str, Any], stated: Mapping[str, Any] | None = None

@@ -9,11 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from components.common.documents.encoder import EncoderSpec, TextArchitecture
+from components.common.documents.variant import StepSpec
 from components.common.drift.causes import find_cause
 from components.common.drift.tracing import trace_drift
+from components.common.lite.file_steps import apply_file_steps
 from components.common.lite.graph import read_graphs
+from components.common.lite.kernels import find_kernels
 from components.common.lite.litert import Classifier
+from components.common.lite.model_files import read_model_file
 from components.common.lite.tflite import inspect_model
+from components.common.tasks.text.models.classifier import build_classifier
 from components.quantize.conversion import convert_model
 from tests.builders.encoders import VOCABULARY, draw_tokens, text_spec
 from tests.builders.text_models import build_small_classifier
@@ -89,6 +95,35 @@ def test_dynamic_range_keeps_the_table_of_tokens_in_bytes(
         if tensor.shape == (len(VOCABULARY), 16)
     ]
     assert [table.dtype for table in tables] == ["int8"]
+
+
+WIDE = EncoderSpec(embedding=40, hidden=40, layers=1, heads=4, intermediate=64, segments=2)
+"""Its kernels have over 1,024 weights: dynamic range leaves smaller ones in float."""
+
+
+class Texts:
+    """What a step on a file may learn from."""
+
+    def examples(self, count: int) -> npt.NDArray[np.int32]:
+        return TOKENS[:count]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["int8", "dynamic_range"])
+def test_kernels_are_snapped_to_what_packs_and_equal_parts_are_shared(
+    kind: str, tmp_path: Path
+) -> None:
+    model = build_classifier(TextArchitecture(encoder=WIDE), text_spec(length=LENGTH), 3)
+    data = convert(model, kind)
+    steps = (StepSpec(kind="snap", settings={"bits": 4}), StepSpec(kind="share", settings={}))
+    stepped, (snap, share) = apply_file_steps(data, steps, Texts())
+    kernels = [each for each in find_kernels(read_model_file(stepped).tables) if not each.is_first]
+    assert len(kernels) >= 5, "of attention, and of what follows it"
+    assert all(len(np.unique(row)) <= 15 for each in kernels for row in each.codes)
+    assert snap.zipped_after < 0.9 * snap.zipped_before
+    assert share.bytes_after < share.bytes_before
+    before, after = answers(data, tmp_path), answers(stepped, tmp_path)
+    assert 0 < np.abs(after - before).max() < 0.1
 
 
 def test_norms_can_be_left_in_float(

@@ -65,6 +65,15 @@ def test_stages_are_told_their_task_s_own(tmp_path: Path) -> None:
             )
             for kind in ("channels", "distil", "qat")
         ),
+        *(
+            ([change], f"{key}: int16x8 is not for the task text: .*state dynamic_range")
+            for key, change in {
+                "quantize.schemes": "quantize.schemes=[float32, int16x8]",
+                "quantize.compressed_schemes": "quantize.compressed_schemes=[int16x8]",
+                "compress.variants.few.schemes": "compress.variants={few: {steps: [vocabulary], "
+                "schemes: [int16x8]}}",
+            }.items()
+        ),
         (
             [
                 "data.text.length=16",
