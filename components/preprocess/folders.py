@@ -6,6 +6,7 @@ from the names of its first two levels: `cat/1.png` is a class and a picture, an
 """
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -140,7 +141,8 @@ def _record(
         outside = sources.is_named(path)  # Else notes, indexes and the like.
         return SourceRecord(shown, None, misnamed=misnamed) if outside else None
     split = splits[folders[0]] if level else None
-    return SourceRecord(shown, folders[level], split, misnamed=misnamed)
+    # A million records share the few names of their classes.
+    return SourceRecord(shown, sys.intern(folders[level]), split, misnamed=misnamed)
 
 
 def _check_class_name(folder: str, path: str) -> None:

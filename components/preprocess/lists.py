@@ -7,6 +7,7 @@ where it could be no label, no split or no path, naming the line.
 import os
 import posixpath
 import re
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -134,7 +135,7 @@ def check_name(name: str, what: str, where: str) -> str:
             f"{where}: the {what} {ascii(name)} holds {found}, which breaks a line "
             "or can't be seen, so that no list of labels could hold it; remove it"
         )
-    return name
+    return sys.intern(name)  # A million rows share the few names of their classes.
 
 
 def said_of(row: Mapping[str, Any], *, where: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+from components.common.digests import text_digest
 from components.preprocess.assignment import plan_shards
 from components.preprocess.config import Splits
 from components.preprocess.inventory import take_inventory
@@ -27,7 +28,7 @@ CLASSES = 100
 def list_records(count: int) -> Iterator[SourceRecord]:
     """Yields records by path; their content needs no files, and looks like a picture's."""
     for number in range(count):
-        label = f"class {number * CLASSES // count:03d}"
+        label = sys.intern(f"class {number * CLASSES // count:03d}")
         yield SourceRecord(f"{label}/photograph {number:08d}.gif", label, text=f"GIF89a{number}")
 
 
@@ -42,7 +43,9 @@ def plan(records: int, shards: int) -> int:
     members = sum(1 for plan in plans for _ in plan.members)
     assert members == records
     orders = [
-        Order(f"runs/{'r' * 40}/orders/{number:05d}.jsonl", "f" * 64, len(plan.members))
+        Order(
+            f"runs/{'r' * 40}/orders/{number:05d}.jsonl", text_digest(plan.name), len(plan.members)
+        )
         for number, plan in enumerate(plans)
     ]
     return measure_graph(orders)
