@@ -88,50 +88,66 @@ def module_digests(module: str, root: Path = _ROOT) -> Mapping[str, str]:
 @functools.cache
 def _read_code(source: bytes, package: str) -> tuple[str, tuple[str, ...]]:
     """Returns a module's digest, and the names that it may import."""
-    tree = ast.parse(source)
-    return text_digest(_syntax(tree)), tuple(_imported_modules(tree, package))
+    telling = _Telling()
+    telling.tell(ast.parse(source))
+    imported = (name for node in telling.imports for name in _imported_modules(node, package))
+    return text_digest("".join(telling.texts)), tuple(imported)
 
 
-def _syntax(tree: ast.AST) -> str:
-    """Returns a syntax tree as one text, the same in every version of Python.
+class _Telling:
+    """Makes a syntax tree one text, the same in every version of Python; and finds its imports.
 
     `ast.dump` would not do: its versions differ in what they tell of what is empty. What does
-    nothing is left out.
+    nothing is left out. Each stage begins by this, with a hundred modules: so one walk does both,
+    and what has no parts is told without a call.
     """
-    texts: list[str] = []
-    _tell(tree, texts)
-    return "".join(texts)
 
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.imports: list[ast.Import | ast.ImportFrom] = []
 
-def _tell(node: Any, texts: list[str]) -> None:
-    if isinstance(node, ast.AST):
-        texts.append(f"{type(node).__name__}(")
+    def tell(self, node: ast.AST) -> None:
+        texts = self.texts
+        texts.append(f"{node.__class__.__name__}(")
         for name in node._fields:
             value = getattr(node, name, None)
+            if value is None:
+                continue
             if isinstance(value, list):
-                value = [item for item in value if not _is_idle(item, node)]
-            if value is not None and value != []:
+                self._tell_list(name, value, node)
+            elif not isinstance(value, ast.AST):
+                texts.append(f"{name}={ascii(value)}")  # Versions of repr escape other characters.
+            elif value._fields:
                 texts.append(f"{name}=")
-                _tell(value, texts)
+                self.tell(value)
+            else:
+                texts.append(f"{name}={value.__class__.__name__}()")
         texts.append(")")
-    elif isinstance(node, list):
-        texts.append("[")
-        for item in node:
-            _tell(item, texts)
-            texts.append(",")
-        texts.append("]")
-    else:
-        texts.append(ascii(node))  # Versions of repr differ in which characters they escape.
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            self.imports.append(node)
+
+    def _tell_list(self, name: str, values: list[Any], parent: ast.AST) -> None:
+        values = [value for value in values if not _is_idle(value, parent)]
+        if not values:
+            return
+        self.texts.append(f"{name}=[")
+        for value in values:
+            if isinstance(value, ast.AST):
+                self.tell(value)
+            else:
+                self.texts.append(ascii(value))
+            self.texts.append(",")
+        self.texts.append("]")
 
 
 def _is_idle(node: Any, parent: ast.AST) -> bool:
     """Whether a part of a syntax tree does nothing."""
-    match node:
-        case ast.Expr(value=ast.Constant(value=str())):
-            return True  # A docstring: of a module, class or function, or of the line above.
-        case ast.Constant(value=""):
-            return isinstance(parent, ast.JoinedStr)  # Python 3.12.1 ends format specs with it.
-    return False
+    if isinstance(
+        node, ast.Expr
+    ):  # A docstring: of a module, class or function, or of the line above.
+        return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    # Python 3.12.1 ends format specs with an empty text.
+    return isinstance(parent, ast.JoinedStr) and isinstance(node, ast.Constant) and node.value == ""
 
 
 def _module_path(name: str, root: Path) -> Path | None:
@@ -144,14 +160,13 @@ def _module_path(name: str, root: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _imported_modules(tree: ast.AST, package: str) -> Iterator[str]:
-    """Yields the absolute names that import statements in a module of a package may load."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            relative = "." * node.level + (node.module or "")
-            base = importlib.util.resolve_name(relative, package)
-            # `from package import name` loads package, and name where it is a module.
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+def _imported_modules(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[str]:
+    """Yields the absolute names that an import statement in a module of a package may load."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    else:
+        relative = "." * node.level + (node.module or "")
+        base = importlib.util.resolve_name(relative, package)
+        # `from package import name` loads package, and name where it is a module.
+        yield base
+        yield from (f"{base}.{alias.name}" for alias in node.names)

@@ -46,7 +46,7 @@ class Known(NamedTuple):
 
     @classmethod
     def of_line(cls, line: bytes) -> "Known":
-        path, stamp, digest, size_bytes, head = json.loads(line)
+        path, stamp, digest, size_bytes, head = json.loads(line.decode())
         return cls(path, stamp, Look(digest, size_bytes, bytes.fromhex(head)), line)
 
 

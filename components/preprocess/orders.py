@@ -116,7 +116,7 @@ def open_order(storage: Storage, order: Order) -> Iterator[OpenedOrder]:
 
 def _read_members(file: IO[bytes]) -> Iterator[Member]:
     for line in file:
-        for id_, path, label, slice_, text, place in json.loads(line):
+        for id_, path, label, slice_, text, place in json.loads(line.decode()):
             yield Member(id_, path, label, slice_, text, _to_place(place))
 
 
