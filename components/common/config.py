@@ -6,7 +6,7 @@ kinds, with what it is told, is a Choice.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -133,4 +133,19 @@ def choice_of(name: str, kinds: Mapping[str, type[Section]]) -> type[Choice]:
     fields: dict[str, Any] = {
         kind: (settings, Field(default=None)) for kind, settings in kinds.items()
     }
-    return create_model(name, __base__=Choice, __doc__=Choice.__doc__, **fields)
+    return extend_section(name, Choice, fields)
+
+
+SectionType = TypeVar("SectionType", bound=Section)
+
+
+def extend_section(
+    name: str, base: type[SectionType], fields: Mapping[str, Any]
+) -> type[SectionType]:
+    """Returns the class of a section with more fields, each its type and its Field."""
+    # There is no source to look for docstrings in. Pydantic would look in every frame of the
+    # stack: half a second of each command's start, and more the more modules are loaded.
+    without_source = {"use_attribute_docstrings": False}
+    return create_model(
+        name, __base__=base, __doc__=base.__doc__, __cls_kwargs__=without_source, **fields
+    )

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, create_model
+from pydantic import AfterValidator, Field
 
-from components.common.config import Choice, Section, StageConfig, choice_of
+from components.common.config import Choice, Section, StageConfig, choice_of, extend_section
 from components.common.documents.candidate import BASELINE_ID, CandidateSpec, SchemeSpec
 from components.common.documents.dataset import TaskName
 from components.common.documents.variant import DENSE, StepSpec
@@ -68,11 +68,8 @@ def _candidate_settings(scheme: Scheme) -> type[Section]:
         default=None,
         description="Of its own file, in order; without it, what quantize.file_steps says.",
     )
-    return create_model(
-        f"{scheme.kind}_settings",
-        __base__=scheme.Settings,
-        __doc__=scheme.Settings.__doc__,
-        file_steps=(FileSteps | None, file_steps),
+    return extend_section(
+        f"{scheme.kind}_settings", scheme.Settings, {"file_steps": (FileSteps | None, file_steps)}
     )
 
 
