@@ -9,15 +9,15 @@ and when.
 """
 
 import dataclasses
-import itertools
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from components.common.documents.dataset import SPLITS, Split
 from components.common.documents.rejects import Note, NoteKind, Reject
 from components.preprocess.assignment import ShardPlan
 from components.preprocess.ledger import ShardRecord
 from components.preprocess.members import Listed
+from components.preprocess.shard_index import find_repeated, part_digests
 from components.preprocess.tasks import ShardTask
 
 _Placed = tuple[Split, Listed]
@@ -78,29 +78,21 @@ def _groups_of_equals(
     tasks: Sequence[ShardTask], records: Mapping[str, ShardRecord]
 ) -> Iterator[list[_Placed]]:
     """Yields the examples that are the same, sorted by path, wherever several do."""
-    repeated = _find_repeated(records[task.path].content.digests for task in tasks)
+    repeated = find_repeated(records[task.path].content.digests for task in tasks)
     groups: dict[str, list[_Placed]] = defaultdict(list)
-    for task in tasks:
+    for task in tasks if repeated else ():
         content = records[task.path].content
-        if repeated.isdisjoint(content.digests):
+        digests = part_digests(content.digests)
+        if repeated.isdisjoint(digests):
             continue
         unusable = {reject.id for reject in content.rejects}
         members = (member for member in task.members if member.id not in unusable)
         # A record's digests are of the members that were not rejected, in their order.
-        for member, digest in zip(members, content.digests, strict=True):
+        for member, digest in zip(members, digests, strict=True):
             if digest in repeated:
                 groups[digest].append((task.split, member))
     for same in groups.values():
         yield sorted(same, key=lambda placed: placed[1].path)
-
-
-def _find_repeated(digests: Iterable[Sequence[str]]) -> set[str]:
-    """Returns the digests that come more than once."""
-    seen: set[str] = set()
-    repeated: set[str] = set()
-    for digest in itertools.chain.from_iterable(digests):
-        (repeated if digest in seen else seen).add(digest)
-    return repeated
 
 
 def _contradictions(

@@ -78,7 +78,7 @@ class ShardContent:
     examples_per_class: tuple[int, ...]
     rejects: tuple[MemberReject, ...]
     notes: tuple[MemberNote, ...]
-    digests: tuple[str, ...]
-    """Of what a model will see of each example, in their order."""
+    digests: str
+    """Of what a model will see of each example, in their order: one text, a third of several."""
     counts: Mapping[str, tuple[int, ...]]
     """What was counted, by the task's own names; zeros where it was not."""

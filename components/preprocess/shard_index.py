@@ -15,7 +15,7 @@ import hashlib
 import json
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import IO, Any
 
 import numpy as np
@@ -119,13 +119,9 @@ class IndexWriter:
         rows = len(self._rows) // _ROW.itemsize
         self._file.write(_END.pack(rows, sums.size))
 
-    def digests(self) -> tuple[str, ...]:
-        """Returns the digests of the examples, in their order."""
-        rows = self._examples()
-        text = rows["digest"].tobytes().hex()
-        return tuple(
-            text[start : start + DIGEST_DIGITS] for start in range(0, len(text), DIGEST_DIGITS)
-        )
+    def digests(self) -> str:
+        """Returns the digests of the examples, in their order, each of DIGEST_DIGITS."""
+        return self._examples()["digest"].tobytes().hex()
 
     def examples_per_class(self, classes: int) -> tuple[int, ...]:
         """Returns how many examples have each label."""
@@ -245,6 +241,20 @@ class IndexReader:
             notes=tuple((kind, detail) for kind, detail in notes),
             reject=None if reject is None else (reject[0], reject[1]),
         )
+
+
+def part_digests(digests: str) -> list[str]:
+    """Returns each of several digests that are one text."""
+    starts = range(0, len(digests), DIGEST_DIGITS)
+    return [digests[start : start + DIGEST_DIGITS] for start in starts]
+
+
+def find_repeated(digests: Iterable[str]) -> set[str]:
+    """Returns the digests that come more than once, of texts of several."""
+    packed = bytes.fromhex("".join(digests))
+    found = np.sort(np.frombuffer(packed, f"S{DIGEST_DIGITS // 2}"))
+    repeated = found[1:][found[1:] == found[:-1]]
+    return set(part_digests(repeated.tobytes().hex()))
 
 
 def pack_counts(counts: Sequence[int]) -> bytes:
