@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.common.documents.candidate import Candidate
+from components.common.documents.candidate import BASELINE_ID, Candidate
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.evaluation import Evaluation, Threshold
 from components.common.documents.models import Models
@@ -161,12 +161,16 @@ def _write_evaluation(
         assess_slices,
         compare_with_keras,
     )
+    from components.evaluate.labels import find_doubtful_labels
     from components.evaluate.thresholds import assess_thresholds
 
     manifest, bundle = DatasetManifest.read(task.inputs["dataset"]), task.inputs["bundle"]
     thresholds: Sequence[Threshold] = ()
+    doubtful = None
     if task.config.split == "test":
         validation = read_bundle_predictions(bundle, "validation")
+        if candidate.candidate_id == BASELINE_ID:
+            doubtful = find_doubtful_labels(validation)
         asked = task.config.answered_accuracy
         thresholds = [*assess_thresholds(predictions, validation, accuracy=asked)]
         if asked is not None and not any(threshold.chosen for threshold in thresholds):
@@ -192,6 +196,7 @@ def _write_evaluation(
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         keras=compare_with_keras(predictions, read_bundle_predictions(bundle, task.config.split)),
         thresholds=tuple(thresholds),
+        doubtful=doubtful,
         lineage=task.lineage,
     ).write(task.output)
 

@@ -3,7 +3,9 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.dataset import SPLITS, DatasetManifest
+from components.common.documents.evaluation import DoubtfulLabels
 from components.common.documents.near_copies import NearCopies, NearCopy
 from components.common.documents.oddities import OddExample
 from components.common.documents.placed import Placed
@@ -75,6 +77,26 @@ class OddGroup:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ShownDoubt:
+    """An example whose label may be wrong."""
+
+    example: Shown
+    id: str
+    label: str
+    label_probability: float
+    likely: str
+    likely_probability: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Doubts:
+    examples: int
+    """How many labels of the validation split are doubtful."""
+    of: int
+    shown: tuple[ShownDoubt, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class DataSection:
     records: int
     told: DataTold
@@ -90,6 +112,7 @@ class DataSection:
     pairs: tuple[ShownPair, ...]
     """Of examples that are nearly the same."""
     oddities: tuple[OddGroup, ...]
+    doubts: Doubts
 
     @property
     def rejected(self) -> int:
@@ -150,6 +173,7 @@ def data_section(
             )
             for name, oddity in run.oddities.kinds.items()
         ),
+        doubts=_doubts(doubtful_labels(run), manifest, by_id),
     )
 
 
@@ -178,6 +202,33 @@ def _show(placed: Placed, manifest: DatasetManifest, by_id: Mapping[str, Shown])
         path=placed.path,
         class_name=manifest.class_names[placed.label],
         split=placed.split,
+    )
+
+
+def doubtful_labels(run: Run) -> DoubtfulLabels:
+    """Returns the labels that the baseline doubts; none, where it was not evaluated."""
+    baseline = run.evaluation(BASELINE_ID)
+    found = baseline.doubtful if baseline else None
+    return found or DoubtfulLabels(examples=0, shown=())
+
+
+def _doubts(found: DoubtfulLabels, manifest: DatasetManifest, by_id: Mapping[str, Shown]) -> Doubts:
+    names = manifest.class_names
+    return Doubts(
+        examples=found.examples,
+        of=manifest.splits["validation"].examples,
+        shown=tuple(
+            ShownDoubt(
+                example=by_id[doubt.id],
+                id=doubt.id,
+                label=names[doubt.label],
+                label_probability=doubt.label_probability,
+                likely=names[doubt.likely],
+                likely_probability=doubt.likely_probability,
+            )
+            for doubt in found.shown
+            if doubt.id in by_id
+        ),
     )
 
 

@@ -101,7 +101,7 @@ def _read_examples(
 ) -> "Examples":
     from components.common.tasks.reading import read_examples
     from components.common.tasks.showing import pick_by_class, pick_by_id, show_example
-    from components.report.dataset import placed_examples
+    from components.report.dataset import doubtful_labels, placed_examples
     from components.report.page import Examples
 
     manifest, storage = documents.manifest, task.context.data()
@@ -113,6 +113,9 @@ def _read_examples(
     test = read_examples(manifest, "test", storage)
     wrong = pick_by_id(test, mistakes.ids if mistakes else frozenset())
     placed = _pick_placed(placed_examples(documents), task, manifest)
+    validation = read_examples(manifest, "validation", storage)
+    doubts = doubtful_labels(documents).shown
+    doubtful = pick_by_id(validation, frozenset(doubt.id for doubt in doubts))
     return Examples(
         by_label={
             label: [show_example(example, manifest, large=False) for example in examples]
@@ -120,7 +123,7 @@ def _read_examples(
         },
         by_id={
             id_: show_example(example, manifest, large=True)
-            for id_, example in {**wrong, **placed}.items()
+            for id_, example in {**wrong, **placed, **doubtful}.items()
         },
     )
 

@@ -49,6 +49,26 @@ class Threshold(Part):
     """Of those that are answered."""
 
 
+class DoubtfulLabel(Part):
+    """A validation example that confidently looks like another class than its own."""
+
+    id: str
+    label: int
+    likely: int
+    """The class that it looks like."""
+    label_probability: Share
+    likely_probability: Share
+
+
+class DoubtfulLabels(Part):
+    """What the model in Keras says of the labels of examples that it did not learn from."""
+
+    examples: int
+    """How many are doubtful, of all of the validation split."""
+    shown: tuple[DoubtfulLabel, ...]
+    """The most doubtful, these first."""
+
+
 class KerasAgreement(Part):
     """The `.tflite` against the predictions stored in the bundle, on the same examples."""
 
@@ -83,4 +103,6 @@ class Evaluation(Document):
     keras: KerasAgreement | None
     thresholds: tuple[Threshold, ...] = ()
     """On test alone, the lowest score first."""
+    doubtful: DoubtfulLabels | None = None
+    """Told with the baseline on test alone: it is of the data, not of a candidate."""
     lineage: Lineage

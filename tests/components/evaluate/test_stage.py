@@ -21,6 +21,7 @@ from components.common.lite.inference import predict_examples
 from components.common.tasks.reading import device_input, read_examples
 from components.evaluate import stage
 from components.evaluate.config import EvaluateConfig
+from components.evaluate.labels import find_doubtful_labels
 from tests.builders.bundles import store_models
 from tests.components.conftest import TrainedModel
 
@@ -93,6 +94,10 @@ def test_float_is_what_its_own_bundle_predicted(
     assert evaluation.keras is not None
     assert evaluation.keras.same_prediction == 1.0
     assert evaluation.keras.largest_difference < 1e-5
+    assert (evaluation.doubtful is not None) == (id_ == "float32")
+    if evaluation.doubtful is not None:
+        validation = read_bundle_predictions(trained.dense, "validation")
+        assert evaluation.doubtful == find_doubtful_labels(validation)
 
 
 def test_a_model_broken_in_conversion_shows_against_keras(

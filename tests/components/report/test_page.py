@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from components.common.documents.candidate import BASELINE_ID
+from components.common.documents.evaluation import DoubtfulLabel, DoubtfulLabels, Evaluation
 from components.common.documents.models import Models
 from components.common.documents.near_copies import NearCopies, NearCopy
 from components.common.documents.oddities import OddExample, Oddities, Oddity
@@ -370,6 +371,25 @@ def test_odd_examples_are_shown_with_how_they_are_odd(tmp_path: Path) -> None:
     assert "Nearly blank 9 pictures range 7 dim/<1>.jpg cross, validation" in text
     odd = page.source[page.source.index('class="odd') :]
     assert odd[: odd.index("</ul>")].count("<img ") == 1
+
+
+def test_doubtful_labels_are_shown_with_the_class_that_they_look_like(tmp_path: Path) -> None:
+    run = fabricate(tmp_path)
+    evaluations = run.artifacts["evaluations"]
+    assert not isinstance(evaluations, Path)
+    (folder,) = (path for path in evaluations if Evaluation.read(path).candidate_id == "float32")
+    doubt = DoubtfulLabel(
+        id="validation000001", label=1, likely=2, label_probability=0.02, likely_probability=0.97
+    )
+    doubtful = DoubtfulLabels(examples=7, shown=(doubt,))
+    Evaluation.read(folder).model_copy(update={"doubtful": doubtful}).write(folder)
+    page = render(run, tmp_path)
+    text = page.text("data")
+    validation = run.manifest.splits["validation"].examples
+    assert f"Labels to look at 7 of {validation} validation pictures" in text
+    assert "cross 2 % disc 97 % validation00" in spaced(text)
+    doubts = page.source[page.source.index('class="mistakes doubts') :]
+    assert doubts[: doubts.index("</ul>")].count("<img ") == 1
 
 
 def test_what_was_wrong_with_a_training_stands_where_it_is_shown(tmp_path: Path) -> None:
