@@ -1,5 +1,6 @@
 """Every backbone builds flat, says what it wants to see, and takes its weights."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +155,11 @@ def compute_by_hand(tensors, pixels: np.ndarray, rows: tuple[int, ...]) -> np.nd
     return normalize(convolve(values, "_conv_head"), "_bn1")
 
 
-@pytest.mark.parametrize("number", [pytest.param(0, marks=pytest.mark.slow), 1, 2])
+# The third differs from the first in depth and in width, the second in depth alone.
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(0, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.slow), 2],
+)
 def test_efficientnet_lite_computes_what_its_weights_were_trained_for(number):
     config = imagenet(number)
     path = local_weights(config, Path())
@@ -207,17 +212,23 @@ def test_the_packaged_weights_are_named_by_their_content(digest):
     assert identify_weights(imagenet(number)).startswith(beginning)
 
 
+@functools.cache
+def build_lite(number: int) -> keras.Model:
+    """Returns an EfficientNet-Lite to be looked at, not to be changed."""
+    return build(f"efficientnet_lite{number}")
+
+
 @pytest.mark.parametrize(
     ("number", "filters"),
     [
         (0, (16, 24, 40, 80, 112, 192, 320)),
-        (1, (16, 24, 40, 80, 112, 192, 320)),
+        pytest.param(1, (16, 24, 40, 80, 112, 192, 320), marks=pytest.mark.slow),
         (2, (16, 24, 48, 88, 120, 208, 352)),
     ],
 )
 def test_efficientnet_lite_is_scaled_but_for_stem_and_top(number, filters):
     blocks = LITE_ROWS[number]
-    model = build(f"efficientnet_lite{number}")
+    model = build_lite(number)
     projections = [layer.filters for layer in model.layers if layer.name.endswith("project_conv")]
     expected = [width for width, count in zip(filters, blocks, strict=True) for _ in range(count)]
     assert projections == expected
@@ -227,4 +238,4 @@ def test_efficientnet_lite_is_scaled_but_for_stem_and_top(number, filters):
 
 def test_a_missing_tensor_is_named():
     with pytest.raises(KeyError, match="_conv_stem.weight"):
-        assign_torch_weights(build("efficientnet_lite0"), {})
+        assign_torch_weights(build_lite(0), {})

@@ -54,7 +54,12 @@ def converted(model: Any) -> Callable[[str], bytes]:
 
 @pytest.mark.parametrize(
     ("kind", "most"),
-    [("float32", 1e-5), ("float16", 5e-3), ("dynamic_range", 0.1), ("int8", 0.5)],
+    [
+        ("float32", 1e-5),
+        pytest.param("float16", 5e-3, marks=pytest.mark.slow),
+        ("dynamic_range", 0.1),
+        ("int8", 0.5),
+    ],
 )
 def test_files_answer_as_their_model(
     kind: str, most: float, model: Any, converted: Callable[[str], bytes], tmp_path: Path
@@ -79,6 +84,7 @@ def test_a_file_takes_three_tensors_with_the_names_of_mediapipe(
     ]
 
 
+@pytest.mark.slow
 def test_an_encoder_without_segments_takes_three_tensors_too(tmp_path: Path) -> None:
     model = build_small_classifier("distilbert", tmp_path, classes=3, length=LENGTH)
     data = convert(model, "float32")
@@ -126,6 +132,7 @@ def test_kernels_are_snapped_to_what_packs_and_equal_parts_are_shared(
     assert 0 < np.abs(after - before).max() < 0.1
 
 
+@pytest.mark.slow
 def test_norms_can_be_left_in_float(
     model: Any, converted: Callable[[str], bytes], tmp_path: Path
 ) -> None:
