@@ -29,8 +29,7 @@ def find_doubtful_labels(validation: Predictions) -> DoubtfulLabels:
     likely = np.where(confident, probabilities, -1).argmax(axis=1)
     rows = np.arange(len(labels))
     own, other = probabilities[rows, labels], probabilities[rows, likely]
-    # As its authors' library does, what the label is still the answer for is left alone.
-    doubtful = np.flatnonzero(confident.any(axis=1) & (likely != labels) & (own < other))
+    doubtful = np.flatnonzero(confident.any(axis=1) & (likely != labels))
     order = doubtful[np.argsort(own[doubtful] - other[doubtful], kind="stable")]
     return DoubtfulLabels(
         examples=len(order),

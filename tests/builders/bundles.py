@@ -46,6 +46,11 @@ def normalize(pictures: Any) -> Any:
     return (pictures.astype(np.float32) - OFFSET) * np.float32(SCALE)
 
 
+def prepare(pictures: Any, spec: InputSpec) -> Any:
+    """Returns pictures as a model takes them: float32, of the same shape."""
+    return (pictures.astype(np.float32) - np.float32(spec.offset)) * np.float32(spec.scale)
+
+
 def train_model(pictures: Any, labels: Any, *, epochs: int = 2, learning_rate: float = 1e-3) -> Any:
     """Trains a conv net with zero-padded convolutions, which a shifted offset would break."""
     from components.common.keras import keras
@@ -94,14 +99,18 @@ def write_bundle(
     manifest: Any,
     *,
     sparsity: tuple[LayerSparsity, ...] = (),
+    architecture: Architecture = ARCHITECTURE,
+    spec: InputSpec | None = None,
 ) -> ModelBundle:
     """Writes a model bundle with the model's predictions on the data set."""
     from components.common.models.bundles import save_weights
 
+    image = manifest.spec
+    spec = spec or input_spec(image.height, image.width, image.channels)
     arrays = {}
     for split in ("validation", "test"):
         pictures, labels, ids = read_split(context, manifest, split)
-        probabilities = model.predict(normalize(pictures), verbose=0)
+        probabilities = model.predict(prepare(pictures, spec), verbose=0)
         arrays |= {
             f"{split}_ids": ids,
             f"{split}_labels": labels,
@@ -110,11 +119,10 @@ def write_bundle(
     directory.mkdir(parents=True, exist_ok=True)
     save_weights(model, directory)
     write_arrays(directory / "predictions.npz", arrays)
-    image = manifest.spec
     bundle = ModelBundle(
         class_names=CLASS_NAMES,
-        architecture=ARCHITECTURE,
-        input=input_spec(image.height, image.width, image.channels),
+        architecture=architecture,
+        input=spec,
         parameters=model.count_params(),
         history=(),
         best_epoch=1,

@@ -34,6 +34,9 @@ def run_context(folder: Path, *, run_id: str = "test") -> RunContext:
     )
 
 
+_TINTS = np.array([[1, 0.35, 0.35], [0.35, 1, 0.35], [0.35, 0.35, 1]])
+
+
 def draw_picture(
     label: int, seed: int, *, size: int = 16, channels: int = 1, low: int = 0, high: int = 255
 ) -> np.ndarray:
@@ -49,6 +52,12 @@ def draw_picture(
     noisy = shape * 0.7 + random.uniform(0, 0.3, shape.shape)
     gray = (low + noisy * (high - low)).clip(low, high).astype(np.uint8)
     return np.repeat(gray[:, :, None], channels, axis=2)
+
+
+def tint(picture: np.ndarray, label: int, seed: int) -> np.ndarray:
+    """Lays a class's own colour, more or less bright, over a picture of three channels."""
+    light = 255 * np.random.default_rng(seed).uniform(0.6, 1)
+    return (0.3 * picture + 0.7 * light * _TINTS[label]).astype(np.uint8)
 
 
 def encode_png(picture: np.ndarray) -> bytes:
@@ -77,6 +86,7 @@ def write_dataset(
     shards: int = 2,
     low: int = 0,
     high: int = 255,
+    tinted: bool = False,
 ) -> DatasetManifest:
     """Writes shards under the data root and the manifest into `output`; labels rotate."""
     examples = examples or {"train": 96, "validation": 48, "test": 60}
@@ -85,10 +95,10 @@ def write_dataset(
     for number, split in enumerate(SPLITS):
         members = []
         for index in range(examples[split]):
-            label = index % len(CLASS_NAMES)
-            picture = draw_picture(
-                label, number * 100_000 + index, size=size, channels=channels, low=low, high=high
-            )
+            label, seed = index % len(CLASS_NAMES), number * 100_000 + index
+            picture = draw_picture(label, seed, size=size, channels=channels, low=low, high=high)
+            if tinted:
+                picture = tint(picture, label, seed)
             sums.append(picture.reshape(-1, channels).astype(float))
             sketches.append(list(sketch_picture(Image.fromarray(picture.squeeze()), (size, size))))
             slice_ = "even" if index % 2 == 0 else "odd"
