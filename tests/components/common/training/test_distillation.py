@@ -1,17 +1,14 @@
 """A student learns from a teacher as the formula says, and nothing else comes of the teacher."""
 
 import dataclasses
-import json
-import subprocess
-import sys
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from components.common.documents.bundle import HEAD
-from components.common.keras import keras, tf
+from components.common.keras import keras
 from components.common.process.events import Events
 from components.common.process.termination import Terminated
 from components.common.storage import LocalStorage
@@ -192,31 +189,18 @@ def test_a_student_in_float16_learns_from_a_teacher_in_float32():
     assert last < first / 2
 
 
-def print_student() -> None:
-    """Trains on two devices; run in a process of its own, which must begin with them."""
-    make_deterministic(0)
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-        student, _, history = train()
-        weights = [value.tolist() for value in read_variables(student.weights)]
-    print(json.dumps([weights, [epoch.loss for epoch in history]]))
+def train_mirrored() -> list[Any]:
+    """Trains on the devices of the scope; returns the weights and the losses of the epochs."""
+    student, _, history = train()
+    weights = [value.tolist() for value in read_variables(student.weights)]
+    return [weights, [epoch.loss for epoch in history]]
 
 
 @pytest.mark.slow
-def test_two_devices_learn_from_a_teacher_as_one_does():
-    program = (
-        "from components.common.keras import tf; "
-        "device = tf.config.LogicalDeviceConfiguration(); "
-        "cpus = tf.config.list_physical_devices('CPU'); "
-        "tf.config.set_logical_device_configuration(cpus[0], [device, device]); "
-        "from tests.components.common.training.test_distillation import print_student; "
-        "print_student()"
-    )
-    root = Path(__file__).parents[4]
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
-    )
-    weights, losses = json.loads(done.stdout.splitlines()[-1])
-    student, _, history = train()
+@pytest.mark.xdist_group("two_devices")
+def test_two_devices_learn_from_a_teacher_as_one_does(undisturbed, on_two_devices):
+    weights, losses = on_two_devices["test_distillation"]
+    student, _, history = undisturbed
     assert losses == pytest.approx([epoch.loss for epoch in history], rel=1e-4)
     for mine, theirs in zip(weights, student.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)

@@ -1,10 +1,7 @@
 """What is trained above a frozen part learns the same from what was kept as from pictures."""
 
 import dataclasses
-import json
-import subprocess
-import sys
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -237,7 +234,8 @@ def test_an_interrupted_training_of_the_rest_ends_as_an_undisturbed_one(tmp_path
         np.testing.assert_array_equal(mine, theirs)
 
 
-def train_kept_with_a_teacher() -> tuple[list[float], list[list[float]]]:
+def train_mirrored() -> list[Any]:
+    """Trains on the devices of the scope; returns the losses of the epochs and the weights."""
     keras.utils.set_random_seed(0)
     model = make_model()
     rest = make_rest(model, epochs=2, distillation=Distillation(), teacher=make_model())
@@ -245,32 +243,14 @@ def train_kept_with_a_teacher() -> tuple[list[float], list[list[float]]]:
     rest = keep_frozen_part(dataclasses.replace(rest, data=data), augments=True)
     assert isinstance(rest.data.train, KeptVersions)
     history = train(rest)
-    return [epoch.loss for epoch in history], [v.tolist() for v in read_variables(model.weights)]
-
-
-def print_training() -> None:
-    """Trains on two devices; run in a process of its own, which must begin with them."""
-    make_deterministic(0)
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-        print(json.dumps(train_kept_with_a_teacher()))
+    return [[epoch.loss for epoch in history], [v.tolist() for v in read_variables(model.weights)]]
 
 
 @pytest.mark.slow
-def test_two_devices_keep_and_train_as_one_does():
-    program = (
-        "from components.common.keras import tf; "
-        "device = tf.config.LogicalDeviceConfiguration(); "
-        "cpus = tf.config.list_physical_devices('CPU'); "
-        "tf.config.set_logical_device_configuration(cpus[0], [device, device]); "
-        "from tests.components.common.training.test_frozen_part import print_training; "
-        "print_training()"
-    )
-    root = Path(__file__).parents[4]
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
-    )
-    losses, weights = json.loads(done.stdout.splitlines()[-1])
-    own_losses, own_weights = train_kept_with_a_teacher()
+@pytest.mark.xdist_group("two_devices")
+def test_two_devices_keep_and_train_as_one_does(on_two_devices):
+    losses, weights = on_two_devices["test_frozen_part"]
+    own_losses, own_weights = train_mirrored()
     assert losses == pytest.approx(own_losses, rel=1e-3)
     for mine, theirs in zip(weights, own_weights, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-3)

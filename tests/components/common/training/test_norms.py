@@ -1,16 +1,13 @@
 """BatchNorm's statistics are those of the pictures, not those that a slow average began with."""
 
 import dataclasses
-import json
-import subprocess
-import sys
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from components.common.documents.bundle import HEAD
-from components.common.keras import keras, tf
+from components.common.keras import keras
 from components.common.process.events import Events
 from components.common.process.termination import Terminated
 from components.common.storage import LocalStorage
@@ -32,8 +29,10 @@ def make_model(momentum: float = 0.999, *, trainable: bool = True) -> keras.Mode
     layers = keras.layers
     pixels = features = layers.Input((6, 6, 1), name="pixels")
     for number in (1, 2):
-        features = layers.Conv2D(4, 3, use_bias=False, name=f"conv{number}")(features)
-        # InceptionV3's norms have no scale.
+        convolve = layers.Conv2D(4, 3, padding="same", use_bias=False, name=f"conv{number}")
+        convolved = convolve(features)
+        # As in ResNet50V2, a norm may stand behind a sum; InceptionV3's have no scale.
+        features = convolved if number == 1 else layers.Add(name="sum")([features, convolved])
         norm = layers.BatchNormalization(momentum=momentum, scale=number == 1, name=f"norm{number}")
         norm.trainable = trainable
         features = layers.ReLU(name=f"relu{number}")(norm(features))
@@ -130,31 +129,16 @@ def test_a_training_interrupted_while_it_measures_ends_as_an_undisturbed_one(tmp
         np.testing.assert_array_equal(mine, theirs)
 
 
-def print_statistics() -> None:
-    """Trains on two devices; run in a process of its own, which must begin with them."""
-    make_deterministic(0)
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-        model = make_model()
-        train(model, epochs=1)
-        print(json.dumps([value.tolist() for value in read_variables(model.weights)]))
+def train_mirrored() -> list[Any]:
+    """Trains on the devices of the scope; returns the weights, statistics among them."""
+    model = make_model()
+    train(model, epochs=1)
+    return [value.tolist() for value in read_variables(model.weights)]
 
 
 @pytest.mark.slow
-def test_two_devices_measure_as_one_does():
-    program = (
-        "from components.common.keras import tf; "
-        "device = tf.config.LogicalDeviceConfiguration(); "
-        "cpus = tf.config.list_physical_devices('CPU'); "
-        "tf.config.set_logical_device_configuration(cpus[0], [device, device]); "
-        "from tests.components.common.training.test_norms import print_statistics; "
-        "print_statistics()"
-    )
-    root = Path(__file__).parents[4]
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
-    )
-    model = build()
-    train(model, epochs=1)
-    theirs = json.loads(done.stdout.splitlines()[-1])
-    for mine, other in zip(model.get_weights(), theirs, strict=True):
-        np.testing.assert_allclose(other, mine, rtol=1e-3, atol=1e-4)
+@pytest.mark.xdist_group("two_devices")
+def test_two_devices_measure_as_one_does(on_two_devices):
+    make_deterministic(0)
+    for mine, theirs in zip(train_mirrored(), on_two_devices["test_norms"], strict=True):
+        np.testing.assert_allclose(theirs, mine, rtol=1e-3, atol=1e-4)
