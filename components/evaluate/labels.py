@@ -29,7 +29,8 @@ def find_doubtful_labels(validation: Predictions) -> DoubtfulLabels:
     likely = np.where(confident, probabilities, -1).argmax(axis=1)
     rows = np.arange(len(labels))
     own, other = probabilities[rows, labels], probabilities[rows, likely]
-    doubtful = np.flatnonzero(confident.any(axis=1) & (likely != labels))
+    # As its authors' library does, what the label is still the answer for is left alone.
+    doubtful = np.flatnonzero(confident.any(axis=1) & (likely != labels) & (own < other))
     order = doubtful[np.argsort(own[doubtful] - other[doubtful], kind="stable")]
     return DoubtfulLabels(
         examples=len(order),

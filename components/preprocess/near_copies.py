@@ -7,7 +7,8 @@ found is told, and nothing is left out for it: whether two pictures of a burst a
 person can say.
 """
 
-from collections.abc import Iterator, Sequence
+import heapq
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -30,33 +31,37 @@ def find_near_copies(task: TaskName, examples: SketchedExamples) -> NearCopies:
     """Compares all examples of a data set."""
     likeness = likeness_of(task)
     pairs = _look_at(_candidates(examples, likeness), examples, likeness)
-    found = sorted(
-        (NearCopy(one=examples.place(one), other=examples.place(other)) for one, other in pairs),
-        key=lambda pair: (not pair.in_two_splits, pair.other.path, pair.one.path),
-    )
+    one, other = pairs.T
+    parted = examples.splits[one] != examples.splits[other]
+    contradicting = examples.labels[one] != examples.labels[other]
+
+    def rank(number: int) -> tuple[bool, str, str]:
+        return not parted[number], examples.path(other[number]), examples.path(one[number])
+
+    told = {
+        number
+        for found in (parted, contradicting)
+        for number in heapq.nsmallest(_TOLD, np.flatnonzero(found).tolist(), key=rank)
+    }
     return NearCopies(
-        in_two_splits=sum(pair.in_two_splits for pair in found),
-        with_two_labels=sum(pair.has_two_labels for pair in found),
-        pairs=_first_of_each_sort(found),
+        in_two_splits=int(parted.sum()),
+        with_two_labels=int(contradicting.sum()),
+        pairs=tuple(
+            NearCopy(one=examples.place(one[number]), other=examples.place(other[number]))
+            for number in sorted(told, key=rank)
+        ),
     )
 
 
-def _first_of_each_sort(found: Sequence[NearCopy]) -> tuple[NearCopy, ...]:
-    parted = [pair for pair in found if pair.in_two_splits]
-    contradicting = [pair for pair in found if pair.has_two_labels]
-    told = [*parted[:_TOLD], *contradicting[:_TOLD]]
-    return tuple(pair for pair in found if pair in told)
-
-
-def _look_at(pairs: Rows, examples: SketchedExamples, likeness: Likeness) -> list[list[int]]:
-    """Returns those pairs that are nearly, but not quite, the same."""
+def _look_at(pairs: Rows, examples: SketchedExamples, likeness: Likeness) -> Rows:
+    """Returns those pairs that are nearly, but not quite, the same: int64 [pairs, 2]."""
     if not len(pairs):
-        return []
+        return pairs
     rows = np.unique(pairs)
     sketches, digests = examples.read(rows)
     one, other = np.searchsorted(rows, pairs.T)
     alike = likeness.are_alike(sketches[one], sketches[other]) & (digests[one] != digests[other])
-    found: list[list[int]] = pairs[alike].tolist()
+    found: Rows = pairs[alike]
     return found
 
 

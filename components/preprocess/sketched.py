@@ -15,6 +15,7 @@ from components.common.documents.placed import Placed
 from components.common.tasks.likeness import likeness_of
 from components.common.tasks.sketched import Keys, Sketches, Traits
 from components.common.tasks.traits import traits_of
+from components.preprocess.members import Listed
 from components.preprocess.shard_index import IndexReader, Rows
 from components.preprocess.tasks import ShardTask
 
@@ -40,9 +41,7 @@ class SketchedExamples:
 
     def place(self, row: int) -> Placed:
         """Tells where an example stands."""
-        number = int(np.searchsorted(self._starts, row, "right")) - 1
-        shard = self._shards[number]
-        member = shard.members[self._places[number][row - self._starts[number]]]
+        shard, member = self._find(row)
         return Placed(
             id=member.id,
             path=member.path,
@@ -50,6 +49,15 @@ class SketchedExamples:
             split=shard.split,
             shard=shard.path,
         )
+
+    def path(self, row: int) -> str:
+        """Returns an example's path in the source."""
+        return self._find(row)[1].path
+
+    def _find(self, row: int) -> tuple[ShardTask, Listed]:
+        number = int(np.searchsorted(self._starts, row, "right")) - 1
+        shard = self._shards[number]
+        return shard, shard.members[self._places[number][row - self._starts[number]]]
 
     def read(self, rows: Rows) -> tuple[Sketches, npt.NDArray[np.void]]:
         """Reads sketches and digests of some examples; the shards of others are left alone.

@@ -39,6 +39,14 @@ def test_a_wrong_answer_that_is_not_confident_leaves_a_label_alone():
     assert (found.examples, found.shown) == (0, ())
 
 
+def test_a_label_that_is_still_the_likelier_one_is_left_alone():
+    """The third example misses the mean of its own class, and reaches the other's."""
+    certain = [(0, [0.9, 0.1])] * 2
+    unsure = [(1, [0.7, 0.3]), (1, [0.6, 0.4])]
+    assert find(*certain, (0, [0.55, 0.45]), *unsure).examples == 0
+    assert find(*certain, (0, [0.45, 0.55]), *unsure).examples == 1
+
+
 def test_of_several_classes_whose_means_are_reached_the_likeliest_counts():
     found = find(
         (0, [0.4, 0.3, 0.3]),
