@@ -78,7 +78,7 @@ def test_the_count_is_a_power_of_two_that_follows_the_bytes():
 @given(st.integers(0, 60).map(lambda power: 2**power), st.integers(0, 1000))
 def test_shards_are_small_where_they_are_few_and_large_where_they_are_many(size, more):
     source_bytes, count = size + more, count_shards(size + more)
-    assert source_bytes / count <= min(MOST_SHARE_BYTES, LEAST_SHARE_BYTES * count)
+    assert source_bytes <= count * min(MOST_SHARE_BYTES, LEAST_SHARE_BYTES * count)
     if count > 1:  # Half as many would be too few.
         half = count // 2
-        assert source_bytes / half > min(MOST_SHARE_BYTES, LEAST_SHARE_BYTES * half)
+        assert source_bytes > half * min(MOST_SHARE_BYTES, LEAST_SHARE_BYTES * half)
