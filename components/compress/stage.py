@@ -107,7 +107,15 @@ def _compute(
             weights = read_variables(model.weights)
             model = build_classifier(bundle.architecture, bundle.input, len(bundle.class_names))
             write_variables(model.weights, weights)
-        save_predictions(model, task.output, manifest, storage, spec=bundle.input, scratch=scratch)
+        save_predictions(
+            model,
+            task.output,
+            manifest,
+            storage,
+            spec=bundle.input,
+            scratch=scratch,
+            events=task.events,
+        )
     save_weights(model, task.output)
     faults = tuple(_training_faults(done, settings, manifest))
     for fault in faults:

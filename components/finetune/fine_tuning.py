@@ -197,8 +197,17 @@ def _train_head(
     for name in _HEAD_LAYERS[1:]:
         outputs = model.get_layer(name)(outputs)
 
+    done, total = 0, len(data.train) + len(data.validation)
+
+    def extract_and_tell(inputs: Any) -> Any:
+        nonlocal done
+        computed = extract(inputs)
+        done += len(computed)
+        clock.events.progress(done, total, "examples", "computing features")
+        return computed
+
     def extract_from(examples: Examples) -> KeptExamples:
-        return keep_computed(examples, data.prepare, extract, batch_size=EVALUATION_BATCH)
+        return keep_computed(examples, data.prepare, extract_and_tell, batch_size=EVALUATION_BATCH)
 
     started = time.monotonic()
     train, validation = extract_from(data.train), extract_from(data.validation)

@@ -70,7 +70,15 @@ def _compute(task: Task[TrainConfig]) -> Mapping[str, float]:
         frozen = frozen_layers(model)
         if precision != "float32" or strategy.num_replicas_in_sync > 1:
             model = in_float32(model, architecture, spec)
-        save_predictions(model, task.output, manifest, storage, spec=spec, scratch=scratch)
+        save_predictions(
+            model,
+            task.output,
+            manifest,
+            storage,
+            spec=spec,
+            scratch=scratch,
+            events=task.events,
+        )
     save_weights(model, task.output)
     faults = find_training_faults(history, best_epoch, manifest)
     for fault in faults:

@@ -165,6 +165,13 @@ def test_features_computed_once_train_the_head_as_the_whole_model_would(pictures
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
+def test_the_live_view_tells_how_many_features_are_computed(pictures, capsys):
+    pictures.train(pictures.config.model_copy(update={"unfreeze": None, "epochs": 1}))
+    assert "progress done=72 total=72 unit=examples note=computing features" in (
+        capsys.readouterr().out
+    )
+
+
 @pytest.mark.slow
 def test_features_of_pictures_that_are_not_kept_are_the_same(pictures, head_only):
     config = pictures.config.model_copy(update={"unfreeze": None})

@@ -12,6 +12,8 @@ from components.common.documents.bundle import ModelBundle
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.record import TaskResult
 from components.common.models.bundles import load_bundle_model
+from components.common.models.predictions import PREDICTED_SPLITS, save_predictions
+from components.common.process.events import Events
 from components.common.run_context import RunContext
 from components.common.tasks.image.device import decode_picture
 from components.common.tasks.image.tuning import describe_architecture, identify_weights
@@ -91,6 +93,23 @@ def test_predictions_are_the_models_on_what_a_device_would_see(bundle, dataset):
         np.testing.assert_allclose(found.probabilities, model(inputs).numpy(), atol=1e-5)
     accuracy = np.mean(found.probabilities.argmax(1) == found.labels)
     assert accuracy > 0.6, "three classes: a third would be chance"
+
+
+def test_the_live_view_tells_how_many_are_predicted(bundle, dataset, tmp_path, capsys):
+    context, folder = dataset
+    manifest = DatasetManifest.read(folder)
+    save_predictions(
+        load_bundle_model(bundle),
+        tmp_path,
+        manifest,
+        context.data(),
+        spec=ModelBundle.read(bundle).input,
+        scratch=tmp_path,
+        events=Events("finetune"),
+    )
+    count = sum(manifest.splits[split].examples for split in PREDICTED_SPLITS)
+    words = f"progress done={count} total={count} unit=examples note=predicting"
+    assert words in capsys.readouterr().out
 
 
 @pytest.mark.slow
