@@ -13,10 +13,15 @@ and its candidates."""
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Gives what shares a fixture to one worker, for others need not make it.
 
-    That is the tests of a dear fixture, and those of one file, unless they are slow: slow ones
-    would wait for one another.
+    That is the tests of a dear fixture, of each of its parameters apart, and those of one file,
+    unless they are slow: slow ones would wait for one another.
     """
-    shared = [name for name in DEAR if name in getattr(item, "fixturenames", ())]
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    shared = [
+        f"{name}-{parameters[name]}" if name in parameters else name
+        for name in DEAR
+        if name in getattr(item, "fixturenames", ())
+    ]
     is_slow = any(item.get_closest_marker(name) for name in ("dag", "slow"))
     if not (shared or is_slow or item.get_closest_marker("xdist_group")):
         shared = [item.nodeid.partition("::")[0]]

@@ -1,12 +1,11 @@
-"""The whole DAG on small pictures: what is computed again, and what a killed run leaves.
+"""The whole DAG on small data: what is computed again, and what a killed run leaves.
 
-All runs work on a copy of the code, so that a test can edit it, and on a folder of 700
-digits. `finished` is a run that nobody disturbed; tests start from copies of its data
-root, in which everything but validate and what follows the gate is answered by the store.
+All runs work on a copy of the code, so that a test can edit it, and on 700 examples in folders.
+`finished` is a run that nobody disturbed; tests start from copies of its data root, in which
+everything but validate and what follows the gate is answered by the store. What may depend on the
+task runs for pictures and for texts.
 """
 
-import dataclasses
-import io
 import os
 import shutil
 import signal
@@ -17,17 +16,17 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from PIL import Image
 
 from components.common.documents.record import TaskResult
-from components.common.storage import LocalStorage
-from components.preprocess.samples import write_sample
 from pipeline.terminal.exit_codes import ExitCode
-from tests.pipeline.local_runs import LITESMITH, LocalRun, copy_code
+from tests.pipeline.dag.workplaces import WORKS, Work, Workplace
+from tests.pipeline.local_runs import LITESMITH, LocalRun
 
 pytestmark = [pytest.mark.dag, pytest.mark.slow]
 
-CLASSES, PER_CLASS = 10, 70
+of_one_task = pytest.mark.parametrize("finished", ["pictures"], indirect=True)
+"""Of tests that the task makes no difference to."""
+
 ALWAYS_COMPUTED = {"validate", "gate", "report", "publish"}
 """They look at the blessed model, which changes outside the run."""
 STAGES = (
@@ -36,107 +35,34 @@ STAGES = (
 )  # fmt: skip
 
 
-def deaths() -> Iterator[tuple[str, str, float]]:
-    """Yields a stage, who dies in it, and after which share of it.
+def deaths(work: Work) -> Iterator[tuple[str, str, float]]:
+    """Yields a stage, who dies in it, and after which share of it, of a task's runs.
 
-    A stage's own process dies in every stage, and in turns the command's (driver) or the one
-    that runs the DAG (worker), which know nothing of stages. The shares are stratified: each
-    of twenty equal parts of [0, 0.8) has one.
+    A stage's own process dies in every stage, in runs of one task, and in those of the other the
+    command's (driver) or the one that runs the DAG (worker), which know nothing of stages. The
+    shares are stratified: each of twenty equal parts of [0, 0.8) has one.
     """
     random = Random(20_240)
-    pairs = [
-        (stage, victim)
-        for number, stage in enumerate(STAGES)
-        for victim in ("task", ("driver", "worker")[number % 2])
-    ]
+    number = [*WORKS.values()].index(work)
+    pairs = [(stage, of) for stage in range(len(STAGES)) for of in range(len(WORKS))]
     parts = random.sample(range(len(pairs)), len(pairs))
-    for (stage, victim), part in zip(pairs, parts, strict=True):
-        yield stage, victim, 0.8 * (part + random.random()) / len(pairs)
-
-
-@dataclasses.dataclass(frozen=True)
-class Workplace:
-    """A copy of the code, of the pictures and, maybe, of a finished data root."""
-
-    folder: Path
-
-    @property
-    def pictures(self) -> Path:
-        return self.folder / "pictures"
-
-    @property
-    def code(self) -> Path:
-        return self.folder / "code"
-
-    @property
-    def data_root(self) -> Path:
-        return self.folder / "data"
-
-    def start(self, *overrides: str) -> LocalRun:
-        arguments = ["digits", "--tiny", "--set", f"data.folder={self.pictures}"]
-        arguments += ["--set", "budgets.accuracy_drop=0.05"]
-        for override in overrides:
-            arguments += ["--set", override]
-        return LocalRun(
-            arguments,
-            data_root=self.data_root,
-            folder=self.folder,
-            environment={"PYTHONPATH": str(self.code)},
-        )
-
-    def run(self, *overrides: str) -> LocalRun:
-        run = self.start(*overrides)
-        assert run.wait() in (ExitCode.OK, ExitCode.NOT_BLESSED), run.output()
-        return run
-
-    def candidates(self) -> dict[str, bytes]:
-        """Returns the path and bytes of every `.tflite` in the store."""
-        store = self.data_root / "store"
-        return {
-            str(path.relative_to(store)): path.read_bytes()
-            for path in (store / "quantize").rglob("model.tflite")
-        }
-
-    def edit(self, file: str) -> None:
-        """Changes a source file's code, but not what it does."""
-        with (self.code / file).open("a") as source:
-            source.write("\n_EDITED = True\n")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    # kfp replaces the text `python3` in a task's arguments, and quotes no path.
-    place = Workplace(tmp_path_factory.mktemp("python3 finished"))
-    copy_code(place.code)
-    storage = LocalStorage(str(place.folder))
-    samples = Path(storage.uri(write_sample("digits", storage)))
-    for label in range(CLASSES):
-        folder = place.pictures / str(label)
-        folder.mkdir(parents=True)
-        for picture in sorted((samples / str(label)).iterdir())[:PER_CLASS]:
-            shutil.copy(picture, folder)
-    # A user's files of the same names as our packages must do no harm.
-    for name in ("components.py", "pipeline.py", "kfp.py"):
-        (place.folder / name).write_text("raise SystemExit('taken for ours')\n")
-    run = place.run()
-    assert set(run.statuses().values()) == {"computed"}
-    return place
+    for (stage, of), part in zip(pairs, parts, strict=True):
+        share = 0.8 * (part + random.random()) / len(pairs)
+        victim = "task" if stage % 2 == of else ("driver", "worker")[stage // 2 % 2]
+        if of == number:
+            yield STAGES[stage], victim, share
 
 
 @pytest.fixture
 def place(finished: Workplace, tmp_path: Path) -> Workplace:
     """A copy of the finished workplace, elsewhere."""
-    for name in ("pictures", "code", "data"):
-        shutil.copytree(finished.folder / name, tmp_path / name)
-    return Workplace(tmp_path)
+    return finished.copy(tmp_path, computed=True)
 
 
 @pytest.fixture
 def fresh(finished: Workplace, tmp_path: Path) -> Workplace:
     """The same without what was computed."""
-    for name in ("pictures", "code"):
-        shutil.copytree(finished.folder / name, tmp_path / name)
-    return Workplace(tmp_path)
+    return finished.copy(tmp_path, computed=False)
 
 
 def computed(run: LocalRun) -> set[str]:
@@ -150,42 +76,37 @@ def computed(run: LocalRun) -> set[str]:
 
 
 def test_unchanged_work_elsewhere_is_all_answered_by_the_store(place: Workplace) -> None:
-    shutil.move(place.pictures, place.folder / "moved")
-    (place.folder / "pictures").symlink_to("moved", target_is_directory=True)
+    shutil.move(place.given, place.folder / "moved")
+    place.given.symlink_to("moved", target_is_directory=True)
     run = place.run()
     assert computed(run) == set()
     assert "already blessed" in run.output()
 
 
 def test_a_changed_recipe_value_recomputes_what_depends_on_it(place: Workplace) -> None:
-    run = place.run("quantize.calibration_examples=100")
-    assert computed(run) == {
-        "quantize[int8]",
-        "evaluate[int8]",
-        "quantize[pruned-int8]",
-        "evaluate[pruned-int8]",
-        "benchmark",
-    }
+    assert computed(place.run(place.work.change)) == place.work.changed
 
 
+@of_one_task
 def test_edited_code_recomputes_its_stage(place: Workplace) -> None:
     place.edit("components/evaluate/assessment.py")
     run = place.run()
-    assert computed(run) == {f"evaluate[{id_}]" for id_ in ("float32", "int8", "pruned-int8")}
+    assert computed(run) == {f"evaluate[{id_}]" for id_ in place.work.candidates}
 
 
+@of_one_task
 def test_edited_code_of_the_pipeline_recomputes_nothing(place: Workplace) -> None:
     place.edit("pipeline/recipe/recipe.py")
     place.edit("components/report/page.py")
     assert computed(place.run()) == set()
 
 
-def test_a_changed_picture_recomputes_everything_but_the_other_splits_shards(
+def test_a_changed_example_recomputes_everything_but_the_other_splits_shards(
     place: Workplace,
 ) -> None:
-    shards = {path: path.stat().st_mtime_ns for path in _shards(place)}
-    pictures = sorted((place.pictures / "3").iterdir())
-    pictures[0].write_bytes(_another_picture(pictures[1]))
+    shards = {path: path.stat().st_mtime_ns for path in place.shards()}
+    first, second, *_ = sorted((place.given / "examples").rglob("*.*"))
+    first.write_bytes(place.work.another(second.read_bytes()))
     run = place.start()
     run.wait_for("finished", "finetune")
     run.process.send_signal(signal.SIGTERM)
@@ -193,11 +114,12 @@ def test_a_changed_picture_recomputes_everything_but_the_other_splits_shards(
     assert run.gone_within(0.1)
     assert computed(run) >= {"preprocess", "finetune"}
     assert {path: path.stat().st_mtime_ns for path in shards} == shards
-    assert 1 <= len(set(_shards(place)) - set(shards)) <= 2
+    assert 1 <= len(set(place.shards()) - set(shards)) <= 2
 
 
+@of_one_task
 def test_a_damaged_artifact_is_noticed_and_made_again(place: Workplace) -> None:
-    before = place.candidates()
+    before = place.models()
     name = Random(7).choice(sorted(before))
     path = place.data_root / "store" / name
     damaged = bytearray(path.read_bytes())
@@ -205,27 +127,16 @@ def test_a_damaged_artifact_is_noticed_and_made_again(place: Workplace) -> None:
     path.write_bytes(damaged)
     run = place.run()
     assert len(computed(run)) == 1 and computed(run).pop().startswith("quantize[")
-    assert place.candidates() == before
+    assert place.models() == before
 
 
+@of_one_task
 def test_a_damaged_shard_is_noticed_and_made_again(place: Workplace) -> None:
-    before = {path: path.read_bytes() for path in _shards(place)}
+    before = {path: path.read_bytes() for path in place.shards()}
     path, data = sorted(before.items())[0]
     path.write_bytes(data[:100] + bytes([data[100] ^ 1]) + data[101:])
     assert computed(place.run()) == {"preprocess"}
     assert path.read_bytes() == data
-
-
-def _shards(place: Workplace) -> Iterator[Path]:
-    return (path for path in (place.data_root / "shards").rglob("*.tfrecord"))
-
-
-def _another_picture(path: Path) -> bytes:
-    with Image.open(path) as picture:
-        turned = picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-    buffer = io.BytesIO()
-    turned.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 # --- runs that are stopped, killed, or not alone ------------------------------------
@@ -243,7 +154,7 @@ def test_killed_in_every_stage_a_run_goes_on_to_the_same_models_and_nothing_is_l
         result = TaskResult.parse(path.read_bytes())
         seconds[result.task.partition("[")[0]] = result.seconds
     kept: set[str] = set()
-    for stage, victim, share in deaths():
+    for stage, victim, share in deaths(finished.work):
         run = fresh.start()
         run.wait_for("started", stage)
         time.sleep(share * seconds[stage])
@@ -254,15 +165,15 @@ def test_killed_in_every_stage_a_run_goes_on_to_the_same_models_and_nothing_is_l
         kept |= {task for task in statuses if _is_kept(statuses, task)}
     run = fresh.run()
     assert computed(run) == set()
-    assert fresh.candidates() == finished.candidates()
-    assert _blessed_model(fresh) == _blessed_model(finished)
+    assert fresh.models() == finished.models()
+    assert fresh.blessed_model() == finished.blessed_model()
     assert list(temporary.iterdir()) == []
     assert list(fresh.data_root.glob("runs/*/artifacts")) == []
     for path in fresh.data_root.rglob(".litesmith-*"):
         os.utime(path, (0, 0))  # As it is hours later.
     assert _litesmith(fresh, "cache", "prune").returncode == ExitCode.OK
     assert {path.name for path in fresh.data_root.rglob(".litesmith-*")} <= {".litesmith-lock"}
-    assert fresh.candidates() == finished.candidates()
+    assert fresh.models() == finished.models()
 
 
 def _kill(run: LocalRun, victim: str, stage: str) -> None:
@@ -288,11 +199,7 @@ def _is_kept(statuses: dict[str, str], task: str) -> bool:
     return statuses[task] in ("computed", "cached") and task not in ALWAYS_COMPUTED
 
 
-def _blessed_model(place: Workplace) -> bytes:
-    (model,) = (place.data_root / "registry").rglob("model.tflite")
-    return model.read_bytes()
-
-
+@of_one_task
 def test_a_lost_task_is_told_of_while_its_siblings_go_on(place: Workplace) -> None:
     for stage in ("quantize", "evaluate"):
         shutil.rmtree(place.data_root / "store" / stage)
@@ -316,6 +223,7 @@ def test_a_lost_task_is_told_of_while_its_siblings_go_on(place: Workplace) -> No
     assert f"{lost} failed: its process was killed" in run.output()
 
 
+@of_one_task
 def test_interrupted_run_ends_at_once_and_leaves_no_process(fresh: Workplace) -> None:
     run = fresh.start()
     run.wait_for("started", "preprocess")
@@ -328,8 +236,9 @@ def test_interrupted_run_ends_at_once_and_leaves_no_process(fresh: Workplace) ->
     assert '"state":"interrupted"' in outcome
 
 
+@of_one_task
 def test_two_runs_at_once_do_one_another_no_harm_and_pruning_waits(place: Workplace) -> None:
-    before = place.candidates()
+    before = place.models()
     for stage in ("evaluate", "benchmark"):
         shutil.rmtree(place.data_root / "store" / stage)
     runs = [place.start(), place.start()]
@@ -340,18 +249,19 @@ def test_two_runs_at_once_do_one_another_no_harm_and_pruning_waits(place: Workpl
     for run in runs:
         assert run.wait() == ExitCode.OK, run.output()
         assert "already blessed" in run.output()
-    assert place.candidates() == before
+    assert place.models() == before
 
 
+@of_one_task
 def test_pruning_keeps_what_the_blessed_model_came_from(place: Workplace) -> None:
-    before = place.candidates()
+    before = place.models()
     would = _litesmith(place, "cache", "prune", "--keep-runs", "0", "--dry-run")
-    assert place.candidates() == before
+    assert place.models() == before
     assert "would remove" in would.stdout
     _litesmith(place, "cache", "prune", "--keep-runs", "0")
-    assert len(place.candidates()) == 1
-    assert list(place.candidates().values()) == [_blessed_model(place)]
-    assert len(list(_shards(place))) > 0
+    assert len(place.models()) == 1
+    assert list(place.models().values()) == [place.blessed_model()]
+    assert len(place.shards()) > 0
     run = place.start()
     run.wait_for("finished", "finetune")
     run.process.send_signal(signal.SIGTERM)
