@@ -142,9 +142,8 @@ class _Telling:
 
 def _is_idle(node: Any, parent: ast.AST) -> bool:
     """Whether a part of a syntax tree does nothing."""
-    if isinstance(
-        node, ast.Expr
-    ):  # A docstring: of a module, class or function, or of the line above.
+    # A docstring: of a module, class or function, or of the line above.
+    if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
     # Python 3.12.1 ends format specs with an empty text.
     return isinstance(parent, ast.JoinedStr) and isinstance(node, ast.Constant) and node.value == ""

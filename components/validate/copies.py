@@ -9,7 +9,7 @@ from components.common.documents.dataset import DatasetManifest
 from components.common.documents.near_copies import NearCopies
 from components.common.documents.placed import Placed
 from components.common.tasks.sources import sources_of
-from components.common.words.figures import shown
+from components.common.words.figures import counted, shown
 
 
 def find_near_copies(found: NearCopies, manifest: DatasetManifest) -> Iterator[str]:
@@ -48,4 +48,4 @@ def find_near_contradictions(found: NearCopies, manifest: DatasetManifest) -> It
 
 def _pairs_are(count: int, manifest: DatasetManifest) -> str:
     examples = sources_of(manifest.task).EXAMPLES
-    return f"{count} pair of {examples} is" if count == 1 else f"{count} pairs of {examples} are"
+    return counted(count, f"pair of {examples} is", f"pairs of {examples} are")

@@ -105,6 +105,11 @@ def or_dash(value: T | None, form: Callable[[T], str]) -> str:
     return "-" if value is None else form(value)
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """Returns `1 picture is`, `7 pictures are`."""
+    return f"{count} {one if count == 1 else many}"
+
+
 def listing(items: Sequence[str]) -> str:
     """Returns `a, b and c`."""
     if len(items) < 2:

@@ -14,14 +14,13 @@ from components.common.documents.record import TaskResult
 from components.common.documents.variant import DENSE, StepSpec, Variant
 from components.common.run_context import RunContext
 from components.compress.steps.prune import Settings
-from components.evaluate.config import EvaluateConfig
 from components.finetune import stage as finetune
 from components.finetune.config import FinetuneConfig
 from components.propose import stage as propose
 from components.propose.config import ProposeConfig, SearchSettings
 from components.quantize.config import QuantizeConfig
-from components.rung import stage as rung
 from tests.builders.synthetic import run_context, write_dataset
+from tests.components.rung.trials import read_trial, try_variant
 
 pytestmark = pytest.mark.xdist_group("rung")
 
@@ -53,17 +52,7 @@ class Run:
         return self.folder / "models"
 
     def try_variant(self, id_: str, models: Path) -> Path:
-        output = self.folder / f"trial-{id_}"
-        rung.run(
-            dataset=self.folder / "dataset",
-            models=models,
-            variant_id=id_,
-            quantize_config=QUANTIZE.to_json(),
-            evaluate_config=EvaluateConfig(bootstrap_resamples=100).to_json(),
-            context=self.context.to_json(),
-            trial=output,
-        )
-        return output
+        return try_variant(id_, models, QUANTIZE, context=self.context, folder=self.folder)
 
     def propose(self, models: Path, *trials: Path, number: int) -> tuple[Path, list[str]]:
         # A margin that everything holds, so that the net's own accuracy does not matter.
@@ -106,13 +95,8 @@ def ladders(run: Run) -> tuple[Path, Path]:
     return first, second
 
 
-def trial(path: Path) -> Trial:
-    (found,) = Trials.read(path).trials
-    return found
-
-
 def test_a_trial_is_what_the_stages_made_and_measured(run: Run, ladders: tuple[Path, Path]) -> None:
-    made = trial(run.folder / "trial-prune80")
+    made = read_trial(run.folder / "trial-prune80")
     (candidate,) = made.candidates
     quantized = run.result("quantize[prune80-int8]").record
     evaluated = run.result("evaluate[prune80-int8 on validation]").record
@@ -131,7 +115,7 @@ def test_a_trial_is_what_the_stages_made_and_measured(run: Run, ladders: tuple[P
 
 
 def test_the_dense_model_is_tried_without_training(run: Run, ladders: tuple[Path, Path]) -> None:
-    made = trial(run.folder / "trial-dense")
+    made = read_trial(run.folder / "trial-dense")
     assert [one.candidate_id for one in made.candidates] == ["float32", "int8", "int8-share"]
     assert (made.training_s, made.proposal.epochs) == (0, 0)
     assert len({one.macs for one in made.candidates}) == 1
@@ -143,7 +127,7 @@ def test_files_that_differ_in_their_steps_alone_are_converted_once(
     records = [run.result(f"quantize[{id_}]").record for id_ in ("float32", "int8", "int8-share")]
     took = [record.measurements["conversion_s"] for record in records if record is not None]
     assert took[0] > 0 and took[1] > 0 and took[2] == 0
-    _, plain, shared = trial(run.folder / "trial-dense").candidates
+    _, plain, shared = read_trial(run.folder / "trial-dense").candidates
     assert plain.right == shared.right and plain.size_bytes > shared.size_bytes
 
 
@@ -184,7 +168,7 @@ def test_a_step_that_does_not_fit_the_model_is_a_trial_that_says_so(
     proposal = Proposal(variant=variant, rung="prune", level=0.5, epochs=1, candidates=())
     Ladder(round=1, proposals=(proposal,)).write(tmp_path)
     Models.read(ladders[0]).write(tmp_path)
-    made = trial(run.try_variant("odd", tmp_path))
+    made = read_trial(run.try_variant("odd", tmp_path))
     assert made.failure is not None and "no-such-layer matches no layer" in made.failure
     assert not made.candidates
 
@@ -200,7 +184,7 @@ def test_a_trial_that_can_no_longer_win_is_given_up_and_leaves_its_state(tmp_pat
     def try_with(required: float | None) -> Trial:
         asked = proposal.model_copy(update={"required_accuracy": required})
         Ladder(round=1, proposals=(asked,)).write(models)
-        return trial(run.try_variant("weak", models))
+        return read_trial(run.try_variant("weak", models))
 
     lost = try_with(2.0)  # What no training comes to.
     assert lost.failure is not None
@@ -219,7 +203,7 @@ def test_a_trial_that_can_no_longer_win_is_given_up_and_leaves_its_state(tmp_pat
 def test_where_float32_fails_there_is_nothing_but_it_to_prove(
     run: Run, ladders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    made = trial(run.folder / "trial-dense")
+    made = read_trial(run.folder / "trial-dense")
     broken = tuple(
         one.model_copy(update={"failure": "It fell over.", "right": ""}) for one in made.candidates
     )

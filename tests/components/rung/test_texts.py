@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from components.common.documents.decision import Budgets, Objective
-from components.common.documents.ladder import Ladder, Trial, Trials
+from components.common.documents.ladder import Ladder, Trial
 from components.common.documents.models import Models
 from components.common.documents.variant import DENSE
 from components.common.run_context import RunContext
-from components.evaluate.config import EvaluateConfig
 from components.finetune import stage as finetune
 from components.finetune.config import TextFinetuneConfig
 from components.preprocess import stage as preprocess
@@ -20,9 +19,9 @@ from components.preprocess.config import PreprocessConfig
 from components.propose import stage as propose
 from components.propose.config import ProposeConfig, SearchSettings
 from components.quantize.config import QuantizeConfig
-from components.rung import stage as rung
 from tests.builders.encoders import VOCABULARY, make_encoder
 from tests.builders.synthetic import run_context
+from tests.components.rung.trials import read_trial, try_variant
 
 # What they share is made once.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("rung-texts")]
@@ -42,10 +41,8 @@ class Run:
     folder: Path
 
     def begin(self) -> None:
-        encoder, told = (
-            str(make_encoder("minilm").write(self.folder / "encoder")),
-            self.context.to_json(),
-        )
+        encoder = str(make_encoder("minilm").write(self.folder / "encoder"))
+        told = self.context.to_json()
         data = PreprocessConfig.model_validate(
             {"text": {"length": LENGTH}, "encoder": encoder, "list": str(self._write_texts())}
         )
@@ -72,18 +69,9 @@ class Run:
         return path
 
     def try_variant(self, id_: str, models: Path) -> Trial:
-        output = self.folder / f"trial-{id_}"
-        rung.run(
-            dataset=self.folder / "dataset",
-            models=models,
-            variant_id=id_,
-            quantize_config=QUANTIZE.to_json(),
-            evaluate_config=EvaluateConfig(bootstrap_resamples=100).to_json(),
-            context=self.context.to_json(),
-            trial=output,
+        return read_trial(
+            try_variant(id_, models, QUANTIZE, context=self.context, folder=self.folder)
         )
-        (found,) = Trials.read(output).trials
-        return found
 
     def propose(self, objective: Objective, models: Path, id_: str) -> tuple[Path, list[str]]:
         # A margin that everything holds, so that the model's own accuracy does not matter.

@@ -11,7 +11,7 @@ from components.common.documents.image import ImageSpec, PixelStatistics
 from components.common.documents.oddities import Oddities
 from components.common.documents.rejects import Note
 from components.common.tasks.image.words import fit_in_words
-from components.common.words.figures import percent, shown
+from components.common.words.figures import counted, percent, shown
 
 _UNLIKE = {
     "odd_size": "larger or smaller",
@@ -48,7 +48,7 @@ def find_single_colours(notes: Iterable[Note], image: ImageSpec) -> Iterator[str
         if image.fit == "crop":
             remedies.append("what lies outside of the middle square needs data.fit: pad")
         yield (
-            f"{_count(found, 'picture is', 'pictures are')} of one colour once fitted, and "
+            f"{counted(len(found), 'picture is', 'pictures are')} of one colour once fitted, and "
             f"{'shows' if len(found) == 1 else 'show'} nothing: {_named(found)}. Remove what is "
             f"blank; {'; '.join(remedies)}"
         )
@@ -57,9 +57,9 @@ def find_single_colours(notes: Iterable[Note], image: ImageSpec) -> Iterator[str
 def find_nearly_blank(oddities: Oddities) -> Iterator[str]:
     """Yields a message where pictures show hardly anything."""
     if found := oddities.kinds.get("nearly_blank"):
-        one_or_more = "picture is" if found.examples == 1 else "pictures are"
+        count = counted(found.examples, "picture is", "pictures are")
         yield (
-            f"{found.examples} {one_or_more} nearly blank once fitted: {found.named()}. Remove "
+            f"{count} nearly blank once fitted: {found.named()}. Remove "
             "what shows nothing: a model learns from it to name a class that it hasn't seen"
         )
 
@@ -67,9 +67,9 @@ def find_nearly_blank(oddities: Oddities) -> Iterator[str]:
 def find_small_ranges(oddities: Oddities) -> Iterator[str]:
     """Yields a message where pictures are dull."""
     if found := oddities.kinds.get("small_range"):
-        one_or_more = "picture uses" if found.examples == 1 else "pictures use"
+        count = counted(found.examples, "picture uses", "pictures use")
         yield (
-            f"{found.examples} {one_or_more} a quarter of the intensities at most, from darkest to "
+            f"{count} a quarter of the intensities at most, from darkest to "
             f"lightest: {found.named()}. Where it is a fault of their conversion, as of 12 bits "
             "taken for 16, mend that; where a device will see such, they belong here"
         )
@@ -79,9 +79,9 @@ def find_outliers(oddities: Oddities) -> Iterator[str]:
     """Yields a message for each way in which pictures are unlike most."""
     for kind, how in _UNLIKE.items():
         if found := oddities.kinds.get(kind):
-            one_or_more = "picture is" if found.examples == 1 else "pictures are"
+            count = counted(found.examples, "picture is", "pictures are")
             yield (
-                f"{found.examples} {one_or_more} much {how} than most: {found.named()}. Look "
+                f"{count} much {how} than most: {found.named()}. Look "
                 "whether they are what they are labelled, and whether a device will see such"
             )
 
@@ -125,7 +125,3 @@ def _examples(manifest: DatasetManifest) -> int:
 
 def _named(notes: Sequence[Note]) -> str:
     return shown([f"{note.path} ({note.detail})" for note in notes])
-
-
-def _count(notes: Sequence[Note], one: str, many: str) -> str:
-    return f"{len(notes)} {one if len(notes) == 1 else many}"

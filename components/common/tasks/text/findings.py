@@ -6,7 +6,7 @@ from components.common.documents.dataset import DatasetManifest
 from components.common.documents.oddities import Oddities
 from components.common.documents.rejects import Note
 from components.common.documents.text import TextSpec, TextStatistics
-from components.common.words.figures import percent, shown
+from components.common.words.figures import counted, percent, shown
 
 _SHARE_CUT = 0.05
 _SHARE_UNKNOWN = 0.05
@@ -29,9 +29,9 @@ def odd_examples(
 def find_equal_tokens(notes: Iterable[Note]) -> Iterator[str]:
     """Yields a message where texts of the same tokens have different labels."""
     if found := [note for note in notes if note.kind == "same_tokens"]:
-        one_or_more = "text has" if len(found) == 1 else "texts have"
+        count = counted(len(found), "text has", "texts have")
         yield (
-            f"{len(found)} {one_or_more} the same tokens as one of another class, and no model can "
+            f"{count} the same tokens as one of another class, and no model can "
             f"tell them apart: {shown([f'{note.path} ({note.detail})' for note in found])}. Remove "
             "those with the wrong label; a greater data.text.length keeps apart what differs later"
         )
@@ -49,9 +49,9 @@ def find_cut_texts(spec: TextSpec, statistics: TextStatistics) -> Iterator[str]:
 def find_unknown_tokens(statistics: TextStatistics, oddities: Oddities) -> Iterator[str]:
     """Yields messages where the vocabulary lacks much of what texts are made of."""
     if found := oddities.kinds.get("mostly_unknown"):
-        one_or_more = "text is" if found.examples == 1 else "texts are"
+        count = counted(found.examples, "text is", "texts are")
         yield (
-            f"{found.examples} {one_or_more} mostly [UNK], words that the encoder's vocabulary "
+            f"{count} mostly [UNK], words that the encoder's vocabulary "
             f"lacks: {found.named()}. A model can't tell such texts apart"
         )
     if statistics.unknown > _SHARE_UNKNOWN:
@@ -65,9 +65,9 @@ def find_unknown_tokens(statistics: TextStatistics, oddities: Oddities) -> Itera
 def find_outliers(oddities: Oddities) -> Iterator[str]:
     """Yields a message where texts have another length than most."""
     if found := oddities.kinds.get("odd_length"):
-        one_or_more = "text is" if found.examples == 1 else "texts are"
+        count = counted(found.examples, "text is", "texts are")
         yield (
-            f"{found.examples} {one_or_more} much longer or shorter than most: {found.named()}. "
+            f"{count} much longer or shorter than most: {found.named()}. "
             "Look whether they are what they are labelled, and whether a device will see such"
         )
 
