@@ -73,6 +73,11 @@ def load_block(text: str, folder: Path) -> str:
     """Loads a block as what it seems to be; a part of a recipe or target within a whole one."""
     values = parse_yaml(text)
     path = folder / "block.yaml"
+    (folder / "schema.yaml").write_text(text if "classes" in values else "classes: [rose]")
+    if "classes" in values:
+        path.write_text(write_yaml({**_RECIPE, "validate": {"data_schema": "schema.yaml"}}))
+        load_recipe(str(path))
+        return "schema"
     if "data" in values or values.keys() & {"compress", "quantize", "prune"}:
         whole = _TEXT_RECIPE if values.get("task") == "text" else _RECIPE
         path.write_text(write_yaml({**whole, **values}))
@@ -105,6 +110,9 @@ def test_the_readers_of_blocks_refuse(tmp_path: Path) -> None:
     assert load_block(recipe, tmp_path) == "recipe"
     with pytest.raises(UserError, match="budgets.size_bytes"):
         load_block(recipe.replace("4_000_000", "4 MB"), tmp_path)
+    assert load_block("classes: [rose]", tmp_path) == "schema"
+    with pytest.raises(UserError, match="schema.yaml: the schema is refused"):
+        load_block("classes: [rose]\nformats: [JPEG]", tmp_path)
     assert load_block("stages: {finetune: {workers: 4}}", tmp_path) == "target"
     with pytest.raises(UserError, match="there is no such key"):
         load_block("stages: {finetune: {worker: 4}}", tmp_path)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kfp import dsl
 
+from components.common.documents.data_schema import DataSchema
 from components.common.documents.inspection import SourceInspection
 
 
@@ -55,3 +56,16 @@ def inspect(
     if html is not None:
         write_sheet(look, html)
     return look.inspection
+
+
+def infer_schema(*, config: str, report: Callable[[int, int], None]) -> DataSchema:
+    """Infers a schema from a source's examples; no task of the DAG.
+
+    Args:
+      config: canonical JSON of PreprocessConfig.
+      report: called with the number of files read, and of all.
+    """
+    from components.preprocess.config import PreprocessConfig
+    from components.preprocess.inference import infer_schema as infer
+
+    return infer(PreprocessConfig.from_json(config), report=report)

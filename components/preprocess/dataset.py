@@ -45,6 +45,7 @@ from components.preprocess.oddities import find_oddities
 from components.preprocess.orders import placed_orders
 from components.preprocess.planning import make_plan
 from components.preprocess.pool import run_pool
+from components.preprocess.profile import find_profile
 from components.preprocess.sketched import read_sketched
 from components.preprocess.splits import assign_splits
 from components.preprocess.tasks import ShardTask, digest_plan, make_task
@@ -227,13 +228,14 @@ def _write_membership(task: Task[PreprocessConfig], plans: Sequence[ShardPlan]) 
 def _write_manifest(
     task: Task[PreprocessConfig], shards: _Shards, manifest: DatasetManifest
 ) -> None:
-    """Writes a manifest with what sketches tell of all examples; which are alike, which odd."""
+    """Writes a manifest, and beside it what sketches tell of all examples."""
     read = functools.partial(read_index, task.context.data())
     sketched = read_sketched(manifest.task, shards.tasks, read)
     traits = count_traits(manifest.task, sketched.traits, sketched.splits)
     manifest.model_copy(update={"traits": traits}).write(task.output)
     find_near_copies(manifest.task, sketched).write(task.output)
     find_oddities(manifest.task, sketched).write(task.output)
+    find_profile(manifest.task, sketched).write(task.output)
 
 
 def _check_rejects(

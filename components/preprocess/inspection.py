@@ -54,14 +54,8 @@ def look_at(
     Raises:
       UserError: a run would refuse it.
     """
-    listing = rename_classes(list_stated(config), config.labels)
-    inventory = take_inventory(
-        listing,
-        task=config.task,
-        max_file_bytes=config.examples.max_file_bytes,
-        max_examples=config.max_examples,
-        report=report,
-    )
+    inventory = list_examples(config, report=report)
+    listing = inventory.listing
     assignment = assign_splits(inventory.examples, config.splits)
     seen, unreadable = _open_some(config, inventory)
     sheet: dict[str, list[Shown]] = defaultdict(list)
@@ -90,6 +84,17 @@ def look_at(
         unreadable=tuple(unreadable),
     )
     return Look(inspection, sheet)
+
+
+def list_examples(config: PreprocessConfig, *, report: Callable[[int, int], None]) -> Inventory:
+    """Lists a source, and digests its files; see `look_at`."""
+    return take_inventory(
+        rename_classes(list_stated(config), config.labels),
+        task=config.task,
+        max_file_bytes=config.examples.max_file_bytes,
+        max_examples=config.max_examples,
+        report=report,
+    )
 
 
 def write_sheet(look: Look, path: Path) -> None:

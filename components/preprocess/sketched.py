@@ -1,6 +1,6 @@
 """All examples of a data set as the indexes of its shards tell of them, in arrays.
 
-They are known by their row: one after the other, shard by shard. What is kept of each is some 70
+They are known by their row: one after the other, shard by shard. What is kept of each is some 80
 bytes; sketches are read again where they are looked at.
 """
 
@@ -14,6 +14,7 @@ from components.common.documents.dataset import SPLITS, TaskName
 from components.common.documents.placed import Placed
 from components.common.tasks.likeness import likeness_of
 from components.common.tasks.sketched import Keys, Sketches, Traits
+from components.common.tasks.sources import sources_of
 from components.common.tasks.traits import traits_of
 from components.preprocess.members import Listed
 from components.preprocess.shard_index import IndexReader, Rows
@@ -29,6 +30,7 @@ class SketchedExamples:
 
     keys: Keys
     traits: Traits
+    """And what they are in words, as code_words has it."""
     splits: npt.NDArray[np.uint8]
     """The index into SPLITS."""
     labels: npt.NDArray[np.uint32]
@@ -87,6 +89,7 @@ def read_sketched(
       read_index: reads the index of one.
     """
     likeness, traits = likeness_of(task), traits_of(task)
+    names = *traits.EDGES, *sources_of(task).VALUES
     keys, found, splits, labels, kept = [], [], [], [], []
     for shard in shards:
         index = read_index(shard.path)
@@ -100,7 +103,7 @@ def read_sketched(
         labels.append(index.labels_of(places))
     return SketchedExamples(
         keys=np.concatenate(keys),
-        traits={name: np.concatenate([own[name] for own in found]) for name in traits.EDGES},
+        traits={name: np.concatenate([own[name] for own in found]) for name in names},
         splits=np.concatenate(splits),
         labels=np.concatenate(labels),
         _shards=shards,

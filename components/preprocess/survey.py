@@ -10,6 +10,7 @@ from collections import Counter
 from components.common.documents.dataset import SPLITS, DatasetManifest, Split, SplitExamples
 from components.common.documents.near_copies import NO_NEAR_COPIES
 from components.common.documents.oddities import NO_ODDITIES
+from components.common.documents.profile import NO_PROFILE
 from components.common.documents.rejects import NOTES_FILE, notes_to_jsonl
 from components.common.errors import UserError
 from components.common.shell.stage import Stage, Task
@@ -61,7 +62,7 @@ def _look(task: Task[PreprocessConfig]) -> None:
         lineage=task.lineage,
     ).write(task.output)
     (task.output / NOTES_FILE).write_text(notes_to_jsonl(inventory.notes), encoding="utf-8")
-    for document in (NO_NEAR_COPIES, NO_ODDITIES):  # Only what is decoded shows them.
+    for document in (NO_NEAR_COPIES, NO_ODDITIES, NO_PROFILE):  # Only what is decoded shows them.
         document.write(task.output)
 
 

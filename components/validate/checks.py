@@ -11,6 +11,7 @@ from components.common.data.membership import Membership, example_digest
 from components.common.documents.dataset import SPLITS, DatasetManifest, Split
 from components.common.documents.near_copies import NO_NEAR_COPIES, NearCopies
 from components.common.documents.oddities import NO_ODDITIES, Oddities
+from components.common.documents.profile import NO_PROFILE, DataProfile
 from components.common.documents.rejects import Note
 from components.common.documents.validation import DatasetFinding
 from components.common.tasks.findings import Find, findings_of
@@ -30,6 +31,7 @@ from components.validate.drift import (
     find_trait_skew,
 )
 from components.validate.names import find_similar_names
+from components.validate.schema import find_off_schema
 
 ReadIds = Callable[[Split], Iterable[str]]
 
@@ -44,6 +46,7 @@ def check_dataset(
     notes: Sequence[Note] = (),
     near_copies: NearCopies = NO_NEAR_COPIES,
     oddities: Oddities = NO_ODDITIES,
+    profile: DataProfile = NO_PROFILE,
 ) -> tuple[DatasetFinding, ...]:
     """Runs all checks.
 
@@ -57,6 +60,7 @@ def check_dataset(
       notes: what preprocess noted on examples.
       near_copies: which examples are nearly the same.
       oddities: which are unlike most.
+      profile: what they are.
 
     Returns:
       The findings, those that stop the run first.
@@ -105,6 +109,10 @@ def check_dataset(
         *_find("label_skew", config.label_skew, lambda: find_label_skew(manifest, config)),
         *_find("trait_skew", config.trait_skew, lambda: find_trait_skew(manifest, config)),
     ]
+    if (schema := config.data_schema) is not None:
+        findings += _find(
+            "off_schema", config.off_schema, lambda: find_off_schema(manifest, profile, schema)
+        )
     if blessed is not None and blessed.task == manifest.task:
         findings += [
             *_find(

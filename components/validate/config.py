@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from components.common.config import Section, StageConfig
+from components.common.documents.data_schema import DataSchema
 
 Severity = Literal["ignore", "warn", "stop"]
 
@@ -44,6 +45,11 @@ class ValidateConfig(StageConfig, PictureChecks, TextChecks):
         {"balanced", "mirrored", "model_name", "examples_to_rank"}
     )
 
+    data_schema: DataSchema | None = None
+    """What the data may hold: the path of a file that `data inspect --schema` began, or its
+    content, which travels with the run."""
+    off_schema: Severity = "stop"
+    """Classes and examples that it doesn't allow."""
     min_examples_per_class: Annotated[int, Field(ge=1)] = 10
     """In the training split."""
     too_few_examples: Severity = "warn"

@@ -6,6 +6,7 @@ from components.common.data.membership import Membership
 from components.common.documents.dataset import DatasetManifest, Split
 from components.common.documents.near_copies import NearCopies
 from components.common.documents.oddities import Oddities
+from components.common.documents.profile import DataProfile
 from components.common.documents.rejects import read_notes
 from components.common.documents.validation import Validation
 from components.common.errors import UserError
@@ -35,6 +36,7 @@ def _compute(task: Task[ValidateConfig]) -> None:
         notes=notes,
         near_copies=NearCopies.read(task.inputs["dataset"]),
         oddities=Oddities.read(task.inputs["dataset"]),
+        profile=DataProfile.read(task.inputs["dataset"]),
     )
     for finding in findings:
         if finding.severity == "stop":

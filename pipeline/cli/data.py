@@ -36,15 +36,21 @@ def data_inspect(
         Path | None,
         typer.Option("--html", metavar="FILE", help="Write a page with some of each class."),
     ] = None,
+    schema: Annotated[
+        bool,
+        typer.Option("--schema", help="Print a schema of the data, for validate.data_schema."),
+    ] = False,
     json_: JsonOption = False,
 ) -> None:
     """Show how a source is understood: layout, classes, splits, counts, sizes, what is left out."""
-    from components.preprocess.component import inspect
+    from components.preprocess.component import infer_schema, inspect
     from pipeline.recipe import load_recipe
+    from pipeline.recipe.text import write_section
     from pipeline.terminal.data_view import inspection_view
 
     if source.endswith((".yaml", ".yml")):
-        recipe = load_recipe(source, overrides)
+        # It may name the very schema that is to be written.
+        recipe = load_recipe(source, [*overrides, "validate.data_schema=null"])
     else:
         told = [_as_override(source, kind), "data.max_examples=null", *overrides]
         recipe = load_recipe("tweets" if text else "folder", told)
@@ -60,7 +66,14 @@ def data_inspect(
         def report(done: int, total: int) -> None:
             status.update(f"{done:,} of {total:,} files read")
 
-        found = inspect(config=recipe.data.to_json(), html=html, report=report)
+        config = recipe.data.to_json()
+        if schema:
+            inferred = infer_schema(config=config, report=report)
+        else:
+            found = inspect(config=config, html=html, report=report)
+    if schema:
+        say(inferred.model_dump_json(indent=2) if json_ else write_section(inferred), end="")
+        return
     if json_:
         say(found.model_dump_json(indent=2))
         return

@@ -5,6 +5,7 @@ the whole is validated. Locations are made absolute on the way, each relative to
 stated: a file's to the file, an override's to the working folder.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from components.common.config import Section
+from components.common.documents.data_schema import DataSchema
 from components.common.errors import UserError
 from components.common.tasks.sources import sources_of
 from components.common.tasks.text.weights import PACKAGED
@@ -31,6 +33,9 @@ _LOCATIONS = (
     ("train", "encoder"),
 )
 """The keys that hold a path or an address."""
+
+_SCHEMA = "validate", "data_schema"
+"""The key that may hold the path of a file, whose content takes its place."""
 
 _KINDS: Mapping[str, tuple[str, Callable[[Path], bool]]] = {
     "folder": ("folder", Path.is_dir),
@@ -77,12 +82,13 @@ def load_recipe(
     if tiny:
         if not isinstance(variant, dict):
             raise UserError(f"{path}: the recipe has no tiny variant (a `tiny:` mapping)")
-        values = _overlay(values, variant)
+        values = _overlay(_locate(values, path.parent), _locate(variant, path.parent))
     values = _locate(values, path.parent)
     changes = [_locate(_parse_override(override), Path.cwd()) for override in overrides]
     _refuse_two_sources(changes)
     for change in changes:
         values = _overlay(values, change)
+    values = _with_schema(values)
     source = " ".join([name_or_path, *(f"--set {override}" for override in overrides)])
     refuse_placeholders(values, source=source)
     _refuse_filled_in(values, source)
@@ -121,10 +127,10 @@ def recipe_path(name_or_path: str) -> Path:
     return path
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _read_yaml(path: Path, *, sections: str = "`data:` and `train:`") -> dict[str, Any]:
     values = read_yaml(path)
     if not isinstance(values, dict):
-        raise UserError(f"{path}: expected a mapping of sections, such as `data:` and `train:`")
+        raise UserError(f"{path}: expected a mapping of sections, such as {sections}")
     return values
 
 
@@ -161,7 +167,35 @@ def _overlay(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
         values = _without(values, "data", (*SOURCES, "columns"))
     if _given(changes, "compress", "search") is not None:
         values = _without({**values, "prune": None}, "compress", ("variants",))
+    if isinstance(_given(changes, *_SCHEMA), dict):
+        values = _with_schema(values)
     return _merge(values, changes)
+
+
+def _with_schema(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns values with what a schema's file holds in the place of its path."""
+    location = _given(values, *_SCHEMA)
+    if not isinstance(location, str):
+        return dict(values)
+    if not _is_path(location):
+        raise UserError(
+            f"{'.'.join(_SCHEMA)}: expected the path of a file on this machine, for its content "
+            f"travels with the run (got {location!r})"
+        )
+    path = Path(location)
+    if not path.is_file():
+        raise UserError(
+            f"{'.'.join(_SCHEMA)}: there is no file {location!r}; `litesmith data inspect SOURCE "
+            "--schema` infers one, for you to look over"
+        )
+    stated = _read_yaml(path, sections="`classes:` and `ranges:`")
+    try:
+        DataSchema.model_validate_json(json.dumps(stated))
+    except ValidationError as error:
+        lines = explain_problems(error, DataSchema)
+        raise UserError(f"{path}: the schema is refused\n{lines}") from error
+    section, key = _SCHEMA
+    return {**values, section: {**values[section], key: stated}}
 
 
 def _given(values: Mapping[str, Any], section: str, key: str) -> Any:
@@ -213,7 +247,7 @@ def _merge_entries(present: list[Any], changes: Mapping[str, Any], above: str) -
 def _locate(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Returns values with local locations made absolute, relative ones below a folder."""
     located = dict(values)
-    for section, key in _LOCATIONS:
+    for section, key in (*_LOCATIONS, _SCHEMA):
         *above, last = (section, *key.split("."))
         inner: Any = located
         for name in above:

@@ -107,6 +107,7 @@ class Recipe(Section):
     def _fits_together(self) -> Self:
         misfits = (
             self._explain_foreign,
+            self._explain_schema,
             partial(find_strange_step, self._declared(), self.task),
             partial(find_strange_scheme, self._declared(), self.quantize, self.task),
         )
@@ -136,6 +137,27 @@ class Recipe(Section):
                     f"{section}.{key}: the recipe is one for {sources_of(self.task).EXAMPLES}; "
                     "remove it, or state another task"
                 )
+        return None
+
+    def _explain_schema(self) -> str | None:
+        """Says what the schema of the data asks for that examples of the task don't have."""
+        schema, sources = self.validation.data_schema, sources_of(self.task)
+        if schema is None:
+            return None
+        for key, stated, known in (
+            ("values", schema.values, tuple(sources.VALUES)),
+            ("ranges", schema.ranges, sources.RANGES),
+            *(
+                (f"values.{name}", words, sources.VALUES.get(name, ()))
+                for name, words in schema.values.items()
+            ),
+        ):
+            for name in stated:
+                if name not in known:
+                    return (
+                        f"validate.data_schema.{key}: of {sources.EXAMPLES} must be among "
+                        f"{', '.join(known)} (got {name})"
+                    )
         return None
 
     def _explain_misfit(self) -> str | None:

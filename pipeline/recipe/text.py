@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from components.common.config import Choice
+from components.common.config import Choice, Section
 from pipeline.declarations.yaml_files import write_yaml
 from pipeline.recipe.recipe import Recipe
 
@@ -19,6 +19,11 @@ _WIDTH = 100
 def write_commented(recipe: Recipe) -> str:
     """Returns the whole recipe, defaults included: the YAML of `to_yaml`, with comments."""
     return "\n".join(_lines(recipe, recipe.stated(), "")) + "\n"
+
+
+def write_section(section: Section) -> str:
+    """Returns a section that stands in a file of its own, likewise."""
+    return "\n".join(_lines(section, section.model_dump(mode="json"), "")) + "\n"
 
 
 def _lines(model: BaseModel, values: Mapping[str, Any], indent: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ from components.common.documents.dataset import SPLITS, DatasetManifest, Shard, 
 from components.common.documents.image import ImageSpec, PixelStatistics
 from components.common.documents.near_copies import NO_NEAR_COPIES
 from components.common.documents.oddities import NO_ODDITIES
+from components.common.documents.profile import NO_PROFILE
 from components.common.run_context import RunContext
 from components.common.storage import LocalStorage
 from components.common.tasks.image.features import Example, encode_example
@@ -100,7 +101,8 @@ def write_dataset(
             if tinted:
                 picture = tint(picture, label, seed)
             sums.append(picture.reshape(-1, channels).astype(float))
-            sketches.append(list(sketch_picture(Image.fromarray(picture.squeeze()), (size, size))))
+            image = Image.fromarray(picture.squeeze())
+            sketches.append(list(sketch_picture(image, (size, size), kind="PNG", mode=image.mode)))
             slice_ = "even" if index % 2 == 0 else "odd"
             members.append(Example(f"{split}{index:06d}", encode_png(picture), label, slice_))
         entries = []
@@ -150,6 +152,7 @@ def write_dataset(
     (output / "notes.jsonl").write_text("")
     NO_NEAR_COPIES.write(output)
     NO_ODDITIES.write(output)
+    NO_PROFILE.write(output)
     Membership.of(
         (f"{split}{index:06d}", "", split) for split in SPLITS for index in range(examples[split])
     ).write(output)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from components.common.documents.dataset import TaskName
-from components.common.tasks.told import Glimpse
+from components.common.tasks.told import Description, Glimpse
 
 
 class Glimpses(Protocol):
@@ -15,6 +15,13 @@ class Glimpses(Protocol):
 
     def glimpse(self, data: bytes, /) -> Glimpse:
         """Returns what a file's bytes show.
+
+        Raises:
+          Unusable: it can't be an example.
+        """
+
+    def describe(self, data: bytes, /) -> Description:
+        """Returns what a schema may say of a file's bytes, without more work than that takes.
 
         Raises:
           Unusable: it can't be an example.

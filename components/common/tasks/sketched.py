@@ -15,7 +15,7 @@ Sketches = npt.NDArray[np.uint8]
 Keys = npt.NDArray[np.uint64]
 """[n, tables]: what is nearly the same has a key of some table that begins alike."""
 Numbers = npt.NDArray[np.float32]
-"""[n, numbers]."""
+"""[n, numbers]; a word is the number of its place among those that there are."""
 Traits = Mapping[str, npt.NDArray[np.float32]]
 """Name -> [n], of n examples."""
 Oddness = Mapping[str, npt.NDArray[np.float32]]
@@ -27,6 +27,12 @@ Edges = Mapping[str, Sequence[float]]
 def pack_numbers(*numbers: float) -> bytes:
     """Returns the numbers that a sketch begins with."""
     return np.array(numbers, "<f4").tobytes()
+
+
+def code_words(known: Mapping[str, Sequence[str]], words: Mapping[str, str]) -> list[int]:
+    """Returns a number for each word that is known under a name; for another, that of `other`."""
+    found = ((known[name], word) for name, word in words.items())
+    return [own.index(word if word in own else "other") for own, word in found]
 
 
 def part_sketches(sketches: Sketches, numbers: int) -> tuple[Numbers, Sketches]:

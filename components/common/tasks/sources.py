@@ -16,6 +16,10 @@ class Sources(Protocol):
     """How many of a file's first bytes tell what it is."""
     SAME: tuple[NoteKind, str]
     """What is noted of examples that a model can't tell apart, and what they have in common."""
+    VALUES: Mapping[str, tuple[str, ...]]
+    """What a schema may say of examples in words -> the words that there are."""
+    RANGES: tuple[str, ...]
+    """And in numbers: the names of their traits."""
 
     def is_named(self, path: str, /) -> bool:
         """Tells whether a path is named like an example, unlike notes, indexes and the like."""

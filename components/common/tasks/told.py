@@ -1,7 +1,7 @@
 """What a task tells of its data, for people: values that know neither the task nor the page."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,3 +62,11 @@ class Glimpse:
     side: int
     """How large it is, in `SIDES`."""
     shown: Shown
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What a schema may say of an example; see `tasks/sources.py`."""
+
+    values: Mapping[str, str]
+    numbers: Mapping[str, float]

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from components.common.documents.data_schema import DataSchema, Range
 from components.common.errors import UserError
 from pipeline.cli.main import app
+from pipeline.recipe import load_recipe
 from tests.components.preprocess.layouts.examples import examples, write, write_plain
 from tests.components.preprocess.layouts.test_annotations import chosen
 from tests.components.preprocess.layouts.test_webdataset import write_shards
@@ -66,3 +68,21 @@ def test_an_export_by_its_ending_texts_and_a_layout_that_is_named(tmp_path: Path
     with pytest.raises(UserError, match="kind webdataset"):
         inspect(str(tmp_path / "x"))
     assert "24 of 24 records" in inspect(str(tmp_path / "x"), "--kind", "folders")
+
+
+def test_a_schema_is_printed_for_a_recipe_that_names_it(tmp_path: Path) -> None:
+    write_plain(tmp_path / "plain")
+    path, recipe = tmp_path / "schema.yaml", tmp_path / "shapes.yaml"
+    recipe.write_text(
+        "name: shapes\ndata: {folder: plain, image_size: 32}\n"
+        "validate: {data_schema: schema.yaml}\n"
+        "train: {backbone: small_cnn, weights: none, epochs: 1}\n"
+    )
+    path.write_text("")  # As a shell leaves it that redirects to it.
+    path.write_text(inspect(str(recipe), "--schema"))
+    assert load_recipe(str(recipe)).validation.data_schema == DataSchema(
+        classes=("bar", "cross", "disc"),
+        values={"format": ("PNG",), "mode": ("L",)},
+        ranges=dict.fromkeys(("width", "height"), Range(least=16, most=16)),
+    )
+    assert json.loads(inspect(str(recipe), "--schema", "--json"))["classes"][0] == "bar"

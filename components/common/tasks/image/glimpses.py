@@ -3,14 +3,16 @@
 import base64
 
 from components.common.tasks.image.preparation.pictures import (
+    describe_picture,
     encode_picture,
     measure_picture,
     prepare_picture,
 )
 from components.common.tasks.image.preparation.settings import PictureSettings
 from components.common.tasks.image.preparation.spec import PictureError
+from components.common.tasks.image.sources import VALUES
 from components.common.tasks.made import Unusable
-from components.common.tasks.told import Glimpse, Shown
+from components.common.tasks.told import Description, Glimpse, Shown
 
 SIDES = "pixels of the longer side"
 
@@ -26,3 +28,14 @@ def glimpse(data: bytes) -> Glimpse:
         raise Unusable(error.reason, str(error)) from error
     address = f"data:image/jpeg;base64,{base64.b64encode(encoded).decode('ascii')}"
     return Glimpse(kind, max(width, height), Shown(address=address))
+
+
+def describe(data: bytes) -> Description:
+    """Returns format, mode and size of a picture."""
+    try:
+        found = describe_picture(data, _SPEC)
+    except PictureError as error:
+        raise Unusable(error.reason, str(error)) from error
+    mode = found.mode if found.mode in VALUES["mode"] else "other"
+    width, height = found.size
+    return Description({"format": found.kind, "mode": mode}, {"width": width, "height": height})

@@ -41,7 +41,9 @@ class _PictureMaker:
             record=encode_example(Example(id=id, image=image, label=label, slice=slice)),
             digest=hashlib.sha256(image).hexdigest(),
             counts=counts,
-            sketch=sketch_picture(picture.image, picture.size),
+            sketch=sketch_picture(
+                picture.image, picture.size, kind=picture.kind, mode=picture.mode
+            ),
             notes=picture.notes,
         )
 

@@ -8,25 +8,35 @@ import math
 import numpy as np
 from PIL import Image
 
-from components.common.tasks.sketched import Numbers, Sketches, pack_numbers, part_sketches
+from components.common.tasks.image.sources import VALUES
+from components.common.tasks.sketched import (
+    Numbers,
+    Sketches,
+    code_words,
+    pack_numbers,
+    part_sketches,
+)
 
 SIDE = 8
 _FINE = 32
 """Fields along a side by which brightness, contrast and range are told: not noise."""
 
-NUMBERS = ("width", "height", "brightness", "contrast", "range")
+NUMBERS = ("width", "height", "brightness", "contrast", "range", *VALUES)
 
 
-def sketch_picture(picture: Image.Image, size: tuple[int, int]) -> bytes:
+def sketch_picture(picture: Image.Image, size: tuple[int, int], *, kind: str, mode: str) -> bytes:
     """Returns the sketch of a picture.
 
     Args:
       picture: as it was fitted.
       size: width and height before.
+      kind: its format, and
+      mode: its channels, as `Picture` has them.
     """
     fine = picture.resize((_FINE, _FINE), Image.Resampling.BOX, reducing_gap=1.0)
     fields = fine.reduce(_FINE // SIDE).tobytes()
-    return pack_numbers(*size, *_brightness_and_contrast(fine), _range(fine)) + fields
+    words = code_words(VALUES, {"format": kind, "mode": mode})
+    return pack_numbers(*size, *_brightness_and_contrast(fine), _range(fine), *words) + fields
 
 
 def part(sketches: Sketches) -> tuple[Numbers, Sketches]:

@@ -1,5 +1,7 @@
 """What a source's files are, where they should be pictures; see `tasks/sources.py`."""
 
+from collections.abc import Mapping
+
 from components.common.documents.rejects import NoteKind, Reason
 from components.common.tasks.image.preparation.formats import (
     DECODED_FORMATS,
@@ -11,10 +13,29 @@ from components.common.tasks.image.preparation.formats import (
     sniff_format,
 )
 
-__all__ = ["EXAMPLES", "HEAD_BYTES", "SAME", "examine", "is_named", "remark"]
+__all__ = [
+    "EXAMPLES",
+    "HEAD_BYTES",
+    "RANGES",
+    "SAME",
+    "VALUES",
+    "examine",
+    "is_named",
+    "remark",
+]
 
 EXAMPLES = "pictures"
 SAME: tuple[NoteKind, str] = ("same_pixels", "same pixels")
+
+VALUES: Mapping[str, tuple[str, ...]] = {
+    "format": (*DECODED_FORMATS, *PLUGINS),
+    "mode": (
+        *("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"),
+        *("I", "F", "I;16", "I;16B", "I;16L", "I;16N", "other"),
+    ),
+}
+"""Modes are Pillow's: https://pillow.readthedocs.io/en/stable/handbook/concepts.html#modes."""
+RANGES: tuple[str, ...] = ("width", "height", "aspect", "brightness", "contrast", "range")
 
 
 def is_named(path: str) -> bool:

@@ -6,6 +6,7 @@ import struct
 from components.common.tasks.made import Made, Unusable
 from components.common.tasks.text.features import Example, decode_example, encode_example
 from components.common.tasks.text.plan import TextPlan
+from components.common.tasks.text.scripts import find_script
 from components.common.tasks.text.sketches import sketch_text
 from components.common.tasks.text.tokenizer import MARKS, TextTokenizer
 
@@ -49,7 +50,10 @@ class _TextMaker:
             digest=hashlib.sha256(seen).hexdigest(),
             counts=[1, int(tokens.cut), tokens.count - MARKS, tokens.unknown, *lengths],
             sketch=sketch_text(
-                tokens.ids[1 : tokens.count - 1], characters=len(text), unknown=tokens.unknown
+                tokens.ids[1 : tokens.count - 1],
+                characters=len(text),
+                unknown=tokens.unknown,
+                script=find_script(text),
             ),
         )
 

@@ -11,29 +11,38 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from components.common.tasks.sketched import Numbers, Sketches, pack_numbers, part_sketches
+from components.common.tasks.sketched import (
+    Numbers,
+    Sketches,
+    code_words,
+    pack_numbers,
+    part_sketches,
+)
+from components.common.tasks.text.sources import VALUES
 
-NUMBERS = ("characters", "unknown")
+NUMBERS = ("characters", "unknown", *VALUES)
 HASHES = 16
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _KEYS = (np.arange(1, HASHES + 1, dtype=np.uint64) * np.uint64(0xD1B54A32D192ED03))[:, None]
 
 
-def sketch_text(tokens: Sequence[int], *, characters: int, unknown: int) -> bytes:
+def sketch_text(tokens: Sequence[int], *, characters: int, unknown: int, script: str) -> bytes:
     """Returns the sketch of a text.
 
     Args:
       tokens: their ids, without marks and padding.
       characters: how many it has.
       unknown: how many tokens the vocabulary lacks.
+      script: that of most letters.
     """
     ids = np.array([0, *tokens, 0], np.uint64) + np.uint64(1)
     parts = np.concatenate([ids[1:-1], ids[:-1] << np.uint64(32) | ids[1:]])
     hashes = (parts ^ _KEYS) * _MULTIPLIER
     hashes = (hashes ^ hashes >> np.uint64(29)) * _MULTIPLIER
     least: bytes = (hashes >> np.uint64(32)).min(axis=1).astype("<u4").tobytes()
-    return pack_numbers(characters, unknown / max(1, len(tokens))) + least
+    words = code_words(VALUES, {"script": script})
+    return pack_numbers(characters, unknown / max(1, len(tokens)), *words) + least
 
 
 def part(sketches: Sketches) -> tuple[Numbers, Sketches]:

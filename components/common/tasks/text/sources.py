@@ -1,5 +1,6 @@
 """What a source's files are, where they should be texts; see `tasks/sources.py`."""
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from components.common.documents.rejects import NoteKind, Reason
@@ -7,6 +8,17 @@ from components.common.documents.rejects import NoteKind, Reason
 EXAMPLES = "texts"
 HEAD_BYTES = 4
 SAME: tuple[NoteKind, str] = ("same_tokens", "same tokens")
+
+VALUES: Mapping[str, tuple[str, ...]] = {
+    "script": (
+        *("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "GEORGIAN", "HEBREW", "ARABIC", "ETHIOPIC"),
+        *("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN"),
+        *("DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "ORIYA", "TAMIL", "TELUGU", "KANNADA"),
+        *("MALAYALAM", "SINHALA", "other", "none"),
+    )
+}
+"""Scripts as Unicode's names of letters begin; none is a text without letters."""
+RANGES: tuple[str, ...] = ("characters", "unknown")
 
 _MARKS = (b"\xff\xfe", b"\xfe\xff")
 """What begins a text in UTF-16 or UTF-32, and none in UTF-8."""

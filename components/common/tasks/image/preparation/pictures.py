@@ -10,6 +10,7 @@ import io
 import math
 import warnings
 import zlib
+from typing import NamedTuple
 
 from PIL import (
     ExifTags,
@@ -71,6 +72,15 @@ _SQUARE = 1.05
 INTENSITIES = 256
 
 
+class Described(NamedTuple):
+    """What a picture's header says of it."""
+
+    kind: str
+    mode: str
+    size: tuple[int, int]
+    """These are as a Picture's."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Picture:
     """A picture that was made what the spec says."""
@@ -79,6 +89,10 @@ class Picture:
     """Of mode `spec.mode`, image_size high and wide."""
     size: tuple[int, int]
     """Its width and height before, once it is upright."""
+    kind: str
+    """Its format."""
+    mode: str
+    """Pillow's name of the channels that its file has."""
     notes: tuple[tuple[PictureNote, str], ...] = ()
     """What was odd about it, and how."""
 
@@ -104,6 +118,27 @@ def measure_picture(data: bytes) -> tuple[str, tuple[int, int]]:
             return kind, jpegxl.measure(data)
         with _open(data, kind) as picture:
             return kind, picture.size
+    except Exception as error:
+        raise PictureError("unreadable", f"the {kind} file's header is damaged") from error
+
+
+def describe_picture(data: bytes, spec: PictureSpec) -> Described:
+    """Returns what a picture is, as `prepare_picture` would find it, from its header.
+
+    Of JPEG XL there is no header alone: such a picture is decoded, within the spec's bound.
+
+    Raises:
+      PictureError: it is of no format that is read, or its header is damaged.
+    """
+    kind, _ = measure_picture(data)
+    try:
+        if kind == "JPEG XL":
+            _check_size(jpegxl.measure(data), spec)
+        with _open(data, kind) as picture:
+            orientation = _orientation(picture, kind)
+            return Described(kind, picture.mode, _upright(picture.size, orientation))
+    except PictureError:
+        raise
     except Exception as error:
         raise PictureError("unreadable", f"the {kind} file's header is damaged") from error
 
@@ -160,7 +195,7 @@ def _decode(data: bytes, kind: str, spec: PictureSpec) -> Picture:
     if kind == "JPEG XL":
         _check_size(jpegxl.measure(data), spec)  # It is decoded as it is opened.
     with _open(data, kind) as picture:
-        width, height = picture.size
+        size, mode = picture.size, picture.mode
         if not _may_be_large(data, kind, picture, spec):
             _check_size(picture.size, spec)
         if kind == "JPEG":
@@ -179,8 +214,12 @@ def _decode(data: bytes, kind: str, spec: PictureSpec) -> Picture:
         fitted = _fit(picture, spec, conversion, orientation)
     if colour := _only_colour(fitted):
         notes = (*notes, ("one_colour", f"is {colour} all over once it is fitted"))
-    size = (height, width) if orientation in _ON_ITS_SIDE else (width, height)
-    return Picture(fitted, size, notes)
+    return Picture(fitted, _upright(size, orientation), kind, mode, notes)
+
+
+def _upright(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    width, height = size
+    return (height, width) if orientation in _ON_ITS_SIDE else (width, height)
 
 
 def _find_kind(data: bytes) -> str:

@@ -19,7 +19,10 @@ def picture(label: int, seed: int, channels: int = 3) -> Image.Image:
 
 
 def sketches(*pictures: Image.Image) -> np.ndarray:
-    return np.array([list(sketch_picture(each, each.size)) for each in pictures], np.uint8)
+    return np.array(
+        [list(sketch_picture(each, each.size, kind="PNG", mode=each.mode)) for each in pictures],
+        np.uint8,
+    )
 
 
 def saved_anew(found: Image.Image) -> Image.Image:
