@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from components.common.config import Section, StageConfig
 from components.common.documents.dataset import TaskName
+from components.common.documents.near_copies import Treatment
 from components.common.tasks.image.preparation.settings import PictureSettings
 from components.common.tasks.text.settings import TextSettings
 from components.preprocess.kinds import AnySource, Columns
@@ -109,6 +110,9 @@ class PreprocessConfig(StageConfig, PictureSettings, Source):
     compression: Literal["none", "gzip"] = "none"
     max_reject_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     """The run stops when a greater share of the records is rejected; copies don't count."""
+    near_copies: Treatment | None = None
+    """What becomes of an example that is nearly the same as one of an earlier split, of train,
+    validation and test; null does what suits the task."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

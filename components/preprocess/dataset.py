@@ -22,9 +22,10 @@ from components.common.tasks.making import Plan
 from components.common.tasks.sources import sources_of
 from components.common.words.figures import size
 from components.common.words.terminal import say
+from components.preprocess.alike import Alike, find_alike, name_shards
 from components.preprocess.assignment import ShardPlan, plan_shards
 from components.preprocess.config import PreprocessConfig
-from components.preprocess.copies import Copies, find_copies, leave_out
+from components.preprocess.copies import leave_out
 from components.preprocess.formers import Formers
 from components.preprocess.inventory import Inventory
 from components.preprocess.ledger import (
@@ -40,7 +41,6 @@ from components.preprocess.manifest import (
     explain_rejects,
     paths_of,
 )
-from components.preprocess.near_copies import find_near_copies
 from components.preprocess.oddities import find_oddities
 from components.preprocess.orders import placed_orders
 from components.preprocess.planning import make_plan
@@ -114,7 +114,7 @@ class _Shards:
     """By the shard's path."""
     made: Sequence[ShardTask]
     """What was not there yet, some of it with copies that are left out of the shards."""
-    copies: Copies
+    alike: Alike
     effort: Effort
     """Made anew or taken over, copies among them."""
 
@@ -127,19 +127,27 @@ def _write_distinct(
     formers = Formers() if task.context.fresh else read_formers(storage, digest)
     tasks = with_copies = _make_tasks(task, inventory, plan, plans, formers)
     records, made, effort = _write_shards(task, inventory, plan, tasks)
-    same_as = sources_of(task.config.task).SAME
-    copies = find_copies(tasks, records, inventory.listing.class_names, same_as=same_as)
-    if copies.left_out:
-        plans = leave_out(plans, copies.left_out)
+    alike = find_alike(
+        task.config.task,
+        tasks,
+        records,
+        functools.partial(read_index, storage),
+        class_names=inventory.listing.class_names,
+        near_copies=task.config.near_copies,
+    )
+    if alike.left_out:
+        plans = leave_out(plans, alike.left_out)
         whole = Formers().with_latest([shard.path for shard in with_copies])
         tasks = _make_tasks(task, inventory, plan, plans, whole)
         changed = [shard for shard in tasks if shard.path not in records]
         further, made_again, effort_again = _write_shards(task, inventory, plan, changed)
         records, made = {**records, **further}, [*made, *made_again]
         effort += effort_again
+        near = name_shards(alike.near, with_copies, tasks, records)
+        alike = dataclasses.replace(alike, near=near)
     latest = [shard.path for shard in [*with_copies, *tasks]]
     write_formers(storage, digest, formers.with_latest(latest))
-    return _Shards(plans, tasks, records, made, copies, effort)
+    return _Shards(plans, tasks, records, made, alike, effort)
 
 
 def _make_tasks(
@@ -172,8 +180,8 @@ def _with_findings(inventory: Inventory, shards: _Shards) -> Inventory:
     ]
     return dataclasses.replace(
         inventory,
-        rejects=tuple(sorted([*inventory.rejects, *shards.copies.rejects])),
-        notes=tuple(sorted([*inventory.notes, *notes, *shards.copies.notes])),
+        rejects=tuple(sorted([*inventory.rejects, *shards.alike.rejects])),
+        notes=tuple(sorted([*inventory.notes, *notes, *shards.alike.notes])),
     )
 
 
@@ -228,12 +236,12 @@ def _write_membership(task: Task[PreprocessConfig], plans: Sequence[ShardPlan]) 
 def _write_manifest(
     task: Task[PreprocessConfig], shards: _Shards, manifest: DatasetManifest
 ) -> None:
-    """Writes a manifest, and beside it what sketches tell of all examples."""
+    """Writes a manifest, and beside it what sketches tell of the examples; which are alike."""
     read = functools.partial(read_index, task.context.data())
     sketched = read_sketched(manifest.task, shards.tasks, read)
     traits = count_traits(manifest.task, sketched.traits, sketched.splits)
     manifest.model_copy(update={"traits": traits}).write(task.output)
-    find_near_copies(manifest.task, sketched).write(task.output)
+    shards.alike.near.write(task.output)
     find_oddities(manifest.task, sketched).write(task.output)
     find_profile(manifest.task, sketched).write(task.output)
 

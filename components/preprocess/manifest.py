@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from components.common.documents.base import Lineage
 from components.common.documents.dataset import SPLITS, DatasetManifest, Shard, Split, SplitExamples
-from components.common.documents.rejects import Note, Reject
+from components.common.documents.rejects import COPIES, Note, Reject
 from components.common.errors import UserError
 from components.common.tasks.describing import describe, describing_of
 from components.common.tasks.making import Plan
@@ -50,14 +50,15 @@ def explain_rejects(
 ) -> str | None:
     """Returns what to tell where too much of the source is unusable, None where it is not.
 
-    Copies of examples that are used do no harm, and count neither as usable nor as unusable.
+    Copies and near copies of examples that are used do no harm, and count neither as usable nor as
+    unusable.
 
     Args:
       rejects: sorted by path.
       records: how many records there are, the rejected ones included.
       max_reject_share: how many may be, in [0, 1].
     """
-    broken = [reject for reject in rejects if reject.reason != "duplicate"]
+    broken = [reject for reject in rejects if reject.reason not in COPIES]
     distinct = records - (len(rejects) - len(broken))
     share = len(broken) / distinct
     if share <= max_reject_share:
@@ -140,17 +141,19 @@ def _describe_split(
         sum(counts)
         for counts in zip(*(record.content.examples_per_class for _, record in own), strict=True)
     ]
-    shards = tuple(
-        Shard(
-            path=task.path,
-            examples=sum(record.content.examples_per_class),
-            size_bytes=record.size_bytes,
-            crc32c=record.crc32c,
-        )
-        for task, record in own
-    )
+    shards = tuple(describe_shard(task, record) for task, record in own)
     return SplitExamples(
         examples=sum(per_class), shards=shards, examples_per_class=tuple(per_class)
+    )
+
+
+def describe_shard(task: ShardTask, record: ShardRecord) -> Shard:
+    """Returns a shard as documents name it."""
+    return Shard(
+        path=task.path,
+        examples=sum(record.content.examples_per_class),
+        size_bytes=record.size_bytes,
+        crc32c=record.crc32c,
     )
 
 

@@ -2,53 +2,99 @@
 
 A picture saved anew is not the same to a model, and still gives a test split away. Comparing each
 with each takes too long; so examples are sorted by keys of their sketches, once for every table,
-and each is compared with the few that come to lie beside it. The time is that of sorting. What is
-found is told, and nothing is left out for it: whether two pictures of a burst are one, only a
-person can say.
+and each is compared with the few that come to lie beside it. The time is that of sorting.
+
+Of a pair in two splits the example of the later one, of train, validation and test, is left out,
+unless the earlier one is itself. Nothing moves to another split for it, so that a chain of
+examples, each of which is nearly the same as the next, draws no others after it; and no training
+shard is written again.
 """
 
+import dataclasses
 import heapq
 from collections.abc import Iterator
 
 import numpy as np
 
-from components.common.documents.dataset import TaskName
-from components.common.documents.near_copies import NearCopies, NearCopy
+from components.common.documents.dataset import SPLITS, TaskName
+from components.common.documents.near_copies import NO_NEAR_COPIES, NearCopies, NearCopy
+from components.common.documents.rejects import Reject
 from components.common.tasks.likeness import Likeness, likeness_of
 from components.preprocess.shard_index import Rows
 from components.preprocess.sketched import SketchedExamples
 
 _NEIGHBOURS = 8
 _AT_ONCE = 1 << 18
-"""Pairs that are compared at once."""
-_CANDIDATES = 100_000
-"""Pairs whose sketches are looked at."""
+"""Pairs whose keys are compared at once."""
+_LOOKED_AT_ONCE = 1 << 14
+"""Pairs whose sketches are."""
+_CANDIDATES = 1 << 22
+"""Pairs from which on no further tables are sorted by."""
 _TOLD = 50
 """Pairs of each sort."""
 
 
-def find_near_copies(task: TaskName, examples: SketchedExamples) -> NearCopies:
-    """Compares all examples of a data set."""
+@dataclasses.dataclass(frozen=True)
+class NearlySame:
+    """What a comparison of all examples found."""
+
+    document: NearCopies = NO_NEAR_COPIES
+    left_out: frozenset[str] = frozenset()
+    """Ids of the examples that are nearly the same as one of an earlier split."""
+    rejects: tuple[Reject, ...] = ()
+    """The same, by path."""
+
+
+def find_near_copies(task: TaskName, examples: SketchedExamples, *, leave_out: bool) -> NearlySame:
+    """Compares all examples of a data set.
+
+    Args:
+      task: whose examples these are.
+      examples: all of them.
+      leave_out: whether examples are left out that are nearly the same as one of an earlier split.
+    """
     likeness = likeness_of(task)
     pairs = _look_at(_candidates(examples, likeness), examples, likeness)
     one, other = pairs.T
-    parted = examples.splits[one] != examples.splits[other]
-    contradicting = examples.labels[one] != examples.labels[other]
+    out = np.zeros(len(examples.splits), bool)
+    for split in range(1, len(SPLITS)) if leave_out else ():
+        # In their order, as what is left out itself leaves nothing out.
+        later = (examples.splits[other] == split) & (examples.splits[one] < split) & ~out[one]
+        out[other[later]] = True
+    parted = np.flatnonzero((examples.splits[one] != examples.splits[other]) & ~out[one])
+    contradicting = np.flatnonzero(examples.labels[one] != examples.labels[other])
+    _, firsts = np.unique(other[parted], return_index=True)
 
-    def rank(number: int) -> tuple[bool, str, str]:
-        return not parted[number], examples.path(other[number]), examples.path(one[number])
+    def rank(number: int) -> tuple[str, str]:
+        return examples.path(other[number]), examples.path(one[number])
 
-    told = {
-        number
-        for found in (parted, contradicting)
-        for number in heapq.nsmallest(_TOLD, np.flatnonzero(found).tolist(), key=rank)
-    }
-    return NearCopies(
-        in_two_splits=int(parted.sum()),
-        with_two_labels=int(contradicting.sum()),
+    told = heapq.nsmallest(_TOLD, parted[firsts].tolist(), key=rank)
+    others = heapq.nsmallest(_TOLD, contradicting.tolist(), key=rank)
+    told += [number for number in others if number not in told]
+    document = NearCopies(
+        in_two_splits=len(parted),
+        left_out=int(out.sum()),
+        with_two_labels=len(contradicting),
         pairs=tuple(
             NearCopy(one=examples.place(one[number]), other=examples.place(other[number]))
-            for number in sorted(told, key=rank)
+            for number in told
+        ),
+    )
+    if not leave_out:
+        return NearlySame(document)
+    reasons = [
+        (examples.place(other[number]), examples.place(one[number])) for number in parted[firsts]
+    ]
+    return NearlySame(
+        document,
+        frozenset(later.id for later, _ in reasons),
+        tuple(
+            Reject(
+                later.path,
+                "near_copy",
+                f"nearly the same as {kept.path}, in the {kept.split} split",
+            )
+            for later, kept in reasons
         ),
     )
 
@@ -59,29 +105,35 @@ def _look_at(pairs: Rows, examples: SketchedExamples, likeness: Likeness) -> Row
         return pairs
     rows = np.unique(pairs)
     sketches, digests = examples.read(rows)
-    one, other = np.searchsorted(rows, pairs.T)
-    alike = likeness.are_alike(sketches[one], sketches[other]) & (digests[one] != digests[other])
-    found: Rows = pairs[alike]
-    return found
+    found = []
+    for start in range(0, len(pairs), _LOOKED_AT_ONCE):
+        own = pairs[start : start + _LOOKED_AT_ONCE]
+        one, other = np.searchsorted(rows, own.T)
+        alike = likeness.are_alike(sketches[one], sketches[other])
+        found.append(own[alike & (digests[one] != digests[other])])
+    return np.concatenate(found)
 
 
 def _candidates(examples: SketchedExamples, likeness: Likeness) -> Rows:
-    """Returns pairs that are worth a look: int64 [pairs, 2], the earlier example first."""
-    found: dict[tuple[int, int], None] = {}
-    keys = examples.keys
-    for table in keys.T:
-        order = np.argsort(table, kind="stable")
-        for one, other in _neighbours(order):
-            parted = (examples.splits[one] != examples.splits[other]) | (
-                examples.labels[one] != examples.labels[other]
-            )
-            one, other = one[parted], other[parted]
-            alike = likeness.may_be_alike(keys[one], keys[other])
-            pairs = np.sort(np.stack((one[alike], other[alike]), axis=1), axis=1)
-            found |= dict.fromkeys(map(tuple, pairs.tolist()))
-            if len(found) >= _CANDIDATES:
-                return np.array(list(found), np.int64)
-    return np.array(list(found), np.int64).reshape(-1, 2)
+    """Returns pairs that are worth a look, ascending: int64 [pairs, 2], the earlier one first."""
+    found = np.empty(0, np.int64)
+    for table in examples.keys.T:
+        if len(found) < _CANDIDATES:
+            order = np.argsort(table, kind="stable")
+            found = np.unique(np.concatenate([found, *_beside(order, examples, likeness)]))
+    return np.stack((found >> 32, found & 0xFFFFFFFF), axis=1)
+
+
+def _beside(order: Rows, examples: SketchedExamples, likeness: Likeness) -> Iterator[Rows]:
+    """Yields pairs that are worth a look and near each other in an order, each as one number."""
+    for one, other in _neighbours(order):
+        parted = (examples.splits[one] != examples.splits[other]) | (
+            examples.labels[one] != examples.labels[other]
+        )
+        one, other = one[parted], other[parted]
+        alike = likeness.may_be_alike(examples.keys[one], examples.keys[other])
+        one, other = one[alike], other[alike]
+        yield np.minimum(one, other) << 32 | np.maximum(one, other)
 
 
 def _neighbours(order: Rows) -> Iterator[tuple[Rows, Rows]]:

@@ -5,7 +5,7 @@ bytes; sketches are read again where they are looked at.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -79,21 +79,26 @@ class SketchedExamples:
 
 
 def read_sketched(
-    task: TaskName, shards: Sequence[ShardTask], read_index: ReadIndex
+    task: TaskName,
+    shards: Sequence[ShardTask],
+    read_index: ReadIndex,
+    *,
+    without: Collection[str] = (),
 ) -> SketchedExamples:
     """Reads what the indexes of all shards tell of their examples.
 
     Args:
       task: whose examples these are.
-      shards: all of them, whole; one has an example at least.
+      shards: all of them, whole.
       read_index: reads the index of one.
+      without: ids of examples to pass over; one is left at least.
     """
     likeness, traits = likeness_of(task), traits_of(task)
     names = *traits.EDGES, *sources_of(task).VALUES
     keys, found, splits, labels, kept = [], [], [], [], []
     for shard in shards:
         index = read_index(shard.path)
-        places = index.examples()
+        places = _pass_over(index.examples(), shard, without)
         kept.append(places)
         if len(places):
             sketches = index.sketches_of(places)
@@ -111,3 +116,10 @@ def read_sketched(
         _starts=np.cumsum([0, *map(len, kept)]),
         _read_index=read_index,
     )
+
+
+def _pass_over(places: Rows, shard: ShardTask, without: Collection[str]) -> Rows:
+    if not without:
+        return places
+    kept = [place for place in places.tolist() if shard.members[place].id not in without]
+    return np.array(kept, np.int64)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from components.common.digests import text_digest
 from components.common.documents.dataset import DatasetManifest
+from components.common.documents.near_copies import NearCopies
 from components.common.process.events import Events
 from components.common.run_context import RunContext
 from components.common.shell.results import best_effort
@@ -124,5 +125,6 @@ def _remembered(root: str, run: RunContext) -> Iterator[Memory]:
 
 def _shards_are_whole(output: Path, run: RunContext) -> bool:
     manifest = DatasetManifest.read(output)
-    shards = [shard for split in manifest.splits.values() for shard in split.shards]
+    whole = NearCopies.read(output).beside(manifest)
+    shards = [shard for split in whole.splits.values() for shard in split.shards]
     return are_whole(run.data(), shards)

@@ -9,7 +9,7 @@ from components.common.documents.evaluation import DoubtfulLabels
 from components.common.documents.near_copies import NearCopies, NearCopy
 from components.common.documents.oddities import OddExample
 from components.common.documents.placed import Placed
-from components.common.documents.rejects import Reject
+from components.common.documents.rejects import COPIES, Reason, Reject
 from components.common.documents.validation import DatasetFinding
 from components.common.tasks.showing import tell_data
 from components.common.tasks.told import DataTold, Shown
@@ -19,7 +19,6 @@ CLASSES = 60
 REJECTS_PER_REASON = 5
 PAIRS = 12
 ODD = 8
-_COPY = "duplicate"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -116,11 +115,18 @@ class DataSection:
 
     @property
     def rejected(self) -> int:
-        return sum(group.records for group in self.rejects if group.reason != _COPY)
+        return sum(group.records for group in self.rejects if group.reason not in COPIES)
 
     @property
     def copies(self) -> int:
-        return sum(group.records for group in self.rejects if group.reason == _COPY)
+        return self._left_out("duplicate")
+
+    @property
+    def near_copies(self) -> int:
+        return self._left_out("near_copy")
+
+    def _left_out(self, reason: Reason) -> int:
+        return sum(group.records for group in self.rejects if group.reason == reason)
 
 
 def data_section(
@@ -155,9 +161,7 @@ def data_section(
         passed_over=manifest.passed_over,
         findings=run.validation.findings,
         pairs=tuple(
-            ShownPair(
-                one=_show(pair.one, manifest, by_id), other=_show(pair.other, manifest, by_id)
-            )
+            _show_pair(pair, run, by_id)
             for pair in shown_pairs(run.near_copies)
             if pair.one.id in by_id and pair.other.id in by_id
         ),
@@ -194,6 +198,13 @@ def shown_pairs(found: NearCopies) -> Sequence[NearCopy]:
     contradicting = [pair for pair in found.pairs if pair.has_two_labels][: PAIRS // 2]
     others = [pair for pair in found.pairs if pair not in contradicting]
     return [*others[: PAIRS - len(contradicting)], *contradicting]
+
+
+def _show_pair(pair: NearCopy, run: Run, by_id: Mapping[str, Shown]) -> ShownPair:
+    one, other = (_show(placed, run.manifest, by_id) for placed in (pair.one, pair.other))
+    if pair.in_two_splits and run.near_copies.left_out:
+        other = dataclasses.replace(other, split=f"kept out of {other.split}")
+    return ShownPair(one=one, other=other)
 
 
 def _show(placed: Placed, manifest: DatasetManifest, by_id: Mapping[str, Shown]) -> ShownOne:

@@ -112,7 +112,7 @@ def _read_examples(
     )
     test = read_examples(manifest, "test", storage)
     wrong = pick_by_id(test, mistakes.ids if mistakes else frozenset())
-    placed = _pick_placed(placed_examples(documents), task, manifest)
+    placed = _pick_placed(placed_examples(documents), task, manifest, documents.near_copies)
     validation = read_examples(manifest, "validation", storage)
     doubts = doubtful_labels(documents).shown
     doubtful = pick_by_id(validation, frozenset(doubt.id for doubt in doubts))
@@ -129,12 +129,16 @@ def _read_examples(
 
 
 def _pick_placed(
-    wanted: "Sequence[Placed]", task: Task[ReportConfig], manifest: DatasetManifest
+    wanted: "Sequence[Placed]",
+    task: Task[ReportConfig],
+    manifest: DatasetManifest,
+    near_copies: NearCopies,
 ) -> "dict[str, Labelled]":
     """Reads examples out of the shards that hold them, and no others."""
     from components.common.tasks.reading import read_examples
     from components.common.tasks.showing import pick_by_id
 
+    manifest = near_copies.beside(manifest)
     found: dict[str, Labelled] = {}
     for split in SPLITS:
         own = [placed for placed in wanted if placed.split == split]

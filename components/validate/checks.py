@@ -23,7 +23,11 @@ from components.validate.classes import (
     find_small_test_classes,
 )
 from components.validate.config import Severity, ValidateConfig
-from components.validate.copies import find_near_contradictions, find_near_copies
+from components.validate.copies import (
+    find_left_out,
+    find_near_contradictions,
+    find_near_copies,
+)
 from components.validate.drift import (
     find_label_drift,
     find_label_skew,
@@ -99,6 +103,11 @@ def check_dataset(
             "near_copies",
             config.near_copies,
             lambda: find_near_copies(near_copies, manifest),
+        ),
+        *_find(
+            "near_copies",
+            "ignore" if config.near_copies == "ignore" else "warn",
+            lambda: find_left_out(near_copies, manifest),
         ),
         *_find(
             "near_contradictions",

@@ -66,7 +66,8 @@ class ValidateConfig(StageConfig, PictureChecks, TextChecks):
     parted_groups: Severity = "stop"
     """A group, such as a patient, an author or a burst, with examples in several splits."""
     near_copies: Severity = "warn"
-    """Examples of one split that are nearly the same as one of another."""
+    """Examples of one split that are nearly the same as one of another; what data.near_copies
+    leaves out for it stops no run."""
     near_contradictions: Severity = "warn"
     """Examples of different classes that are nearly the same."""
     outliers: Severity = "warn"

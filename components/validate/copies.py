@@ -12,9 +12,26 @@ from components.common.tasks.sources import sources_of
 from components.common.words.figures import counted, shown
 
 
+def find_left_out(found: NearCopies, manifest: DatasetManifest) -> Iterator[str]:
+    """Yields a message where examples were left out, as one of another split is nearly the same."""
+    if count := found.left_out:
+        pairs = [
+            f"{pair.other.path} ({pair.other.split}), as {pair.one.path} ({pair.one.split})"
+            for pair in found.pairs
+            if pair.in_two_splits
+        ]
+        examples = sources_of(manifest.task).EXAMPLES
+        left_out = counted(count, f"of the {examples} was", f"of the {examples} were")
+        yield (
+            f"{left_out} kept out of validation and test, because an earlier split has nearly the "
+            f"same: {shown(pairs, of=count)}. Where they differ in what matters, keep them: "
+            "data.near_copies=keep"
+        )
+
+
 def find_near_copies(found: NearCopies, manifest: DatasetManifest) -> Iterator[str]:
     """Yields a message where one split has nearly the same examples as another."""
-    if count := found.in_two_splits:
+    if (count := found.in_two_splits) and not found.left_out:
         pairs = [
             f"{pair.one.path} ({pair.one.split}) and {pair.other.path} ({pair.other.split})"
             for pair in found.pairs

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from components.common.documents.base import Document
 from components.common.documents.dataset import DatasetManifest
+from components.common.documents.near_copies import NearCopies
 from components.common.documents.record import Record, TaskResult
 from components.common.documents.release import Ancestry
 from components.common.errors import DamagedError, UserError, pass_over
@@ -193,6 +194,10 @@ def _shard_folders(storage: Storage, entry: Entry) -> Iterator[str]:
             manifest = _parse(DatasetManifest, storage, blob.name)
             for split in manifest.splits.values() if manifest is not None else ():
                 yield from (shard.path.rpartition("/")[0] for shard in split.shards)
+        if blob.name.endswith(f"/{NearCopies.file_name}"):
+            near_copies = _parse(NearCopies, storage, blob.name)
+            for shards in near_copies.shards.values() if near_copies is not None else ():
+                yield from (shard.path.rpartition("/")[0] for shard in shards)
 
 
 def _blessed_places(registry: Storage) -> Iterator[Place]:

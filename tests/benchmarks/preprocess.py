@@ -34,7 +34,12 @@ def run_ours(source: Path, work: Path) -> None:
     from components.preprocess import stage
     from components.preprocess.config import PreprocessConfig
 
-    config = PreprocessConfig(folder=str(source), image_size=SIZE, jpeg_quality=QUALITY)
+    config = PreprocessConfig(
+        folder=str(source),
+        image_size=SIZE,
+        jpeg_quality=QUALITY,
+        near_copies="keep",  # They are a few pictures in many shades.
+    )
     context = RunContext(
         run_id="benchmark",
         recipe_name="benchmark",

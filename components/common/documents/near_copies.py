@@ -1,9 +1,14 @@
-"""Which examples are nearly the same, though they stand in two splits or have two labels."""
+"""Which examples are nearly the same, though they come from two splits or have two labels."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from components.common.documents.base import Document, Part
+from components.common.documents.dataset import DatasetManifest, Shard, Split
 from components.common.documents.placed import Placed
+
+Treatment = Literal["leave_out", "keep"]
+"""What becomes of an example that is nearly the same as one of an earlier split."""
 
 
 class NearCopy(Part):
@@ -29,10 +34,23 @@ class NearCopies(Document):
 
     in_two_splits: int
     """How many pairs were found."""
+    left_out: int = 0
+    """How many examples were left out, so that none of these pairs is in two splits any more."""
     with_two_labels: int
-    """Likewise; some are in two splits, too."""
+    """How many pairs were found; some are in two splits, too."""
     pairs: tuple[NearCopy, ...]
-    """The first of them, those in two splits before others."""
+    """The first of them, those in two splits before others, one for each of the later examples."""
+    shards: Mapping[Split, tuple[Shard, ...]] = {}
+    """Those that hold examples of these pairs and are not in the manifest: what is left out of a
+    data set stands in none of its own."""
+
+    def beside(self, manifest: DatasetManifest) -> DatasetManifest:
+        """Returns the manifest of a data set from which nothing named here is left out."""
+        splits = {
+            split: own.model_copy(update={"shards": (*own.shards, *self.shards.get(split, ()))})
+            for split, own in manifest.splits.items()
+        }
+        return manifest.model_copy(update={"splits": splits})
 
 
 NO_NEAR_COPIES = NearCopies(in_two_splits=0, with_two_labels=0, pairs=())

@@ -23,11 +23,15 @@ Reason = Literal[
     "not_an_image",
     "unsupported_format",
     "duplicate",
+    "near_copy",
     "conflicting_label",
     "oversized",
     "truncated",
     "unreadable",
 ]
+
+COPIES: frozenset[Reason] = frozenset({"duplicate", "near_copy"})
+"""Why records are left out that nothing is wrong with: another example is the same, or nearly."""
 
 NoteKind = Literal[
     "wrong_extension",

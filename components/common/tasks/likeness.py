@@ -7,11 +7,15 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.documents.dataset import TaskName
+from components.common.documents.near_copies import Treatment
 from components.common.tasks.sketched import Keys, Sketches
 
 
 class Likeness(Protocol):
     """What the facet of a task looks like."""
+
+    TREATMENT: Treatment
+    """Of near copies, where nobody says otherwise."""
 
     def keys(self, sketches: Sketches, /) -> Keys:
         """Returns what examples are sorted by, to come beside those that they are like."""

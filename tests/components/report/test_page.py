@@ -358,6 +358,36 @@ def test_examples_that_are_nearly_the_same_are_shown_side_by_side(tmp_path: Path
     assert twins[: twins.index("</ul>")].count('<span class="bad">') == 2 + 4
 
 
+def test_what_was_left_out_is_shown_though_the_manifest_lacks_its_shard(tmp_path: Path) -> None:
+    run = fabricate(tmp_path)
+    manifest, dataset = run.manifest, run.artifacts["dataset"]
+    *shards, beside = manifest.splits["test"].shards
+    splits = {
+        **manifest.splits,
+        "test": manifest.splits["test"].model_copy(update={"shards": tuple(shards)}),
+    }
+    rejects = {**manifest.rejects, "near_copy": 1}
+    manifest.model_copy(update={"splits": splits, "rejects": rejects}).write(dataset)
+    one, other = (
+        Placed(id=f"{split}000001", path=f"{split}/1.jpg", label=0, split=split, shard=shard)
+        for split, shard in (
+            ("train", manifest.splits["train"].shards[1].path),
+            ("test", beside.path),
+        )
+    )
+    NearCopies(
+        in_two_splits=1,
+        left_out=1,
+        with_two_labels=0,
+        pairs=(NearCopy(one=one, other=other),),
+        shards={"test": (beside,)},
+    ).write(dataset)
+    text = render(run, tmp_path).text("data")
+    assert "Nearly the same 1 picture kept out of validation and test" in text
+    assert "test/1.jpg bar , kept out of test" in text
+    assert "records in the source, 1 of them near copies;" in text
+
+
 def test_odd_examples_are_shown_with_how_they_are_odd(tmp_path: Path) -> None:
     run = fabricate(tmp_path)
     shard = run.manifest.splits["validation"].shards[0].path

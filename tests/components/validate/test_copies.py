@@ -2,7 +2,11 @@
 
 from components.common.documents.near_copies import NearCopies, NearCopy
 from components.common.documents.placed import Placed
-from components.validate.copies import find_near_contradictions, find_near_copies
+from components.validate.copies import (
+    find_left_out,
+    find_near_contradictions,
+    find_near_copies,
+)
 from tests.components.validate.manifests import check, manifest
 
 
@@ -21,6 +25,17 @@ def test_pairs_in_two_splits_are_named_with_their_splits():
     assert "a.png (train) and b.png (test)" in message
     assert "one group in a data.list" in message
     assert list(find_near_contradictions(found, manifest())) == []
+
+
+def test_what_was_left_out_is_told_and_stops_no_run():
+    found = NearCopies(in_two_splits=3, left_out=2, with_two_labels=0, pairs=(PARTED,) * 2)
+    (message,) = find_left_out(found, manifest())
+    assert message.startswith("2 of the pictures were kept out of validation and test")
+    assert "b.png (test), as a.png (train)" in message and "data.near_copies=keep" in message
+    assert list(find_near_copies(found, manifest())) == []
+    for severity, told in (("stop", ["warn"]), ("ignore", [])):
+        findings = check(manifest(), pairs=found, near_copies=severity)
+        assert [finding.severity for finding in findings] == told
 
 
 def test_pairs_of_two_classes_are_named_with_these():

@@ -17,8 +17,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from components.common.digests import tree_digest
-from components.common.documents.dataset import DatasetManifest, Split
+from components.common.documents.dataset import DatasetManifest, Shard, Split
 from components.common.documents.evaluation import Estimate
+from components.common.documents.near_copies import NO_NEAR_COPIES
 from components.common.documents.outcome import CandidateSummary, Outcome, RunResults
 from components.common.documents.record import Record, TaskResult
 from components.common.documents.release import Ancestry
@@ -286,6 +287,11 @@ class Filled:
         text = manifest.model_dump_json().replace("shards/synthetic/", f"shards/{shard}/")
         DatasetManifest.model_validate_json(text).write(output)
         self.storage.write(f"shards/{shard}/train-00000-of-00001.tfrecord", b"records")
+        beside = Shard(
+            path=f"shards/{shard}-beside/test.tfrecord", examples=1, size_bytes=7, crc32c=0
+        )
+        NO_NEAR_COPIES.model_copy(update={"shards": {"test": (beside,)}}).write(output)
+        self.storage.write(beside.path, b"records")
 
     def run(self, run_id: str, record: Record) -> None:
         """Leaves what the tasks of a run leave, wherever they ran."""
@@ -334,14 +340,19 @@ def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Filled:
 
 
 def test_prune_keeps_what_blessed_models_and_the_latest_runs_refer_to(filled: Filled) -> None:
-    gone = {"old", "orphan", "shards/shards-old"}
+    gone = {"old", "orphan", "shards/shards-old", "shards/shards-old-beside"}
     assert filled.prune(keep_runs=1, dry_run=True) == gone
     assert filled.keys() == {"blessed", "recent", "old", "orphan"}
     assert filled.prune(keep_runs=1) == gone
     assert filled.keys() == {"blessed", "recent"}
     shards = {blob.name.split("/")[1] for blob in filled.storage.list("shards/")}
-    assert shards == {"shards-blessed", "shards-recent"}
-    assert filled.prune(keep_runs=0) == {"recent", "shards/shards-recent"}
+    kept = {"shards-blessed", "shards-recent"}
+    assert shards == kept | {f"{name}-beside" for name in kept}
+    assert filled.prune(keep_runs=0) == {
+        "recent",
+        "shards/shards-recent",
+        "shards/shards-recent-beside",
+    }
 
 
 def test_entries_tell_size_age_and_last_use(filled: Filled) -> None:

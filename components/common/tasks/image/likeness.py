@@ -2,21 +2,29 @@
 
 A perceptual hash of 63 bits says of each frequency of a sketch, but the mean, whether it is
 stronger than most. What is saved anew differs in few of them; so do pictures that merely have the
-same outline, which their sketches tell apart.
+same outline, which their sketches tell apart: saving anew changes all fields a little, another
+detail changes one of them much.
 """
 
 import numpy as np
 import numpy.typing as npt
 
+from components.common.documents.near_copies import Treatment
 from components.common.tasks.image.sketches import SIDE, part
 from components.common.tasks.sketched import Keys, Sketches, count_bits
 
+TREATMENT: Treatment = "leave_out"
+
 _DIFFERENT_BITS = 8
 """Most that two pictures may differ by in their hashes: JPEG at quality 60 changes as many."""
-_DISTANCE = 6.0
-"""Most that fields may differ by, of 255: root of the mean square."""
+_STRONGER = 8.0
+"""By so much must a frequency be stronger than most: fields that err by one change it by half of
+that. Of a picture that is its own mirror image half are 0, and bits of noise otherwise."""
+_MOST = 10.0
+"""Most that any field may differ by, of 255: JPEG at quality 60 changes pictures of 96x96 by 5."""
 _SHARE = 0.2
-"""The same, of how much the fields of one picture differ: pages of print are all nearly white."""
+"""Most that all may differ by, as the root of the mean square, of how much the fields of one
+picture differ: pages of print are all nearly white."""
 
 _ROTATIONS = (0, 16, 32, 48)
 
@@ -38,7 +46,7 @@ def keys(sketches: Sketches) -> Keys:
     """Returns each picture's hash, and the same begun at other bits."""
     fields = _fields(sketches).mean(axis=3)
     strengths = (_TRANSFORM @ fields @ _TRANSFORM.T).reshape(len(fields), -1)[:, _BY_FREQUENCY]
-    bits = strengths > np.median(strengths, axis=1, keepdims=True)
+    bits = strengths > np.median(strengths, axis=1, keepdims=True) + _STRONGER
     hashes = np.ascontiguousarray(np.packbits(bits, axis=1)).view(">u8").astype(np.uint64)
     rotated = [hashes << np.uint64(n) | hashes >> np.uint64((64 - n) % 64) for n in _ROTATIONS]
     return np.concatenate(rotated, axis=1)
@@ -52,9 +60,12 @@ def may_be_alike(one: Keys, other: Keys) -> npt.NDArray[np.bool_]:
 def are_alike(one: Sketches, other: Sketches) -> npt.NDArray[np.bool_]:
     """Tells of pairs whether all fields have nearly the same colour."""
     first, second = _fields(one), _fields(other)
-    distance = np.sqrt(np.square(first - second).mean(axis=(1, 2, 3)))
+    differences = np.abs(first - second)
+    distance = np.sqrt(np.square(differences).mean(axis=(1, 2, 3)))
     spread = np.minimum(*(fields.std(axis=(1, 2)).mean(axis=1) for fields in (first, second)))
-    alike: npt.NDArray[np.bool_] = distance <= np.minimum(_DISTANCE, _SHARE * spread)
+    alike: npt.NDArray[np.bool_] = (differences.max(axis=(1, 2, 3)) <= _MOST) & (
+        distance <= _SHARE * spread
+    )
     return alike
 
 

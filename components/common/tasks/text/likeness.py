@@ -3,8 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
+from components.common.documents.near_copies import Treatment
 from components.common.tasks.sketched import Keys, Sketches
 from components.common.tasks.text.sketches import HASHES, part
+
+TREATMENT: Treatment = "keep"
+"""The word in which two texts differ may be what their labels differ by."""
 
 _SHARED = 0.75
 """Of the words and pairs of words that either has, so many must be in both."""
