@@ -6,7 +6,7 @@ kinds, with what it is told, is a Choice.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -21,6 +21,9 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from components.common.digests import canonical_json
+
+Severity = Literal["ignore", "warn", "stop"]
+"""What is done about a finding."""
 
 
 class Section(BaseModel):

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.common.config import Section, StageConfig
+from components.common.config import Section, Severity, StageConfig
 from components.common.documents.bundle import BackboneName
 from components.common.documents.dataset import TaskName
 from components.common.documents.encoder import Pooling
@@ -61,6 +61,9 @@ class TrainConfig(StageConfig):
     class_weights: ClassWeights = "none"
     early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
     """Epochs without a better validation accuracy."""
+    alike_classes: Severity = "warn"
+    """Classes that the pretrained model doesn't tell apart: by the nearest neighbours of at most 50
+    examples of each, before anything is trained."""
     mixed_precision: Literal["auto", "off"] = "off"
     """auto: where the device has it."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
@@ -85,7 +88,14 @@ class TrainConfig(StageConfig):
 
     def for_trial(self) -> Self:
         """Returns what asks for the same model, on little work."""
-        return self.model_copy(update={"epochs": 1, "unfreeze": None, "global_batch_size": 4})
+        return self.model_copy(
+            update={
+                "epochs": 1,
+                "unfreeze": None,
+                "global_batch_size": 4,
+                "alike_classes": "ignore",
+            }
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -38,6 +38,7 @@ def _compute(task: Task[TrainConfig]) -> Mapping[str, float]:
     from components.common.training.precision import native_precision
     from components.common.training.session import open_session
     from components.common.training.strategy import open_strategy
+    from components.finetune.alike_classes import check_classes
     from components.finetune.fine_tuning import (
         build_model,
         fine_tune,
@@ -64,6 +65,9 @@ def _compute(task: Task[TrainConfig]) -> Mapping[str, float]:
             session = open_session(task, manifest, spec, splits)
             # Of several workers, each has a part of the validation split.
             zero_shot = assess_zero_shot(model, config, session) if task.worker.count == 1 else None
+            is_compared = config.is_pretrained and task.worker.count == 1
+            severity = config.alike_classes if is_compared else "ignore"
+            alike = check_classes(model, severity, session)
             history, best_epoch, clock = fine_tune(model, config, session)
         if not task.worker.is_chief:
             return clock.measurements()
@@ -93,6 +97,7 @@ def _compute(task: Task[TrainConfig]) -> Mapping[str, float]:
         best_epoch=best_epoch,
         faults=faults,
         zero_shot=zero_shot,
+        alike_classes=alike,
         lineage=task.lineage,
     ).write(task.output)
     return clock.measurements()

@@ -1,8 +1,9 @@
 """The data set as the report shows it."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from components.common.documents.bundle import AlikeClasses
 from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.documents.evaluation import DoubtfulLabels
@@ -11,6 +12,7 @@ from components.common.documents.oddities import OddExample
 from components.common.documents.placed import Placed
 from components.common.documents.rejects import COPIES, Reason, Reject
 from components.common.documents.validation import DatasetFinding
+from components.common.documents.variant import DENSE
 from components.common.tasks.showing import tell_data
 from components.common.tasks.told import DataTold, Shown
 from components.report.sources import Run
@@ -110,6 +112,8 @@ class DataSection:
     findings: tuple[DatasetFinding, ...]
     pairs: tuple[ShownPair, ...]
     """Of examples that are nearly the same."""
+    alike: tuple[ShownPair, ...]
+    """Of classes that the pretrained model doesn't tell apart."""
     oddities: tuple[OddGroup, ...]
     doubts: Doubts
 
@@ -159,12 +163,13 @@ def data_section(
         rejects=_reject_groups(manifest, run.rejects),
         notes=tuple(manifest.notes.items()),
         passed_over=manifest.passed_over,
-        findings=run.validation.findings,
+        findings=(*run.validation.findings, *_find_alike(run)),
         pairs=tuple(
             _show_pair(pair, run, by_id)
             for pair in shown_pairs(run.near_copies)
             if pair.one.id in by_id and pair.other.id in by_id
         ),
+        alike=tuple(_show_alike(run, by_id)),
         oddities=tuple(
             OddGroup(
                 name=name.replace("_", " "),
@@ -214,6 +219,32 @@ def _show(placed: Placed, manifest: DatasetManifest, by_id: Mapping[str, Shown])
         class_name=manifest.class_names[placed.label],
         split=placed.split,
     )
+
+
+def alike_ids(run: Run) -> frozenset[str]:
+    """Returns the training examples that the page shows for classes that are alike."""
+    pairs = (pair for classes in _alike_classes(run) for pair in classes.pairs)
+    return frozenset(id_ for pair in pairs for id_ in pair)
+
+
+def _alike_classes(run: Run) -> tuple[AlikeClasses, ...]:
+    return run.models.entry(DENSE).bundle.alike_classes
+
+
+def _find_alike(run: Run) -> Iterator[DatasetFinding]:
+    for pair in _alike_classes(run):
+        yield DatasetFinding(check="alike_classes", severity="warn", message=pair.told())
+
+
+def _show_alike(run: Run, by_id: Mapping[str, Shown]) -> Iterator[ShownPair]:
+    for classes in _alike_classes(run):
+        for ids in classes.pairs:
+            if all(id_ in by_id for id_ in ids):
+                one, other = (
+                    ShownOne(example=by_id[id_], path=id_, class_name=name, split="train")
+                    for id_, name in zip(ids, (classes.one, classes.other), strict=True)
+                )
+                yield ShownPair(one=one, other=other)
 
 
 def doubtful_labels(run: Run) -> DoubtfulLabels:

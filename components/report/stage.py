@@ -101,7 +101,7 @@ def _read_examples(
 ) -> "Examples":
     from components.common.tasks.reading import read_examples
     from components.common.tasks.showing import pick_by_class, pick_by_id, show_example
-    from components.report.dataset import doubtful_labels, placed_examples
+    from components.report.dataset import alike_ids, doubtful_labels, placed_examples
     from components.report.page import Examples
 
     manifest, storage = documents.manifest, task.context.data()
@@ -116,6 +116,7 @@ def _read_examples(
     validation = read_examples(manifest, "validation", storage)
     doubts = doubtful_labels(documents).shown
     doubtful = pick_by_id(validation, frozenset(doubt.id for doubt in doubts))
+    alike = pick_by_id(read_examples(manifest, "train", storage), alike_ids(documents))
     return Examples(
         by_label={
             label: [show_example(example, manifest, large=False) for example in examples]
@@ -123,7 +124,7 @@ def _read_examples(
         },
         by_id={
             id_: show_example(example, manifest, large=True)
-            for id_, example in {**wrong, **placed, **doubtful}.items()
+            for id_, example in {**wrong, **placed, **doubtful, **alike}.items()
         },
     )
 

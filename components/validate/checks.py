@@ -7,6 +7,7 @@ what it noticed, in words; `check_dataset` runs those that the configuration doe
 import itertools
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
+from components.common.config import Severity
 from components.common.data.membership import Membership, example_digest
 from components.common.documents.dataset import SPLITS, DatasetManifest, Split
 from components.common.documents.near_copies import NO_NEAR_COPIES, NearCopies
@@ -22,7 +23,7 @@ from components.validate.classes import (
     find_mirrored_classes,
     find_small_test_classes,
 )
-from components.validate.config import Severity, ValidateConfig
+from components.validate.config import ValidateConfig
 from components.validate.copies import (
     find_left_out,
     find_near_contradictions,

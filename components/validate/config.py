@@ -1,13 +1,11 @@
 """What validate is told: which findings warn and which stop the run."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from components.common.config import Section, StageConfig
+from components.common.config import Section, Severity, StageConfig
 from components.common.documents.data_schema import DataSchema
-
-Severity = Literal["ignore", "warn", "stop"]
 
 
 class PictureChecks(Section):

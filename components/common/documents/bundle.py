@@ -94,6 +94,35 @@ class StepFacts(Part):
     target_sparsity: float | None = None
 
 
+class AlikeClasses(Part):
+    """Two classes that a pretrained model doesn't tell apart before it is trained.
+
+    Of some training examples of both, the nearest neighbours are of either class by chance.
+    """
+
+    one: str
+    other: str
+    strangers: int
+    """Neighbours that are of the other class than the example whose they are,"""
+    neighbours: int
+    """of how many,"""
+    expected: float
+    """and how many would be, were the two one class."""
+    examples: str
+    """What examples are called: `pictures`."""
+    pairs: tuple[tuple[str, str], ...]
+    """Ids of an example of the one and a neighbour of the other, the most alike first."""
+
+    def told(self) -> str:
+        """Returns it in words, with what to do."""
+        return (
+            f"{self.one} and {self.other} can't be told apart by what the pretrained model makes "
+            f"of their {self.examples}: {self.strangers} of {self.neighbours} nearest neighbours "
+            f"are of the other class, where chance makes it {self.expected:.0f}. Where they mean "
+            "the same, make one class of them (data.labels); else look at their labels"
+        )
+
+
 class ModelBundle(Document):
     """A trained model: `weights.npz` and `predictions.npz` lie beside it.
 
@@ -118,4 +147,5 @@ class ModelBundle(Document):
     zero_shot: Annotated[Estimate | None, Field(exclude_if=lambda each: each is None)] = None
     """The accuracy on validation of naming the class whose description is the most alike, before
     any training; None where classes have no descriptions."""
+    alike_classes: Annotated[tuple[AlikeClasses, ...], Field(exclude_if=lambda each: not each)] = ()
     lineage: Lineage

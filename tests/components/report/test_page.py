@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from components.common.documents.bundle import AlikeClasses
 from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.evaluation import DoubtfulLabel, DoubtfulLabels, Evaluation
 from components.common.documents.models import Models
@@ -430,6 +431,31 @@ def test_what_was_wrong_with_a_training_stands_where_it_is_shown(tmp_path: Path)
     bundle = entry.bundle.model_copy(update={"faults": ("The training loss exploded",)})
     Models(entries=(entry.model_copy(update={"bundle": bundle}),)).write(folder)
     assert "The training loss exploded." in render(run, tmp_path).text("training")
+
+
+def test_classes_that_are_alike_are_told_with_pictures_of_both(tmp_path: Path) -> None:
+    run = fabricate(tmp_path)
+    folder = run.artifacts["models"]
+    assert isinstance(folder, Path)
+    entry = run.models.entry("dense")
+    alike = AlikeClasses(
+        one="bar",
+        other="disc",
+        strangers=148,
+        neighbours=300,
+        expected=151.5,
+        examples="pictures",
+        pairs=(("train000000", "train000002"), ("train000003", "gone")),
+    )
+    bundle = entry.bundle.model_copy(update={"alike_classes": (alike,)})
+    Models(entries=(entry.model_copy(update={"bundle": bundle}),)).write(folder)
+    page = render(run, tmp_path)
+    text = spaced(page.text("data"))
+    assert "alike classes bar and disc can't be told apart" in text
+    assert "148 of 300 nearest neighbours are of the other class, where chance makes it 152" in text
+    twins = page.source[page.source.index("<h3>Classes that are alike</h3>") :]
+    twins = twins[: twins.index("</ul>")]
+    assert twins.count("<img ") == 2 and "train000002" in twins
 
 
 def test_sparsity_is_joined_with_what_was_counted(blessed: tuple[Fabricated, Parsed]) -> None:
