@@ -91,7 +91,21 @@ def test_the_later_of_two_splits_goes_without_what_is_nearly_the_same(tmp_path, 
         for each in (manifest, found.beside(manifest))
     )
     assert not ids & test and ids <= shown
+    (beside,) = found.shards["test"]
+    (tmp_path / "data" / beside.path).unlink()
+    find(tmp_path, source, {"bar/copy.jpg": "test", "disc/held.jpg": "test"})
+    assert (tmp_path / "data" / beside.path).is_file()
     assert len(Membership.read(tmp_path / "dataset").ids) == 18
+
+
+def test_what_is_left_out_as_a_copy_leaves_nothing_out(tmp_path, source):
+    with Image.open(source / "bar" / "005.png") as picture:
+        picture.save(source / "bar" / "twin.bmp")
+    save_anew(source / "bar" / "005.png", source / "bar" / "copy.jpg")
+    found = find(tmp_path, source, {"bar/twin.bmp": "test", "bar/copy.jpg": "test"})
+    assert (found.in_two_splits, found.left_out) == (0, 0)
+    (reject,) = read_rejects(tmp_path / "dataset")
+    assert (reject.path, reject.reason) == ("bar/005.png", "duplicate")
 
 
 def test_what_is_left_out_itself_leaves_nothing_out(tmp_path, source):

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from components.common.tasks.image import likeness
 from components.common.tasks.image.sketches import sketch_picture
@@ -51,6 +51,27 @@ def test_the_same_outline_in_another_colour_is_another_picture():
     assert not likeness.are_alike(one, other).any()
 
 
+def test_another_detail_is_another_picture():
+    faces = []
+    for eye in (24, 32):
+        face = Image.new("RGB", (SIZE, SIZE), "white")
+        ImageDraw.Draw(face).ellipse((4, 10, 60, 58), fill="black")
+        face.paste("#505050", (eye, 24, eye + 4, 28))
+        faces.append(face)
+    one, other = sketches(faces[0]), sketches(faces[1])
+    assert likeness.may_be_alike(likeness.keys(one), likeness.keys(other)).all()
+    assert not likeness.are_alike(one, other).any()
+
+
+def test_a_picture_that_is_its_own_mirror_image_keeps_its_hash_when_it_is_saved_anew():
+    for width in range(20, 60, 4):
+        ring = Image.new("L", (SIZE, SIZE), "white")
+        edge = (SIZE - width) // 2
+        ImageDraw.Draw(ring).ellipse((edge, edge, edge + width, edge + width), outline=90, width=3)
+        one, other = sketches(ring), sketches(saved_anew(ring))
+        assert likeness.may_be_alike(likeness.keys(one), likeness.keys(other)).all()
+
+
 def test_pages_that_are_all_nearly_white_are_told_apart():
     pages = []
     for seed in range(2):
@@ -59,6 +80,15 @@ def test_pages_that_are_all_nearly_white_are_told_apart():
     one, other = sketches(pages[0]), sketches(pages[1])
     assert not likeness.are_alike(one, other).any()
     assert likeness.are_alike(one, sketches(saved_anew(pages[0]))).all()
+
+
+def test_faint_pictures_that_differ_by_little_differ_by_much_of_what_they_show():
+    pages = [
+        Image.fromarray(np.random.default_rng(seed).integers(249, 256, (8, 8)).astype(np.uint8))
+        for seed in range(2)
+    ]
+    one, other = (sketches(page.resize((SIZE, SIZE), Image.Resampling.BOX)) for page in pages)
+    assert not likeness.are_alike(one, other).any()
 
 
 def test_a_hash_begins_at_another_quarter_in_each_table():
