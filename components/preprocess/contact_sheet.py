@@ -10,6 +10,7 @@ from components.common.words.pages import render_page
 from components.preprocess.inspection import Look
 
 _TEMPLATE = Path(__file__).with_name("contact_sheet.html.jinja")
+_FILTERS = {"size": size, "count": "{:,}".format}
 
 
 def render(look: Look) -> str:
@@ -17,7 +18,7 @@ def render(look: Look) -> str:
     found = look.inspection
     return render_page(
         _TEMPLATE,
-        filters={"size": size, "count": lambda number: f"{number:,}"},
+        filters=_FILTERS,
         found=found,
         sheet=look.sheet,
         splits=SPLITS,

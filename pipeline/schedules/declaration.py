@@ -1,6 +1,7 @@
 """Schedules: recurring runs declared in a file, typed and validated."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -151,8 +152,9 @@ class Wanted:
     def name(self) -> str:
         return self.schedule.name
 
+    @functools.cached_property
     def parameters(self) -> dict[str, Any]:
-        """Returns the parameters of every run that the schedule starts."""
+        """The parameters of every run that the schedule starts."""
         days = self.schedule.window_days or 0
         context = self.target.context(WORKFLOW_ID, self.recipe, window_days=days)
         return run_parameters(self.recipe, context)
@@ -170,7 +172,7 @@ class Wanted:
             "catch_up": schedule.catch_up,
             "service_account": self.target.service_account,
             "pipeline_root": self.target.pipeline_root,
-            **self.parameters(),
+            **self.parameters,
         }
 
     def digest(self) -> str:

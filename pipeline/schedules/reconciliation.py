@@ -274,7 +274,7 @@ def _create(cluster: Cluster, owner: str, want: Wanted, *, replaces_at: datetime
         experiment_id=cluster.ensure_experiment(want.recipe.name),
         pipeline_version_reference=reference(version),
         runtime_config=kfp_api.V2beta1RuntimeConfig(
-            parameters=want.parameters(), pipeline_root=want.target.pipeline_root
+            parameters=want.parameters, pipeline_root=want.target.pipeline_root
         ),
         service_account=want.target.service_account,
         max_concurrency=str(want.schedule.max_concurrency),

@@ -1,5 +1,7 @@
 """Small data made by functions: a learnable data set of drawn shapes, without preprocess."""
 
+import dataclasses
+import functools
 import io
 from collections.abc import Iterable
 from pathlib import Path
@@ -67,6 +69,25 @@ def encode_png(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+@dataclasses.dataclass(frozen=True)
+class _Drawn:
+    picture: np.ndarray
+    png: bytes
+    sketch: list[int]
+
+
+@functools.lru_cache(maxsize=4096)  # Many tests write the same data set.
+def _draw(
+    label: int, seed: int, size: int, channels: int, low: int, high: int, tinted: bool
+) -> _Drawn:
+    picture = draw_picture(label, seed, size=size, channels=channels, low=low, high=high)
+    if tinted:
+        picture = tint(picture, label, seed)
+    image = Image.fromarray(picture.squeeze())
+    sketch = list(sketch_picture(image, (size, size), kind="PNG", mode=image.mode))
+    return _Drawn(picture, encode_png(picture), sketch)
+
+
 def write_records(path: Path, records: Iterable[bytes]) -> int:
     """Writes a whole TFRecord file and returns the number of records."""
     count = 0
@@ -97,14 +118,11 @@ def write_dataset(
         members = []
         for index in range(examples[split]):
             label, seed = index % len(CLASS_NAMES), number * 100_000 + index
-            picture = draw_picture(label, seed, size=size, channels=channels, low=low, high=high)
-            if tinted:
-                picture = tint(picture, label, seed)
-            sums.append(picture.reshape(-1, channels).astype(float))
-            image = Image.fromarray(picture.squeeze())
-            sketches.append(list(sketch_picture(image, (size, size), kind="PNG", mode=image.mode)))
+            drawn = _draw(label, seed, size, channels, low, high, tinted)
+            sums.append(drawn.picture.reshape(-1, channels).astype(float))
+            sketches.append(drawn.sketch)
             slice_ = "even" if index % 2 == 0 else "odd"
-            members.append(Example(f"{split}{index:06d}", encode_png(picture), label, slice_))
+            members.append(Example(f"{split}{index:06d}", drawn.png, label, slice_))
         entries = []
         for shard in range(shards):
             own = members[shard::shards]

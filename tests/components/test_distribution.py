@@ -349,6 +349,8 @@ def wait_for(condition, processes: list[subprocess.Popen]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("parts")  # Any number of workers is compared with one.
 @pytest.mark.parametrize("memory_bytes", [1 << 30, 0])
 @pytest.mark.parametrize("count", [1, 3])
 def test_the_workers_parts_make_up_the_global_batch(dataset, tmp_path, memory_bytes, count):

@@ -33,6 +33,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "config", "output", "message"),
     [

@@ -1,14 +1,19 @@
 """What tests against a cluster share."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.testing
 
 from pipeline.target import KubeflowTarget
 from tests.builders.targets import make_target
 from tests.fakes.kfp_server import KfpServer
+
+# Typer would look at the signatures of all commands at every one that a test invokes.
+typer.testing._get_command = functools.cache(typer.testing._get_command)
 
 
 @pytest.fixture(autouse=True)

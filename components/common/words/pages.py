@@ -3,6 +3,7 @@
 All of them have one look, a style sheet that is carried inside each as `look`.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,16 @@ def render_page(
       filters: name -> what the template makes words with.
       content: name -> what it shows; it fails where it asks for anything else.
     """
+    page = _compile(template, tuple(filters.items()))
+    return page.render(look=Markup(_LOOK), **content)
+
+
+@functools.cache  # Which takes five times as long as to fill it in.
+def _compile(
+    template: Path, filters: tuple[tuple[str, Callable[..., str]], ...]
+) -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(filters)
-    page = environment.from_string(template.read_text(encoding="utf-8"))
-    return page.render(look=Markup(_LOOK), **content)
+    return environment.from_string(template.read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ from components.benchmark.memory import measure_peak_memory
 from components.common.lite.litert import LiteRTError
 
 
+@pytest.mark.slow
 def test_a_bigger_model_takes_as_much_more_as_its_weights(
     candidates: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -191,6 +191,7 @@ def test_what_shapes_outputs_shapes_those_of_the_stages_that_use_it() -> None:
         assert {stage for stage in STAGES if file in files[stage]} == stages, file
 
 
+@pytest.mark.slow
 def test_a_comment_or_docstring_added_anywhere_changes_no_digest(copied: Path) -> None:
     before = keys(copied)
     files = list((copied / "components").rglob("*.py"))

@@ -5,22 +5,19 @@ import pytest
 from pydantic import ValidationError
 
 from components.common.digests import tree_digest
-from components.common.documents.bundle import ModelBundle
+from components.common.documents.bundle import Architecture, ModelBundle
 from components.common.errors import UserError
 from components.common.lite.litert import Classifier
 from components.common.models.bundles import load_bundle_model
+from components.common.tasks.image.models.classifier import build_classifier
 from components.compress.steps.channels import Settings, choose_groups
 from components.quantize.conversion import convert_model
-from tests.builders.compression import Dense, accuracy, draw_dense, fine_tune_dense
+from tests.builders.bundles import input_spec
+from tests.builders.compression import accuracy, draw_dense
 
-pytestmark = pytest.mark.xdist_group("channels")  # What they share is made once.
+pytestmark = pytest.mark.xdist_group("compress")  # What they share is made once.
 
 UNTRAINED = {"epochs": 0, "examples": 48}
-
-
-@pytest.fixture(scope="module")
-def dense(tmp_path_factory: pytest.TempPathFactory) -> Dense:
-    return fine_tune_dense(tmp_path_factory.mktemp("dense"))
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +27,7 @@ def untrained(dense, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_without_training_the_cut_model_still_answers(dense, untrained):
     document, before = ModelBundle.read(untrained), ModelBundle.read(dense.bundle)
     assert document.architecture.filters == {"block1_conv": 8, "block2_conv": 16, "block3_conv": 32}
@@ -41,6 +39,7 @@ def test_without_training_the_cut_model_still_answers(dense, untrained):
     assert accuracy(untrained) > accuracy(dense.bundle) - 0.1
 
 
+@pytest.mark.slow
 def test_the_bundle_is_of_the_narrower_model(dense, untrained):
     model = load_bundle_model(untrained)
     assert model.count_params() == ModelBundle.read(untrained).parameters
@@ -48,6 +47,7 @@ def test_the_bundle_is_of_the_narrower_model(dense, untrained):
     assert model.get_layer("block2_conv").kernel.shape == (3, 3, 8, 16)
 
 
+@pytest.mark.slow
 def test_the_same_cut_is_the_same_bytes(dense, untrained, tmp_path):
     dense.fresh().compress(tmp_path / "again", ("channels", UNTRAINED))
     assert tree_digest(tmp_path / "again") == tree_digest(untrained)
@@ -106,9 +106,10 @@ def test_the_last_epoch_that_was_kept_is_named_where_no_other_follows(dense, tmp
         ({"share": 0.05}, "none of 3 groups of channels is so wide"),
     ],
 )
-def test_what_can_not_be_cut_is_said_by_its_setting(dense, told, message):
+def test_what_can_not_be_cut_is_said_by_its_setting(told, message):
+    architecture = Architecture(backbone="small_cnn", width=0.5)
     with pytest.raises(UserError, match=message):
-        choose_groups(load_bundle_model(dense.bundle), Settings(**told))
+        choose_groups(build_classifier(architecture, input_spec(16, 16, 1), 3), Settings(**told))
 
 
 @pytest.mark.parametrize(

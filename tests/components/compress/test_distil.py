@@ -20,16 +20,11 @@ from components.compress.steps import STEPS
 from components.compress.steps.distil import Settings, identify
 from components.compress.steps.step import Compressed, Student
 from components.quantize.conversion import convert_model
-from tests.builders.compression import Dense, accuracy, fine_tune_dense
+from tests.builders.compression import accuracy, fine_tune_dense
 
-pytestmark = pytest.mark.xdist_group("distil")  # What they share is made once.
+pytestmark = pytest.mark.xdist_group("compress")  # What they share is made once.
 
 STUDENT = {"width": 0.25, "epochs": 8, "optimizer": {"learning_rate": 5e-3}}
-
-
-@pytest.fixture(scope="module")
-def dense(tmp_path_factory) -> Dense:
-    return fine_tune_dense(tmp_path_factory.mktemp("dense"))
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +34,7 @@ def student(dense, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_student_takes_its_parents_place(dense, student):
     document, before = ModelBundle.read(student), ModelBundle.read(dense.bundle)
     assert document.architecture.model_dump() == {
@@ -107,6 +103,7 @@ def test_students_of_other_backbones_are_converted_and_run(tmp_path, backbone):
     assert np.sum(answer) == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_teacher_of_a_later_step_is_shown_the_pictures_as_it_was_trained_on_them(
     dense, tmp_path, monkeypatch
 ):
@@ -196,6 +193,7 @@ def test_settings_that_do_not_fit_the_pictures_are_said(told, side, channels, me
     assert (found or "").startswith(message or "") and (found is None) == (message is None)
 
 
+@pytest.mark.slow
 def test_a_student_that_can_not_see_the_pictures_is_refused_by_the_setting(dense, tmp_path, capfd):
     with pytest.raises(SystemExit, match=str(BAD_INPUT)):
         dense.compress(tmp_path / "student", ("distil", {"shrink": 3}))
@@ -235,7 +233,11 @@ def test_a_student_of_fewer_blocks_is_built_again_from_its_bundle(dense, tmp_pat
     ("backbone", "left"),
     [
         ("efficientnet_lite0", [0, 1, 3, 5, 6, 8, 9, 11, 12, 15]),
-        ("efficientnet_lite1", [0, 1, 2, 4, 5, 7, 8, 11, 12, 15, 16, 17, 20]),
+        pytest.param(
+            "efficientnet_lite1",
+            [0, 1, 2, 4, 5, 7, 8, 11, 12, 15, 16, 17, 20],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_the_first_blocks_of_each_stage_stay_and_keep_their_names(backbone, left):

@@ -18,9 +18,9 @@ from components.common.training.best_epoch import best_epoch
 from components.common.training.config import Distillation
 from components.compress.steps.lamp import lamp_shares
 from components.compress.steps.prune import Settings, plan_schedule, prunable_layers
-from tests.builders.compression import Dense, accuracy, fine_tune_dense
+from tests.builders.compression import Dense, accuracy
 
-pytestmark = pytest.mark.xdist_group("prune")  # What they share is made once.
+pytestmark = pytest.mark.xdist_group("compress")  # What they share is made once.
 
 CONFIG = Settings(final_sparsity=0.7, epochs=5, optimizer={"learning_rate": 2e-3})
 
@@ -32,17 +32,13 @@ def prune(dense: Dense, output: Path, *settings: Settings) -> ModelBundle:
 
 
 @pytest.fixture(scope="module")
-def dense(tmp_path_factory: pytest.TempPathFactory) -> Dense:
-    return fine_tune_dense(tmp_path_factory.mktemp("dense"), width=0.25, epochs=5)
-
-
-@pytest.fixture(scope="module")
 def pruned(dense: Dense, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pruned") / "bundle"
     prune(dense, folder)
     return folder
 
 
+@pytest.mark.slow
 def test_each_pruned_kernel_is_as_sparse_as_asked_for(pruned):
     model = load_bundle_model(pruned)
     document = ModelBundle.read(pruned)
@@ -64,6 +60,7 @@ def test_each_pruned_kernel_is_as_sparse_as_asked_for(pruned):
     assert (step.target_sparsity, step.title) == (0.7, "prune 70 %")
 
 
+@pytest.mark.slow
 def test_the_pruned_model_is_the_dense_one_but_for_its_weights(dense, pruned):
     before, after = load_bundle_model(dense.bundle), load_bundle_model(pruned)
     assert [(layer.name, type(layer)) for layer in after.layers] == [
@@ -80,6 +77,7 @@ def test_the_pruned_model_is_the_dense_one_but_for_its_weights(dense, pruned):
                 np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_one_after_the_final_sparsity_is_reached(dense, pruned):
     document = ModelBundle.read(pruned)
     sparsities = [epoch.sparsity for epoch in document.history]
@@ -90,6 +88,7 @@ def test_the_best_epoch_is_one_after_the_final_sparsity_is_reached(dense, pruned
     assert document.best_epoch == best_epoch(document.history[2:], examples=examples).epoch
 
 
+@pytest.mark.slow
 def test_pruning_costs_little_accuracy(dense, pruned):
     assert accuracy(dense.bundle) > 0.8
     assert accuracy(pruned) > accuracy(dense.bundle) - 0.1
@@ -238,6 +237,7 @@ def changed_layers(one: Path, other: Path) -> set[str]:
 FROZEN = CONFIG.model_copy(update={"epochs": 1, "end": 1.0, "freeze": ("^block[12]_",)})
 
 
+@pytest.mark.slow
 def test_a_frozen_part_is_left_as_it_was_and_the_rest_is_trained(dense, tmp_path):
     document = prune(dense, tmp_path / "bundle", FROZEN)
     assert changed_layers(dense.bundle, tmp_path / "bundle") == {"block3_conv", "head"}

@@ -15,45 +15,41 @@ from components.common.tasks.image.calibration import span_range
 from components.compress.steps.qat import Settings
 from components.quantize.conversion import convert_model
 from tests.builders.bundles import read_split
-from tests.builders.compression import Dense, accuracy, draw_dense, fine_tune_dense
+from tests.builders.compression import Dense, accuracy, draw_dense
 
-pytestmark = pytest.mark.xdist_group("qat")  # What they share is made once.
+pytestmark = pytest.mark.xdist_group("compress")  # What they share is made once.
 
 PRUNED = ("prune", {"final_sparsity": 0.6, "epochs": 1})
 TOLD = {"epochs": 2, "examples": 48, "optimizer": {"learning_rate": 1e-3}, "distillation": {}}
 
 
 @pytest.fixture(scope="module")
-def dense(tmp_path_factory: pytest.TempPathFactory) -> Dense:
-    return fine_tune_dense(tmp_path_factory.mktemp("dense"))
-
-
-@pytest.fixture(scope="module")
-def trained(dense: Dense, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def retrained(dense: Dense, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pruned model, trained for int8."""
     folder = tmp_path_factory.mktemp("trained") / "bundle"
     dense.compress(folder, PRUNED, ("qat", TOLD))
     return folder
 
 
-def test_a_pruned_model_keeps_its_graph_and_its_zeros(dense: Dense, trained: Path) -> None:
-    document, before = ModelBundle.read(trained), ModelBundle.read(dense.bundle)
+@pytest.mark.slow
+def test_a_pruned_model_keeps_its_graph_and_its_zeros(dense: Dense, retrained: Path) -> None:
+    document, before = ModelBundle.read(retrained), ModelBundle.read(dense.bundle)
     changing = {"history", "best_epoch", "steps", "lineage", "faults"}
     assert document.model_dump(exclude=changing) == before.model_dump(exclude=changing)
     assert [step.title for step in document.steps] == ["prune 60 %", "train for int8"]
     assert [epoch.phase for epoch in document.history] == ["prune", "qat", "qat"]
     assert document.best_epoch in (2, 3)
-    model = load_bundle_model(trained)
+    model = load_bundle_model(retrained)
     for layer in document.steps[0].sparsity:
         kernel = model.get_layer(layer.layer).kernel.numpy()
         assert np.sum(kernel == 0) == layer.zeros
-    assert accuracy(trained) > accuracy(dense.bundle) - 0.1
+    assert accuracy(retrained) > accuracy(dense.bundle) - 0.1
 
 
 @pytest.mark.slow
-def test_the_same_training_is_the_same_bytes(dense: Dense, trained: Path, tmp_path: Path) -> None:
+def test_the_same_training_is_the_same_bytes(dense: Dense, retrained: Path, tmp_path: Path) -> None:
     dense.fresh().compress(tmp_path / "again", PRUNED, ("qat", TOLD))
-    assert tree_digest(tmp_path / "again") == tree_digest(trained)
+    assert tree_digest(tmp_path / "again") == tree_digest(retrained)
 
 
 @pytest.mark.slow

@@ -111,6 +111,7 @@ def sparsity(entry: ModelEntry) -> list[float]:
     ]
 
 
+@pytest.mark.slow
 def test_a_tree_of_variants_is_made_each_from_its_parent(tree: tuple[Run, Path]) -> None:
     run, path = tree
     models = Models.read(path)
@@ -134,6 +135,7 @@ def test_a_tree_of_variants_is_made_each_from_its_parent(tree: tuple[Run, Path])
     assert run.result("compress[child]").status == "computed"
 
 
+@pytest.mark.slow
 def test_the_epochs_of_several_steps_are_counted_through(tree: tuple[Run, Path]) -> None:
     _, path = tree
     bundle = Models.read(path).entry("child").bundle
@@ -141,6 +143,7 @@ def test_the_epochs_of_several_steps_are_counted_through(tree: tuple[Run, Path])
     assert bundle.best_epoch == 2
 
 
+@pytest.mark.slow
 def test_the_document_is_small_and_the_weights_stay_in_the_store(tree: tuple[Run, Path]) -> None:
     run, path = tree
     assert [file.name for file in path.iterdir()] == ["models.json"]
@@ -149,6 +152,7 @@ def test_the_document_is_small_and_the_weights_stay_in_the_store(tree: tuple[Run
         assert files == {"bundle.json", "predictions.npz", "weights.npz"}
 
 
+@pytest.mark.slow
 def test_another_variant_in_the_recipe_moves_no_key(tree: tuple[Run, Path]) -> None:
     run, path = tree
     again = dataclasses.replace(run, context=run.context.model_copy(update={"run_id": "again"}))
@@ -199,3 +203,4 @@ def test_a_run_keeps_to_the_bundle_that_a_fresh_run_has_replaced(
     (own.parent / "record.json").write_text(json.dumps({**record, "output_digest": "f" * 64}))
     made = Models.read(elsewhere.compress("half", models)).entry("half")
     assert made.bundle.lineage.inputs["parent"] == own.name
+    assert sparsity(made) == [pytest.approx(0.5, abs=0.01)]

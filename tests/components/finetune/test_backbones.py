@@ -17,7 +17,7 @@ from components.common.tasks.image.tuning import identify_weights, local_weights
 from components.finetune.config import FinetuneConfig
 from components.finetune.fine_tuning import build_model
 
-QUICK = ("small_cnn", "efficientnet_lite0", "vgg16")
+QUICK = ("small_cnn", "vgg16")
 
 
 def image(size: int, channels: int = 3) -> ImageSpec:
@@ -156,10 +156,8 @@ def compute_by_hand(tensors, pixels: np.ndarray, rows: tuple[int, ...]) -> np.nd
 
 
 # The third differs from the first in depth and in width, the second in depth alone.
-@pytest.mark.parametrize(
-    "number",
-    [pytest.param(0, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.slow), 2],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [0, 1, 2])
 def test_efficientnet_lite_computes_what_its_weights_were_trained_for(number):
     config = imagenet(number)
     path = local_weights(config, Path())
@@ -223,7 +221,7 @@ def build_lite(number: int) -> keras.Model:
     [
         (0, (16, 24, 40, 80, 112, 192, 320)),
         pytest.param(1, (16, 24, 40, 80, 112, 192, 320), marks=pytest.mark.slow),
-        (2, (16, 24, 48, 88, 120, 208, 352)),
+        pytest.param(2, (16, 24, 48, 88, 120, 208, 352), marks=pytest.mark.slow),
     ],
 )
 def test_efficientnet_lite_is_scaled_but_for_stem_and_top(number, filters):

@@ -137,6 +137,7 @@ def test_the_head_is_trained_first_and_then_all_but_the_norms(pictures, head_onl
     assert [epoch.epoch for epoch in whole.history] == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_a_backbone_without_weights_is_trained_whole(pictures):
     config = pictures.config.model_copy(update={"weights": "none", "unfreeze": None})
     start = weights_of(pictures.build(config))

@@ -64,6 +64,7 @@ def test_a_head_on_few_examples_is_fitted(encoder: Path, session: Session) -> No
     assert history[0].validation_accuracy == pytest.approx(right)
 
 
+@pytest.mark.slow
 def test_a_head_on_many_examples_is_trained(encoder: Path, session: Session) -> None:
     model, before, history = train(encoder, session, epochs=2, fit_head_up_to=95)
     assert [epoch.phase for epoch in history] == ["head", "head"]

@@ -47,6 +47,7 @@ def assess(session: Session, folder: Path, **described: str) -> float:
     return found.value
 
 
+@pytest.mark.slow
 def test_a_text_is_of_the_class_whose_description_is_the_most_alike(
     session: Session, tmp_path: Path
 ) -> None:

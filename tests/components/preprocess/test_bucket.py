@@ -48,6 +48,7 @@ def cloud_context(bucket: str) -> RunContext:
     )
 
 
+@pytest.mark.slow
 def test_a_bucket_s_folder_is_the_same_source_and_gives_the_same_shards(tmp_path, bucket):
     source = write_folder(tmp_path / "source")
     (source / ".hidden").write_text("no picture")

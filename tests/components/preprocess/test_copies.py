@@ -5,6 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from components.common.data.membership import Membership
@@ -72,6 +73,7 @@ def test_the_split_that_is_measured_on_keeps_its_picture(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_what_is_left_out_does_not_depend_on_what_was_there_before(tmp_path):
     source = write_twins(tmp_path / "source")
     late = [path for path in sorted(source.rglob("*.bmp")) if path.stem.endswith("3")]

@@ -174,6 +174,7 @@ def change(source: Path, choose: random.Random, *, classes: tuple[str, ...]) -> 
         (source / choose.choice(["new", "disc"]) / f"{choose.random()}.png").write_bytes(data)
 
 
+@pytest.mark.slow
 def test_a_run_after_all_sorts_of_changes_equals_a_fresh_one(tmp_path):
     source = write_folder(tmp_path / "source", per_class=20)
     preprocess(tmp_path, folder=str(source), max_reject_share=0.5)

@@ -90,7 +90,7 @@ def rate(*, rule: str) -> float:
     return blessed / LADDERS
 
 
-@pytest.mark.parametrize("rule", ["search", "best"])
+@pytest.mark.parametrize("rule", [pytest.param("search", marks=pytest.mark.slow), "best"])
 def test_of_sixty_variants_all_too_bad_no_more_are_blessed_than_the_gate_states(rule: str) -> None:
     error = 3 * (ALPHA * (1 - ALPHA) / LADDERS) ** 0.5
     assert 0.01 < rate(rule=rule) < ALPHA + error

@@ -36,6 +36,7 @@ def test_int8_calibrated_on_a_narrow_range_is_refused() -> None:
         convert_model(build_model(), SPEC, "int8", GRAY)
 
 
+@pytest.mark.slow
 def test_an_operation_without_an_int8_kernel_is_refused_by_name() -> None:
     model = build_model(middle=tf.math.sin)
     with pytest.raises(ConversionError, match="no int8 kernel for SIN"):
@@ -59,12 +60,14 @@ def test_each_channel_has_its_own_offset_and_scale(tmp_path: Path) -> None:
     np.testing.assert_allclose(Classifier(path).classify(picture), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_model_that_takes_raw_pixels_gets_no_affine() -> None:
     spec = InputSpec(height=8, width=8, channels=1, offset=(0.0,), scale=(1.0,))
     operators = inspect_model(convert_model(build_model(), spec, "float32")).operators
     assert not {"SUB", "MUL"} & set(operators)
 
 
+@pytest.mark.slow
 def test_metadata_changes_no_weight_and_no_prediction(tmp_path: Path) -> None:
     bare = convert_model(build_model(), SPEC, "float32")
     image = ImageSpec(

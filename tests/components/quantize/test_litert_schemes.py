@@ -75,7 +75,10 @@ WEIGHTS = {
 """Of the 3x3, the depthwise and the 1x1 convolution, and of the dense layer."""
 
 
-@pytest.mark.parametrize("kind", WEIGHTS)
+@pytest.mark.parametrize(
+    "kind",
+    [kind if kind == "int4" else pytest.param(kind, marks=pytest.mark.slow) for kind in WEIGHTS],
+)
 def test_weights_are_kept_as_promised_and_answers_stay(
     kind: str, model: keras.Model, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,6 +115,7 @@ def test_named_layers_stay_in_float32_and_the_others_do_not(
     assert all(kept == {"INT8"} for name, kept in types.items() if name != floating)
 
 
+@pytest.mark.slow
 def test_a_pattern_that_names_no_layer_is_refused_with_the_names(model: keras.Model) -> None:
     with pytest.raises(UserError, match=r"float_layers: block names no layer.* stem, depthwise"):
         convert(model, "int8_selective", {"float_layers": ["stem", "block"]})

@@ -84,6 +84,7 @@ def test_a_sound_candidate_has_no_diagnosis(candidates: dict[str, Path]) -> None
     assert {Candidate.read(folder).diagnosis for folder in candidates.values()} == {None}
 
 
+@pytest.mark.slow
 def test_a_layer_that_int8_ruins_is_found_and_computed_in_float(
     trained: TrainedModel, broken: Path, tmp_path: Path
 ) -> None:
@@ -168,6 +169,7 @@ def test_one_that_is_told_to_end_while_it_trains_goes_on(
     assert not list(root.glob("checkpoints/quantize/**/*.npz"))
 
 
+@pytest.mark.slow
 def test_who_wants_no_repair_gets_what_was_asked_for(
     trained: TrainedModel, broken: Path, tmp_path: Path
 ) -> None:
@@ -305,6 +307,7 @@ def asked_for(count: int, *, scheme: str = "int8") -> Attempt:
     return Attempt(scheme=specified, file_steps=())
 
 
+@pytest.mark.slow
 def test_a_calibration_on_one_class_alone_is_mended_by_more_examples(workshop: Bench) -> None:
     made, diagnosis = mend(
         workshop, workshop.make(asked_for(10)), allowed_drop=0.02, remedies=CHEAP

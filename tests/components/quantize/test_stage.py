@@ -116,6 +116,7 @@ def test_int8_takes_pixels_as_they_are_and_gives_quantized_probabilities(
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_model_that_int8_cannot_express_is_a_failed_candidate(
     trained: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_model_that_int8_cannot_express_is_a_failed_candidate(
     assert [path.name for path in (tmp_path / "int8").iterdir()] == ["candidate.json"]
 
 
+@pytest.mark.slow
 def test_a_file_that_runs_and_answers_garbage_is_a_failed_candidate(
     trained: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,6 +304,7 @@ def codes_of(data: bytes) -> list[list[int]]:
     return [kernel.codes.ravel().tolist() for kernel in find_kernels(read_model_file(data).tables)]
 
 
+@pytest.mark.slow
 def test_a_step_that_cannot_work_on_a_file_is_a_failed_candidate(
     trained: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,8 +57,8 @@ def converted(model: Any) -> Callable[[str], bytes]:
     [
         ("float32", 1e-5),
         pytest.param("float16", 5e-3, marks=pytest.mark.slow),
-        ("dynamic_range", 0.1),
-        ("int8", 0.5),
+        pytest.param("dynamic_range", 0.1, marks=pytest.mark.slow),
+        pytest.param("int8", 0.5, marks=pytest.mark.slow),
     ],
 )
 def test_files_answer_as_their_model(

@@ -565,6 +565,7 @@ def test_float32_that_failed_still_gives_a_page(tmp_path: Path) -> None:
     assert "Out of memory." in page.text("candidates")
 
 
+@pytest.mark.slow
 def test_page_stays_small_with_a_thousand_classes(tmp_path: Path) -> None:
     run = fabricate(
         tmp_path,

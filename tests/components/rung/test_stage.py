@@ -95,6 +95,7 @@ def ladders(run: Run) -> tuple[Path, Path]:
     return first, second
 
 
+@pytest.mark.slow
 def test_a_trial_is_what_the_stages_made_and_measured(run: Run, ladders: tuple[Path, Path]) -> None:
     made = read_trial(run.folder / "trial-prune80")
     (candidate,) = made.candidates
@@ -114,6 +115,7 @@ def test_a_trial_is_what_the_stages_made_and_measured(run: Run, ladders: tuple[P
     assert made.training_s == compressed.measurements["training_s"] > 0
 
 
+@pytest.mark.slow
 def test_the_dense_model_is_tried_without_training(run: Run, ladders: tuple[Path, Path]) -> None:
     made = read_trial(run.folder / "trial-dense")
     assert [one.candidate_id for one in made.candidates] == ["float32", "int8", "int8-share"]
@@ -121,6 +123,7 @@ def test_the_dense_model_is_tried_without_training(run: Run, ladders: tuple[Path
     assert len({one.macs for one in made.candidates}) == 1
 
 
+@pytest.mark.slow
 def test_files_that_differ_in_their_steps_alone_are_converted_once(
     run: Run, ladders: tuple[Path, Path]
 ) -> None:
@@ -131,6 +134,7 @@ def test_files_that_differ_in_their_steps_alone_are_converted_once(
     assert plain.right == shared.right and plain.size_bytes > shared.size_bytes
 
 
+@pytest.mark.slow
 def test_a_variants_key_is_that_of_one_which_a_recipe_declares(
     run: Run, ladders: tuple[Path, Path]
 ) -> None:
@@ -141,6 +145,7 @@ def test_a_variants_key_is_that_of_one_which_a_recipe_declares(
     assert config == {"steps": [{"kind": "prune", "settings": told.model_dump(mode="json")}]}
 
 
+@pytest.mark.slow
 def test_the_last_round_hands_on_the_models_and_what_is_to_be_proven(
     run: Run, ladders: tuple[Path, Path]
 ) -> None:
@@ -160,6 +165,7 @@ def test_a_round_with_nothing_to_try_takes_nothing(run: Run, tmp_path: Path) -> 
     assert not Trials.read(empty.try_variant(NOTHING, tmp_path)).trials
 
 
+@pytest.mark.slow
 def test_a_step_that_does_not_fit_the_model_is_a_trial_that_says_so(
     run: Run, ladders: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -200,6 +206,7 @@ def test_a_trial_that_can_no_longer_win_is_given_up_and_leaves_its_state(tmp_pat
     assert [one.epoch for one in ModelBundle.read(folder).history] == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_where_float32_fails_there_is_nothing_but_it_to_prove(
     run: Run, ladders: tuple[Path, Path], tmp_path: Path
 ) -> None:

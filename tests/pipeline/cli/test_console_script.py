@@ -35,7 +35,16 @@ def shadow(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("shown", ["absolute", "relative", "among others", "working folder"])
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "absolute",
+        *(
+            pytest.param(shown, marks=pytest.mark.slow)
+            for shown in ("relative", "among others", "working folder")
+        ),
+    ],
+)
 def test_packages_of_the_same_names_do_no_harm(shown: str, tmp_path: Path) -> None:
     other = shadow(tmp_path / "other")
     path, folder = {

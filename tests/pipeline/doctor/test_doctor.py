@@ -263,6 +263,7 @@ def test_the_model_is_tried_where_it_is_asked_for_alone(tmp_path: Path) -> None:
         assert not line.startswith("fine") or re.search(r"\(\d+(\.\d+)? s\)$", line), line
 
 
+@pytest.mark.slow
 def test_a_folder_without_pictures_is_refused_without_a_budget_too(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     source = ["--set", f"data.folder={tmp_path / 'empty'}", "--set", "budgets.accuracy_drop=null"]

@@ -109,7 +109,9 @@ def test_a_local_run_is_refused_before_anything_is_written(tmp_path: Path) -> No
 def test_the_longest_text_is_named_be_it_a_list_or_in_the_context() -> None:
     recipe = load_recipe("digits")
     assert recipe.prune is not None
-    dense = recipe.prune.model_copy(update={"keep_dense": tuple(f"layer_{n}" for n in range(9999))})
+    dense = recipe.prune.model_copy(
+        update={"keep_dense": tuple(f"{n}{'_' * 999}" for n in range(99))}
+    )
     with pytest.raises(UserError, match="the longest text is prune.keep_dense, with"):
         run_parameters(recipe.model_copy(update={"prune": dense}), CONTEXT)
     options = tuple(f"--option={n}" for n in range(9999))

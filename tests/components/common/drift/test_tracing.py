@@ -85,6 +85,7 @@ def test_a_float_file_agrees_to_its_last_layer(model: Any, float32: bytes, examp
     assert find_cause(found).cause == "accumulation"
 
 
+@pytest.mark.slow
 def test_a_channel_that_is_blown_up_is_named_with_its_layer(model: Any, examples: Any) -> None:
     before = model.predict((examples - 127.0) / 128, verbose=0)
     gamma, beta, *moving = model.get_layer("second_norm").get_weights()
@@ -125,6 +126,7 @@ def test_steps_that_a_common_offset_makes_coarse_are_seen(model: Any, examples: 
     assert (found.layer, found.cause) == ("head", "coarse_steps")
 
 
+@pytest.mark.slow
 def test_a_weight_far_above_the_others_of_its_channel_is_seen(model: Any, examples: Any) -> None:
     kernel, bias = model.get_layer("first").get_weights()
     # Where rows are equal in pairs, every output row sees both weights on the same value.
@@ -176,6 +178,7 @@ def residual() -> Any:
     return model
 
 
+@pytest.mark.slow
 def test_half_of_a_norm_is_not_taken_for_all_of_it(residual: Any, examples: Any) -> None:
     found = trace(residual, convert_model(residual, SPEC, "float32"), examples[:4])
     assert min(layer.own_db for layer in describe_layers(found)) > 59
@@ -184,6 +187,7 @@ def test_half_of_a_norm_is_not_taken_for_all_of_it(residual: Any, examples: Any)
     assert not found.folds_apart, "a sum has no kernel that could take it up"
 
 
+@pytest.mark.slow
 def test_a_norm_behind_a_sum_is_spared_whole(residual: Any, examples: Any) -> None:
     beta = residual.get_layer("sum_norm").beta
     beta.assign(beta + [500, *[0] * 7])

@@ -541,6 +541,7 @@ STAGE.run(config="{{}}", context={context.to_json()!r}, output=Path("output"))
         assert run() == ("cached", "42")
 
 
+@pytest.mark.slow
 def test_a_killed_task_leaves_no_entry_and_the_next_one_ends_the_same(tmp_path: Path) -> None:
     """Kills a task at moments spread over its whole life, the keeping included."""
     program = """

@@ -1,6 +1,7 @@
 """What knows pictures is in one package: elsewhere no line of code speaks of them."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,7 +84,8 @@ def modules() -> Iterator[str]:
                 yield file
 
 
-def words_of(source: str) -> set[str]:
+@functools.cache
+def words_of(source: str) -> frozenset[str]:
     """Returns the words that a module's code, without comments and docstrings, is made of."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
@@ -103,7 +105,7 @@ def words_of(source: str) -> set[str]:
                     found |= parts(module or "")
             case ast.Constant(value=str(text)) if re.fullmatch(r"[\w.]+", text):
                 found |= parts(text)  # A name as text: of a type, a field or a format.
-    return found
+    return frozenset(found)
 
 
 def parts(name: str) -> set[str]:

@@ -154,9 +154,8 @@ def test_a_model_is_judged_by_the_labels_alone():
     assert history[-1].validation_loss == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    "look", [pytest.param(0, marks=pytest.mark.slow), 3, pytest.param(6, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("look", [0, 3, 6])
 def test_an_interrupted_student_ends_as_an_undisturbed_one(undisturbed, tmp_path, look):
     whole, _, history = undisturbed
     checkpoints = Checkpoints(LocalStorage(str(tmp_path)), "checkpoints")
@@ -168,6 +167,7 @@ def test_an_interrupted_student_ends_as_an_undisturbed_one(undisturbed, tmp_path
         np.testing.assert_array_equal(mine, theirs)
 
 
+@pytest.mark.slow
 def test_a_student_in_float16_learns_from_a_teacher_in_float32():
     policy = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy("mixed_float16")

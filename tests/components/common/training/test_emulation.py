@@ -37,6 +37,7 @@ def emulate(model: Any, pictures: Any) -> Emulation:
     return emulate_int8(model, measure_ranges(model, [normalize(pictures)]))
 
 
+@pytest.mark.slow
 def test_it_errs_where_the_int8_file_errs(trained: TrainedModel, tmp_path: Path) -> None:
     model = load_bundle_model(trained.dense)
     unbalance(model, 200)

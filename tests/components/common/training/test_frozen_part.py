@@ -121,7 +121,8 @@ def test_a_layer_whose_mask_may_change_counts_as_trained():
     assert frozen_border(wrapped).node.layer.name == "stem"
 
 
-@pytest.mark.parametrize("teacher_seed", [None, 1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("teacher_seed", [None, 1, 2])
 def test_what_is_kept_trains_as_the_pictures_do(teacher_seed):
     """But for the rounding to float16. The teacher of seed 1 has the model's own frozen part."""
     teacher = distillation = None

@@ -92,6 +92,7 @@ def test_fewer_pictures_than_a_batch_are_enough():
     assert history[-1].validation_accuracy > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("momentum", "trainable"), [(0.9, True), (0.999, False)])
 def test_a_layer_that_forgets_fast_or_is_frozen_keeps_its_own(momentum, trainable):
     make_deterministic(0)

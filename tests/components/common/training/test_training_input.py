@@ -103,6 +103,7 @@ def test_every_epoch_sees_every_example_once_in_another_order(dataset, tmp_path,
     assert len(set(orders)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory_bytes", [1 << 20, 0])
 def test_a_later_start_continues_the_same_batches(dataset, tmp_path, memory_bytes):
     examples = opened(dataset, tmp_path, memory_bytes=memory_bytes)
@@ -190,6 +191,7 @@ def test_shards_elsewhere_are_copied(dataset, tmp_path):
     assert names == [Path(shard.path).name for shard in manifest.splits["train"].shards]
 
 
+@pytest.mark.slow
 def test_streamed_shards_elsewhere_give_the_same_batches_within_the_bound(tmp_path, monkeypatch):
     context = run_context(tmp_path)
     examples = {"train": 200, "validation": 3, "test": 3}

@@ -201,6 +201,7 @@ def test_a_rare_class_counts_as_much_as_a_common_one():
     assert class_weights("none", [30, 10]) == (1.0, 1.0)
 
 
+@pytest.mark.slow
 def test_class_weights_move_the_decision():
     noisy = make_points(train=make_examples(400, 5, flipped=0.3))
     fast = Optimizer(learning_rate=0.3)
@@ -213,6 +214,7 @@ def test_class_weights_move_the_decision():
     assert shares[1] > shares[0] + 0.2
 
 
+@pytest.mark.slow
 def test_label_smoothing_holds_confidence_back():
     phase = dataclasses.replace(PHASE, optimizer=Optimizer(learning_rate=0.5))
     plain, _, _ = train(phase)
@@ -229,6 +231,7 @@ def test_the_clock_counts_what_was_trained(once):
     assert 0 <= measured["input_wait_share"] < 1
 
 
+@pytest.mark.slow
 def test_steps_taken_at_once_are_those_taken_one_by_one():
     """Bit by bit, and so for the sums; the pace that a machine finds changes nothing."""
     results = []

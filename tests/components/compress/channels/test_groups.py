@@ -14,10 +14,10 @@ from components.common.tasks.image.models.classifier import build_classifier
 from components.compress.channels.groups import Group, find_groups
 from components.compress.channels.surgery import cut_channels
 
-QUICK = ("small_cnn", "efficientnet_lite0")
 MORE_BLOCKS = ("efficientnet_lite1", "efficientnet_lite2")
 """They are Lite0 with more blocks of the same layers."""
 layers = keras.layers
+pytestmark = pytest.mark.xdist_group("groups")  # A backbone is built once.
 
 
 @cache
@@ -47,6 +47,7 @@ def test_a_plain_chain_is_groups_up_to_the_head():
     )
 
 
+@pytest.mark.slow
 def test_of_inverted_residuals_the_expanded_channels_are_groups():
     found = {group.producer: group for group in find_groups(build("efficientnet_lite0"))}
     expanded = [f"block{number}_expand_conv" for number in range(1, 16)]
@@ -61,6 +62,7 @@ def test_of_inverted_residuals_the_expanded_channels_are_groups():
     assert found["top_conv"].consumer == "head"
 
 
+@pytest.mark.slow
 def test_of_mobilenet_the_padded_blocks_are_groups_too():
     found = {group.producer: group for group in find_groups(build("mobilenet_v2"))}
     assert {f"block_{number}_expand" for number in range(1, 17)} < set(found)
@@ -70,6 +72,7 @@ def test_of_mobilenet_the_padded_blocks_are_groups_too():
     )
 
 
+@pytest.mark.slow
 def test_of_bottlenecks_the_inner_channels_are_groups():
     names = producers("resnet50_v2")
     assert len(names) == 32 and all(name.endswith(("_1_conv", "_2_conv")) for name in names)
@@ -81,7 +84,7 @@ def test_of_bottlenecks_the_inner_channels_are_groups():
 @pytest.mark.parametrize(
     "backbone",
     [
-        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+        name if name == "small_cnn" else pytest.param(name, marks=pytest.mark.slow)
         for name in get_args(BackboneName)
         if name not in MORE_BLOCKS
     ],

@@ -53,6 +53,7 @@ def logits(model, pictures):
     return keras.Model(model.input, model.get_layer("head").output)(pictures).numpy()
 
 
+@pytest.mark.slow
 def test_a_cut_of_nothing_changes_nothing(trained):
     same = cut(trained, 0.0)
     np.testing.assert_allclose(
@@ -60,6 +61,7 @@ def test_a_cut_of_nothing_changes_nothing(trained):
     )
 
 
+@pytest.mark.slow
 def test_refitted_readers_are_closer_to_what_they_said_before(trained):
     before = logits(trained.model, trained.unseen)
     plain, refitted = (
@@ -69,6 +71,7 @@ def test_refitted_readers_are_closer_to_what_they_said_before(trained):
     assert refitted < 0.3 * plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["block2_norm", "head"])
 def test_constants_of_lost_channels_go_into_norms_and_biases(trained, layer):
     narrow = cut(trained, 0.5)

@@ -23,6 +23,8 @@ from tests.builders.text_models import build_small_classifier
 from tests.builders.texts import odd_texts
 from tests.mediapipe import classify_texts, needs_mediapipe, run_code
 
+pytestmark = pytest.mark.xdist_group("shipped")  # What they share is made once.
+
 LENGTH = 16
 CLASS_NAMES = ("bad", "good", "neither")
 TOKENIZER = TextTokenizer(Vocabulary(VOCABULARY), LENGTH)
@@ -64,6 +66,7 @@ def rows_of(text: str) -> npt.NDArray[np.int32]:
     return np.array([tokens.ids, mask, [0] * LENGTH], np.int32)
 
 
+@pytest.mark.slow
 def test_vocabulary_and_labels_are_files_within_the_model(shipped: Path) -> None:
     with zipfile.ZipFile(shipped) as archive:
         assert archive.read("vocab.txt").decode().splitlines() == list(VOCABULARY)
@@ -71,6 +74,7 @@ def test_vocabulary_and_labels_are_files_within_the_model(shipped: Path) -> None
     assert b"1.1.0" in shipped.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["A text.", 'The film was "very" unfair,\n\\ 3 cafés!'])
 def test_the_lines_of_the_card_classify_a_text(shipped: Path, tmp_path: Path, text: str) -> None:
     data = shipped.read_bytes()

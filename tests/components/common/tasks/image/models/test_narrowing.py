@@ -12,8 +12,8 @@ from components.common.tasks.image.models.narrowing import NarrowingError, narro
 SPEC = InputSpec(height=32, width=32, channels=3, offset=(0.0,) * 3, scale=(1.0,) * 3)
 
 
-def build(filters, backbone="small_cnn"):
-    return build_classifier(Architecture(backbone=backbone, filters=filters), SPEC, 5)
+def build(filters, backbone="small_cnn", **built):
+    return build_classifier(Architecture(backbone=backbone, filters=filters, **built), SPEC, 5)
 
 
 def test_what_follows_a_narrowed_convolution_follows_it():
@@ -44,7 +44,7 @@ def test_everything_else_of_a_narrowed_graph_is_that_of_the_whole_one():
 
 
 def test_a_depthwise_kernel_follows_the_width_that_comes_to_it():
-    narrowed = build({"block3_expand_conv": 16, "top_conv": 40}, "efficientnet_lite0")
+    narrowed = build({"block3_expand_conv": 16, "top_conv": 40}, "efficientnet_lite0", depth=0.1)
     assert tuple(narrowed.get_layer("block3_depthwise_conv").weights[0].shape) == (5, 5, 16, 1)
     assert tuple(narrowed.get_layer("block3_project_conv").kernel.shape) == (1, 1, 16, 40)
     assert narrowed(np.zeros((2, 32, 32, 3), np.float32)).shape == (2, 5)

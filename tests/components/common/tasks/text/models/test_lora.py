@@ -1,4 +1,3 @@
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,10 +31,12 @@ def train(model: Any, tokens: npt.NDArray[np.int32], *, epochs: int) -> float:
     return history[-1].validation_accuracy
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Any:
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A classifier; which weights it has does not matter."""
     make_deterministic(0)
-    return build_small_classifier("bert", tmp_path, classes=2, length=12)
+    folder = tmp_path_factory.mktemp("encoder")
+    return build_small_classifier("bert", folder, classes=2, length=12)
 
 
 def test_adapters_begin_as_the_model_was(model: Any) -> None:
@@ -44,6 +45,7 @@ def test_adapters_begin_as_the_model_was(model: Any) -> None:
     np.testing.assert_allclose(adapt(model, Lora(), seed=0)(tokens).numpy(), before, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_learning_leaves_the_kernels_and_the_merged_model_answers_as_the_adapted_one(
     model: Any,
 ) -> None:
@@ -94,14 +96,12 @@ def test_alpha_says_how_much_what_is_learned_counts(model: Any) -> None:
 
 
 def test_a_seed_decides_what_adapters_begin_with(model: Any) -> None:
-    downs = [
-        adapt(model, Lora(), seed=seed).get_layer("layer1_value").down.numpy() for seed in (0, 0, 1)
-    ]
+    adapted = [adapt(model, Lora(), seed=seed) for seed in (0, 0, 1)]
+    downs = [each.get_layer("layer1_value").down.numpy() for each in adapted]
     np.testing.assert_array_equal(downs[0], downs[1])
     assert not np.array_equal(downs[0], downs[2])
-    layers = adapt(model, Lora(), seed=0)
     first, second = (
-        layers.get_layer(name).down.numpy() for name in ("layer0_value", "layer1_value")
+        adapted[0].get_layer(name).down.numpy() for name in ("layer0_value", "layer1_value")
     )
     assert not np.array_equal(first, second)
 
