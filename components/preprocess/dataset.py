@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 from components.common.documents.dataset import DatasetManifest
+from components.common.documents.paths import write_paths
 from components.common.documents.rejects import (
     NOTES_FILE,
     REJECTS_FILE,
@@ -89,6 +90,7 @@ def write_dataset(task: Task[PreprocessConfig], inventory: Inventory) -> Mapping
     (task.output / REJECTS_FILE).write_text(rejects_to_jsonl(rejects), encoding="utf-8")
     (task.output / NOTES_FILE).write_text(notes_to_jsonl(inventory.notes), encoding="utf-8")
     _write_membership(task, shards.plans)
+    _write_paths(task, shards.plans)
     effort, made = shards.effort, {shard.path for shard in shards.made}
     examples = _name_examples(task)
     return {
@@ -231,6 +233,15 @@ def _write_membership(task: Task[PreprocessConfig], plans: Sequence[ShardPlan]) 
 
     examples = ((member.id, member.group, plan.split) for plan in plans for member in plan.members)
     Membership.of(examples).write(task.output)
+
+
+def _write_paths(task: Task[PreprocessConfig], plans: Sequence[ShardPlan]) -> None:
+    """Writes where those examples lie that a report may name by their ids alone."""
+    splits = ([plan for plan in plans if plan.split == split] for split in ("train", "validation"))
+    write_paths(
+        task.output,
+        (((member.id, member.path) for plan in own for member in plan.members) for own in splits),
+    )
 
 
 def _write_manifest(

@@ -83,6 +83,8 @@ class ShownDoubt:
 
     example: Shown
     id: str
+    path: str
+    """In the source; how the id begins, where it isn't known."""
     label: str
     label_probability: float
     likely: str
@@ -182,7 +184,7 @@ def data_section(
             )
             for name, oddity in run.oddities.kinds.items()
         ),
-        doubts=_doubts(doubtful_labels(run), manifest, by_id),
+        doubts=_doubts(run, by_id),
     )
 
 
@@ -227,6 +229,11 @@ def alike_ids(run: Run) -> frozenset[str]:
     return frozenset(id_ for pair in pairs for id_ in pair)
 
 
+def ids_without_path(run: Run) -> frozenset[str]:
+    """Returns the examples that documents name by their ids alone."""
+    return alike_ids(run) | {doubt.id for doubt in doubtful_labels(run).shown}
+
+
 def _alike_classes(run: Run) -> tuple[AlikeClasses, ...]:
     return run.models.entry(DENSE).bundle.alike_classes
 
@@ -241,10 +248,19 @@ def _show_alike(run: Run, by_id: Mapping[str, Shown]) -> Iterator[ShownPair]:
         for ids in classes.pairs:
             if all(id_ in by_id for id_ in ids):
                 one, other = (
-                    ShownOne(example=by_id[id_], path=id_, class_name=name, split="train")
+                    ShownOne(
+                        example=by_id[id_],
+                        path=_path_of(id_, run),
+                        class_name=name,
+                        split="train",
+                    )
                     for id_, name in zip(ids, (classes.one, classes.other), strict=True)
                 )
                 yield ShownPair(one=one, other=other)
+
+
+def _path_of(id_: str, run: Run) -> str:
+    return run.paths.get(id_, f"sha256 {id_[:12]}…")
 
 
 def doubtful_labels(run: Run) -> DoubtfulLabels:
@@ -254,7 +270,8 @@ def doubtful_labels(run: Run) -> DoubtfulLabels:
     return found or DoubtfulLabels(examples=0, shown=())
 
 
-def _doubts(found: DoubtfulLabels, manifest: DatasetManifest, by_id: Mapping[str, Shown]) -> Doubts:
+def _doubts(run: Run, by_id: Mapping[str, Shown]) -> Doubts:
+    found, manifest = doubtful_labels(run), run.manifest
     names = manifest.class_names
     return Doubts(
         examples=found.examples,
@@ -263,6 +280,7 @@ def _doubts(found: DoubtfulLabels, manifest: DatasetManifest, by_id: Mapping[str
             ShownDoubt(
                 example=by_id[doubt.id],
                 id=doubt.id,
+                path=_path_of(doubt.id, run),
                 label=names[doubt.label],
                 label_probability=doubt.label_probability,
                 likely=names[doubt.likely],

@@ -36,6 +36,8 @@ class Run:
     benchmark: Benchmark
     decision: Decision
     receipt: Receipt
+    paths: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """In the source, of those examples that are known by their ids alone."""
     search: Ladder | None = None
     """None where the recipe declares its variants."""
 

@@ -1,5 +1,6 @@
 """Report: one HTML page on the whole run."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from components.common.documents.measured import folders_by_id, read_candidates
 from components.common.documents.models import Models
 from components.common.documents.near_copies import NearCopies
 from components.common.documents.oddities import Oddities
+from components.common.documents.paths import read_paths
 from components.common.documents.record import Receipt
 from components.common.documents.rejects import read_rejects
 from components.common.documents.validation import Validation
@@ -35,7 +37,7 @@ PAGE = "index.html"
 def _compute(task: Task[ReportConfig]) -> None:
     from components.report.page import build_page, render
 
-    documents = _read_run(task)
+    documents = _with_paths(_read_run(task), task.inputs["dataset"])
     mistakes = _find_mistakes(task, documents)
     page = build_page(documents, mistakes, _read_examples(task, documents, mistakes))
     path = task.output / PAGE
@@ -65,6 +67,12 @@ def _read_run(task: Task[ReportConfig]) -> "Run":
         receipt=_collect_receipt(task),
         search=_read_search(inputs["models"]),
     )
+
+
+def _with_paths(run: "Run", dataset: Path) -> "Run":
+    from components.report.dataset import ids_without_path
+
+    return dataclasses.replace(run, paths=read_paths(dataset, ids_without_path(run)))
 
 
 def _read_search(models: Path) -> Ladder | None:

@@ -16,6 +16,7 @@ from components.common.documents.dataset import SPLITS, DatasetManifest, Shard, 
 from components.common.documents.image import ImageSpec, PixelStatistics
 from components.common.documents.near_copies import NO_NEAR_COPIES
 from components.common.documents.oddities import NO_ODDITIES
+from components.common.documents.paths import write_paths
 from components.common.documents.profile import NO_PROFILE
 from components.common.run_context import RunContext
 from components.common.storage import LocalStorage
@@ -171,6 +172,13 @@ def write_dataset(
     NO_NEAR_COPIES.write(output)
     NO_ODDITIES.write(output)
     NO_PROFILE.write(output)
+    write_paths(
+        output,
+        [
+            [(f"{split}{index:06d}", f"{split}/{index}.png") for index in range(examples[split])]
+            for split in ("train", "validation")
+        ],
+    )
     Membership.of(
         (f"{split}{index:06d}", "", split) for split in SPLITS for index in range(examples[split])
     ).write(output)

@@ -55,7 +55,8 @@ class DatasetManifest(Document):
     Beside it lie `rejects.jsonl`: path, reason and detail of every rejected record;
     `notes.jsonl`: path, note and detail of every example with something odd about it;
     `membership.npz`: which example is in which split; `near_copies.json`: which are nearly the
-    same; `oddities.json`: which are unlike most; and `profile.json`: what they are.
+    same; `oddities.json`: which are unlike most; `profile.json`: what they are; and
+    `paths.jsonl`: where some of them lie in the source.
     """
 
     file_name: ClassVar[str] = "dataset.json"

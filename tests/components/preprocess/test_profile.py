@@ -1,12 +1,15 @@
 """What a data set's examples are, as a run finds it and as a schema is inferred from it."""
 
 import csv
+import hashlib
 from pathlib import Path
 
 import pytest
 from PIL import ExifTags, Image
 
+from components.common.documents import paths
 from components.common.documents.data_schema import DataSchema, Range
+from components.common.documents.paths import read_paths, write_paths
 from components.common.documents.profile import DataProfile
 from components.common.errors import UserError
 from components.preprocess import profile
@@ -99,3 +102,21 @@ def test_a_source_without_examples_has_no_schema(tmp_path):
         path.write_bytes(b"\x89PNG\r\n\x1a\n" + path.parent.name.encode())
     with pytest.raises(UserError, match="no example can be opened"):
         infer(folder=str(source))
+
+
+def test_examples_of_training_and_validation_are_found_by_their_ids(tmp_path):
+    source = write_folder(tmp_path / "source", per_class=10)
+    manifest = preprocess(tmp_path, folder=str(source))
+    ids = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in source.rglob("*.png")}
+    found = read_paths(tmp_path / "dataset", ids)
+    assert all(source / path == ids[id_] for id_, path in found.items())
+    assert len(found) == manifest.splits["train"].examples + manifest.splits["validation"].examples
+    one = next(iter(found))
+    assert read_paths(tmp_path / "dataset", {one}) == {one: found[one]}
+
+
+def test_there_is_room_for_the_first_examples_of_each_split(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "_MOST", 2)
+    write_paths(tmp_path, [[("a", "1.png"), ("b", "2.png"), ("c", "3.png")], [("d", "ü 4.png")]])
+    known = {"a": "1.png", "b": "2.png", "d": "ü 4.png"}
+    assert read_paths(tmp_path, {"a", "b", "c", "d"}) == known

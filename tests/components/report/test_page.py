@@ -418,7 +418,8 @@ def test_doubtful_labels_are_shown_with_the_class_that_they_look_like(tmp_path: 
     text = page.text("data")
     validation = run.manifest.splits["validation"].examples
     assert f"Labels to look at 7 of {validation} validation pictures" in text
-    assert "cross 2 % disc 97 % validation00" in spaced(text)
+    assert "cross 2 % disc 97 % validation/1.png" in spaced(text)
+    assert "sha256 validation000001" in page.source
     doubts = page.source[page.source.index('class="mistakes doubts') :]
     assert doubts[: doubts.index("</ul>")].count("<img ") == 1
 
@@ -455,7 +456,7 @@ def test_classes_that_are_alike_are_told_with_pictures_of_both(tmp_path: Path) -
     assert "148 of 300 nearest neighbours are of the other class, where chance makes it 152" in text
     twins = page.source[page.source.index("<h3>Classes that are alike</h3>") :]
     twins = twins[: twins.index("</ul>")]
-    assert twins.count("<img ") == 2 and "train000002" in twins
+    assert twins.count("<img ") == 2 and "train/0.png" in twins and "train/2.png" in twins
 
 
 def test_sparsity_is_joined_with_what_was_counted(blessed: tuple[Fabricated, Parsed]) -> None:
