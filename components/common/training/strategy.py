@@ -111,7 +111,8 @@ class Replicas:
         """Compiles a function of batches to run on every replica.
 
         Args:
-          function: of tensors [b, ...], all with the same b.
+          function: of tensors [b, ...], all with the same b; without Python's `if` and `for`
+            on what is in them.
           signature: the tensors' TensorSpecs.
 
         Returns:
@@ -119,6 +120,9 @@ class Replicas:
           local replica's result.
         """
 
+        # AutoGraph would write the source of all layers and of the optimizer anew, which takes
+        # seconds of every training, and finds no loop nor condition on a tensor.
+        @tf.autograph.experimental.do_not_convert
         def run(*batch: Any) -> Any:
             return self.strategy.run(function, args=batch)
 

@@ -215,6 +215,7 @@ class Trainer:
         ]
         return self.replicas.split(padded)
 
+    @tf.autograph.experimental.do_not_convert  # As `Replicas.compile` does.
     def _update(self, inputs: Any, labels: Any, places: Any) -> Any:
         phase, variables = self._phase, self.model.trainable_variables
         classes = len(phase.class_weights)
