@@ -176,3 +176,10 @@ def test_texts_are_compared_by_what_an_encoder_makes_of_them(tmp_path):
     (pair,) = find_alike_classes(model, session)
     assert {pair.one, pair.other} == {"bad", "poor"}
     assert "makes of their texts" in pair.told()
+
+
+def test_each_example_is_shown_in_one_pair_alone(data):
+    examples = list(read_examples(data.manifest, "train", data.session.storage))[:8]
+    pairs = np.array([(0, 4), (0, 5), (1, 4), (1, 5), (2, 6), (3, 7)])
+    told = list(alike_classes._distinct_pairs(pairs, examples))
+    assert told == [(examples[n].id, examples[4 + n].id) for n in range(3)]
