@@ -55,6 +55,7 @@ def test_all_candidates_that_were_made_are_measured_at_one_thread_and_at_all(
     }
 
 
+@pytest.mark.slow
 def test_figures_come_from_the_store_on_the_same_machine_alone(
     trained: TrainedModel,
     candidates: dict[str, Path],

@@ -106,6 +106,7 @@ def test_editing_what_shapes_no_output_moves_no_key(copied: Path) -> None:
     assert keys(copied) == before
 
 
+@pytest.mark.slow
 def test_editing_one_line_of_a_module_moves_the_keys_of_exactly_the_stages_that_it_shapes(
     copied: Path,
 ) -> None:

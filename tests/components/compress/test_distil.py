@@ -229,15 +229,12 @@ def test_a_student_of_fewer_blocks_is_built_again_from_its_bundle(dense, tmp_pat
     assert document.parameters == model.count_params() < ModelBundle.read(dense.bundle).parameters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "left"),
     [
         ("efficientnet_lite0", [0, 1, 3, 5, 6, 8, 9, 11, 12, 15]),
-        pytest.param(
-            "efficientnet_lite1",
-            [0, 1, 2, 4, 5, 7, 8, 11, 12, 15, 16, 17, 20],
-            marks=pytest.mark.slow,
-        ),
+        ("efficientnet_lite1", [0, 1, 2, 4, 5, 7, 8, 11, 12, 15, 16, 17, 20]),
     ],
 )
 def test_the_first_blocks_of_each_stage_stay_and_keep_their_names(backbone, left):

@@ -216,12 +216,13 @@ def build_lite(number: int) -> keras.Model:
     return build(f"efficientnet_lite{number}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "filters"),
     [
         (0, (16, 24, 40, 80, 112, 192, 320)),
-        pytest.param(1, (16, 24, 40, 80, 112, 192, 320), marks=pytest.mark.slow),
-        pytest.param(2, (16, 24, 48, 88, 120, 208, 352), marks=pytest.mark.slow),
+        (1, (16, 24, 40, 80, 112, 192, 320)),
+        (2, (16, 24, 48, 88, 120, 208, 352)),
     ],
 )
 def test_efficientnet_lite_is_scaled_but_for_stem_and_top(number, filters):
@@ -234,6 +235,7 @@ def test_efficientnet_lite_is_scaled_but_for_stem_and_top(number, filters):
     assert model.get_layer("top_conv").filters == 1280
 
 
+@pytest.mark.slow
 def test_a_missing_tensor_is_named():
     with pytest.raises(KeyError, match="_conv_stem.weight"):
         assign_torch_weights(build_lite(0), {})

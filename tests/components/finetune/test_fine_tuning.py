@@ -125,6 +125,7 @@ def changed(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> set[
     return {name for name in before if not np.array_equal(before[name], after[name])}
 
 
+@pytest.mark.slow
 def test_the_head_is_trained_first_and_then_all_but_the_norms(pictures, head_only, whole):
     start = weights_of(pictures.build(pictures.config))
     assert changed(start, weights_of(head_only.model)) == {"head/kernel:0", "head/bias:0"}
@@ -210,6 +211,7 @@ def test_augmentation_waits_for_the_layers_that_learn_from_it(pictures, whole):
     assert whole.history[2].loss != shifted[2].loss
 
 
+@pytest.mark.slow
 def test_the_speed_is_that_of_the_last_phase_and_the_time_that_of_all(whole):
     clock = whole.clock
     assert (clock.steps, clock.total_steps, clock.examples) == (4, 4, 96)

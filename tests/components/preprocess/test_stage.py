@@ -45,6 +45,7 @@ def shard_paths(manifest: DatasetManifest) -> Iterator[str]:
     return (shard.path for split in manifest.splits.values() for shard in split.shards)
 
 
+@pytest.mark.slow
 def test_the_digits_become_shards(tmp_path):
     manifest = preprocess(tmp_path, sample="digits")
     assert manifest.class_names == tuple("0123456789")

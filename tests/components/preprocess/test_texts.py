@@ -161,7 +161,8 @@ def test_texts_that_a_model_takes_for_the_same_never_straddle_splits(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("long", "expected", "cut"), [(2, 32, 0.0), (1, 16, 1 / 200), (0, 16, 0.0)]
+    ("long", "expected", "cut"),
+    [(2, 32, 0.0), (1, 16, 1 / 200), pytest.param(0, 16, 0.0, marks=pytest.mark.slow)],
 )
 def test_the_automatic_length_holds_99_of_100_training_texts(
     tmp_path: Path, long: int, expected: int, cut: float
@@ -176,6 +177,7 @@ def test_the_automatic_length_holds_99_of_100_training_texts(
     assert sum(manifest.statistics.lengths) == 200
 
 
+@pytest.mark.slow
 def test_another_length_or_list_makes_other_shards_and_the_same_one_none(tmp_path: Path) -> None:
     path = write_list(tmp_path, labelled(sentences(40)))
     first = make(tmp_path, list=path)

@@ -39,7 +39,12 @@ def best_of(trials: Sequence[Trial], config: ProposeConfig) -> Judged:
 
 
 @pytest.mark.parametrize(
-    ("objective", "share"), [("zipped_bytes", 0.75), ("size_bytes", 0.8), ("latency_ms", 0.8)]
+    ("objective", "share"),
+    [
+        ("zipped_bytes", 0.75),
+        pytest.param("size_bytes", 0.8, marks=pytest.mark.slow),
+        pytest.param("latency_ms", 0.8, marks=pytest.mark.slow),
+    ],
 )
 def test_with_a_third_of_the_grids_trainings_and_time_it_mostly_finds_what_is_as_light(
     objective: Objective, share: float

@@ -102,7 +102,7 @@ def test_weights_are_kept_as_promised_and_answers_stay(
 @pytest.mark.parametrize(
     ("pattern", "floating"),
     [
-        ("^stem$", "CONV_2D3"),
+        pytest.param("^stem$", "CONV_2D3", marks=pytest.mark.slow),
         pytest.param("stem_relu", "CONV_2D3", marks=pytest.mark.slow),
         pytest.param("^head$", "FULLY_CONNECTED", marks=pytest.mark.slow),
     ],

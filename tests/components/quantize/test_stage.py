@@ -236,6 +236,7 @@ def test_another_scheme_in_the_recipe_leaves_a_candidate_in_the_store(
     )
 
 
+@pytest.mark.slow
 def test_a_step_on_the_file_is_done_recorded_and_told(
     trained: TrainedModel, candidates: dict[str, Path], tmp_path: Path
 ) -> None:

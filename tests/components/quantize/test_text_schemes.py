@@ -115,7 +115,7 @@ class Texts:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["int8", "dynamic_range"])
+@pytest.mark.parametrize("kind", ["int8", pytest.param("dynamic_range", marks=pytest.mark.slow)])
 def test_kernels_are_snapped_to_what_packs_and_equal_parts_are_shared(
     kind: str, tmp_path: Path
 ) -> None:

@@ -132,11 +132,18 @@ INT8, FLOAT = build_int8_classifier(), build_classifier(size=SIZE, classes=CLASS
     [
         (_forget_names, INT8, {"attach": SIGNED}),
         (_open_batch, INT8, {"attach": SIGNED}),
-        (_share_scales, INT8, {"attach": SIGNED}),
-        (_quantize_as_tensorflow_1, INT8, {"shrink": "no int8 weights"}),
-        (_forget_names, FLOAT, {"shrink": "no int8 weights"}),
+        pytest.param(_share_scales, INT8, {"attach": SIGNED}, marks=pytest.mark.slow),
+        pytest.param(
+            _quantize_as_tensorflow_1, INT8, {"shrink": "no int8 weights"}, marks=pytest.mark.slow
+        ),
+        pytest.param(_forget_names, FLOAT, {"shrink": "no int8 weights"}, marks=pytest.mark.slow),
         (_open_batch, FLOAT, {"shrink": "no int8 weights"}),
-        (_add_graph, INT8, {"attach": SIGNED, "shrink": "expected a model of one graph, found 2"}),
+        pytest.param(
+            _add_graph,
+            INT8,
+            {"attach": SIGNED, "shrink": "expected a model of one graph, found 2"},
+            marks=pytest.mark.slow,
+        ),
         (_add_output, INT8, dict.fromkeys(("compare", "attach", "shrink"), INTERFACE)),
         (_add_input, INT8, dict.fromkeys(("compare", "attach", "shrink"), INTERFACE)),
         (

@@ -399,6 +399,7 @@ class TestFailure:
         assert "is a file where a folder is needed" in lines[0]
         assert lines[1].startswith("could not be recorded: UserError")
 
+    @pytest.mark.slow
     def test_events_tell_how_it_ended(self, bench: Bench, tmp_path: Path) -> None:
         program = f"""
 import sys
@@ -521,6 +522,7 @@ STAGE.run(config="{{}}", context={context.to_json()!r}, output=Path("output"))
 
         return run
 
+    @pytest.mark.slow
     def test_edited_code_is_run_and_other_code_is_not(
         self, run: Callable[[], tuple[str, str]], tmp_path: Path
     ) -> None:

@@ -40,7 +40,14 @@ def share_held(*, ratio: float, by_load: float, common: float) -> float:
     return held / _DRAWN
 
 
-@pytest.mark.parametrize(("by_load", "common"), [(0.0, 0.0), (0.02, 0.0), (0.02, 0.1)])
+@pytest.mark.parametrize(
+    ("by_load", "common"),
+    [
+        pytest.param(0.0, 0.0, marks=pytest.mark.slow),
+        pytest.param(0.02, 0.0, marks=pytest.mark.slow),
+        (0.02, 0.1),
+    ],
+)
 def test_the_interval_holds_the_true_ratio(by_load: float, common: float) -> None:
     assert share_held(ratio=0.74, by_load=by_load, common=common) >= 0.9
 

@@ -78,6 +78,7 @@ class TestAddress:
         cloud.write("a", b"x")
         assert pickle.loads(pickle.dumps(cloud)).read("a") == b"x"
 
+    @pytest.mark.slow
     def test_survives_a_fork(self, cloud: CloudStorage) -> None:
         cloud.write("a", b"x")
         program = f"""
@@ -150,6 +151,7 @@ class TestTransfers:
         blob.upload_from_string(b"")
         assert [blob.name for blob in cloud.list("folder")] == ["folder/a"]
 
+    @pytest.mark.slow
     def test_a_killed_upload_publishes_no_part(
         self, cloud: CloudStorage, gcs: FaultyProxy, tmp_path: Path
     ) -> None:

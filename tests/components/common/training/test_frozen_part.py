@@ -179,6 +179,7 @@ def test_a_short_phase_keeps_a_version_for_each_epoch():
     assert keep(make_examples(20, 1), make_model(), epochs=2).versions == 2
 
 
+@pytest.mark.slow
 def test_two_workers_keep_what_one_does():
     model, whole = make_model(), make_examples(70, 1)
     one = keep(whole, model).examples.inputs.numpy()

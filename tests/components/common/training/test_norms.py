@@ -74,6 +74,7 @@ def test_a_slow_average_is_replaced_by_what_the_pictures_have():
     np.testing.assert_allclose(norm.moving_variance, seen.var(axis=(0, 1, 2)), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_model_does_as_well_in_use_as_in_training_after_a_few_steps():
     history, _ = train(build())
     assert history[-1].accuracy > 0.95

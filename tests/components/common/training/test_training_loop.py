@@ -86,7 +86,14 @@ def test_a_constant_rate_stays_after_its_warm_up():
     assert [float(schedule(step)) for step in (0, 1, 2, 19)] == pytest.approx([0.2, 0.4, 0.4, 0.4])
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "adam",
+        pytest.param("adamw", marks=pytest.mark.slow),
+        pytest.param("sgd", marks=pytest.mark.slow),
+    ],
+)
 def test_every_optimizer_learns(name):
     rate = 0.5 if name == "sgd" else 0.3
     optimizer = Optimizer(name=name, learning_rate=rate, weight_decay=1e-3, warmup_epochs=1)

@@ -485,6 +485,7 @@ def test_what_the_cluster_refuses_is_told(cluster, launch, monkeypatch) -> None:
 # --- ends ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_sigterm_deletes_the_set(cluster, launch, tmp_path) -> None:
     cluster.workload = lambda server, name, attempt: server.begin(name)
     program = (

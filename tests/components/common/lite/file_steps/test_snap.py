@@ -65,6 +65,7 @@ def test_weights_take_few_values_in_a_file_that_is_no_larger(bits: int) -> None:
     assert deflated_bytes(snapped) < (0.3 + 0.1 * bits) * deflated_bytes(ORIGINAL)
 
 
+@pytest.mark.slow
 def test_scores_follow_those_of_the_file_before() -> None:
     pictures = draw_examples(60, seed=2)
     before = score(ORIGINAL, pictures)

@@ -43,6 +43,7 @@ def test_everything_else_of_a_narrowed_graph_is_that_of_the_whole_one():
     assert (narrowed.name, narrowed.input_names) == (whole.name, whole.input_names)
 
 
+@pytest.mark.slow
 def test_a_depthwise_kernel_follows_the_width_that_comes_to_it():
     narrowed = build({"block3_expand_conv": 16, "top_conv": 40}, "efficientnet_lite0", depth=0.1)
     assert tuple(narrowed.get_layer("block3_depthwise_conv").weights[0].shape) == (5, 5, 16, 1)

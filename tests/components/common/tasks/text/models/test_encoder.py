@@ -85,6 +85,7 @@ def test_what_pads_a_text_changes_nothing(tmp_path: Path) -> None:
     np.testing.assert_allclose(model(other).numpy(), model(tokens).numpy(), rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_layers_are_named_alike_whatever_was_built_before(tmp_path: Path) -> None:
     checkpoint = read_checkpoint(make_encoder("electra").write(tmp_path))
     architecture = TextArchitecture(encoder=checkpoint.spec)

@@ -95,6 +95,7 @@ def test_alpha_says_how_much_what_is_learned_counts(model: Any) -> None:
     np.testing.assert_allclose(learned, np.broadcast_to(expected, learned.shape), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_seed_decides_what_adapters_begin_with(model: Any) -> None:
     adapted = [adapt(model, Lora(), seed=seed) for seed in (0, 0, 1)]
     downs = [each.get_layer("layer1_value").down.numpy() for each in adapted]

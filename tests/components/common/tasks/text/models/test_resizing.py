@@ -22,9 +22,15 @@ from tests.builders.text_models import build_small_classifier
 LENGTH = 12
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Any:
-    return build_small_classifier("electra", tmp_path, classes=3, length=LENGTH)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the model's encoder lies."""
+    return tmp_path_factory.mktemp("encoder")
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Any:
+    return build_small_classifier("electra", folder, classes=3, length=LENGTH)
 
 
 def rebuilt(model: Any, folder: Path, *, seen: int, length: int) -> Any:
@@ -38,19 +44,19 @@ def rebuilt(model: Any, folder: Path, *, seen: int, length: int) -> Any:
     return made
 
 
-def test_a_shortened_model_cuts_texts_as_a_tokenizer_does(model: Any, tmp_path: Path) -> None:
+def test_a_shortened_model_cuts_texts_as_a_tokenizer_does(model: Any, folder: Path) -> None:
     tokens = draw_tokens(32, length=LENGTH)
     short = shorten_classifier(model, 7)
-    expected = rebuilt(short, tmp_path, seen=7, length=7)(shorten(tokens, 7)).numpy()
+    expected = rebuilt(short, folder, seen=7, length=7)(shorten(tokens, 7)).numpy()
     np.testing.assert_allclose(short(tokens).numpy(), expected, rtol=0, atol=1e-6)
     assert seen_length(short) == 7
     assert np.abs(model(tokens).numpy() - expected).max() > 1e-3
 
 
-def test_the_graph_of_a_shortened_model_can_be_built_anew(model: Any, tmp_path: Path) -> None:
+def test_the_graph_of_a_shortened_model_can_be_built_anew(model: Any, folder: Path) -> None:
     tokens = draw_tokens(8, length=LENGTH)
     short = shorten_classifier(model, 5)
-    again = rebuilt(short, tmp_path, seen=5, length=LENGTH)
+    again = rebuilt(short, folder, seen=5, length=LENGTH)
     np.testing.assert_allclose(again(tokens).numpy(), short(tokens).numpy(), rtol=0, atol=1e-6)
 
 
