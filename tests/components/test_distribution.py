@@ -463,7 +463,7 @@ def test_tf_config_says_which_worker_this_is():
             this_worker({TF_CONFIG: refused})
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_what_workers_compute_and_keep_has_the_same_places_from_memory_and_streamed(
     dataset, tmp_path, count
 ):

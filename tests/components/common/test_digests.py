@@ -269,6 +269,7 @@ def test_the_digest_is_the_same_in_every_version_of_python(package: Path) -> Non
     assert digest(package) == expected
 
 
+@pytest.mark.slow
 def test_code_digest_imports_nothing() -> None:
     program = f"""
 import sys

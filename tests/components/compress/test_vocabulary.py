@@ -26,6 +26,7 @@ def test_pictures_have_no_tokens() -> None:
         vocabulary.apply(None, vocabulary.Settings(), session)
 
 
+@pytest.mark.slow
 def test_a_teacher_knows_the_tokens_of_its_student_and_no_others(tmp_path: Path) -> None:
     model = build_small_classifier("bert", tmp_path, classes=2, length=12)
     whole = text_spec(length=12)

@@ -75,6 +75,7 @@ def test_width_scales_small_cnn():
         FinetuneConfig(backbone="vgg16", width=0.5)
 
 
+@pytest.mark.slow
 def test_vgg16_from_a_file_takes_red_green_blue(tmp_path: Path):
     original = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
     path = str(tmp_path / "vgg16.h5")

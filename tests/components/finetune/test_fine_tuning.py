@@ -28,7 +28,8 @@ from components.finetune.fine_tuning import (
 )
 from tests.builders.synthetic import run_context, write_dataset
 
-pytestmark = pytest.mark.xdist_group("fine_tuning")  # What they share is made once.
+# What they share is made once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fine_tuning")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +126,6 @@ def changed(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> set[
     return {name for name in before if not np.array_equal(before[name], after[name])}
 
 
-@pytest.mark.slow
 def test_the_head_is_trained_first_and_then_all_but_the_norms(pictures, head_only, whole):
     start = weights_of(pictures.build(pictures.config))
     assert changed(start, weights_of(head_only.model)) == {"head/kernel:0", "head/bias:0"}
@@ -138,7 +138,6 @@ def test_the_head_is_trained_first_and_then_all_but_the_norms(pictures, head_onl
     assert [epoch.epoch for epoch in whole.history] == [1, 2, 3, 4]
 
 
-@pytest.mark.slow
 def test_a_backbone_without_weights_is_trained_whole(pictures):
     config = pictures.config.model_copy(update={"weights": "none", "unfreeze": None})
     start = weights_of(pictures.build(config))
@@ -147,7 +146,6 @@ def test_a_backbone_without_weights_is_trained_whole(pictures):
     assert {epoch.phase for epoch in history} == {"fine_tune"}
 
 
-@pytest.mark.slow
 def test_features_computed_once_train_the_head_as_the_whole_model_would(pictures, head_only):
     config = pictures.config.model_copy(update={"unfreeze": None})
     slow = pictures.build(config)
@@ -174,7 +172,6 @@ def test_the_live_view_tells_how_many_features_are_computed(pictures, capsys):
     )
 
 
-@pytest.mark.slow
 def test_features_of_pictures_that_are_not_kept_are_the_same(pictures, head_only):
     config = pictures.config.model_copy(update={"unfreeze": None})
     streaming = dataclasses.replace(pictures, splits=pictures.streamed)
@@ -183,7 +180,6 @@ def test_features_of_pictures_that_are_not_kept_are_the_same(pictures, head_only
     assert changed(weights_of(head_only.model), weights_of(streamed)) == set()
 
 
-@pytest.mark.slow
 def test_features_too_many_for_memory_are_not_kept(pictures, head_only, monkeypatch):
     config = pictures.config.model_copy(update={"unfreeze": None})
     monkeypatch.setattr(fine_tuning, "MEMORY_BYTES", 0)
@@ -193,7 +189,6 @@ def test_features_too_many_for_memory_are_not_kept(pictures, head_only, monkeypa
     )
 
 
-@pytest.mark.slow
 def test_augmented_pictures_are_seen_anew_in_every_epoch(pictures, head_only):
     told = {"unfreeze": None, "augment": Augment(shift=0.2)}
     augmented, _ = pictures.train(pictures.config.model_copy(update=told))
@@ -203,7 +198,6 @@ def test_augmented_pictures_are_seen_anew_in_every_epoch(pictures, head_only):
     }
 
 
-@pytest.mark.slow
 def test_augmentation_waits_for_the_layers_that_learn_from_it(pictures, whole):
     augmented = pictures.config.model_copy(update={"augment": Augment(shift=0.2)})
     _, shifted = pictures.train(augmented)
@@ -211,7 +205,6 @@ def test_augmentation_waits_for_the_layers_that_learn_from_it(pictures, whole):
     assert whole.history[2].loss != shifted[2].loss
 
 
-@pytest.mark.slow
 def test_the_speed_is_that_of_the_last_phase_and_the_time_that_of_all(whole):
     clock = whole.clock
     assert (clock.steps, clock.total_steps, clock.examples) == (4, 4, 96)
@@ -230,7 +223,6 @@ def test_the_top_share_of_the_layers_is_unfrozen(pictures):
     assert trained == ["block2_conv", "block3_conv"]
 
 
-@pytest.mark.slow
 def test_a_second_phase_that_spoils_the_model_is_undone(pictures):
     spoiled = pictures.config.model_copy(
         update={"unfreeze": Unfreeze(epochs=1, learning_rate=100.0), "epochs": 4}
@@ -241,7 +233,6 @@ def test_a_second_phase_that_spoils_the_model_is_undone(pictures):
     assert changed(weights_of(head_only), weights_of(model)) == set()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["efficientnet_lite0", "mobilenet_v2", "resnet50_v2"])
 def test_a_backbone_trained_from_nothing_does_as_well_in_use_as_in_training(backbone, tmp_path):
     """Some 30 steps: what slow moving averages of BatchNorm hardly notice."""

@@ -110,6 +110,7 @@ def test_a_file_that_has_become_too_large_for_the_settings_is_rejected(tmp_path,
     assert [reject.reason for reject in take(source, second, most=10).rejects] == ["oversized"] * 3
 
 
+@pytest.mark.slow
 def test_a_fresh_run_reads_all(tmp_path, settled):
     source = write_folder(tmp_path / "source")
     first = preprocess(tmp_path, folder=str(source))

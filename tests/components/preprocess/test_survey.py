@@ -30,6 +30,7 @@ def test_it_counts_what_the_run_has(tmp_path: Path) -> None:
     assert looked.rejects == manifest.rejects == {"empty": 1}
 
 
+@pytest.mark.slow
 def test_it_looks_at_a_sample_too(tmp_path: Path) -> None:
     look(tmp_path, sample="digits")
     assert DatasetManifest.read(tmp_path / "looked").records == 1797

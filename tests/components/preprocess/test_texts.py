@@ -146,6 +146,7 @@ def test_a_listed_text_is_rejected_by_its_line(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_texts_that_a_model_takes_for_the_same_never_straddle_splits(tmp_path: Path) -> None:
     texts = sentences(60)
     twins = [text.upper().replace(" ", "\n ") for text in texts[:30]]

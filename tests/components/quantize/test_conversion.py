@@ -44,11 +44,13 @@ def test_an_operation_without_an_int8_kernel_is_refused_by_name() -> None:
     assert float_operators(convert_model(model, SPEC, "float32"))
 
 
+@pytest.mark.slow
 def test_an_operation_that_tflite_lacks_is_refused_by_name() -> None:
     with pytest.raises(ConversionError, match=r"refused the model: 'tf\.Erf' op"):
         convert_model(build_model(middle=tf.math.erf), SPEC, "float32")
 
 
+@pytest.mark.slow
 def test_each_channel_has_its_own_offset_and_scale(tmp_path: Path) -> None:
     model = build_model((8, 8, 3))
     offset, scale = np.array([10.0, 120.0, 240.0]), np.array([1 / 32, 1 / 64, 1 / 128])

@@ -133,6 +133,7 @@ def test_ranges_are_those_of_all_examples_in_whatever_order(model: keras.Model) 
     assert first == last
 
 
+@pytest.mark.slow
 def test_a_model_without_dense_layers_and_1x1_convolutions_has_no_int4() -> None:
     image = keras.Input((8, 8, 3))
     features = keras.layers.Conv2D(4, 3)(image)

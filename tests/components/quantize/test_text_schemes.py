@@ -92,6 +92,7 @@ def test_an_encoder_without_segments_takes_three_tensors_too(tmp_path: Path) -> 
     np.testing.assert_allclose(answers(data, tmp_path), model(TOKENS).numpy(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_dynamic_range_keeps_the_table_of_tokens_in_bytes(
     converted: Callable[[str], bytes],
 ) -> None:
@@ -115,7 +116,7 @@ class Texts:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["int8", pytest.param("dynamic_range", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["int8", "dynamic_range"])
 def test_kernels_are_snapped_to_what_packs_and_equal_parts_are_shared(
     kind: str, tmp_path: Path
 ) -> None:
@@ -142,6 +143,7 @@ def test_norms_can_be_left_in_float(
     assert selective < whole
 
 
+@pytest.mark.slow
 def test_what_int8_spoils_is_traced_to_a_layer(
     model: Any, converted: Callable[[str], bytes]
 ) -> None:

@@ -77,6 +77,7 @@ def test_a_margin_is_proven_or_not(model: Path, folder: Path) -> None:
     assert run(model, folder, margin=0.001).found.comparison.proven is False
 
 
+@pytest.mark.slow
 def test_fewer_bits_pack_better(model: Path, folder: Path) -> None:
     assert run(model, folder, bits=4).found.after.zip < 0.85 * run(model, folder).found.after.zip
 

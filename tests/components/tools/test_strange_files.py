@@ -131,7 +131,7 @@ INT8, FLOAT = build_int8_classifier(), build_classifier(size=SIZE, classes=CLASS
     ("edit", "data", "refusals"),
     [
         (_forget_names, INT8, {"attach": SIGNED}),
-        (_open_batch, INT8, {"attach": SIGNED}),
+        pytest.param(_open_batch, INT8, {"attach": SIGNED}, marks=pytest.mark.slow),
         pytest.param(_share_scales, INT8, {"attach": SIGNED}, marks=pytest.mark.slow),
         pytest.param(
             _quantize_as_tensorflow_1, INT8, {"shrink": "no int8 weights"}, marks=pytest.mark.slow

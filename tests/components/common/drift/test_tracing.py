@@ -79,6 +79,7 @@ def test_a_sound_file_has_little_noise_at_every_layer(
     assert all(layer.clipped < 0.001 for layer in noise.values())
 
 
+@pytest.mark.slow
 def test_a_float_file_agrees_to_its_last_layer(model: Any, float32: bytes, examples: Any) -> None:
     found = trace(model, float32, examples[:4])
     assert min(layer.drift_db for layer in describe_layers(found)) > 59
@@ -137,6 +138,7 @@ def test_a_weight_far_above_the_others_of_its_channel_is_seen(model: Any, exampl
     assert (found.layer, found.cause) == ("first", "weights")
 
 
+@pytest.mark.slow
 def test_other_weights_than_the_models_are_told_from_rounding(
     model: Any, float32: bytes, examples: Any
 ) -> None:
@@ -203,6 +205,7 @@ def test_a_norm_behind_a_sum_is_spared_whole(residual: Any, examples: Any) -> No
     assert "MUL" in float_operators(data), "the other half of the norm"
 
 
+@pytest.mark.slow
 def test_a_file_of_another_model_is_refused(float32: bytes, examples: Any) -> None:
     layers = keras.layers
     other = keras.Sequential(

@@ -88,7 +88,14 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-@pytest.mark.parametrize(("temperature", "weight"), [(2.5, 0.6), (1.0, 0.3), (3.0, 1.0)])
+@pytest.mark.parametrize(
+    ("temperature", "weight"),
+    [
+        (2.5, 0.6),
+        pytest.param(1.0, 0.3, marks=pytest.mark.slow),
+        pytest.param(3.0, 1.0, marks=pytest.mark.slow),
+    ],
+)
 def test_a_step_is_what_the_formula_says(temperature, weight):
     """Losses and the step of plain SGD, both by NumPy in double precision."""
     distillation = Distillation(temperature=temperature, weight=weight)
@@ -146,6 +153,7 @@ def test_the_teacher_is_left_as_it_was_and_is_in_no_state(tmp_path):
     assert [array.shape for array in state.arrays["best"]] == shapes
 
 
+@pytest.mark.slow
 def test_a_model_is_judged_by_the_labels_alone():
     student, phase, history = train(epochs=1)
     probabilities = student(make_examples(30, 2).inputs).numpy()

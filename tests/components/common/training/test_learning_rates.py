@@ -32,7 +32,14 @@ def changes(rates: dict[str, float], **optimizer: Any) -> dict[str, Any]:
     return {name: model.get_layer(name).kernel.numpy() - before[name] for name in before}
 
 
-@pytest.mark.parametrize("name", ["adam", "sgd", "adamw"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sgd",
+        pytest.param("adam", marks=pytest.mark.slow),
+        pytest.param("adamw", marks=pytest.mark.slow),
+    ],
+)
 def test_a_layer_takes_its_share_of_a_step(name: str) -> None:
     whole, shared = changes({}, name=name), changes({"body": 0.25}, name=name)
     assert np.abs(whole["body"]).max() > 1e-4

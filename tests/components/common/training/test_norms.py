@@ -108,6 +108,7 @@ def test_a_layer_that_forgets_fast_or_is_frozen_keeps_its_own(momentum, trainabl
     np.testing.assert_allclose(norm.moving_mean, share * mean, rtol=0.02, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_layers_are_left_as_they_were():
     model = build()
     norm = model.get_layer("norm2")

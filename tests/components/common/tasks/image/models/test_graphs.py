@@ -47,6 +47,7 @@ def test_a_model_of_the_same_pictures_is_the_same_model():
     assert adapt_input(model, OWN, OWN.model_copy()) is model
 
 
+@pytest.mark.slow
 def test_an_adapted_model_can_teach():
     from components.common.training.config import Distillation
     from components.common.training.trainer import Trainer

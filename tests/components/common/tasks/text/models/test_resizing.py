@@ -53,6 +53,7 @@ def test_a_shortened_model_cuts_texts_as_a_tokenizer_does(model: Any, folder: Pa
     assert np.abs(model(tokens).numpy() - expected).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_the_graph_of_a_shortened_model_can_be_built_anew(model: Any, folder: Path) -> None:
     tokens = draw_tokens(8, length=LENGTH)
     short = shorten_classifier(model, 5)
