@@ -65,6 +65,8 @@ class ShownOne:
 class ShownPair:
     one: ShownOne
     other: ShownOne
+    left_out: bool = False
+    """Whether the other is."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -209,9 +211,10 @@ def shown_pairs(found: NearCopies) -> Sequence[NearCopy]:
 
 def _show_pair(pair: NearCopy, run: Run, by_id: Mapping[str, Shown]) -> ShownPair:
     one, other = (_show(placed, run.manifest, by_id) for placed in (pair.one, pair.other))
-    if pair.in_two_splits and run.near_copies.left_out:
+    left_out = pair.in_two_splits and run.near_copies.left_out > 0
+    if left_out:
         other = dataclasses.replace(other, split=f"kept out of {other.split}")
-    return ShownPair(one=one, other=other)
+    return ShownPair(one=one, other=other, left_out=left_out)
 
 
 def _show(placed: Placed, manifest: DatasetManifest, by_id: Mapping[str, Shown]) -> ShownOne:

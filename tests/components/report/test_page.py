@@ -383,7 +383,10 @@ def test_what_was_left_out_is_shown_though_the_manifest_lacks_its_shard(tmp_path
         pairs=(NearCopy(one=one, other=other),),
         shards={"test": (beside,)},
     ).write(dataset)
-    text = render(run, tmp_path).text("data")
+    page = render(run, tmp_path)
+    text = page.text("data")
+    twins = page.source[page.source.index('class="twins') :]
+    assert '<span class="bad">' not in twins[: twins.index("</ul>")]
     assert "Nearly the same 1 picture kept out of validation and test" in text
     assert "test/1.jpg bar , kept out of test" in text
     assert "records in the source, 1 of them near copies;" in text
