@@ -233,15 +233,14 @@ def test_a_second_phase_that_spoils_the_model_is_undone(pictures):
     assert changed(weights_of(head_only), weights_of(model)) == set()
 
 
-@pytest.mark.parametrize("backbone", ["efficientnet_lite0", "mobilenet_v2", "resnet50_v2"])
-def test_a_backbone_trained_from_nothing_does_as_well_in_use_as_in_training(backbone, tmp_path):
-    """Some 30 steps: what slow moving averages of BatchNorm hardly notice."""
+def test_a_backbone_trained_from_nothing_does_as_well_in_use_as_in_training(tmp_path):
+    """Some 30 steps: what the slowest moving averages of BatchNorm, MobileNetV2's, don't notice."""
     context = run_context(tmp_path)
     examples = {"train": 96, "validation": 96, "test": 3}
     manifest = write_dataset(context, tmp_path / "manifest", examples=examples, size=32, channels=3)
     train = open_examples(manifest, "train", context.data(), scratch=tmp_path)
-    config = FinetuneConfig(backbone=backbone, epochs=10, dropout=0.0)
-    spec = BACKBONES[backbone].input_spec(manifest.spec)
+    config = FinetuneConfig(backbone="mobilenet_v2", width=0.35, epochs=10, dropout=0.0)
+    spec = BACKBONES["mobilenet_v2"].input_spec(manifest.spec)
     make_deterministic(config.seed)
     model = build_model(config, spec, 3, weights="none")
     # Judged by the very pictures that it is trained on.
