@@ -1,5 +1,6 @@
 """Training on several devices or workers gives what one gives with the same global batch."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -88,61 +89,41 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunContext, Path]
     return context, folder / "dataset"
 
 
-def start(
-    dataset: Path,
-    context: RunContext,
-    output: Path,
-    config: FinetuneConfig = CONFIG,
-    *,
-    prologue: str = "",
-    **environment: str,
-) -> subprocess.Popen:
-    paths = {"dataset": dataset, "bundle": output}
-    return start_stage("finetune", paths, config, context, output, prologue, environment)
+def train(dataset: Path, context: RunContext, output: Path, config: FinetuneConfig = CONFIG) -> str:
+    """Returns code that fine-tunes; its output is a bundle."""
+    return run_stage("finetune", {"dataset": dataset, "bundle": output}, config, context)
 
 
-def start_pruning(
-    dense: Path,
-    dataset: Path,
-    context: RunContext,
-    output: Path,
-    *,
-    prologue: str = "",
-    **environment: str,
-) -> subprocess.Popen:
+def prune_dense(dense: Path, dataset: Path, context: RunContext, output: Path) -> str:
+    """Returns code that prunes what was fine-tuned."""
     paths = {"dataset": dataset, "parent": dense, "bundle": output}
     steps = (StepSpec(kind="prune", settings=PRUNING.model_dump(mode="json")),)
-    config = VariantConfig(steps=steps)
-    return start_stage("compress", paths, config, context, output, prologue, environment)
+    return run_stage("compress", paths, VariantConfig(steps=steps), context)
 
 
-def start_stage(
-    stage: str,
-    paths: Mapping[str, Path],
-    config: StageConfig,
-    context: RunContext,
-    output: Path,
-    prologue: str,
-    environment: Mapping[str, str],
-) -> subprocess.Popen:
+def run_stage(
+    stage: str, paths: Mapping[str, Path], config: StageConfig, context: RunContext
+) -> str:
     given = ", ".join(f"{name}=Path({str(path)!r})" for name, path in paths.items())
-    program = prologue + (
+    return (
         f"from pathlib import Path; from components.{stage} import stage; "
-        f"stage.STAGE.run({given}, config={config.to_json()!r}, context={context.to_json()!r})"
+        f"stage.STAGE.run({given}, config={config.to_json()!r}, context={context.to_json()!r})\n"
     )
-    log = output.with_suffix(".log").open("ab")
-    with log:
+
+
+def start(code: str, output: Path, **environment: str) -> subprocess.Popen:
+    """Runs code in a process of its own, whose log is named as its output is."""
+    with output.with_suffix(".log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-c", program],
+            [sys.executable, "-c", code],
             env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", **environment},
             stdout=log,
             stderr=log,
         )
 
 
-def finish(process: subprocess.Popen, output: Path) -> ModelBundle:
-    assert process.wait() == 0, output.with_suffix(".log").read_text()
-    return ModelBundle.read(output)
+def finish(process: subprocess.Popen, output: Path) -> None:
+    assert process.wait(600) == 0, output.with_suffix(".log").read_text()
 
 
 def partial_root(whole: str, folder: Path, kept) -> str:
@@ -156,14 +137,47 @@ def partial_root(whole: str, folder: Path, kept) -> str:
     return str(folder)
 
 
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """What came of CONFIG and then of PRUNING."""
+
+    dense: Path
+    pruned: Path
+
+
+def fresh_root(context: RunContext, folder: Path) -> RunContext:
+    """Returns the same run in a data root that has nothing but all shards."""
+    root = partial_root(context.data_root, folder, lambda name: True)
+    return context.model_copy(update={"data_root": root})
+
+
 @pytest.fixture(scope="module")
-def single(dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def single(dataset, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """On one device."""
     context, manifest = dataset
     folder = tmp_path_factory.mktemp("single")
-    root = partial_root(context.data_root, folder / "root", lambda name: True)
-    output = folder / "bundle"
-    finish(start(manifest, context.model_copy(update={"data_root": root}), output), output)
-    return output
+    trained, here = Trained(folder / "dense", folder / "pruned"), fresh_root(context, folder)
+    code = train(manifest, here, trained.dense)
+    code += prune_dense(trained.dense, manifest, here, trained.pruned)
+    finish(start(code, folder / "single"), folder / "single")
+    return trained
+
+
+@pytest.fixture(scope="module")
+def three(dataset, single, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """On three devices at once; and `dense_elsewhere` beside it, on one that is not the host's."""
+    context, manifest = dataset
+    folder = tmp_path_factory.mktemp("three")
+    trained = Trained(folder / "dense", folder / "pruned")
+    roots = [fresh_root(context, folder / name) for name in ("root", "root_elsewhere")]
+    code = LOGICAL_DEVICES + "import os\nwith tf.device('CPU:1'): "
+    code += train(manifest, roots[1], folder / "dense_elsewhere")
+    code += "os.environ['LITESMITH_DEVICES'] = 'mirrored'\n" + train(
+        manifest, roots[0], trained.dense
+    )
+    code += prune_dense(single.dense, manifest, roots[0], trained.pruned)
+    finish(start(code + BATCHES_AHEAD, folder / "three"), folder / "three")
+    return trained
 
 
 def assert_same_training(one: Path, other: Path) -> None:
@@ -184,51 +198,32 @@ def assert_same_training(one: Path, other: Path) -> None:
 
 
 @pytest.mark.slow
-def test_three_devices_train_as_one_does(dataset, single, tmp_path):
-    context, manifest = dataset
-    root = partial_root(context.data_root, tmp_path / "root", lambda name: True)
-    context = context.model_copy(update={"data_root": root})
-    output = tmp_path / "bundle"
-    process = start(
-        manifest, context, output, prologue=LOGICAL_DEVICES, LITESMITH_DEVICES="mirrored"
-    )
-    finish(process, output)
-    assert_same_training(single, output)
+def test_three_devices_train_as_one_does(single, three):
+    assert_same_training(single.dense, three.dense)
 
 
 @pytest.mark.slow
-def test_three_devices_and_two_workers_prune_as_one_device_does(dataset, single, tmp_path):
+def test_three_devices_and_two_workers_prune_as_one_device_does(dataset, single, three, tmp_path):
     context, manifest = dataset
     addresses = free_addresses(2)
-
-    def prune(name: str, **options: str) -> tuple[subprocess.Popen, Path]:
-        root = partial_root(context.data_root, tmp_path / f"{name}-root", lambda name: True)
-        here = context.model_copy(update={"data_root": root})
-        return start_pruning(single, manifest, here, tmp_path / name, **options), tmp_path / name
-
-    runs = [
-        prune("one"),
-        prune("three", prologue=LOGICAL_DEVICES, LITESMITH_DEVICES="mirrored"),
-        *(prune(f"worker{n}", **{TF_CONFIG: tf_config(addresses, n)}) for n in range(2)),
-    ]
-    for process, output in runs:
-        assert process.wait(300) == 0, output.with_suffix(".log").read_text()
-    (_, one), (_, three), (_, chief), (_, other) = runs
-    assert ModelBundle.read(one).history[-1].sparsity == pytest.approx(0.6, abs=0.01)
-    assert_same_training(one, three)
-    assert_same_training(one, chief)
-    assert not other.exists()
+    outputs = [tmp_path / f"worker{number}" for number in range(2)]
+    processes = []
+    for number, output in enumerate(outputs):
+        here = fresh_root(context, tmp_path / f"root{number}")
+        environment = {TF_CONFIG: tf_config(addresses, number)}
+        code = prune_dense(single.dense, manifest, here, output)
+        processes.append(start(code, output, **environment))
+    for process, output in zip(processes, outputs, strict=True):
+        finish(process, output)
+    assert ModelBundle.read(single.pruned).history[-1].sparsity == pytest.approx(0.6, abs=0.01)
+    assert_same_training(single.pruned, three.pruned)
+    assert_same_training(single.pruned, outputs[0])
+    assert not outputs[1].exists()
 
 
 @pytest.mark.slow
-def test_another_device_than_the_hosts_own_trains_as_it_does(dataset, single, tmp_path):
-    context, manifest = dataset
-    root = partial_root(context.data_root, tmp_path / "root", lambda name: True)
-    context = context.model_copy(update={"data_root": root})
-    output = tmp_path / "bundle"
-    prologue = LOGICAL_DEVICES + "\nwith tf.device('CPU:1'): "
-    finish(start(manifest, context, output, prologue=prologue), output)
-    assert_same_training(single, output)
+def test_another_device_than_the_hosts_own_trains_as_it_does(single, three):
+    assert_same_training(single.dense, three.dense.with_name("dense_elsewhere"))
 
 
 BATCHES_AHEAD = """
@@ -254,14 +249,13 @@ made = []
 ahead = one_ahead(made.append(n) or n for n in range(4))
 assert next(ahead) == 0 and made == [0, 1]
 assert list(ahead) == [1, 2, 3] and list(one_ahead(iter([]))) == []
+print("batches are ahead")
 """
 
 
 @pytest.mark.slow
-def test_batches_are_on_their_devices_ahead_of_their_steps():
-    program = LOGICAL_DEVICES + BATCHES_AHEAD
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
-    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+def test_batches_are_on_their_devices_ahead_of_their_steps(three):
+    assert "batches are ahead" in three.dense.with_name("three.log").read_text()
 
 
 @pytest.mark.slow
@@ -284,10 +278,10 @@ def test_two_workers_train_as_one_does_each_with_its_own_shards(dataset, single,
         here = context.model_copy(update={"data_root": root})
         output = tmp_path / f"bundle{index}"
         environment = {TF_CONFIG: tf_config(addresses, index)}
-        processes.append(start(manifest, here, output, **environment))
+        processes.append(start(train(manifest, here, output), output, **environment))
     for index, process in enumerate(processes):
-        assert process.wait(300) == 0, (tmp_path / f"bundle{index}.log").read_text()
-    assert_same_training(single, tmp_path / "bundle0")
+        finish(process, tmp_path / f"bundle{index}")
+    assert_same_training(single.dense, tmp_path / "bundle0")
     assert not (tmp_path / "bundle1").exists()
     assert not (tmp_path / "root1" / "store").exists()
     assert not (tmp_path / "root1" / "checkpoints").exists()
@@ -300,19 +294,15 @@ def test_workers_that_are_told_to_end_or_killed_go_on_together(dataset, tmp_path
     config = CONFIG.model_copy(update={"epochs": 30})
 
     def start_both(name: str) -> list[subprocess.Popen]:
-        root = partial_root(context.data_root, tmp_path / name, lambda name: True)
-        here = context.model_copy(update={"data_root": root})
-        addresses = free_addresses(2)
+        here, addresses = fresh_root(context, tmp_path / name), free_addresses(2)
+        outputs = [tmp_path / f"{name}{index}" for index in range(2)]
         return [
             start(
-                manifest,
-                here,
-                tmp_path / f"{name}{index}",
-                config,
-                prologue=KEPT_OFTEN,
+                KEPT_OFTEN + train(manifest, here, output, config),
+                output,
                 **{TF_CONFIG: tf_config(addresses, index)},
             )
-            for index in range(2)
+            for index, output in enumerate(outputs)
         ]
 
     def start_disturbed() -> list[subprocess.Popen]:
@@ -335,7 +325,7 @@ def test_workers_that_are_told_to_end_or_killed_go_on_together(dataset, tmp_path
     bundles = {}
     for name in ("undisturbed", "disturbed"):
         for process in start_both(name):
-            assert process.wait(300) == 0, (tmp_path / f"{name}0.log").read_text()
+            finish(process, tmp_path / f"{name}0")
         bundles[name] = load_bundle_model(tmp_path / f"{name}0").get_weights()
     for mine, theirs in zip(bundles["undisturbed"], bundles["disturbed"], strict=True):
         np.testing.assert_array_equal(mine, theirs)
@@ -511,6 +501,6 @@ def test_devices_of_another_name_are_refused():
 def test_devices_that_are_not_there_are_refused(dataset, tmp_path):
     context, manifest = dataset
     output = tmp_path / "bundle"
-    process = start(manifest, context, output, LITESMITH_DEVICES="tpu")
+    process = start(train(manifest, context, output), output, LITESMITH_DEVICES="tpu")
     assert process.wait() == 2
     assert "none can be started here" in output.with_suffix(".log").read_text()
