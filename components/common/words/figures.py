@@ -106,8 +106,8 @@ def or_dash(value: T | None, form: Callable[[T], str]) -> str:
 
 
 def counted(count: int, one: str, many: str) -> str:
-    """Returns `1 picture is`, `7 pictures are`."""
-    return f"{count} {one if count == 1 else many}"
+    """Returns `1 picture is`, `1,797 pictures are`."""
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def listing(items: Sequence[str]) -> str:
