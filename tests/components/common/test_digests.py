@@ -174,6 +174,7 @@ def test_what_shapes_outputs_shapes_those_of_the_stages_that_use_it() -> None:
         "components/common/tasks/image/export.py": {"quantize"},
         "components/common/tasks/image/calibration.py": {"compress", "quantize"},
         "components/common/tasks/image/device.py": {
+            "finetune",
             "compress",
             "quantize",
             "evaluate",

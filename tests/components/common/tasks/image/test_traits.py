@@ -8,6 +8,7 @@ from PIL import ExifTags, Image
 
 from components.common.tasks.image.making import open_maker
 from components.common.tasks.image.preparation.spec import PictureSpec
+from components.common.tasks.image.sources import VALUES
 from components.common.tasks.image.traits import EDGES, read_traits
 
 SPEC = PictureSpec(64, 3, "stretch", "#ffffff", "png", jpeg_quality=90, max_pixels=10**6)
@@ -27,7 +28,7 @@ def test_a_picture_has_a_size_a_brightness_and_a_contrast():
     picture = Image.new("RGB", (300, 100), "#404040")
     picture.paste("#c0c0c0", (0, 0, 150, 100))
     found = traits(picture)
-    assert set(found) == set(EDGES)
+    assert set(found) == {*EDGES, *VALUES}
     assert (found["width"], found["height"], found["aspect"]) == (300, 100, 3)
     assert found["brightness"] == pytest.approx(128, abs=1)
     assert found["contrast"] == pytest.approx(64, abs=2)
