@@ -1,19 +1,24 @@
 """What trials say of candidates, on the validation split: what each loses, and what it weighs.
 
-A candidate *holds* where it loses no more than the margin. That is an observation, not a proof,
-which is for the gate and the test split; noise decides here too, so what is said of a loss says
-whether it is beyond it. *Weight* is what the objective wants least of.
+A candidate *holds* where it loses so little that a proof is to be expected, did it lose as much on
+the test split. To lose no more than the margin is not enough: a proof asks for room between the
+two, the more the fewer test examples there are. What holds is an observation all the same, and
+noise decides here too; so what is said of a loss says whether it is beyond it. *Weight* is what the
+objective wants least of.
 """
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Mapping
+from statistics import NormalDist
 
 from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.dataset import TaskName
-from components.common.documents.decision import Budgets, Objective
+from components.common.documents.decision import Objective
 from components.common.documents.ladder import RankedCandidate, Trial
 from components.common.statistics.noninferiority import excess_p_value, inferiority_p_value
 from components.common.words.figures import points
+from components.propose.config import ProposeConfig
 
 _NOISE = 0.05
 """The chance that a loss is called beyond noise where the true one is the margin."""
@@ -45,6 +50,7 @@ class Judged:
       won: those that it alone gets right.
       examples: of the split.
       margin: the largest drop to accept.
+      room: what a proof is expected to ask for between a drop and the margin.
       within_budgets: of size, which are known before the proof.
     """
 
@@ -56,6 +62,7 @@ class Judged:
     won: int
     examples: int
     margin: float
+    room: float
     within_budgets: bool
 
     @property
@@ -64,7 +71,11 @@ class Judged:
 
     @property
     def holds(self) -> bool:
-        return self.drop <= self.margin
+        return self.would_hold(self.drop)
+
+    def would_hold(self, drop: float) -> bool:
+        """Tells whether it would hold, did it lose so much."""
+        return drop <= self.margin - self.room
 
     @property
     def risk(self) -> float:
@@ -85,18 +96,21 @@ class Judged:
         counts = f"{self.lost} lost, {self.won} won of {self.examples}"
         return f"{change if self.drop else 'loses nothing'} ({counts})"
 
+    def describe_excess(self) -> str:
+        """Returns by what it doesn't hold: `over the margin of 2 points, beyond noise`."""
+        margin = f"the margin of {points(self.margin)}"
+        if self.drop > self.margin:
+            return f"over {margin}, {'beyond noise' if self.is_out else 'though within noise'}"
+        return f"too near {margin}, of which a proof is expected to take {points(self.room)}"
 
-def judge_trials(
-    trials: Iterable[Trial], budgets: Budgets, *, task: TaskName
-) -> dict[str, tuple[Judged, ...]]:
+
+def judge_trials(trials: Iterable[Trial], config: ProposeConfig) -> dict[str, tuple[Judged, ...]]:
     """Returns variant id -> its candidates that have figures, the lightest first.
 
     Args:
       trials: in any order; without float32's, against which all are compared, nothing is judged.
-      budgets: the recipe's.
-      task: what the models are of.
+      config: what the search is told.
     """
-    times = _TIME_PER_MULTIPLICATION[task]
     trials = sorted(trials, key=lambda trial: trial.proposal.variant.id)
     baseline = next((one for one in _candidates(trials) if one.candidate_id == BASELINE_ID), None)
     if baseline is None or baseline.failure is not None:
@@ -105,7 +119,7 @@ def judge_trials(
         trial.proposal.variant.id: tuple(
             sorted(
                 (
-                    _judge(one, trial, baseline, budgets, weigh(one, budgets.objective, times))
+                    _judge(one, trial, baseline, config)
                     for one in trial.candidates
                     if _is_known(one)
                 ),
@@ -126,25 +140,43 @@ def _is_known(candidate: RankedCandidate) -> bool:
 
 
 def _judge(
-    candidate: RankedCandidate,
-    trial: Trial,
-    baseline: RankedCandidate,
-    budgets: Budgets,
-    weight: float,
+    candidate: RankedCandidate, trial: Trial, baseline: RankedCandidate, config: ProposeConfig
 ) -> Judged:
+    budgets, times = config.budgets, _TIME_PER_MULTIPLICATION[config.task]
     own, reference = int(candidate.right, 16), int(baseline.right, 16)
     assert budgets.accuracy_drop is not None, "a search knows what may be lost"
     return Judged(
         candidate_id=candidate.candidate_id,
         variant_id=trial.proposal.variant.id,
         scheme=candidate.scheme,
-        weight=weight,
+        weight=weigh(candidate, budgets.objective, times),
         lost=(reference & ~own).bit_count(),
         won=(own & ~reference).bit_count(),
         examples=trial.examples,
         margin=budgets.accuracy_drop,
+        room=room_for_proof(
+            discordance=(own ^ reference).bit_count() / trial.examples,
+            margin=budgets.accuracy_drop,
+            examples=trial.test_examples,
+            alpha=(1 - budgets.confidence) / config.searching.finalists,
+        ),
         within_budgets=not any(budgets.exceeded_sizes(candidate)),
     )
+
+
+def room_for_proof(*, discordance: float, margin: float, examples: int, alpha: float) -> float:
+    """Returns how far below a margin a drop must lie to be proven in one of two cases.
+
+    That is the standard error of a paired difference, times the normal quantile.
+
+    Args:
+      discordance: share of the examples on which one of the two alone is right.
+      margin: largest accuracy drop to accept; where it is lost, at least so many differ.
+      examples: of the split that proves it.
+      alpha: one-sided error probability.
+    """
+    error = math.sqrt(max(discordance, margin) / max(examples, 1))
+    return NormalDist().inv_cdf(1 - alpha) * error
 
 
 def weigh(candidate: RankedCandidate, objective: Objective, times: Mapping[str, float]) -> float:

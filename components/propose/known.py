@@ -110,7 +110,7 @@ def usable_rungs(config: ProposeConfig) -> tuple[Rung, ...]:
 def know(config: ProposeConfig, trials: Iterable[Trial]) -> Known:
     """Puts trials, in whatever order, into the terms in which a search decides."""
     by_id = {trial.proposal.variant.id: trial for trial in trials}
-    judged = judge_trials(by_id.values(), config.budgets, task=config.task)
+    judged = judge_trials(by_id.values(), config)
     climbs = open_climbs(
         usable_rungs(config),
         attempts_on(by_id.values(), judged),

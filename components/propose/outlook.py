@@ -75,7 +75,7 @@ def expect_weight(
         (
             one.weight * factor
             for one in start.candidates
-            if one.within_budgets and one.drop + change <= one.margin
+            if one.within_budgets and one.would_hold(one.drop + change)
         ),
         default=None,
     )

@@ -94,9 +94,8 @@ def _explain(
         return f"{loss}, but {_explain_defeat(known, attempt, climb, best)}."
     if attempt.holds is None:
         whole = "there was no room for a whole one" if finalists else "a whole one decides"
-        return f"{loss} after a brief training, over the margin of {points(best.margin)}; {whole}."
-    beyond = "beyond noise" if best.is_out else "though within noise"
-    return f"{loss}: over the margin of {points(best.margin)}, {beyond}."
+        return f"{loss} after a brief training, {best.describe_excess()}; {whole}."
+    return f"{loss}: {best.describe_excess()}."
 
 
 def _failure(attempt: Attempt) -> str:

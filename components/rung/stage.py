@@ -6,6 +6,7 @@ from pathlib import Path
 
 from components.common.digests import canonical_json
 from components.common.documents.candidate import Candidate, CandidateSpec
+from components.common.documents.dataset import DatasetManifest
 from components.common.documents.evaluation import Evaluation
 from components.common.documents.ladder import (
     NOTHING,
@@ -81,11 +82,10 @@ def run(
             )
         known = Models.read(made)
         known.write(trial)
-        Trials(
-            trials=(
-                _describe_trial(proposal, known.entry(variant_id), Path(folder), context=context),
-            )
-        ).write(trial)
+        found = _describe_trial(proposal, known.entry(variant_id), Path(folder), context=context)
+        test = DatasetManifest.read(dataset).splits["test"]
+        found = found.model_copy(update={"test_examples": test.examples})
+        Trials(trials=(found,)).write(trial)
 
 
 def _compress(

@@ -17,7 +17,7 @@ import numpy as np
 from components.common.statistics.noninferiority import holm, inferiority_p_value
 from components.common.words.markdown import markdown_table
 from components.propose.finalists import choose_finalists
-from components.propose.judging import Judged
+from components.propose.judging import Judged, room_for_proof
 from components.propose.known import Known
 from tests.components.propose.worlds import make_config
 
@@ -63,7 +63,7 @@ def rank(*, validation: int, test: int, ladders: int) -> Outcome:
         drops = random.uniform(0.02, 0.12) * places ** random.uniform(1.5, 6)
         own, churn = np.exp(-1.8 * places), random.uniform(0.003, 0.02)
         judged = [
-            _judge(number, float(weight), counts, validation)
+            _judge(number, float(weight), counts, validation, test)
             for number, (weight, counts) in enumerate(
                 zip(own, _draw(random, drops, churn, validation), strict=True)
             )
@@ -89,7 +89,7 @@ def _draw(
     return [(int(lost), int(won)) for lost, won, _ in random.multinomial(examples, shares)]
 
 
-def _judge(number: int, weight: float, counts: tuple[int, int], examples: int) -> Judged:
+def _judge(number: int, weight: float, counts: tuple[int, int], examples: int, test: int) -> Judged:
     return Judged(
         candidate_id=str(number),
         variant_id=str(number),
@@ -99,6 +99,12 @@ def _judge(number: int, weight: float, counts: tuple[int, int], examples: int) -
         won=counts[1],
         examples=examples,
         margin=MARGIN,
+        room=room_for_proof(
+            discordance=sum(counts) / examples,
+            margin=MARGIN,
+            examples=test,
+            alpha=ALPHA / make_config().searching.finalists,
+        ),
         within_budgets=True,
     )
 

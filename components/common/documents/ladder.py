@@ -56,6 +56,8 @@ class Trial(Part):
     proposal: Proposal
     examples: int
     """Of the validation split."""
+    test_examples: int = 0
+    """How many there are to prove a finalist on: all that a search knows of the test split."""
     training_s: float
     """What its trainings took when they were done, be it in another run: so a search that is
     answered from the store goes the same way."""

@@ -13,7 +13,7 @@ import pytest
 
 from components.common.statistics.noninferiority import holm, inferiority_p_value
 from components.propose.finalists import choose_finalists
-from components.propose.judging import Judged
+from components.propose.judging import Judged, room_for_proof
 from components.propose.known import Known
 from tests.components.propose.worlds import make_config
 
@@ -64,6 +64,12 @@ def judge(number: int, counts: tuple[int, int]) -> Judged:
         won=counts[1],
         examples=VALIDATION,
         margin=MARGIN,
+        room=room_for_proof(
+            discordance=sum(counts) / VALIDATION,
+            margin=MARGIN,
+            examples=TEST,
+            alpha=ALPHA / FINALISTS,
+        ),
         within_budgets=True,
     )
 

@@ -19,6 +19,7 @@ def judge(number: int, *, lost: int, won: int = 0) -> Judged:
         won=won,
         examples=1000,
         margin=0.02,
+        room=0.0,
         within_budgets=True,
     )
 

@@ -14,6 +14,7 @@ def judge(scheme: str, *, lost: int, weight: float) -> Judged:
         won=0,
         examples=1000,
         margin=0.02,
+        room=0.0,
         within_budgets=True,
     )
 

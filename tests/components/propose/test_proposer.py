@@ -33,7 +33,7 @@ SERVED: Mapping[Objective, set[str]] = {
 
 
 def best_of(trials: Sequence[Trial], config: ProposeConfig) -> Judged:
-    judged = judge_trials(trials, config.budgets, task=config.task)
+    judged = judge_trials(trials, config)
     found = (one for candidates in judged.values() for one in candidates if one.holds)
     return min(found, key=lambda one: (one.weight, one.risk, one.candidate_id))
 
@@ -105,7 +105,7 @@ def test_a_sparser_child_of_what_lost_beyond_noise_is_never_trained() -> None:
         config = make_config()
         search = Search(World(seed), config)
         ladder = search.run()
-        judged = judge_trials(ladder.trials, config.budgets, task=config.task)
+        judged = judge_trials(ladder.trials, config)
         order = [id_ for ids in ladder.rounds for id_ in ids]
         for trial in ladder.trials:
             rung, level = trial.proposal.rung, trial.proposal.level
@@ -203,7 +203,7 @@ def test_a_whole_training_goes_to_what_a_brief_one_leaves_open() -> None:
     for seed in range(10):
         config = make_config(objective="size_bytes")
         trials = Search(World(seed), config).run().trials
-        judged = judge_trials(trials, config.budgets, task=config.task)
+        judged = judge_trials(trials, config)
         ids = {trial.proposal.variant.id for trial in trials}
         for trial in trials:
             id_ = trial.proposal.variant.id
@@ -226,7 +226,7 @@ def test_five_finalists_at_most_each_heavier_one_surer_to_hold() -> None:
         ladder = Search(World(seed), config).run()
         judged = {
             one.candidate_id: one
-            for candidates in judge_trials(ladder.trials, config.budgets, task=config.task).values()
+            for candidates in judge_trials(ladder.trials, config).values()
             for one in candidates
         }
         chosen = [judged[id_] for id_ in ladder.finalists]

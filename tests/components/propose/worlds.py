@@ -68,6 +68,9 @@ class World:
 
     seed: int
     examples: int = 1000
+    """To validate, and to test."""
+    split: str = ""
+    """Whose examples these are: of another one, other answers are right."""
 
     def _draw(self, what: str, low: float, high: float) -> float:
         return Random(f"{self.seed} {what}").uniform(low, high)
@@ -98,6 +101,7 @@ class World:
         return Trial(
             proposal=proposal,
             examples=self.examples,
+            test_examples=self.examples,
             training_s=sum(EPOCH_S[one.rung] * one.epochs for one in chain[-1:]),
             candidates=tuple(
                 self._candidate(spec, chain, loss, sparse=sparse) for spec in proposal.candidates
@@ -125,16 +129,16 @@ class World:
 
     def _right(self, id_: str, loss: float) -> int:
         """Returns bits: float32's, less what is lost, and with what is won."""
-        base = _base(self.seed, self.examples)
+        base = _base(f"{self.seed}{self.split}", self.examples)
         churn = 0.0 if id_ == "float32" else 0.005
-        random = Random(f"{self.seed} {id_}")
+        random = Random(f"{self.seed}{self.split} {id_}")
         lost = _bits(random, self.examples, min((loss + churn) / 0.85, 1.0))
         won = _bits(random, self.examples, churn / 0.15)
         return (base & ~lost) | (won & ~base)
 
 
 @lru_cache
-def _base(seed: int, count: int) -> int:
+def _base(seed: str, count: int) -> int:
     return _bits(Random(f"{seed} base"), count, 0.85)
 
 
