@@ -109,15 +109,31 @@ class Choice(Section):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        reference = handler(core_schema)
-        schema = handler.resolve_ref_schema(reference)
-        for settings in schema.get("properties", {}).values():
+        reference = schema_with_short_form(handler, core_schema, {"enum": list(cls.model_fields)})
+        *_, stated = handler.resolve_ref_schema(reference)["anyOf"]
+        stated |= {"minProperties": 1, "maxProperties": 1}
+        for settings in stated.get("properties", {}).values():
             settings.pop("default", None)
-        stated = {**schema, "minProperties": 1, "maxProperties": 1}
-        schema.clear()
-        schema["description"] = stated.pop("description", "")
-        schema["anyOf"] = [{"enum": list(cls.model_fields)}, stated]
         return reference
+
+
+def schema_with_short_form(
+    handler: GetJsonSchemaHandler, core_schema: CoreSchema, short: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the JSON Schema of a section that may be stated in a shorter form.
+
+    Args:
+      handler: Pydantic's, and
+      core_schema: the section's, as `__get_pydantic_json_schema__` is given them.
+      short: the JSON Schema of the shorter form; the whole one comes after it, in `anyOf`.
+    """
+    reference = handler(core_schema)
+    schema = handler.resolve_ref_schema(reference)
+    stated = dict(schema)
+    schema.clear()
+    schema["description"] = stated.pop("description", "")
+    schema["anyOf"] = [short, stated]
+    return reference
 
 
 def _with_tuples(value: Any) -> Any:

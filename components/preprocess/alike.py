@@ -16,7 +16,7 @@ from components.preprocess.copies import find_copies
 from components.preprocess.ledger import ShardRecord
 from components.preprocess.manifest import describe_shard
 from components.preprocess.near_copies import NearlySame, find_near_copies
-from components.preprocess.sketched import ReadIndex, read_sketched
+from components.preprocess.sketched import ReadIndex, SketchedExamples, read_sketched
 from components.preprocess.tasks import ShardTask
 
 
@@ -31,6 +31,8 @@ class Alike:
     notes: tuple[Note, ...]
     """Examples that are the same as another that has another label."""
     near: NearCopies
+    examples: SketchedExamples | None
+    """All of them; None where some are left out, or there are none."""
 
 
 def find_alike(
@@ -53,16 +55,18 @@ def find_alike(
       near_copies: what becomes of them; None leaves it to the task.
     """
     copies = find_copies(shards, records, class_names, same_as=sources_of(task).SAME)
-    near = NearlySame()
+    near, examples = NearlySame(), None
     if any(sum(record.content.examples_per_class) for record in records.values()):
         examples = read_sketched(task, shards, read_index, without=copies.left_out)
         treatment = near_copies or likeness_of(task).TREATMENT
         near = find_near_copies(task, examples, leave_out=treatment == "leave_out")
+    left_out = copies.left_out | near.left_out
     return Alike(
-        copies.left_out | near.left_out,
+        left_out,
         (*copies.rejects, *near.rejects),
         copies.notes,
         near.document,
+        None if left_out else examples,
     )
 
 

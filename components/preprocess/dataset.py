@@ -248,8 +248,10 @@ def _write_manifest(
     task: Task[PreprocessConfig], shards: _Shards, manifest: DatasetManifest
 ) -> None:
     """Writes a manifest, and beside it what sketches tell of the examples; which are alike."""
-    read = functools.partial(read_index, task.context.data())
-    sketched = read_sketched(manifest.task, shards.tasks, read)
+    sketched = shards.alike.examples
+    if sketched is None:
+        read = functools.partial(read_index, task.context.data())
+        sketched = read_sketched(manifest.task, shards.tasks, read)
     traits = count_traits(manifest.task, sketched.traits, sketched.splits)
     manifest.model_copy(update={"traits": traits}).write(task.output)
     shards.alike.near.write(task.output)

@@ -8,15 +8,17 @@ objective wants least of.
 """
 
 import dataclasses
-import math
 from collections.abc import Iterable, Iterator, Mapping
-from statistics import NormalDist
 
 from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.dataset import TaskName
 from components.common.documents.decision import Objective
 from components.common.documents.ladder import RankedCandidate, Trial
-from components.common.statistics.noninferiority import excess_p_value, inferiority_p_value
+from components.common.statistics.noninferiority import (
+    excess_p_value,
+    inferiority_p_value,
+    room_for_proof,
+)
 from components.common.words.figures import points
 from components.propose.config import ProposeConfig
 
@@ -162,21 +164,6 @@ def _judge(
         ),
         within_budgets=not any(budgets.exceeded_sizes(candidate)),
     )
-
-
-def room_for_proof(*, discordance: float, margin: float, examples: int, alpha: float) -> float:
-    """Returns how far below a margin a drop must lie to be proven in one of two cases.
-
-    That is the standard error of a paired difference, times the normal quantile.
-
-    Args:
-      discordance: share of the examples on which one of the two alone is right.
-      margin: largest accuracy drop to accept; where it is lost, at least so many differ.
-      examples: of the split that proves it.
-      alpha: one-sided error probability.
-    """
-    error = math.sqrt(max(discordance, margin) / max(examples, 1))
-    return NormalDist().inv_cdf(1 - alpha) * error
 
 
 def weigh(candidate: RankedCandidate, objective: Objective, times: Mapping[str, float]) -> float:

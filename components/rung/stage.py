@@ -6,7 +6,7 @@ from pathlib import Path
 
 from components.common.digests import canonical_json
 from components.common.documents.candidate import Candidate, CandidateSpec
-from components.common.documents.dataset import DatasetManifest
+from components.common.documents.dataset import DatasetManifest, SplitExamples
 from components.common.documents.evaluation import Evaluation
 from components.common.documents.ladder import (
     NOTHING,
@@ -82,9 +82,9 @@ def run(
             )
         known = Models.read(made)
         known.write(trial)
-        found = _describe_trial(proposal, known.entry(variant_id), Path(folder), context=context)
         test = DatasetManifest.read(dataset).splits["test"]
-        found = found.model_copy(update={"test_examples": test.examples})
+        entry = known.entry(variant_id)
+        found = _describe_trial(proposal, entry, Path(folder), test=test, context=context)
         Trials(trials=(found,)).write(trial)
 
 
@@ -143,7 +143,9 @@ def _on_validation(config: str) -> str:
     return own.model_copy(update={"split": "validation"}).to_json()
 
 
-def _describe_trial(proposal: Proposal, entry: ModelEntry, folder: Path, *, context: str) -> Trial:
+def _describe_trial(
+    proposal: Proposal, entry: ModelEntry, folder: Path, *, test: SplitExamples, context: str
+) -> Trial:
     ranked, examples = [], 0
     made = [(entry.stored.stage, entry.stored.key)] if proposal.epochs else []
     for spec in proposal.candidates:
@@ -156,6 +158,7 @@ def _describe_trial(proposal: Proposal, entry: ModelEntry, folder: Path, *, cont
     return Trial(
         proposal=proposal,
         examples=examples,
+        test_examples=test.examples,
         training_s=_training_s(*made, context=context),
         candidates=tuple(ranked),
     )

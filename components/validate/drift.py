@@ -5,10 +5,9 @@ where it is above its threshold and above what chance gives samples of these siz
 components.validate.checks, each check yields what it noticed, in words.
 """
 
-import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
-from components.common.documents.dataset import SPLITS, DatasetManifest, Split, Trait
+from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.statistics.distances import (
     Distance,
     jensen_shannon,
@@ -18,25 +17,7 @@ from components.common.statistics.distances import (
 from components.common.tasks.sources import sources_of
 from components.common.words.figures import percent
 from components.validate.config import ValidateConfig
-
-
-@dataclasses.dataclass(frozen=True)
-class _Compared:
-    """Some splits of a data set."""
-
-    name: str
-    manifest: DatasetManifest
-    splits: Sequence[Split]
-
-    def labels(self) -> Mapping[str, int]:
-        found = [self.manifest.splits[split].examples_per_class for split in self.splits]
-        return dict(zip(self.manifest.class_names, map(sum, zip(*found, strict=True)), strict=True))
-
-    def traits(self) -> Mapping[str, Trait]:
-        return {trait.name: trait for trait in self.manifest.traits}
-
-    def bins(self, trait: Trait) -> list[int]:
-        return [*map(sum, zip(*(trait.examples[split] for split in self.splits), strict=True))]
+from components.validate.portions import Portion
 
 
 def find_label_drift(
@@ -63,23 +44,21 @@ def find_trait_skew(manifest: DatasetManifest, config: ValidateConfig) -> Iterat
     return _compare_traits(*_splits_of(manifest), config)
 
 
-def _with_blessed(
-    manifest: DatasetManifest, blessed: DatasetManifest
-) -> tuple[_Compared, _Compared]:
+def _with_blessed(manifest: DatasetManifest, blessed: DatasetManifest) -> tuple[Portion, Portion]:
     return (
-        _Compared("this data set", manifest, SPLITS),
-        _Compared("the blessed model's data set", blessed, SPLITS),
+        Portion("this data set", manifest, SPLITS),
+        Portion("the blessed model's data set", blessed, SPLITS),
     )
 
 
-def _splits_of(manifest: DatasetManifest) -> tuple[_Compared, _Compared]:
+def _splits_of(manifest: DatasetManifest) -> tuple[Portion, Portion]:
     return (
-        _Compared("the test split", manifest, ("test",)),
-        _Compared("the training split", manifest, ("train",)),
+        Portion("the test split", manifest, ("test",)),
+        Portion("the training split", manifest, ("train",)),
     )
 
 
-def _compare_labels(now: _Compared, before: _Compared, config: ValidateConfig) -> Iterator[str]:
+def _compare_labels(now: Portion, before: Portion, config: ValidateConfig) -> Iterator[str]:
     first, second = now.labels(), before.labels()
     names = sorted({*first, *second})
     counts = [first.get(name, 0) for name in names], [second.get(name, 0) for name in names]
@@ -98,7 +77,7 @@ def _compare_labels(now: _Compared, before: _Compared, config: ValidateConfig) -
             )
 
 
-def _compare_traits(now: _Compared, before: _Compared, config: ValidateConfig) -> Iterator[str]:
+def _compare_traits(now: Portion, before: Portion, config: ValidateConfig) -> Iterator[str]:
     theirs, threshold = before.traits(), config.max_trait_kolmogorov_smirnov
     examples = sources_of(now.manifest.task).EXAMPLES
     for name, trait in now.traits().items():

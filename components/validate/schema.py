@@ -11,6 +11,7 @@ from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.documents.profile import DataProfile, Extremes
 from components.common.tasks.sources import sources_of
 from components.common.words.figures import counted, listing, shown
+from components.validate.portions import Portion
 
 
 def find_off_schema(
@@ -28,9 +29,7 @@ def find_off_schema(
 
 
 def _find_classes(manifest: DatasetManifest, allowed: Sequence[str]) -> Iterator[str]:
-    per_split = (manifest.splits[split].examples_per_class for split in SPLITS)
-    totals = map(sum, zip(*per_split, strict=True))
-    counts = dict(zip(manifest.class_names, totals, strict=True))
+    counts = Portion("this data set", manifest, SPLITS).labels()
     if strange := [f"{name} ({counts[name]})" for name in counts if name not in allowed]:
         yield (
             f"the schema doesn't know {_classes(strange)}. Give what is another class's that name "
@@ -92,15 +91,14 @@ def _other_than(range_: Range) -> str:
 
 def _count_outside(name: str, range_: Range, manifest: DatasetManifest) -> int:
     """Returns how many examples lie in bins that are outside as a whole."""
-    total = 0
-    for trait in manifest.traits:
-        if trait.name == name:
-            counts = [*map(sum, zip(*trait.examples.values(), strict=True))]
-            ends = zip(counts[:-1], trait.edges, strict=True)
-            starts = zip(counts[1:], trait.edges, strict=True)
-            total += sum(count for count, end in ends if end <= range_.least)
-            total += sum(count for count, start in starts if start > range_.most)
-    return total
+    whole = Portion("this data set", manifest, SPLITS)
+    if (trait := whole.traits().get(name)) is None:
+        return 0
+    counts = whole.bins(trait)
+    ends = zip(counts[:-1], trait.edges, strict=True)
+    starts = zip(counts[1:], trait.edges, strict=True)
+    below = sum(count for count, end in ends if end <= range_.least)
+    return below + sum(count for count, start in starts if start > range_.most)
 
 
 def _of_the(count: int, examples: str) -> str:

@@ -79,11 +79,11 @@ def load_recipe(
     path = recipe_path(name_or_path)
     values = _read_yaml(path)
     variant = values.pop("tiny", None)
+    values = _locate(values, path.parent)
     if tiny:
         if not isinstance(variant, dict):
             raise UserError(f"{path}: the recipe has no tiny variant (a `tiny:` mapping)")
-        values = _overlay(_locate(values, path.parent), _locate(variant, path.parent))
-    values = _locate(values, path.parent)
+        values = _overlay(values, _locate(variant, path.parent))
     changes = [_locate(_parse_override(override), Path.cwd()) for override in overrides]
     _refuse_two_sources(changes)
     for change in changes:

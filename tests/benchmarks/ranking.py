@@ -14,10 +14,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from components.common.statistics.noninferiority import holm, inferiority_p_value
+from components.common.statistics.noninferiority import holm, inferiority_p_value, room_for_proof
 from components.common.words.markdown import markdown_table
 from components.propose.finalists import choose_finalists
-from components.propose.judging import Judged, room_for_proof
+from components.propose.judging import Judged
 from components.propose.known import Known
 from tests.components.propose.worlds import make_config
 

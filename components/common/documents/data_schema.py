@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from components.common.config import Section
+from components.common.config import Section, schema_with_short_form
 
 
 class Range(Section):
@@ -47,10 +47,5 @@ class DataSchema(Section):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        reference = handler(core_schema)
-        schema = handler.resolve_ref_schema(reference)
-        stated = dict(schema)
-        schema.clear()
-        schema["description"] = stated.pop("description", "")
-        schema["anyOf"] = [{"type": "string", "description": "The path of its file."}, stated]
-        return reference
+        path = {"type": "string", "description": "The path of its file."}
+        return schema_with_short_form(handler, core_schema, path)

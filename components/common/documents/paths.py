@@ -7,7 +7,7 @@ by ids, which are hashes.
 
 import itertools
 import json
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from components.common.digests import canonical_json
@@ -24,7 +24,9 @@ def write_paths(dataset: Path, splits: Iterable[Iterable[tuple[str, str]]]) -> N
                 file.write(f"{canonical_json(example)}\n")
 
 
-def read_paths(dataset: Path, ids: Container[str]) -> Mapping[str, str]:
+def read_paths(dataset: Path, ids: Collection[str]) -> Mapping[str, str]:
     """Returns the paths of examples, by id, as far as they were written."""
+    if not ids:
+        return {}
     with (dataset / PATHS_FILE).open(encoding="utf-8") as lines:
         return {id_: path for id_, path in map(json.loads, lines) if id_ in ids}

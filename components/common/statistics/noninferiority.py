@@ -135,6 +135,22 @@ def examples_for_power(
     return max(needed, required_examples(margin=margin, alpha=alpha))
 
 
+def room_for_proof(*, discordance: float, margin: float, examples: int, alpha: float) -> float:
+    """Returns how far below a margin a drop must lie to be proven in one of two cases.
+
+    That is the standard error of a paired difference, times the normal quantile: what
+    `examples_for_power` comes to for a power of 0.5, without the score test's variance.
+
+    Args:
+      discordance: share of the examples on which one of the two alone is right.
+      margin: largest accuracy drop to accept; where it is lost, at least so many differ.
+      examples: of the split that proves it.
+      alpha: one-sided error probability.
+    """
+    error = math.sqrt(max(discordance, margin) / max(examples, 1))
+    return _NORMAL.inv_cdf(1 - alpha) * error
+
+
 def examples_to_rank(*, margin: float) -> int:
     """Returns about how many examples tell candidates within a margin from others.
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from components.common.statistics.noninferiority import holm, inferiority_p_value
+from components.common.statistics.noninferiority import holm, inferiority_p_value, room_for_proof
 from components.propose.finalists import choose_finalists
-from components.propose.judging import Judged, room_for_proof
+from components.propose.judging import Judged
 from components.propose.known import Known
 from tests.components.propose.worlds import make_config
 

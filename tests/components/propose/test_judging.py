@@ -6,8 +6,8 @@ from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.decision import SIZES, Budgets
 from components.common.documents.ladder import Proposal, RankedCandidate, Trial
 from components.common.documents.variant import DENSE, Variant
-from components.common.statistics.noninferiority import inferiority_p_value
-from components.propose.judging import Judged, judge_trials, room_for_proof
+from components.common.statistics.noninferiority import inferiority_p_value, room_for_proof
+from components.propose.judging import Judged, judge_trials
 from tests.components.propose.worlds import make_config
 
 

@@ -130,7 +130,7 @@ def describe_picture(data: bytes, spec: PictureSpec) -> Described:
     Raises:
       PictureError: it is of no format that is read, or its header is damaged.
     """
-    kind, _ = measure_picture(data)
+    kind = _find_kind(data)
     try:
         if kind == "JPEG XL":
             _check_size(jpegxl.measure(data), spec)
