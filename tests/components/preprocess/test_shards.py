@@ -118,15 +118,6 @@ def test_a_beam_runner_writes_what_the_plain_function_writes(tmp_path):
     assert files(tmp_path / "beam") == plain
 
 
-@pytest.mark.slow
-def test_a_runner_outside_of_python_writes_what_the_plain_function_writes(prism, tmp_path):
-    members = write_source(tmp_path / "source", 20)
-    plain = write_plainly(tmp_path, members)
-    with orders(tmp_path, tasks(members), data="beam") as placed:
-        run_pipeline(placed, writer(tmp_path, data="beam"), prism)
-    assert files(tmp_path / "beam") == plain
-
-
 def test_an_order_holds_all_that_is_known_of_members(tmp_path):
     ids = [f"{number:064x}" for number in range(4)]
     members = [
