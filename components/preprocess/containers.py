@@ -3,14 +3,16 @@
 A container in a bucket is a file like any other here, whose pieces are asked for as they are
 read. What lies in it as it is, a span, is one such piece. A cell of a Parquet file takes reading
 the column of its whole group of rows; the last groups are kept, so that whoever asks for cells
-in their order reads each group once.
+in their order reads each group once. Whoever asks in another order names them beforehand, and
+they are laid out on disk.
 """
 
 import contextlib
 import io
+import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -44,6 +46,28 @@ class Containers:
         self._lock = threading.Lock()
         self._groups: OrderedDict[tuple[str, str, int], Any] = OrderedDict()
         self._kept = 0
+        self._laid_out: dict[Cell, tuple[int, int]] = {}
+
+    @contextlib.contextmanager
+    def laid_out(self, places: Iterable[Place]) -> Iterator[None]:
+        """Reads cells in their order, to have them at hand where they are asked for in another.
+
+        What can't be read is left to `read`.
+        """
+        cells = sorted(place for place in places if isinstance(place, Cell))
+        if not cells:
+            yield
+            return
+        with tempfile.TemporaryFile(prefix="litesmith-cells-") as self._scratch:
+            for cell in cells:
+                with contextlib.suppress(OSError), self._lock:
+                    data = self._read_from_group(cell)
+                    self._laid_out[cell] = self._scratch.tell(), len(data)
+                    self._scratch.write(data)
+            try:
+                yield
+            finally:
+                self._laid_out.clear()
 
     def read(self, place: Place) -> bytes:
         """Returns a record's bytes.
@@ -70,7 +94,14 @@ class Containers:
 
     def _read_cell(self, place: Cell) -> bytes:
         with self._lock:  # One reader has one position in its file.
-            value = self._group(place)[place.row].as_buffer()
+            if place in self._laid_out:
+                start, size = self._laid_out[place]
+                self._scratch.seek(start)
+                return self._scratch.read(size)
+            return self._read_from_group(place)
+
+    def _read_from_group(self, place: Cell) -> bytes:
+        value = self._group(place)[place.row].as_buffer()
         if value is None:
             return b""
         if value.size > self._at_most:

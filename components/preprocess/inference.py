@@ -17,7 +17,7 @@ from components.common.tasks.told import Description
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inspection import list_examples
 from components.preprocess.inventory import Inventory
-from components.preprocess.sources import open_source
+from components.preprocess.sources import SourceReader
 
 _SLACK = 2.0
 
@@ -58,7 +58,7 @@ def _describe(
     config: PreprocessConfig, inventory: Inventory, report: Callable[[int, int], None]
 ) -> Iterator[tuple[int, Description]]:
     """Yields label and description of what a run won't reject."""
-    read = open_source(inventory.listing.root, at_most=config.examples.max_file_bytes)
+    read = SourceReader(inventory.listing.root, at_most=config.examples.max_file_bytes)
     describe = glimpses_of(config.task).describe
     for number, example in enumerate(inventory.examples, 1):
         try:

@@ -22,7 +22,7 @@ from components.preprocess.inventory import Inventory, take_inventory
 from components.preprocess.labels import rename_classes
 from components.preprocess.layouts import list_stated
 from components.preprocess.manifest import count_notes, count_rejects
-from components.preprocess.sources import Listing, open_source
+from components.preprocess.sources import Listing, SourceReader
 from components.preprocess.splits import Assignment, assign_splits
 
 SHEET_CLASSES = 40
@@ -130,7 +130,7 @@ def _open_some(
     config: PreprocessConfig, inventory: Inventory
 ) -> tuple[list[tuple[SourceExample, Glimpse]], list[str]]:
     """Opens some examples of each class; returns them, and a line on each that can't be opened."""
-    read = open_source(inventory.listing.root, at_most=config.examples.max_file_bytes)
+    read = SourceReader(inventory.listing.root, at_most=config.examples.max_file_bytes)
     glimpses = glimpses_of(config.task)
     seen, unreadable = [], []
     for example in _pick(inventory.examples):

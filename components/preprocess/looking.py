@@ -25,7 +25,7 @@ from components.preprocess.known import (
     stamp_file,
 )
 from components.preprocess.places import Placed, is_remote
-from components.preprocess.sources import Listing, ObjectStamps, SourceRecord, open_source
+from components.preprocess.sources import Listing, ObjectStamps, SourceReader, SourceRecord
 
 MISNAMED = "no file can be opened by this name; rename it"
 
@@ -127,7 +127,7 @@ class _Looker:
     def __init__(self, root: str, max_file_bytes: int, head_bytes: int) -> None:
         self._root, self._most, self._head_bytes = root, max_file_bytes, head_bytes
         self._remote = is_remote(root)
-        self._whole = open_source(root, at_most=max_file_bytes)
+        self._whole = SourceReader(root, at_most=max_file_bytes)
         self._started = time.time()
 
     def look_at_batch(

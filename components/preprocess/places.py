@@ -18,9 +18,12 @@ class Span:
     length: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, order=True, slots=True)
 class Cell:
-    """A value of a table that is stored in groups of rows, each packed as a whole."""
+    """A value of a table that is stored in groups of rows, each packed as a whole.
+
+    Cells are ordered as they lie in their files.
+    """
 
     file: str
     column: str

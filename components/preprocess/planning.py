@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from components.common.tasks.making import Plan
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inventory import Inventory
-from components.preprocess.sources import open_source
+from components.preprocess.sources import SourceReader
 from components.preprocess.splits import Assignment
 
 
@@ -24,7 +24,7 @@ def _read_training(
     config: PreprocessConfig, inventory: Inventory, assignment: Assignment
 ) -> Iterator[bytes]:
     """Yields the content of the training split's members by their ids, which are digests."""
-    read = open_source(inventory.listing.root, at_most=config.examples.max_file_bytes)
+    read = SourceReader(inventory.listing.root, at_most=config.examples.max_file_bytes)
     for example in sorted(inventory.examples, key=lambda example: example.id):
         if assignment.split_of(example) == "train":
             yield read(example)

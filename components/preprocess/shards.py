@@ -9,7 +9,9 @@ import contextlib
 import dataclasses
 import gzip
 import hashlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, cast
 
@@ -29,6 +31,9 @@ from components.preprocess.shard_index import (
 )
 from components.preprocess.takeover import Run, find_runs, open_former
 
+_AHEAD = 4096
+"""As many parts of a shard are known before the first of them is made."""
+
 
 @dataclasses.dataclass(frozen=True)
 class WrittenShard:
@@ -46,6 +51,7 @@ def write_shard(
     index: Path,
     former: Sequence[tuple[Path, Path]] = (),
     read: Callable[[Member], bytes],
+    prepared: Callable[[Iterable[Member]], AbstractContextManager[object]] = nullcontext,
     classes: int,
     plan: Plan,
     compression: str,
@@ -61,6 +67,7 @@ def write_shard(
       former: shards of the same plan, code and statistics that may have some of the members,
         each with its index; their bytes are those that were written.
       read: returns a member's bytes as they lie in the source.
+      prepared: told which members are read within its context.
       classes: how many classes there are.
       plan: what to make of each member.
       compression: gzip or none, of the former shards, too.
@@ -77,15 +84,19 @@ def write_shard(
         open_former(former, plan=plan, compression=compression) as shards,
     ):
         draft = _Draft(file, IndexWriter(index_file), sum(maker.widths.values()))
-        for part in find_runs(members, shards):
-            if isinstance(part, Run):
-                draft.copy(part)
-                done(part.end - part.first)
-            else:
-                member, outcome = part
-                draft.taken_over += outcome is not None
-                draft.add(member, outcome or _make(member, maker, read))
-                done(1)
+        found = find_runs(members, shards)
+        while parts := list(itertools.islice(found, _AHEAD)):
+            anew = (part for part in parts if not isinstance(part, Run))
+            with prepared(member for member, outcome in anew if outcome is None):
+                for part in parts:
+                    if isinstance(part, Run):
+                        draft.copy(part)
+                        done(part.end - part.first)
+                    else:
+                        member, outcome = part
+                        draft.taken_over += outcome is not None
+                        draft.add(member, outcome or _make(member, maker, read))
+                        done(1)
         for shard in shards:
             shard.add_counts(draft.sums)
         draft.rows.finish(draft.sums)

@@ -15,7 +15,7 @@ from components.preprocess.ledger import (
 )
 from components.preprocess.orders import Order, open_order
 from components.preprocess.shards import write_shard
-from components.preprocess.sources import open_source
+from components.preprocess.sources import SourceReader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +52,7 @@ class ShardWriter:
           done: told of so many members that were made or taken over.
         """
         target = open_storage(self.data_root)
+        read = SourceReader(self.source_root, at_most=self.max_file_bytes)
         with (
             tempfile.TemporaryDirectory(prefix="litesmith-shard-") as folder,
             open_order(target, order) as task,
@@ -63,7 +64,8 @@ class ShardWriter:
                 task.members,
                 index=index,
                 former=former,
-                read=open_source(self.source_root, at_most=self.max_file_bytes),
+                read=read,
+                prepared=read.prepared,
                 classes=self.classes,
                 plan=self.plan,
                 compression=self.compression,

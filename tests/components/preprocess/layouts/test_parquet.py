@@ -1,5 +1,6 @@
 """Parquet files as Hugging Face's hub has them."""
 
+import hashlib
 import json
 
 import pyarrow
@@ -7,10 +8,20 @@ import pyarrow.parquet
 import pytest
 
 from components.common.errors import UserError
+from components.common.storage import LocalStorage
+from components.common.tasks.image.preparation.spec import PictureSpec
+from components.preprocess import containers
+from components.preprocess.containers import Containers
 from components.preprocess.kinds import ParquetSource, StoredColumns
 from components.preprocess.layouts import list_folder_as_told, list_source
 from components.preprocess.layouts.layout import split_of_file
-from tests.components.preprocess.folders import CLASSES, preprocess
+from components.preprocess.ledger import find_whole_shards
+from components.preprocess.members import Member
+from components.preprocess.orders import placed_orders
+from components.preprocess.places import Cell
+from components.preprocess.tasks import ShardTask
+from components.preprocess.writer import ShardWriter
+from tests.components.preprocess.folders import CLASSES, preprocess, shape_png
 from tests.components.preprocess.layouts.examples import examples, seen, write, write_plain
 
 FEATURES = {"image": {"_type": "Image"}, "label": {"names": list(CLASSES), "_type": "ClassLabel"}}
@@ -37,6 +48,39 @@ def test_the_hub_s_files_give_the_very_data_set_of_the_folder(tmp_path):
     packed = preprocess(tmp_path / "b", folder=write_hub(tmp_path / "hub"))
     assert (packed.splits, packed.class_names) == (plain.splits, plain.class_names)
     assert (packed.statistics, packed.records, packed.rejects) == (plain.statistics, 24, {})
+
+
+def test_a_shard_s_pictures_are_read_in_the_order_in_which_they_lie(tmp_path, monkeypatch):
+    """Asked for in the order of their digests, each would cost reading its group."""
+    groups = []
+    read_group = Containers._read_group
+    monkeypatch.setattr(
+        Containers, "_read_group", lambda self, c: groups.append(c.group) or read_group(self, c)
+    )
+    monkeypatch.setattr(containers, "_KEPT_BYTES", 0)
+    data = [shape_png(0, seed) for seed in range(40)]
+    table = pyarrow.table({"image": data})
+    pyarrow.parquet.write_table(table, tmp_path / "train.parquet", row_group_size=8)
+    members = sorted(
+        Member(
+            hashlib.sha256(each).hexdigest(),
+            f"{n}",
+            0,
+            "",
+            place=Cell("train.parquet", "image", *at),
+        )
+        for n, each in enumerate(data)
+        for at in [divmod(n, 8)]
+    )
+    task = ShardTask("shards/a", "train", tuple(members), 1)
+    storage = LocalStorage(str(tmp_path / "data"))
+    plan = PictureSpec(8, 1, "crop", "#ffffff", "png", 95, 10_000)
+    writer = ShardWriter(str(tmp_path), 1 << 20, str(tmp_path / "data"), 1, plan, "none")
+    with placed_orders(storage, "orders", [task]) as (order,):
+        writer.write(order)
+    assert groups == [0, 1, 2, 3, 4]
+    content = find_whole_shards(storage, [task.path])[task.path].content
+    assert (content.examples_per_class, content.rejects) == ((40,), ())
 
 
 @pytest.mark.parametrize("inline", [True, False])
