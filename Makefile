@@ -39,6 +39,7 @@ format: $(READY_DEV) ## Format the code
 bench: $(READY_DEV) ## Measure: each script prints ratios of one run (half an hour)
 	$(BIN)/python -m tests.benchmarks.preprocess
 	$(BIN)/python -m tests.benchmarks.growth
+	$(BIN)/python -m tests.benchmarks.memory
 	$(BIN)/python -m tests.benchmarks.input_pipeline
 	$(BIN)/python -m tests.benchmarks.share
 	$(BIN)/python -m tests.benchmarks.schemes

@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 
 from tests.benchmarks.photographs import write_photographs
+from tests.benchmarks.preprocess import IN_PROCESSES
 from tests.builders.synthetic import run_context
 from tests.components.preprocess.folders import files, run_stage
 
@@ -36,11 +37,6 @@ if __name__ == "__main__":
     run_stage(context, Path(sys.argv[1], "dataset"), folder=sys.argv[2], **{values})
 """
 VALUES = {"image_size": 512, "channels": 3, "shards": 8}
-FN_API = (
-    "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
-    "--direct_num_workers=2",
-    "--direct_running_mode=multi_processing",
-)
 AS_PROCESS = "--experiments=use_loopback_process_worker"
 """Prism's worker is a process of its own, then, not a thread of the driver."""
 PATIENCE_S = 60.0
@@ -169,7 +165,7 @@ def main() -> None:
     parser.add_argument("--moments", type=int, default=20)
     parser.add_argument("--prism", help="Prism's program; without it, FnApiRunner alone")
     arguments = parser.parse_args()
-    runners = {"FnApiRunner": FN_API}
+    runners = {"FnApiRunner": IN_PROCESSES}
     if arguments.prism:
         runners["Prism"] = ("--runner=PrismRunner", f"--prism_location={arguments.prism}")
         runners["Prism"] += (AS_PROCESS,)

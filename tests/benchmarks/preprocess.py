@@ -28,8 +28,14 @@ from pathlib import Path
 from tests.benchmarks.by_hand import QUALITY, SIZE, run_pool, run_usual_beam
 from tests.benchmarks.photographs import write_photographs
 
+IN_PROCESSES = (
+    "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
+    "--direct_num_workers=2",
+    "--direct_running_mode=multi_processing",
+)
 
-def run_ours(source: Path, work: Path) -> None:
+
+def run_ours(source: Path, work: Path, beam_options: tuple[str, ...] = ()) -> None:
     from components.common.run_context import RunContext
     from components.preprocess import stage
     from components.preprocess.config import PreprocessConfig
@@ -45,6 +51,7 @@ def run_ours(source: Path, work: Path) -> None:
         recipe_name="benchmark",
         data_root=str(work / "ours"),
         registry=str(work / "registry"),
+        beam_options=beam_options,
     )
     stage.declare_stage().run(
         config=config.to_json(), context=context.to_json(), dataset=work / "dataset"
@@ -54,6 +61,7 @@ def run_ours(source: Path, work: Path) -> None:
 WAYS: dict[str, Callable[[Path, Path], None]] = {
     "pool": lambda source, work: run_pool(source, work / "pool"),
     "ours": run_ours,
+    "beam": lambda source, work: run_ours(source, work, IN_PROCESSES),
     "usual": lambda source, work: run_usual_beam(source, work / "usual"),
 }
 

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 SMALL: Mapping[str, str] = {
     "preprocess": "--examples 64 --usual-examples 64 --rounds 1",
     "growth": "--examples 64 --new 4",
+    "memory": "--examples 32 64",
     "share": "--backbone small_cnn --weights none --size 32 --pictures 4",
     "latency_ratios": "--trials 2 --runs 20",
     "schemes": "--epochs 1 --runs 10 --schemes float16",
@@ -71,6 +72,7 @@ def write_model_and_pictures(folder: Path) -> None:
     [
         ("preprocess", "usual"),
         ("growth", "the same data set: True"),
+        ("memory", "of the memory for 2 times the pictures"),
         ("share", "4 of 4 answers the same to the bit"),
         ("latency_ratios", "of 2 measurements"),
         ("schemes", "float16"),

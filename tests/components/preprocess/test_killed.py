@@ -13,6 +13,7 @@ import pytest
 from components.common.documents.dataset import DatasetManifest
 from tests.benchmarks import kills
 from tests.benchmarks.photographs import write_photographs
+from tests.benchmarks.preprocess import IN_PROCESSES
 from tests.components.preprocess.folders import files, last_result, preprocess
 
 pytestmark = [
@@ -69,7 +70,7 @@ def test_a_data_set_that_grows_on_a_runner_is_the_same_after_kill_9(
     prepared, tmp_path, request, runner, victim, seed
 ):
     prism = runner == "Prism"
-    options = (*request.getfixturevalue("prism"), kills.AS_PROCESS) if prism else kills.FN_API
+    options = (*request.getfixturevalue("prism"), kills.AS_PROCESS) if prism else IN_PROCESSES
     moment = dataclasses.replace(kills.draw_moment(victim, seed), shards=seed)
     happened = kills.disturb(prepared, tmp_path / "work", options, moment)
     assert happened.startswith(("killed", "ended", "waited"))  # It was under way.
