@@ -28,6 +28,7 @@ from components.validate.copies import (
     find_left_out,
     find_near_contradictions,
     find_near_copies,
+    tell_left_out,
 )
 from components.validate.drift import (
     find_label_drift,
@@ -161,6 +162,7 @@ def find_small_test(manifest: DatasetManifest, config: ValidateConfig) -> Iterat
             f"the test split has {examples} examples, and at least {needed} are needed: with "
             "fewer, no model could be shown to keep within budgets.accuracy_drop, however good "
             "it is. Give more examples, a greater share in data.splits.test, or a wider budget"
+            f"{tell_left_out(manifest)}"
         )
 
 
@@ -173,7 +175,7 @@ def find_small_validation(manifest: DatasetManifest, config: ValidateConfig) -> 
             f"them: it takes about {needed} to tell by them what keeps within "
             "budgets.accuracy_drop. With fewer, models are found that the proof on the test split "
             "refuses, and lighter ones are missed. Give more examples, or a greater share in "
-            "data.splits.validation"
+            f"data.splits.validation{tell_left_out(manifest)}"
         )
 
 
@@ -188,6 +190,7 @@ def find_missing_classes(manifest: DatasetManifest) -> Iterator[str]:
                 "split; where they are grouped, three groups. Give more examples or smaller "
                 "groups, state other splits in a data.list, merge or leave out the class "
                 "(data.exclude), or go on without it there: validate.missing_class=warn"
+                f"{tell_left_out(manifest) if split != 'train' else ''}"
             )
 
 

@@ -29,6 +29,14 @@ def find_left_out(found: NearCopies, manifest: DatasetManifest) -> Iterator[str]
         )
 
 
+def tell_left_out(manifest: DatasetManifest) -> str:
+    """Returns a sentence of what validation and test lost as near copies; nothing if nothing."""
+    if not (count := manifest.rejects.get("near_copy", 0)):
+        return ""
+    near_copies = counted(count, "near copy was", "near copies were")
+    return f". {near_copies} kept out of validation and test (data.near_copies=keep leaves them in)"
+
+
 def find_near_copies(found: NearCopies, manifest: DatasetManifest) -> Iterator[str]:
     """Yields a message where one split has nearly the same examples as another."""
     if (count := found.in_two_splits) and not found.left_out:

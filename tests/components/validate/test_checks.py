@@ -45,6 +45,15 @@ def test_a_missing_class_is_named_for_each_split():
         assert way_out in first
 
 
+def test_what_validation_and_test_lack_may_be_near_copies():
+    found = manifest(train=(0, 70, 70), validation=(0, 15, 15))
+    found = found.model_copy(update={"rejects": {"near_copy": 15}})
+    in_training, in_validation = find_missing_classes(found)
+    (few,) = find_small_test(found, ValidateConfig(min_test_examples=270))
+    told = "15 near copies were kept out of validation and test (data.near_copies=keep"
+    assert told in in_validation and told in few and told not in in_training
+
+
 def test_small_classes_are_named_with_their_counts():
     found = manifest(train=(3, 70, 9))
     (message,) = find_small_classes(found, at_least=10)
