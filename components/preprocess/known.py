@@ -8,9 +8,11 @@ the digest of the lines before.
 
 import contextlib
 import hashlib
+import heapq
+import itertools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
@@ -95,6 +97,22 @@ class Remembering:
         with self._file:
             if error is None:
                 self._file.write(self._digest.hexdigest().encode() + b"\n")
+
+
+def merge(newer: Sequence[Path], older: Path | None, into: Path) -> None:
+    """Writes what several files know; of the same record, what the newer ones do comes first.
+
+    Args:
+      newer: of them each tells of later records than the one before.
+      older: None knows nothing, and so does each file that is damaged.
+      into: the file to write.
+    """
+    whole = [path for path in newer if _is_whole(path)]
+    own = itertools.chain.from_iterable(map(_read_lines, whole))
+    others = _read_lines(older) if older is not None and _is_whole(older) else iter(())
+    with Remembering(into) as remembering:
+        for known in heapq.merge(own, others, key=lambda known: known.path):
+            remembering.add(known)
 
 
 def stamp_file(path: str) -> str | None:

@@ -50,7 +50,8 @@ class Memory:
 
 _BATCH = 64  # Files that a thread takes at once: a future costs as much as digesting one.
 _AHEAD = 4  # Batches for each thread that are under way, or wait to be taken.
-_BUCKET_THREADS = 32  # That wait for answers most of the time.
+BUCKET_THREADS = 32
+"""Of a process that reads a bucket: they wait for answers most of the time."""
 
 
 def look_at_files(
@@ -73,7 +74,7 @@ def look_at_files(
       memory: of earlier looks at files; None reads all.
       report: called with the number of files looked at, and of all.
     """
-    looker = _Looker(listing.root, max_file_bytes, head_bytes)
+    looker = Looker(listing.root, max_file_bytes, head_bytes)
     if memory is None:
         yield from _look_at_all(listing, looker, Recalled(None), report)
         return
@@ -84,15 +85,15 @@ def look_at_files(
 
 def _look_at_all(
     listing: Listing,
-    looker: "_Looker",
+    looker: "Looker",
     recalled: Recalled,
     report: Callable[[int, int], None],
     remembering: Remembering | None = None,
 ) -> Iterator[tuple[SourceRecord, Look | Problem]]:
     records, done = listing.records, 0
     stamps = ObjectStamps(listing.root) if remembering and is_remote(listing.root) else None
-    threads = _BUCKET_THREADS if is_remote(listing.root) else usable_cores()
-    under_way: deque[tuple[Sequence[SourceRecord], Future[list[_Seen]]]] = deque()
+    threads = BUCKET_THREADS if is_remote(listing.root) else usable_cores()
+    under_way: deque[tuple[Sequence[SourceRecord], Future[list[Seen]]]] = deque()
     batches = (records[start : start + _BATCH] for start in range(0, len(records), _BATCH))
     with ThreadPoolExecutor(threads) as pool:
         more = True
@@ -114,15 +115,21 @@ def _look_at_all(
                 report(done, len(records))
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
     """A look, and what to know of it next time."""
 
     look: Look | Problem
     known: Known | None = None
 
 
-class _Looker:
-    """Looks at records; any thread may ask."""
+class Looker:
+    """Looks at records; any thread may ask.
+
+    Args:
+      root: of the listing.
+      max_file_bytes: a local file that has more is a problem unread, and so is a text of more.
+      head_bytes: how many of a file's first bytes are told.
+    """
 
     def __init__(self, root: str, max_file_bytes: int, head_bytes: int) -> None:
         self._root, self._most, self._head_bytes = root, max_file_bytes, head_bytes
@@ -135,24 +142,30 @@ class _Looker:
         records: Sequence[SourceRecord],
         known: Sequence[Known | None],
         stamps: Sequence[str | None],
-    ) -> list[_Seen]:
-        return [self._look_at(*each) for each in zip(records, known, stamps, strict=True)]
+    ) -> list[Seen]:
+        return [self.look_at(*each) for each in zip(records, known, stamps, strict=True)]
 
-    def _look_at(self, record: SourceRecord, known: Known | None, stamp: str | None) -> _Seen:
+    def look_at(self, record: SourceRecord, known: Known | None, stamp: str | None) -> Seen:
+        """Looks at a record, unless it did not change.
+
+        Args:
+          record: of the listing.
+          known: of the record, from earlier looks.
+          stamp: of an object, as ObjectStamps tells it.
+        """
         if record.text is not None:
-            return _Seen(self._look_at_text(record.text))
+            return Seen(self._look_at_text(record.text))
         if not self._remote:
             stamp = stamp_file(os.path.join(self._root, _file_of(record)))
-        if stamp is not None and record.place is not None:
-            stamp = f"{stamp} {record.place}"
+        stamp = stamp and stamp_within(stamp, record)
         if known is not None and known.stamp == stamp and known.look.size_bytes <= self._most:
-            return _Seen(known.look, known)
+            return Seen(known.look, known)
         look = self._read(record)
         if stamp is None or isinstance(look, Problem):
-            return _Seen(look)
+            return Seen(look)
         if not self._remote and not is_settled(stamp, self._started):
-            return _Seen(look)
-        return _Seen(look, Known.of(record.path, stamp, look))
+            return Seen(look)
+        return Seen(look, Known.of(record.path, stamp, look))
 
     def _read(self, record: SourceRecord) -> Look | Problem:
         digest = hashlib.sha256()
@@ -190,6 +203,11 @@ class _Looker:
             detail = too_large(f"{len(data)} bytes", self._most).strerror or ""
             return Problem("oversized", detail)
         return Look(hashlib.sha256(data).hexdigest(), len(data), data[: self._head_bytes])
+
+
+def stamp_within(stamp: str, record: Placed) -> str:
+    """Returns the stamp of a record, given that of the file that it is, or lies in."""
+    return stamp if record.place is None else f"{stamp} {record.place}"
 
 
 def _file_of(record: Placed) -> str:

@@ -19,13 +19,11 @@ from components.common.documents.dataset import Split
 from components.common.errors import DamagedError
 from components.common.storage import Storage
 from components.preprocess.members import Listed, Member
-from components.preprocess.places import Cell, Place, Span
+from components.preprocess.places import read_place, tell_place
 from components.preprocess.tasks import ShardTask
 
 _BATCH = 256
 """Members of a line: a line for each would take longer to write and to read than they do."""
-
-_KINDS: dict[str, type[Span] | type[Cell]] = {"span": Span, "cell": Cell}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,9 +88,8 @@ def _lines(task: ShardTask) -> Iterator[Sequence[object]]:
 
 
 def _tell(member: Listed) -> list[object]:
-    place = member.place
-    told = place and [type(place).__name__.lower(), *dataclasses.astuple(place)]
-    return [member.id, member.path, member.label, member.slice, member.text, told]
+    place = tell_place(member.place)
+    return [member.id, member.path, member.label, member.slice, member.text, place]
 
 
 @contextlib.contextmanager
@@ -117,11 +114,4 @@ def open_order(storage: Storage, order: Order) -> Iterator[OpenedOrder]:
 def _read_members(file: IO[bytes]) -> Iterator[Member]:
     for line in file:
         for id_, path, label, slice_, text, place in json.loads(line.decode()):
-            yield Member(id_, path, label, slice_, text, _to_place(place))
-
-
-def _to_place(values: list[object] | None) -> Place | None:
-    if values is None:
-        return None
-    kind, *fields = values
-    return _KINDS[str(kind)](*fields)  # type: ignore[arg-type]
+            yield Member(id_, path, label, slice_, text, read_place(place))

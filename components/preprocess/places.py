@@ -5,6 +5,7 @@ file. A place in it is what finds one record's bytes again, without what lies be
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -34,6 +35,22 @@ class Cell:
 
 
 Place = Span | Cell
+_KINDS: Mapping[str, type[Place]] = {"span": Span, "cell": Cell}
+
+
+def tell_place(place: Place | None) -> list[object] | None:
+    """Returns a place as values that JSON has."""
+    if place is None:
+        return None
+    return [type(place).__name__.lower(), *dataclasses.astuple(place)]
+
+
+def read_place(told: list[object] | None) -> Place | None:
+    """Returns the place that was told."""
+    if told is None:
+        return None
+    kind, *fields = told
+    return _KINDS[str(kind)](*fields)  # type: ignore[arg-type]
 
 
 def is_remote(location: str) -> bool:

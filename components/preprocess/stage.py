@@ -13,6 +13,7 @@ from components.common.process.events import Events
 from components.common.run_context import RunContext
 from components.common.shell.results import best_effort
 from components.common.shell.stage import Stage, Task
+from components.common.tasks.sources import sources_of
 from components.common.words.terminal import say
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.folders import list_folder
@@ -24,6 +25,7 @@ from components.preprocess.lists import list_file
 from components.preprocess.looking import Memory
 from components.preprocess.places import is_remote
 from components.preprocess.samples import identify_sample, write_sample
+from components.preprocess.shared_looks import PartLooker, share_looks
 from components.preprocess.sources import Listing, describe_listing
 
 
@@ -95,11 +97,17 @@ def take_source_inventory(
 
     A fresh run digests all of them.
     """
+    max_file_bytes = config.examples.max_file_bytes
     with _remembered(listing.root, run) as memory:
+        if run.beam_options and is_remote(listing.root):
+            head_bytes = sources_of(config.task).HEAD_BYTES
+            looker = PartLooker(listing.root, max_file_bytes, head_bytes, run.data_root)
+            folder = f"{run.run_folder()}/orders"
+            memory = share_looks(listing, memory, looker, folder=folder, options=run.beam_options)
         return take_inventory(
             listing,
             task=config.task,
-            max_file_bytes=config.examples.max_file_bytes,
+            max_file_bytes=max_file_bytes,
             max_examples=config.max_examples,
             memory=memory,
             report=lambda done, total: events.progress(done, total, "files", "reading"),

@@ -7,16 +7,18 @@ import pytest
 
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.record import TaskResult
-from components.common.errors import UserError
+from components.common.errors import DamagedError, UserError
 from components.common.run_context import RunContext
 from components.common.storage import open_storage
 from components.common.tasks.reading import read_examples
+from components.preprocess import shared_looks, transforms
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.inspection import look_at
 from components.preprocess.inventory import take_inventory
 from components.preprocess.layouts import list_folder_as_told
 from components.preprocess.lists import list_file
-from components.preprocess.looking import Memory
+from components.preprocess.looking import Looker, Memory
+from components.preprocess.shared_looks import Part, PartLooker
 from components.preprocess.sources import Listing, Sieve, SourceRecord
 from components.preprocess.trees import tree_of_objects
 from tests.components.preprocess.folders import (
@@ -30,6 +32,7 @@ from tests.components.preprocess.layouts.examples import seen, write_plain
 from tests.components.preprocess.layouts.test_parquet import write_hub
 from tests.components.preprocess.layouts.test_tfrecords import write_tfds
 from tests.components.preprocess.layouts.test_webdataset import write_shards
+from tests.components.preprocess.runners import IN_THREADS
 from tests.fakes.fake_gcs import create_bucket, serve
 
 
@@ -104,6 +107,42 @@ def test_an_object_of_the_same_generation_is_not_read_again(tmp_path, bucket):
     told = take(*left)
     assert fresh["a/2.png"] == told["a/2.png"]
     assert len(fresh) == 3 and len(told) == 1  # Of the others it is told that they are the same.
+
+
+@pytest.mark.slow
+def test_a_runner_s_workers_share_the_looks_at_many_objects(tmp_path, bucket, monkeypatch):
+    local = preprocess(tmp_path, folder=str(write_folder(tmp_path / "source")))
+    storage, prefix = open_storage(bucket), "shared"
+    storage.upload(tmp_path / "source", prefix)
+    read, parts = [], []
+    read_record, run_looks = Looker._read, transforms.run_looks
+    monkeypatch.setattr(
+        Looker, "_read", lambda self, record: read.append(record.path) or read_record(self, record)
+    )
+    monkeypatch.setattr(
+        transforms, "run_looks", lambda *given: parts.append(len(given[0])) or run_looks(*given)
+    )
+    monkeypatch.setattr(shared_looks, "PART_RECORDS", 4)
+    context = cloud_context(bucket).model_copy(
+        update={"beam_options": IN_THREADS, "data_root": f"{bucket}/shared-data"}
+    )
+    output = tmp_path / "cloud"
+    run_stage(context, output, folder=f"{bucket}/{prefix}")
+    assert DatasetManifest.read(output) == local
+    assert (len(read), len(set(read)), parts) == (24, 24, [6])
+    assert not list(context.data().list("runs/test/orders"))
+    storage.write(f"{prefix}/bar/new.png", shape_png(0, 700))
+    read.clear()
+    run_stage(context, output, folder=f"{bucket}/{prefix}")
+    assert (read, parts) == (["bar/new.png"], [6])
+
+
+def test_a_part_that_was_changed_is_not_looked_at(tmp_path):
+    storage = open_storage(str(tmp_path))
+    storage.write("part", b'[["a/1.png", null, "12-34"]]')
+    looker = PartLooker(str(tmp_path), 1000, 32, str(tmp_path))
+    with pytest.raises(DamagedError, match="part: was changed; run again"):
+        looker.look(Part("part", "0" * 64))
 
 
 def test_objects_that_are_too_large_are_rejected(bucket):

@@ -125,3 +125,21 @@ def test_a_fresh_run_reads_all(tmp_path, settled):
     grown = preprocess(tmp_path, folder=str(source))
     assert grown == preprocess(tmp_path / "other", folder=str(source))
     assert files(tmp_path / "dataset") == files(tmp_path / "other" / "dataset")
+
+
+def test_of_what_several_looks_know_the_newer_is_told_first(tmp_path):
+    def write(name: str, **digits: str) -> Path:
+        with known.Remembering(tmp_path / name) as remembering:
+            for path, digit in digits.items():
+                remembering.add(known.Known.of(path, "stamp", known.Look(digit * 64, 1, b"")))
+        return tmp_path / name
+
+    older = write("older", a="0", b="0", d="0")
+    newer = [write("first", a="1", b="1"), write("damaged", c="1"), write("last", d="1", e="1")]
+    newer[1].write_bytes(newer[1].read_bytes()[:-1])
+    known.merge(newer, older, tmp_path / "merged")
+    recalled = known.Recalled(tmp_path / "merged")
+    told = {path: recalled.find(path) for path in "abcde"}
+    assert {path: found and found.look.digest[0] for path, found in told.items()} == {
+        "a": "1", "b": "1", "c": None, "d": "1", "e": "1",
+    }  # fmt: skip
