@@ -14,7 +14,6 @@ from components.common.documents.dataset import SPLITS, TaskName
 from components.common.documents.placed import Placed
 from components.common.tasks.likeness import likeness_of
 from components.common.tasks.sketched import Keys, Sketches, Traits
-from components.common.tasks.sources import sources_of
 from components.common.tasks.traits import traits_of
 from components.preprocess.members import Listed
 from components.preprocess.shard_index import IndexReader, Rows
@@ -94,7 +93,6 @@ def read_sketched(
       without: ids of examples to pass over; one is left at least.
     """
     likeness, traits = likeness_of(task), traits_of(task)
-    names = *traits.EDGES, *sources_of(task).VALUES
     keys, found, splits, labels, kept = [], [], [], [], []
     for shard in shards:
         index = read_index(shard.path)
@@ -108,7 +106,7 @@ def read_sketched(
         labels.append(index.labels_of(places))
     return SketchedExamples(
         keys=np.concatenate(keys),
-        traits={name: np.concatenate([own[name] for own in found]) for name in names},
+        traits={name: np.concatenate([own[name] for own in found]) for name in found[0]},
         splits=np.concatenate(splits),
         labels=np.concatenate(labels),
         _shards=shards,

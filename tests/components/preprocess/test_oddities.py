@@ -19,12 +19,20 @@ def faint(contrast: int) -> Image.Image:
     return picture
 
 
+def thin_lined() -> Image.Image:
+    """Draws lines of a pixel, which differ little from their ground where fields are averaged."""
+    pixels = np.full((96, 96), 120, np.uint8)
+    pixels[::12] = 0
+    return Image.fromarray(pixels)
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     folder = write_folder(tmp_path / "source", per_class=10, size=48)
     faint(12).save(folder / "bar" / "blank.png")
     faint(16).save(folder / "disc" / "blank.png")
     faint(60).save(folder / "bar" / "dull.png")
+    thin_lined().save(folder / "bar" / "thin.png")
     Image.new("L", (48, 48), 250).save(folder / "bar" / "white.png")
     with Image.open(folder / "disc" / "001.png") as picture:
         picture.resize((400, 400)).save(folder / "disc" / "huge.png")
@@ -33,7 +41,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_pictures_that_show_little_and_those_of_other_sizes_are_named(tmp_path, source):
-    preprocess(tmp_path, folder=str(source), image_size=32)
+    preprocess(tmp_path, folder=str(source), image_size=96)
     found = Oddities.read(tmp_path / "dataset").kinds
     told = {
         kind: [(odd.placed.path, odd.detail) for odd in oddity.shown]
@@ -50,7 +58,7 @@ def test_pictures_that_show_little_and_those_of_other_sizes_are_named(tmp_path, 
 
 def test_no_more_are_told_than_have_room_and_all_are_counted(tmp_path, source, monkeypatch):
     monkeypatch.setattr(oddities, "_TOLD", 1)
-    preprocess(tmp_path, folder=str(source), image_size=32)
+    preprocess(tmp_path, folder=str(source), image_size=96)
     blank = Oddities.read(tmp_path / "dataset").kinds["nearly_blank"]
     assert (blank.examples, len(blank.shown)) == (2, 1)
     assert blank.named() == "bar/blank.png (range 12) and 1 more"

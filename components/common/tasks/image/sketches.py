@@ -19,9 +19,10 @@ from components.common.tasks.sketched import (
 
 SIDE = 8
 _FINE = 32
-"""Fields along a side by which brightness, contrast and range are told: not noise."""
+"""Fields along a side by which brightness, contrast and range are told: not noise. The extent is
+that of all pixels, which tells thin lines from dull pictures."""
 
-NUMBERS = ("width", "height", "brightness", "contrast", "range", *VALUES)
+NUMBERS = ("width", "height", "brightness", "contrast", "range", "extent", *VALUES)
 
 
 def sketch_picture(picture: Image.Image, size: tuple[int, int], *, kind: str, mode: str) -> bytes:
@@ -36,7 +37,8 @@ def sketch_picture(picture: Image.Image, size: tuple[int, int], *, kind: str, mo
     fine = picture.resize((_FINE, _FINE), Image.Resampling.BOX, reducing_gap=1.0)
     fields = fine.reduce(_FINE // SIDE).tobytes()
     words = code_words(VALUES, {"format": kind, "mode": mode})
-    return pack_numbers(*size, *_brightness_and_contrast(fine), _range(fine), *words) + fields
+    ranges = _range(fine), _range(picture)
+    return pack_numbers(*size, *_brightness_and_contrast(fine), *ranges, *words) + fields
 
 
 def part(sketches: Sketches) -> tuple[Numbers, Sketches]:
@@ -51,7 +53,7 @@ def _brightness_and_contrast(fine: Image.Image) -> tuple[float, float]:
     return total / _FINE**2, math.sqrt(squares * _FINE**2 - total * total) / _FINE**2
 
 
-def _range(fine: Image.Image) -> float:
+def _range(picture: Image.Image) -> float:
     """Returns by how much the intensities of a channel differ at most."""
-    extrema = np.array(fine.getextrema()).reshape(-1, 2)
+    extrema = np.array(picture.getextrema()).reshape(-1, 2)
     return float((extrema[:, 1] - extrema[:, 0]).max())

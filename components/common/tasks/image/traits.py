@@ -15,7 +15,8 @@ _INTENSITIES = tuple(float(edge) for edge in range(8, 256, 8))
 _CONTRASTS = tuple(float(edge) for edge in range(4, 128, 4))
 
 _BLANK, _FLAT = 16, 64
-"""Pictures of no greater range show hardly anything, or show it in a quarter of the intensities."""
+"""Pictures of no greater range show hardly anything; those of no greater extent use a quarter of
+the intensities."""
 _OCTAVE, _DARKER = 1.0, 64.0
 """Sizes and aspects that differ by less than a factor of two are none that stand out; nor are
 pictures that are darker or lighter by less than that."""
@@ -39,12 +40,13 @@ def read_traits(sketches: Sketches) -> Traits:
 
 def find_odd(traits: Traits) -> Oddness:
     """Returns how odd pictures are: by what they show, and by what they are beside the others."""
-    width, height, range_ = (traits[name] for name in ("width", "height", "range"))
+    width, height = traits["width"], traits["height"]
+    range_, extent = traits["range"], traits["extent"]
     blank = (range_ > 0) & (range_ <= _BLANK)  # Of one colour is a note of its own.
-    flat = (range_ > _BLANK) & (range_ <= _FLAT)
+    flat = (range_ > _BLANK) & (extent <= _FLAT)
     return {
         "nearly_blank": np.where(blank, 256 - range_, 0),
-        "small_range": np.where(flat, 256 - range_, 0),
+        "small_range": np.where(flat, 256 - extent, 0),
         "odd_size": how_far_out(np.log2(width * height) / 2, at_least=_OCTAVE),
         "odd_aspect": how_far_out(np.log2(traits["aspect"]), at_least=_OCTAVE),
         "odd_brightness": how_far_out(traits["brightness"], at_least=_DARKER),
@@ -57,4 +59,4 @@ def describe_odd(kind: str, traits: Mapping[str, float]) -> str:
         return f"{traits['width']:.0f}x{traits['height']:.0f}"
     if kind == "odd_brightness":
         return f"mean {traits['brightness']:.0f}"
-    return f"range {traits['range']:.0f}"
+    return f"range {traits['range' if kind == 'nearly_blank' else 'extent']:.0f}"
