@@ -8,17 +8,20 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator
 
-SCAN, END = b"\xff\xda", b"\xff\xd9"
-"""The markers of a scan and of the picture's end."""
+START_OF_SCAN = 0xDA
+"""What follows 0xFF in a scan's marker."""
+END = b"\xff\xd9"
+"""The marker of the picture's end."""
 
-_START_OF_SCAN, _END_OF_IMAGE = SCAN[1], END[1]
+_END_OF_IMAGE = END[1]
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
 _SEQUENTIAL = {0xC0, 0xC1}
 
 # Within a scan's data a 0xFF byte is followed by 0, or by the number of a restart.
-_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+# Of several 0xFF before a marker, which are allowed, the last one alone is looked at.
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _COEFFICIENTS = frozenset(range(64))
 
 _GUESSES = (b"", b"\x55" * 64, b"\xaa" * 64)
@@ -36,7 +39,7 @@ class _Segment:
 def count_scans(data: bytes) -> int:
     """Returns how many scans the decoder would go through."""
     # Walked through: thumbnails, and what follows the picture, hold such markers as well.
-    return sum(segment.marker == _START_OF_SCAN for segment in _segments(data))
+    return sum(segment.marker == START_OF_SCAN for segment in _segments(data))
 
 
 def decodes_row_by_row(data: bytes) -> bool:
@@ -73,7 +76,7 @@ def _sends_every_coefficient(data: bytes) -> bool:
     for segment in _segments(data):
         if segment.marker in _FRAMES:
             frame = segment.body
-        elif segment.marker == _START_OF_SCAN and segment.body:
+        elif segment.marker == START_OF_SCAN and segment.body:
             count = segment.body[0]
             components = segment.body[1 : 1 + 2 * count : 2]
             first, last, bits = segment.body[1 + 2 * count : 4 + 2 * count]

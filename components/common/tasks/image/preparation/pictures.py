@@ -290,7 +290,8 @@ def _check_size(size: tuple[int, int], spec: PictureSpec) -> None:
 
 def _check_scans(data: bytes, picture: Image.Image, spec: PictureSpec) -> None:
     pixels = picture.width * picture.height
-    if pixels * data.count(jpeg.SCAN) <= _PASSES * spec.max_pixels:
+    # Bytes like a scan's marker are no fewer than scans, and sooner counted.
+    if pixels * data.count(jpeg.START_OF_SCAN) <= _PASSES * spec.max_pixels:
         return
     scans = jpeg.count_scans(data)
     if pixels * scans > _PASSES * spec.max_pixels:

@@ -2,6 +2,7 @@
 
 import io
 import sys
+import time
 import zlib
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image, ImageCms
 
 from components.common.errors import UserError
 from components.common.tasks.image import sources
+from components.common.tasks.image.preparation import jpeg
 from components.common.tasks.image.preparation.pictures import (
     encode_picture,
     measure_picture,
@@ -249,6 +251,13 @@ def test_the_scans_of_a_picture_are_bounded():
     assert prepared(whole, max_pixels=64 * 64).shape == (16, 16, 3)
     thumbnails = whole[:2] + b"\xff\xe1\x10\x00" + b"\xff\xda" * 2047 + whole[2:]
     assert (prepared(thumbnails, max_pixels=64 * 64) == prepared(whole)).all()
+
+
+def test_a_run_of_fill_bytes_costs_no_more_than_other_bytes():
+    started = time.process_time()
+    assert jpeg.count_scans(b"\xff\xd8" + b"\xff" * 50_000 + b"\0") == 0
+    assert jpeg.count_scans(b"\xff\xd8" + b"\xff" * 50_000 + b"\xda\0\2\xff\xd9") == 1
+    assert time.process_time() - started < 1  # Its square takes some 10 s.
 
 
 def test_a_png_with_a_wrong_checksum_is_unreadable():
