@@ -258,13 +258,13 @@ def find_repeated(digests: Iterable[str]) -> set[str]:
 
 
 def pack_counts(counts: Sequence[int]) -> bytes:
-    """Returns numbers in [0, 2**32) as few bytes: most are small, and many are zero."""
-    return zlib.compress(np.array(counts, "<u4").tobytes(), 1)
+    """Returns numbers in [0, 2**63) as few bytes: most are small, and many are zero."""
+    return zlib.compress(np.array(counts, "<i8").tobytes(), 1)
 
 
-def unpack_counts(packed: bytes, *, most: int) -> npt.NDArray[np.uint32]:
+def unpack_counts(packed: bytes, *, most: int) -> npt.NDArray[np.int64]:
     """Returns what was packed, and no more than so many numbers."""
-    return np.frombuffer(zlib.decompressobj().decompress(packed, 4 * most), "<u4")
+    return np.frombuffer(zlib.decompressobj().decompress(packed, 8 * most), "<i8")
 
 
 @functools.cache

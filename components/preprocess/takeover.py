@@ -91,7 +91,7 @@ class FormerShard:
             sums += self.index.sums
         for row in np.flatnonzero(taken != most_are).tolist():
             counts = unpack_counts(self.index.counts_of(row), most=sums.size)
-            sums[: counts.size] += counts if not most_are else -counts.astype(np.int64)
+            sums[: counts.size] += -counts if most_are else counts
 
 
 @dataclasses.dataclass(slots=True)

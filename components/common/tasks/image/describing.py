@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from components.common.documents.image import ImageSpec, PixelStatistics
-from components.common.tasks.image.making import HISTOGRAM, NOT_SQUARE
+from components.common.tasks.image.making import HISTOGRAM, NOT_SQUARE, SQUARES, SUMS
 from components.common.tasks.image.preparation.spec import PictureSpec
 from components.common.tasks.image.statistics import UNCOUNTED, describe_pixels
 from components.common.tasks.made import Counts
@@ -30,6 +30,6 @@ def describe(plan: PictureSpec, training: Counts, everything: Counts) -> PixelSt
     """Returns the statistics of the pixels, and how many pictures were not square."""
     if not training:
         return UNCOUNTED
-    histogram = [training[f"{HISTOGRAM} {channel}"] for channel in range(plan.channels)]
     (not_square,) = everything[NOT_SQUARE]
-    return describe_pixels([histogram], not_square=not_square)
+    counts = (training[name] for name in (SUMS, SQUARES, HISTOGRAM))
+    return describe_pixels(*counts, not_square=not_square)

@@ -3,18 +3,23 @@
 import hashlib
 
 from components.common.tasks.image.features import Example, decode_example, encode_example
-from components.common.tasks.image.preparation.pictures import (
-    INTENSITIES,
-    encode_picture,
-    prepare_picture,
-)
+from components.common.tasks.image.preparation.pictures import encode_picture, prepare_picture
 from components.common.tasks.image.preparation.spec import PictureError, PictureSpec
 from components.common.tasks.image.sketches import sketch_picture
+from components.common.tasks.image.statistics import BINS, count_pixels
 from components.common.tasks.made import Made, Unusable
 
-__all__ = ["HISTOGRAM", "NOT_SQUARE", "decode_example", "encode_example", "open_maker"]
+__all__ = [
+    "HISTOGRAM",
+    "NOT_SQUARE",
+    "SQUARES",
+    "SUMS",
+    "decode_example",
+    "encode_example",
+    "open_maker",
+]
 
-NOT_SQUARE, HISTOGRAM = "not_square", "histogram"
+NOT_SQUARE, SUMS, SQUARES, HISTOGRAM = "not_square", "sums", "squares", "histogram"
 
 
 class _PictureMaker:
@@ -25,7 +30,9 @@ class _PictureMaker:
         # What is always counted comes first: the rest may be left out.
         self.widths = {
             NOT_SQUARE: 1,
-            **{f"{HISTOGRAM} {channel}": INTENSITIES for channel in range(plan.channels)},
+            SUMS: plan.channels,
+            SQUARES: plan.channels,
+            HISTOGRAM: BINS,
         }
 
     def make(self, data: bytes, *, id: str, label: int, slice: str) -> Made:
@@ -35,7 +42,7 @@ class _PictureMaker:
             raise Unusable(error.reason, str(error)) from error
         counts = [int(not picture.is_square)]
         if self._with_statistics:
-            counts += picture.histogram()
+            counts += count_pixels(picture.image.histogram())
         image = encode_picture(picture.image, self._plan)
         return Made(
             record=encode_example(Example(id=id, image=image, label=label, slice=slice)),

@@ -1,48 +1,60 @@
-"""What the pixels of a data set are, taken together."""
+"""What the pixels of a data set are, taken together.
+
+Of each picture some whole numbers are counted, which add up: so neither the number of workers nor
+the order of shards shows in the last digit.
+"""
 
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from components.common.documents.image import PixelStatistics
 
+INTENSITIES = 256
 BINS = 32
+
+_POWERS = np.stack([np.arange(INTENSITIES), np.arange(INTENSITIES) ** 2])
+"""Of each intensity: int64 [2, INTENSITIES]."""
 
 UNCOUNTED = PixelStatistics(mean=(), std=(), histogram=())
 """Of pictures that nobody has decoded."""
 
 
+def count_pixels(histogram: Sequence[int]) -> list[int]:
+    """Returns what `describe_pixels` takes, for one picture.
+
+    Args:
+      histogram: how many pixels have each intensity: INTENSITIES numbers for each channel.
+
+    Returns:
+      The sum of each channel's intensities, that of their squares, and how many pixels of all
+      channels have an intensity in each of BINS bins.
+    """
+    counts = np.array(histogram, np.int64).reshape(-1, INTENSITIES)
+    bins = counts.reshape(-1, BINS, INTENSITIES // BINS).sum(axis=(0, 2))
+    return [*(_POWERS @ counts.T).ravel().tolist(), *bins.tolist()]
+
+
 def describe_pixels(
-    histograms: Sequence[Sequence[Sequence[int]]], *, not_square: int = 0
+    sums: Sequence[int], squares: Sequence[int], bins: Sequence[int], *, not_square: int = 0
 ) -> PixelStatistics:
     """Returns mean, standard deviation and histogram of intensities.
 
-    Everything is summed in integers first, so that neither the number of workers nor the
-    order of shards shows in the last digit.
-
     Args:
-      histograms: of each shard, [channels][256] pixel counts.
+      sums: of each channel's intensities,
+      squares: the same of their squares, and
+      bins: how many pixels of all channels have an intensity in each of BINS bins.
       not_square: how many pictures were not about as high as wide before they were fitted.
     """
-    channels = [
-        [sum(counts) for counts in zip(*shards, strict=True)]
-        for shards in zip(*histograms, strict=True)
-    ]
-    moments = [_moments(counts) for counts in channels]
-    totals = [sum(counts) for counts in zip(*channels, strict=True)]
-    width = len(totals) // BINS
-    bins = [sum(totals[start : start + width]) for start in range(0, len(totals), width)]
+    pixels = sum(bins) // len(sums)
     return PixelStatistics(
-        mean=tuple(mean for mean, _ in moments),
-        std=tuple(std for _, std in moments),
+        mean=tuple(total / pixels for total in sums),
+        # The numerator is exact, however many pixels there are.
+        std=tuple(
+            math.sqrt((square * pixels - total * total) / pixels**2)
+            for total, square in zip(sums, squares, strict=True)
+        ),
         histogram=tuple(count / sum(bins) for count in bins),
         not_square=not_square,
     )
-
-
-def _moments(counts: Sequence[int]) -> tuple[float, float]:
-    """Returns mean and standard deviation of intensities, given how many pixels have each."""
-    pixels = sum(counts)
-    total = sum(intensity * count for intensity, count in enumerate(counts))
-    squares = sum(intensity * intensity * count for intensity, count in enumerate(counts))
-    # The numerator is exact, however many pixels there are.
-    return total / pixels, math.sqrt((squares * pixels - total * total) / pixels**2)

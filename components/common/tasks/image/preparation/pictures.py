@@ -69,8 +69,6 @@ _PASSES = 20
 _SQUARE = 1.05
 """Pictures whose longer side has no more than so many of the shorter one look square."""
 
-INTENSITIES = 256
-
 
 class Described(NamedTuple):
     """What a picture's header says of it."""
@@ -100,10 +98,6 @@ class Picture:
     def is_square(self) -> bool:
         """Tells whether it was about as high as wide before."""
         return max(self.size) <= _SQUARE * min(self.size)
-
-    def histogram(self) -> list[int]:
-        """Returns how many pixels have each intensity: INTENSITIES numbers for each channel."""
-        return self.image.histogram()
 
 
 def measure_picture(data: bytes) -> tuple[str, tuple[int, int]]:

@@ -1,19 +1,27 @@
 """Means, deviations and shares of intensities, whatever shards they were counted in."""
 
 import numpy as np
+from PIL import Image
 
-from components.common.tasks.image.statistics import describe_pixels
+from components.common.tasks.image.statistics import BINS, count_pixels, describe_pixels
 
 
-def test_statistics_are_those_of_the_pixels(tmp_path):
-    pixels = np.random.default_rng(5).integers(0, 256, (4, 999, 3))
-    histograms = [
-        [np.bincount(shard[:, channel], minlength=256).tolist() for channel in range(3)]
-        for shard in pixels
-    ]
-    found = describe_pixels(histograms)
-    np.testing.assert_allclose(found.mean, pixels.reshape(-1, 3).mean(0), rtol=1e-12)
-    np.testing.assert_allclose(found.std, pixels.reshape(-1, 3).std(0), rtol=1e-12)
-    shares = np.histogram(pixels, bins=32, range=(0, 256))[0] / pixels.size
+def test_statistics_are_those_of_the_pixels():
+    pictures = np.random.default_rng(5).integers(0, 256, (4, 9, 111, 3), np.uint8)
+    counted = [count_pixels(Image.fromarray(picture).histogram()) for picture in pictures]
+    sums, squares, bins = np.split(np.sum(counted, axis=0), [3, 6])
+    found = describe_pixels(sums.tolist(), squares.tolist(), bins.tolist())
+    pixels = pictures.reshape(-1, 3)
+    np.testing.assert_allclose(found.mean, pixels.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(found.std, pixels.std(0), rtol=1e-12)
+    shares = np.histogram(pixels, bins=BINS, range=(0, 256))[0] / pixels.size
     np.testing.assert_allclose(found.histogram, shares, rtol=1e-12)
-    assert found == describe_pixels(histograms[::-1])
+
+
+def test_the_deviation_of_much_data_is_exact():
+    # A thousand million pixels of 200, and as many of 201.
+    million = 10**9
+    bins = [0] * BINS
+    bins[25] = 2 * million
+    found = describe_pixels([401 * million], [80_401 * million], bins)
+    assert (found.mean, found.std) == ((200.5,), (0.5,))
