@@ -1,7 +1,7 @@
 """The blessed model on this run's test split, run as the candidates were."""
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from components.common.data.examples import Labelled
@@ -47,6 +47,8 @@ def judge_blessed(
     entrants: Sequence[Entrant],
     examples: Iterable[Labelled],
     order: Predictions | None,
+    recall: Callable[[str], bytes],
+    keep: Callable[[str, bytes], None],
 ) -> Blessed:
     """Finds which test examples the blessed model gets right, or why that can't be told.
 
@@ -58,6 +60,8 @@ def judge_blessed(
       entrants: this run's candidates; one may be the blessed model itself.
       examples: of the test split, read only where the model has to run.
       order: the order of examples that the entrants follow.
+      recall: returns the bytes that were kept under a name, nothing where none were.
+      keep: keeps bytes under a name.
     """
     for entrant in entrants:
         if entrant.model is None or not entrant.finalist:
@@ -79,7 +83,10 @@ def judge_blessed(
     # LiteRT, which takes as long to load as all else here; seldom needed.
     from components.common.lite.inference import predict_examples
     from components.common.lite.litert import LiteRTError
+    from components.gate.answers import Answers, name_answers
 
+    name = name_answers(model.model_sha256)
+    answers = Answers(recall(name), classes=len(manifest.class_names))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, MODEL_FILE)
         path.write_bytes(registry.read_model(model.version))
@@ -89,9 +96,11 @@ def judge_blessed(
                 examples,
                 see=device_input(manifest, path),
                 threads=usable_cores(),
+                classify=answers.answer,
             )
         except LiteRTError as error:
             return Blessed(model=model, correct=None, obstacle=_skipped(model.version, str(error)))
+    keep(name, answers.encode())
     return Blessed(
         model=model,
         correct=align_correct(predictions, order),

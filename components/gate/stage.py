@@ -3,9 +3,13 @@
 The blessed model changes outside the run, so the decision never comes from the store.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from components.common.errors import DamagedError
+from components.common.run_context import RunContext
+from components.common.shell.results import best_effort
 from components.common.shell.stage import Stage, Task
 from components.common.words.terminal import say
 from components.gate.config import GateConfig
@@ -55,6 +59,8 @@ def _read_case(task: Task[GateConfig]) -> "Case":
             entrants=entrants,
             examples=examples,
             order=order,
+            recall=functools.partial(_recall, task.context),
+            keep=functools.partial(_keep, task.context),
         )
     split = None
     if order is not None:
@@ -69,6 +75,24 @@ def _read_case(task: Task[GateConfig]) -> "Case":
         blessed=blessed,
         withdrawn=find_withdrawn(registry),
     )
+
+
+_MOST_BYTES = 1 << 30
+"""Of the blessed model's answers."""
+
+
+def _recall(run: RunContext, name: str) -> bytes:
+    if run.fresh:
+        return b""
+    try:
+        return run.data().read(name, max_bytes=_MOST_BYTES)
+    except (FileNotFoundError, DamagedError):
+        return b""
+
+
+def _keep(run: RunContext, name: str, data: bytes) -> None:
+    with best_effort():
+        run.data().write(name, data)
 
 
 def _test_examples(task: Task[GateConfig], manifest: "DatasetManifest") -> "Iterator[Labelled]":

@@ -4,7 +4,8 @@ What may go is found by reference: an entry stays while the record of one of the
 runs names it, or the lineage of a blessed model; a shard stays while the data set of an
 entry that stays names it. The states of a training that never ended go when none was
 added for days: one that goes on adds one every few minutes. So do the orders of a preprocess
-that was killed; and what only spares reading a source again goes when a month has not touched it.
+that was killed; and what only spares reading a source or asking a model again goes when a month has
+not touched it.
 """
 
 import dataclasses
@@ -32,8 +33,9 @@ _UNFINISHED = ("checkpoints/*/*", "launches/*/*", "runs/*/orders")
 
 FORGOTTEN_S = 30 * 86400
 """A source that has not changed for so long is read again, or nobody asks for it."""
-_HINTS = ("digests/*", "former/*")
-"""What is known of sources' files, and which shards were a plan's last: files, not folders."""
+_HINTS = ("digests/*", "former/*", "answers/*")
+"""What is known of sources' files, which shards were a plan's last, and what a blessed model has
+answered: files, not folders."""
 
 D = TypeVar("D", bound=Document)
 
@@ -79,7 +81,7 @@ class Prunable:
     unfinished: Sequence[Folder]
     """What trainings that nobody went on with, and preprocesses that were killed, have left."""
     hints: Sequence[Folder] = ()
-    """What spares reading a source again that nobody has read for long."""
+    """What spares reading a source, or asking a model, again that nobody has for long."""
 
     @property
     def size_bytes(self) -> int:

@@ -27,6 +27,9 @@ def predict_examples(
     *,
     see: Callable[[AnyExample], npt.NDArray[Any]],
     threads: int,
+    classify: Callable[
+        [Classifier, npt.NDArray[Any]], npt.NDArray[np.float32]
+    ] = Classifier.classify,
 ) -> Predictions:
     """Classifies examples, in their order.
 
@@ -35,6 +38,7 @@ def predict_examples(
       examples: read one at a time, so that only a few are in memory.
       see: returns what a device would feed the model of an example.
       threads: how many interpreters to run at once.
+      classify: returns the class probabilities, float32 [classes], of what was seen.
 
     Raises:
       LiteRTError: the model cannot be loaded or run.
@@ -55,7 +59,7 @@ def predict_examples(
         classifier = Classifier(model)
         while item := take():
             position, example = item
-            results[position] = classifier.classify(see(example))
+            results[position] = classify(classifier, see(example))
 
     with ThreadPoolExecutor(threads) as pool:
         for future in [pool.submit(work) for _ in range(threads)]:

@@ -12,6 +12,7 @@ from components.common.data.predictions import read_evaluation_predictions
 from components.common.documents.decision import Decision
 from components.common.documents.evaluation import Evaluation
 from components.common.documents.record import TaskResult
+from components.common.lite.litert import Classifier
 from components.common.registry import Registry
 from components.common.run_context import RunContext
 from components.gate import stage
@@ -178,7 +179,9 @@ def test_a_version_that_does_not_say_what_it_was_trained_on_is_noted(run, data):
 
 
 @pytest.mark.parametrize("seen", [0, 20])
-def test_the_blessed_model_runs_on_what_it_has_not_seen(trained, candidates, tmp_path, seen):
+def test_the_blessed_model_runs_on_what_it_has_not_seen(
+    trained, candidates, tmp_path, seen, monkeypatch
+):
     """Its comparisons are those of its own evaluation, had it been a candidate."""
     from components.evaluate import stage as evaluate
     from components.evaluate.config import EvaluateConfig
@@ -204,17 +207,24 @@ def test_the_blessed_model_runs_on_what_it_has_not_seen(trained, candidates, tmp
     trained_on = [(f"test{number:06d}", "", "train") for number in range(seen)]
     Membership.of(trained_on).write(tmp_path)
     publish_and_bless(registry, blessed, **membership_of(tmp_path))
-    stage.STAGE.run(
-        candidates=(candidates["float32"], candidates["int8"]),
-        evaluations=(folders["float32"], folders["int8"]),
-        benchmark=tmp_path / "benchmark",
-        dataset=trained.dataset,
-        models=trained.models,
-        config=GateConfig(accuracy_drop=0.2, model_name="shapes").to_json(),
-        context=context.to_json(),
-        decision=tmp_path / "decision",
-    )
-    decision = Decision.read(tmp_path / "decision")
+
+    def decide() -> Decision:
+        stage.STAGE.run(
+            candidates=(candidates["float32"], candidates["int8"]),
+            evaluations=(folders["float32"], folders["int8"]),
+            benchmark=tmp_path / "benchmark",
+            dataset=trained.dataset,
+            models=trained.models,
+            config=GateConfig(accuracy_drop=0.2, model_name="shapes").to_json(),
+            context=context.to_json(),
+            decision=tmp_path / "decision",
+        )
+        return Decision.read(tmp_path / "decision")
+
+    decision = decide()
+    with monkeypatch.context() as patched:
+        patched.setattr(Classifier, "classify", None)
+        assert decide() == decision, "and is asked nothing twice"
     order = read_evaluation_predictions(folders["float32"])
     fair = order.ids >= b"test%06d" % seen
     assert fair.sum() == len(fair) - seen

@@ -393,19 +393,23 @@ def test_what_work_that_was_given_up_has_left_is_pruned(tmp_path: Path) -> None:
     assert {name for name in left if "given-up" in name} == {"runs/given-up/tasks/preprocess.json"}
 
 
-def test_what_is_known_of_sources_is_pruned_where_nobody_read_them_for_a_month(
+def test_what_only_spares_work_is_pruned_where_nothing_touched_it_for_a_month(
     tmp_path: Path,
 ) -> None:
     storage, registry = open_storage(str(tmp_path / "data")), open_storage(str(tmp_path / "models"))
     for age, days in (("old", 31), ("new", 29)):
-        for name in (f"digests/{age}.jsonl", f"former/{age}.json"):
+        for name in (f"digests/{age}.jsonl", f"former/{age}.json", f"answers/{age}.npz"):
             storage.write(name, b"known")
             os.utime(tmp_path / "data" / name, (time.time() - days * 86400,) * 2)
     pruned = prune(storage, registry, keep_runs=2, dry_run=False)
-    assert [hint.name for hint in pruned.hints] == ["digests/old.jsonl", "former/old.json"]
-    assert pruned.size_bytes == 10
+    assert [hint.name for hint in pruned.hints] == [
+        "digests/old.jsonl",
+        "former/old.json",
+        "answers/old.npz",
+    ]
+    assert pruned.size_bytes == 15
     left = [blob.name for blob in storage.list("")]
-    assert left == ["digests/new.jsonl", "former/new.json"]
+    assert left == ["answers/new.npz", "digests/new.jsonl", "former/new.json"]
 
 
 def test_pruning_waits_for_no_run_and_runs_share(tmp_path: Path) -> None:
