@@ -10,6 +10,7 @@ import functools
 import hashlib
 import importlib.util
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -70,18 +71,19 @@ def code_digest(module: str, root: Path = _ROOT) -> str:
 def module_digests(module: str, root: Path = _ROOT) -> Mapping[str, str]:
     """Returns what a code digest is made of: each module's path from the root -> its digest."""
     found: dict[str, str] = {}
-    pending = [module]
+    looked_at, pending = set[str](), {module}
     while pending:
         name = pending.pop()
-        path = _module_path(name, root)
-        if path is None or (file := path.relative_to(root).as_posix()) in found:
+        looked_at.add(name)
+        file = _find_module(name, root)
+        if file is None or file in RESULT_NEUTRAL:
             continue
-        if file in RESULT_NEUTRAL:
-            continue
-        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        found[file], imported = _read_code(path.read_bytes(), package)
-        pending.append(name.rpartition(".")[0])  # Python runs the packages above it first.
-        pending.extend(other for other in imported if other.split(".")[0] == name.split(".")[0])
+        above = name.rpartition(".")[0]
+        package = name if file.endswith("/__init__.py") else above
+        found[file], imported = _read_code((root / file).read_bytes(), package)
+        # Python runs the packages above it first.
+        own = [above, *(other for other in imported if other.split(".")[0] == name.split(".")[0])]
+        pending |= set(own) - looked_at
     return found
 
 
@@ -149,14 +151,16 @@ def _is_idle(node: Any, parent: ast.AST) -> bool:
     return isinstance(parent, ast.JoinedStr) and isinstance(node, ast.Constant) and node.value == ""
 
 
-def _module_path(name: str, root: Path) -> Path | None:
-    """Finds a module's file; importlib would import the packages on the way to it."""
-    parts = name.split(".")
-    candidates = (
-        root.joinpath(*parts[:-1], f"{parts[-1]}.py"),
-        root.joinpath(*parts, "__init__.py"),
-    )
-    return next((path for path in candidates if path.is_file()), None)
+def _find_module(name: str, root: Path) -> str | None:
+    """Finds a module's file, relative to the root; importlib would import the packages above it.
+
+    Most names that a `from` imports are no modules, so the module above is looked for first.
+    """
+    place, above = name.replace(".", "/"), name.rpartition(".")[0].replace(".", "/")
+    if above and os.path.isfile(f"{root}/{above}.py"):
+        return None
+    candidates = f"{place}.py", f"{place}/__init__.py"
+    return next((file for file in candidates if os.path.isfile(f"{root}/{file}")), None)
 
 
 def _imported_modules(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[str]:
