@@ -64,7 +64,7 @@ def take_inventory(
     for record, look in look_at_files(
         listing,
         max_file_bytes=max_file_bytes,
-        head_bytes=sources.HEAD_BYTES,
+        sources=sources,
         memory=memory,
         report=report,
     ):

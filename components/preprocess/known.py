@@ -29,6 +29,7 @@ class Look(NamedTuple):
     digest: str
     size_bytes: int
     head: bytes
+    """As many of its first bytes as tell what it is."""
 
 
 class Known(NamedTuple):

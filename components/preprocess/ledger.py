@@ -1,7 +1,6 @@
 """The records beside the shards: which shards are there and whole, and what they hold."""
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -69,21 +68,19 @@ def open_whole_shards(storage: Storage, paths: Sequence[str]) -> Iterator[list[t
 
     What lies in a bucket is copied; the copies go with the context.
     """
-    with tempfile.TemporaryDirectory(prefix="litesmith-former-") as folder:
+    with contextlib.ExitStack() as stack:
         found = []
-        for number, path in enumerate(paths):
+        for path in paths:
             record = _read_record(storage, path)
             if record is None:
                 continue
-            shard = _fetch(storage, path, Path(folder, f"{number}"))
-            index = _fetch(storage, index_name(path), Path(folder, f"{number}.index"))
-            if (
-                shard is not None
-                and index is not None
-                and file_checksum(shard) == (record.size_bytes, record.crc32c)
-                and file_checksum(index) == (record.index_size_bytes, record.index_crc32c)
-            ):
-                found.append((shard, index))
+            with contextlib.suppress(FileNotFoundError):
+                shard = stack.enter_context(storage.reading(path))
+                index = stack.enter_context(storage.reading(index_name(path)))
+                if file_checksum(shard) == (record.size_bytes, record.crc32c) and file_checksum(
+                    index
+                ) == (record.index_size_bytes, record.index_crc32c):
+                    found.append((shard, index))
         yield found
 
 
@@ -145,17 +142,6 @@ def _is_whole(storage: Storage, path: str, size_bytes: int, crc32c: int) -> bool
         return storage.checksum(path) == (size_bytes, crc32c)
     except FileNotFoundError:
         return False
-
-
-def _fetch(storage: Storage, name: str, copy: Path) -> Path | None:
-    """Returns where an object lies on this machine, if it exists; copied there, if need be."""
-    try:
-        path = storage.local_path(name)
-        if path is None:
-            storage.download(name, copy)
-    except FileNotFoundError:
-        return None
-    return copy if path is None else path if path.is_file() else None
 
 
 def _formers_name(plan: str) -> str:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from components.common.documents.rejects import Reason
 from components.common.process.machine import usable_cores
+from components.common.tasks.sources import Sources
 from components.preprocess.files import NotAFileError, TooLargeError, read_chunks, too_large
 from components.preprocess.known import (
     Known,
@@ -58,7 +59,7 @@ def look_at_files(
     listing: Listing,
     *,
     max_file_bytes: int,
-    head_bytes: int,
+    sources: Sources,
     memory: Memory | None = None,
     report: Callable[[int, int], None],
 ) -> Iterator[tuple[SourceRecord, Look | Problem]]:
@@ -70,11 +71,11 @@ def look_at_files(
     Args:
       listing: what to look at.
       max_file_bytes: a local file that has more is a problem unread, and so is a text of more.
-      head_bytes: how many of a file's first bytes are told.
+      sources: what the files should be.
       memory: of earlier looks at files; None reads all.
       report: called with the number of files looked at, and of all.
     """
-    looker = Looker(listing.root, max_file_bytes, head_bytes)
+    looker = Looker(listing.root, max_file_bytes, sources)
     if memory is None:
         yield from _look_at_all(listing, looker, Recalled(None), report)
         return
@@ -128,11 +129,11 @@ class Looker:
     Args:
       root: of the listing.
       max_file_bytes: a local file that has more is a problem unread, and so is a text of more.
-      head_bytes: how many of a file's first bytes are told.
+      sources: what the files should be.
     """
 
-    def __init__(self, root: str, max_file_bytes: int, head_bytes: int) -> None:
-        self._root, self._most, self._head_bytes = root, max_file_bytes, head_bytes
+    def __init__(self, root: str, max_file_bytes: int, sources: Sources) -> None:
+        self._root, self._most, self._sources = root, max_file_bytes, sources
         self._remote = is_remote(root)
         self._whole = SourceReader(root, at_most=max_file_bytes)
         self._started = time.time()
@@ -172,7 +173,7 @@ class Looker:
         head, size_bytes = b"", 0
         try:
             for chunk in self._chunks(record):
-                head = head or chunk[: self._head_bytes]
+                head = head or chunk[: self._sources.HEAD_BYTES]
                 size_bytes += len(chunk)
                 digest.update(chunk)
         except (FileNotFoundError, NotADirectoryError):
@@ -185,7 +186,7 @@ class Looker:
             return Problem("misnamed", MISNAMED)
         except OSError:  # No permission, a failing disk.
             return Problem("unreadable", "the file can't be opened")
-        return Look(digest.hexdigest(), size_bytes, head)
+        return Look(digest.hexdigest(), size_bytes, self._sources.trim(head))
 
     def _chunks(self, record: SourceRecord) -> Iterable[bytes]:
         """Reads a file piece by piece, so that a stray film does no harm."""
@@ -202,7 +203,8 @@ class Looker:
         if len(data) > self._most:
             detail = too_large(f"{len(data)} bytes", self._most).strerror or ""
             return Problem("oversized", detail)
-        return Look(hashlib.sha256(data).hexdigest(), len(data), data[: self._head_bytes])
+        head = self._sources.trim(data[: self._sources.HEAD_BYTES])
+        return Look(hashlib.sha256(data).hexdigest(), len(data), head)
 
 
 def stamp_within(stamp: str, record: Placed) -> str:

@@ -9,9 +9,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import IO
 
 from components.common.digests import file_digest
@@ -60,23 +58,21 @@ def placed_orders(
       tasks: what to make.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="litesmith-orders-") as scratch:
-            yield [
-                _place(storage, f"{folder}/{number:05d}.jsonl", task, Path(scratch, "order"))
-                for number, task in enumerate(tasks)
-            ]
+        yield [
+            _place(storage, f"{folder}/{number:05d}.jsonl", task)
+            for number, task in enumerate(tasks)
+        ]
     finally:
         storage.delete(folder)
 
 
-def _place(storage: Storage, name: str, task: ShardTask, path: Path) -> Order:
+def _place(storage: Storage, name: str, task: ShardTask) -> Order:
     digest = hashlib.sha256()
-    with path.open("wb") as file:
+    with storage.writing(name) as path, path.open("wb") as file:
         for values in _lines(task):
             line = json.dumps(values, separators=(",", ":")).encode() + b"\n"
             digest.update(line)
             file.write(line)
-    storage.upload(path, name)
     return Order(name, digest.hexdigest(), len(task.members))
 
 
@@ -99,11 +95,7 @@ def open_order(storage: Storage, order: Order) -> Iterator[OpenedOrder]:
     Raises:
       DamagedError: it is not the one that was written.
     """
-    with tempfile.TemporaryDirectory(prefix="litesmith-order-") as scratch:
-        path = storage.local_path(order.name)
-        if path is None:
-            path = Path(scratch, "order")
-            storage.download(order.name, path)
+    with storage.reading(order.name) as path:
         if file_digest(path) != order.sha256:
             raise DamagedError(f"{storage.uri(order.name)}: was changed; run again")
         with path.open("rb") as file:

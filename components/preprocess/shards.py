@@ -45,10 +45,10 @@ class WrittenShard:
 
 
 def write_shard(
-    path: Path,
+    file: IO[bytes],
     members: Iterable[Member],
     *,
-    index: Path,
+    index: IO[bytes],
     former: Sequence[tuple[Path, Path]] = (),
     read: Callable[[Member], bytes],
     prepared: Callable[[Iterable[Member]], AbstractContextManager[object]] = nullcontext,
@@ -61,9 +61,9 @@ def write_shard(
     """Writes a shard: its examples as TFRecords; and its index.
 
     Args:
-      path: of the file to write.
+      file: takes the shard; empty.
       members: sorted by id.
-      index: path of the index to write.
+      index: takes the index; empty.
       former: shards of the same plan, code and statistics that may have some of the members,
         each with its index; their bytes are those that were written.
       read: returns a member's bytes as they lie in the source.
@@ -79,11 +79,10 @@ def write_shard(
     """
     maker = open_maker(plan, with_statistics=with_statistics)
     with (
-        _created(path, compression) as file,
-        index.open("wb") as index_file,
+        _compressed(file, compression) as records,
         open_former(former, plan=plan, compression=compression) as shards,
     ):
-        draft = _Draft(file, IndexWriter(index_file), sum(maker.widths.values()))
+        draft = _Draft(records, IndexWriter(index), sum(maker.widths.values()))
         found = find_runs(members, shards)
         while parts := list(itertools.islice(found, _AHEAD)):
             anew = (part for part in parts if not isinstance(part, Run))
@@ -181,11 +180,10 @@ def _read_member(member: Member, read: Callable[[Member], bytes]) -> bytes:
 
 
 @contextlib.contextmanager
-def _created(path: Path, compression: str) -> Iterator[IO[bytes]]:
-    with path.open("wb") as file:
-        if compression == "gzip":
-            # Neither name nor date, so that the same records are the same bytes.
-            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as zipped:
-                yield cast(IO[bytes], zipped)
-        else:
-            yield file
+def _compressed(file: IO[bytes], compression: str) -> Iterator[IO[bytes]]:
+    if compression == "gzip":
+        # Neither name nor date, so that the same records are the same bytes.
+        with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as zipped:
+            yield cast(IO[bytes], zipped)
+    else:
+        yield file

@@ -17,8 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from components.common.digests import file_digest
+from components.common.documents.dataset import TaskName
 from components.common.errors import DamagedError
 from components.common.storage import Storage, open_storage
+from components.common.tasks.sources import sources_of
 from components.common.words.terminal import say
 from components.preprocess.known import Known, Recalled, Remembering, merge
 from components.preprocess.looking import BUCKET_THREADS, Looker, Memory, stamp_within
@@ -47,8 +49,8 @@ class PartLooker:
 
     source_root: str
     max_file_bytes: int
-    head_bytes: int
-    """How many of a file's first bytes are told."""
+    task: TaskName
+    """Whose examples the files should be."""
     data_root: str
     """Where parts lie."""
 
@@ -59,22 +61,19 @@ class PartLooker:
           DamagedError: the part is not the one that was written.
         """
         storage = open_storage(self.data_root)
-        looker = Looker(self.source_root, self.max_file_bytes, self.head_bytes)
+        looker = Looker(self.source_root, self.max_file_bytes, sources_of(self.task))
 
         def look_at(stamped: _Stamped) -> Known | None:
             record, stamp = stamped
             return looker.look_at(record, None, stamp).known
 
-        with tempfile.TemporaryDirectory(prefix="litesmith-looks-") as folder:
-            asked, seen = Path(folder, "asked"), Path(folder, "seen")
-            storage.download(part.name, asked)
+        with storage.reading(part.name) as asked, storage.writing(_name_seen(part)) as seen:
             if file_digest(asked) != part.sha256:
                 raise DamagedError(f"{storage.uri(part.name)}: was changed; run again")
             with Remembering(seen) as remembering, ThreadPoolExecutor(BUCKET_THREADS) as pool:
                 for known in pool.map(look_at, _read(asked)):
                     if known is not None:  # Why one can't be read, the driver finds out itself.
                         remembering.add(known)
-            storage.upload(seen, _name_seen(part))
 
 
 def share_looks(

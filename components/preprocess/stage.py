@@ -13,7 +13,6 @@ from components.common.process.events import Events
 from components.common.run_context import RunContext
 from components.common.shell.results import best_effort
 from components.common.shell.stage import Stage, Task
-from components.common.tasks.sources import sources_of
 from components.common.words.terminal import say
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.folders import list_folder
@@ -100,8 +99,7 @@ def take_source_inventory(
     max_file_bytes = config.examples.max_file_bytes
     with _remembered(listing.root, run) as memory:
         if run.beam_options and is_remote(listing.root):
-            head_bytes = sources_of(config.task).HEAD_BYTES
-            looker = PartLooker(listing.root, max_file_bytes, head_bytes, run.data_root)
+            looker = PartLooker(listing.root, max_file_bytes, config.task, run.data_root)
             folder = f"{run.run_folder()}/orders"
             memory = share_looks(listing, memory, looker, folder=folder, options=run.beam_options)
         return take_inventory(
@@ -119,14 +117,14 @@ def _remembered(root: str, run: RunContext) -> Iterator[Memory]:
     """Brings what is known of a source's files, and keeps what is known afterwards."""
     place = root if is_remote(root) else str(Path(root).resolve())
     storage, name = run.data(), f"digests/{text_digest(place)[:32]}.jsonl"
-    with tempfile.TemporaryDirectory(prefix="litesmith-digests-") as folder:
-        recalled, left = Path(folder, "recalled"), Path(folder, "left")
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="litesmith-digests-"))
+        recalled, left = None, Path(folder, "left")
         if not run.fresh:
             with contextlib.suppress(FileNotFoundError):
-                storage.download(name, recalled)
-        memory = Memory(recalled if recalled.exists() else None, left)
-        yield memory
-        if not recalled.exists() or not filecmp.cmp(recalled, left, shallow=False):
+                recalled = stack.enter_context(storage.reading(name))
+        yield Memory(recalled, left)
+        if recalled is None or not filecmp.cmp(recalled, left, shallow=False):
             with best_effort():
                 storage.upload(left, name)
 

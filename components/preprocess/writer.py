@@ -1,11 +1,9 @@
 """Puts one shard where it belongs: whole, under its final name, its record after it."""
 
 import dataclasses
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
-from components.common.storage import file_checksum, open_storage
+from components.common.storage import SummedFile, open_storage
 from components.common.tasks.making import Plan
 from components.preprocess.ledger import (
     ShardRecord,
@@ -54,13 +52,15 @@ class ShardWriter:
         target = open_storage(self.data_root)
         read = SourceReader(self.source_root, at_most=self.max_file_bytes)
         with (
-            tempfile.TemporaryDirectory(prefix="litesmith-shard-") as folder,
             open_order(target, order) as task,
             open_whole_shards(target, task.former) as former,
+            target.writing(task.path) as path,
+            target.writing(index_name(task.path)) as index_path,
+            SummedFile(path) as shard,
+            SummedFile(index_path) as index,
         ):
-            path, index = Path(folder, "shard"), Path(folder, "index")
             written = write_shard(
-                path,
+                shard,
                 task.members,
                 index=index,
                 former=former,
@@ -72,10 +72,8 @@ class ShardWriter:
                 with_statistics=task.split == "train",  # Statistics are the training split's.
                 done=done,
             )
-            size_bytes, crc32c = file_checksum(path)
-            index_size_bytes, index_crc32c = file_checksum(index)
-            target.upload(path, task.path)
-            target.upload(index, index_name(task.path))
+        size_bytes, crc32c = shard.checksum()
+        index_size_bytes, index_crc32c = index.checksum()
         record = ShardRecord(
             size_bytes=size_bytes,
             crc32c=crc32c,

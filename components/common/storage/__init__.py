@@ -10,6 +10,7 @@ or always content-addressed, so that it does not matter who wins.
 """
 
 from components.common.storage.files import (
+    SummedFile,
     beside,
     file_checksum,
     files_below,
@@ -39,6 +40,7 @@ __all__ = [
     "PreconditionError",
     "Storage",
     "StorageError",
+    "SummedFile",
     "beside",
     "check_name",
     "file_checksum",

@@ -13,6 +13,7 @@ import contextlib
 import functools
 import io
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -151,6 +152,22 @@ class CloudStorage:
             else:
                 below = {check_name(found_name.removeprefix(f"{full}/")) for found_name in found}
                 self._download_all({f"{full}/{k}": path / k for k in sorted(below)})
+
+    @contextlib.contextmanager
+    def reading(self, name: str) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="litesmith-object-") as folder:
+            path = Path(folder, "object")
+            self.download(name, path)
+            if path.is_dir():
+                raise FileNotFoundError(self.uri(name))
+            yield path
+
+    @contextlib.contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="litesmith-object-") as folder:
+            path = Path(folder, "object")
+            yield path
+            self.upload(path, name)
 
     def delete(self, name: str) -> None:
         with self._explained(writing=True), ThreadPoolExecutor(_PARALLEL) as pool:

@@ -2,18 +2,22 @@
 
 import contextlib
 import errno
+import io
 import os
 import shutil
 import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import google_crc32c
 
 from components.common.errors import UserError
 from components.common.storage.storage import OWN, SMALL_BYTES, too_large
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 def file_checksum(path: Path) -> tuple[int, int]:
@@ -29,6 +33,24 @@ def checksum(file: BinaryIO) -> tuple[int, int]:
         crc.update(chunk)
         size += len(chunk)
     return size, int.from_bytes(crc.digest(), "big")
+
+
+class SummedFile(io.BufferedWriter):
+    """A file that is written, and whose size in bytes and CRC-32C are known without a look."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path, "wb"))
+        self._size, self._crc32c = 0, 0
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        written = data if isinstance(data, bytes) else bytes(data)
+        self._size += len(written)
+        self._crc32c = google_crc32c.extend(self._crc32c, written)
+        return super().write(written)
+
+    def checksum(self) -> tuple[int, int]:
+        """Returns the size in bytes and the CRC-32C of what was written."""
+        return self._size, self._crc32c
 
 
 def open_regular_file(path: Path) -> BinaryIO:

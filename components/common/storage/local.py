@@ -1,6 +1,7 @@
 """A folder that behaves like an object store."""
 
 import contextlib
+import errno
 import os
 import shutil
 import time
@@ -92,6 +93,19 @@ class LocalStorage:
             if source.is_dir() and not any(files_below(source)):
                 raise IsADirectoryError(name)  # A bucket has no empty folders.
             copy_file(source, path)
+
+    @contextlib.contextmanager
+    def reading(self, name: str) -> Iterator[Path]:
+        if not self.exists(name):
+            raise FileNotFoundError(errno.ENOENT, "no such object", name)
+        yield self._path(name)
+
+    @contextlib.contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        path = self._path(name)
+        with beside(path) as partial:
+            yield partial
+            os.replace(partial, path)
 
     def delete(self, name: str) -> None:
         path = self._path(name)

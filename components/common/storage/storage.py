@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -87,6 +88,18 @@ class Storage(Protocol):
         Raises:
           FileNotFoundError: there is neither.
         """
+        ...
+
+    def reading(self, name: str) -> AbstractContextManager[Path]:
+        """Gives where an object lies on this machine, or a copy that goes with the context.
+
+        Raises:
+          FileNotFoundError: there is none.
+        """
+        ...
+
+    def writing(self, name: str) -> AbstractContextManager[Path]:
+        """Gives the path of a file to write: it is the object once the context ends well."""
         ...
 
     def delete(self, name: str) -> None:

@@ -13,7 +13,7 @@ class Sources(Protocol):
     EXAMPLES: str
     """What a source holds: `pictures`."""
     HEAD_BYTES: int
-    """How many of a file's first bytes tell what it is."""
+    """How many of a file's first bytes tell what it is, whatever it may be."""
     SAME: tuple[NoteKind, str]
     """What is noted of examples that a model can't tell apart, and what they have in common."""
     VALUES: Mapping[str, tuple[str, ...]]
@@ -23,6 +23,9 @@ class Sources(Protocol):
 
     def is_named(self, path: str, /) -> bool:
         """Tells whether a path is named like an example, unlike notes, indexes and the like."""
+
+    def trim(self, head: bytes, /) -> bytes:
+        """Returns as many of a file's first bytes as tell the same of it as all of them."""
 
     def examine(self, path: str, head: bytes, /) -> tuple[Reason, str] | None:
         """Returns why a file of these first bytes can't become an example, if that shows."""

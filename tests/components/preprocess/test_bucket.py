@@ -140,7 +140,7 @@ def test_a_runner_s_workers_share_the_looks_at_many_objects(tmp_path, bucket, mo
 def test_a_part_that_was_changed_is_not_looked_at(tmp_path):
     storage = open_storage(str(tmp_path))
     storage.write("part", b'[["a/1.png", null, "12-34"]]')
-    looker = PartLooker(str(tmp_path), 1000, 32, str(tmp_path))
+    looker = PartLooker(str(tmp_path), 1000, "image", str(tmp_path))
     with pytest.raises(DamagedError, match="part: was changed; run again"):
         looker.look(Part("part", "0" * 64))
 

@@ -47,17 +47,18 @@ def write(folder: Path, members: dict, former=(), *, compression="none") -> Writ
         read.append(member.id)
         return PICTURES[member.id]
 
-    written = write_shard(
-        folder / "shard",
-        [Member(id_, f"{folder.name}/{id_}", *members[id_]) for id_ in sorted(members)],
-        index=folder / "index",
-        former=[(other / "shard", other / "index") for other in former],
-        read=read_member,
-        classes=3,
-        plan=SPEC,
-        compression=compression,
-        with_statistics=True,
-    )
+    with (folder / "shard").open("wb") as shard, (folder / "index").open("wb") as index:
+        written = write_shard(
+            shard,
+            [Member(id_, f"{folder.name}/{id_}", *members[id_]) for id_ in sorted(members)],
+            index=index,
+            former=[(other / "shard", other / "index") for other in former],
+            read=read_member,
+            classes=3,
+            plan=SPEC,
+            compression=compression,
+            with_statistics=True,
+        )
     assert len(read) == len(members) - written.taken_over
     return written
 

@@ -22,6 +22,7 @@ __all__ = [
     "examine",
     "is_named",
     "remark",
+    "trim",
 ]
 
 EXAMPLES = "pictures"
@@ -41,6 +42,16 @@ RANGES: tuple[str, ...] = ("width", "height", "aspect", "brightness", "contrast"
 def is_named(path: str) -> bool:
     """Tells whether a path has a picture's extension."""
     return named_format(path) is not None
+
+
+def trim(head: bytes) -> bytes:
+    """Returns as many first bytes as tell a picture's format: all of them where it is text."""
+    short = head[:_SIGNATURE_BYTES]
+    return short if sniff_format(short) == sniff_format(head) else head
+
+
+_SIGNATURE_BYTES = 18
+"""As many as tell formats apart but SVG and the like."""
 
 
 def examine(path: str, head: bytes) -> tuple[Reason, str] | None:

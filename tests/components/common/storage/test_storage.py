@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import UserError
-from components.common.storage import ABSENT, LocalStorage, PreconditionError, Storage, open_storage
+from components.common.storage import (
+    ABSENT,
+    LocalStorage,
+    PreconditionError,
+    Storage,
+    SummedFile,
+    file_checksum,
+    open_storage,
+)
 
 ROOT = Path(__file__).parents[4]
 
@@ -126,6 +134,27 @@ class TestEveryStorage:
             storage.upload(tmp_path / "missing", "a")
         assert not storage.exists("a")
 
+    def test_gives_a_path_to_read_an_object_at(self, storage: Storage) -> None:
+        storage.write("a/b", b"x")
+        with storage.reading("a/b") as path:
+            assert path.read_bytes() == b"x"
+        assert storage.read("a/b") == b"x"
+        for name in ("missing", "a", "a/b/c"):
+            with pytest.raises(FileNotFoundError), storage.reading(name):
+                pass
+
+    def test_has_what_is_written_at_a_path_once_it_is_whole(self, storage: Storage) -> None:
+        storage.write("a/b", b"before")
+        with pytest.raises(ZeroDivisionError), storage.writing("a/b") as path:
+            path.write_bytes(b"half")
+            raise ZeroDivisionError
+        with storage.writing("a/b") as path:
+            path.write_bytes(b"whole")
+            assert storage.read("a/b") == b"before"
+        assert storage.read("a/b") == b"whole"
+        assert names(storage, "") == ["a/b"]
+        assert not path.exists()
+
     def test_deletes_an_object_or_all_below_a_name(self, storage: Storage) -> None:
         for name in ("a/b/c", "a/b/d", "a/bc", "e"):
             storage.write(name, b"x")
@@ -143,6 +172,13 @@ class TestEveryStorage:
                 operation(name)
         with pytest.raises(ValueError, match="no name of an object"):
             storage.write(name, b"x")
+
+
+def test_a_file_knows_the_checksum_of_what_was_written_to_it(tmp_path: Path) -> None:
+    with SummedFile(tmp_path / "file") as file:
+        for data in (b"12345", bytearray(b"67"), b"", b"89"):
+            file.write(data)
+    assert file.checksum() == file_checksum(tmp_path / "file") == (9, 0xE3069283)
 
 
 class TestLocalStorage:

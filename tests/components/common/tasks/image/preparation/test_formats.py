@@ -9,6 +9,7 @@ from components.common.tasks.image.preparation.formats import (
     HEAD_BYTES,
     sniff_format,
 )
+from components.common.tasks.image.sources import trim
 from tests.components.preprocess.folders import encode
 
 PICTURE = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).convert("RGB")
@@ -18,7 +19,9 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg"/>'
 
 @pytest.mark.parametrize("kind", DECODED_FORMATS)
 def test_what_is_read_is_told_by_its_name(kind):
-    assert sniff_format(encode(PICTURE, kind)[:HEAD_BYTES]) == kind
+    head = encode(PICTURE, kind)[:HEAD_BYTES]
+    assert sniff_format(head) == sniff_format(trim(head)) == kind
+    assert len(trim(head)) < 20  # Of each file of a source they are remembered.
 
 
 @pytest.mark.parametrize(
@@ -44,7 +47,7 @@ def test_what_is_read_is_told_by_its_name(kind):
     ],
 )
 def test_formats_are_known_by_name_whether_they_are_read_or_not(head, kind):
-    assert sniff_format(head[:HEAD_BYTES]) == kind
+    assert sniff_format(head[:HEAD_BYTES]) == sniff_format(trim(head[:HEAD_BYTES])) == kind
 
 
 @pytest.mark.parametrize(
@@ -59,4 +62,4 @@ def test_formats_are_known_by_name_whether_they_are_read_or_not(head, kind):
     ],
 )
 def test_other_files_are_no_pictures(head):
-    assert sniff_format(head) is None
+    assert sniff_format(head) is sniff_format(trim(head)) is None
