@@ -22,6 +22,7 @@ from components.common.run_context import RunContext
 from components.common.storage import LocalStorage
 from components.common.tasks.image.features import Example, encode_example
 from components.common.tasks.image.sketches import sketch_picture
+from components.common.tasks.image.statistics import count_intensities
 from components.common.tasks.image.traits import read_traits
 from components.preprocess.traits import count_traits
 
@@ -85,8 +86,9 @@ def _draw(
     if tinted:
         picture = tint(picture, label, seed)
     image = Image.fromarray(picture.squeeze())
-    sketch = list(sketch_picture(image, (size, size), kind="PNG", mode=image.mode))
-    return _Drawn(picture, encode_png(picture), sketch)
+    intensities = count_intensities(image)
+    sketch = sketch_picture(image, intensities, (size, size), kind="PNG", mode=image.mode)
+    return _Drawn(picture, encode_png(picture), list(sketch))
 
 
 def write_records(path: Path, records: Iterable[bytes]) -> int:

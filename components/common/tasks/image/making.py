@@ -6,7 +6,7 @@ from components.common.tasks.image.features import Example, decode_example, enco
 from components.common.tasks.image.preparation.pictures import encode_picture, prepare_picture
 from components.common.tasks.image.preparation.spec import PictureError, PictureSpec
 from components.common.tasks.image.sketches import sketch_picture
-from components.common.tasks.image.statistics import BINS, count_pixels
+from components.common.tasks.image.statistics import BINS, count_intensities, sum_intensities
 from components.common.tasks.made import Made, Unusable
 
 __all__ = [
@@ -40,16 +40,17 @@ class _PictureMaker:
             picture = prepare_picture(data, self._plan)
         except PictureError as error:
             raise Unusable(error.reason, str(error)) from error
+        intensities = count_intensities(picture.image)
         counts = [int(not picture.is_square)]
         if self._with_statistics:
-            counts += count_pixels(picture.image.histogram())
+            counts += sum_intensities(intensities)
         image = encode_picture(picture.image, self._plan)
         return Made(
             record=encode_example(Example(id=id, image=image, label=label, slice=slice)),
             digest=hashlib.sha256(image).hexdigest(),
             counts=counts,
             sketch=sketch_picture(
-                picture.image, picture.size, kind=picture.kind, mode=picture.mode
+                picture.image, intensities, picture.size, kind=picture.kind, mode=picture.mode
             ),
             notes=picture.notes,
         )

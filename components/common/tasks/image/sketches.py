@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from components.common.tasks.image.sources import VALUES
+from components.common.tasks.image.statistics import INTENSITIES, Intensities
 from components.common.tasks.sketched import (
     Numbers,
     Sketches,
@@ -25,11 +26,19 @@ that of all pixels, which tells thin lines from dull pictures."""
 NUMBERS = ("width", "height", "brightness", "contrast", "range", "extent", *VALUES)
 
 
-def sketch_picture(picture: Image.Image, size: tuple[int, int], *, kind: str, mode: str) -> bytes:
+def sketch_picture(
+    picture: Image.Image,
+    intensities: Intensities,
+    size: tuple[int, int],
+    *,
+    kind: str,
+    mode: str,
+) -> bytes:
     """Returns the sketch of a picture.
 
     Args:
       picture: as it was fitted.
+      intensities: how many of its pixels have each.
       size: width and height before.
       kind: its format, and
       mode: its channels, as `Picture` has them.
@@ -37,7 +46,7 @@ def sketch_picture(picture: Image.Image, size: tuple[int, int], *, kind: str, mo
     fine = picture.resize((_FINE, _FINE), Image.Resampling.BOX, reducing_gap=1.0)
     fields = fine.reduce(_FINE // SIDE).tobytes()
     words = code_words(VALUES, {"format": kind, "mode": mode})
-    ranges = _range(fine), _range(picture)
+    ranges = _range(fine), _extent(intensities)
     return pack_numbers(*size, *_brightness_and_contrast(fine), *ranges, *words) + fields
 
 
@@ -53,7 +62,13 @@ def _brightness_and_contrast(fine: Image.Image) -> tuple[float, float]:
     return total / _FINE**2, math.sqrt(squares * _FINE**2 - total * total) / _FINE**2
 
 
-def _range(picture: Image.Image) -> float:
+def _range(fine: Image.Image) -> float:
     """Returns by how much the intensities of a channel differ at most."""
-    extrema = np.array(picture.getextrema()).reshape(-1, 2)
+    extrema = np.array(fine.getextrema()).reshape(-1, 2)
     return float((extrema[:, 1] - extrema[:, 0]).max())
+
+
+def _extent(intensities: Intensities) -> float:
+    """Returns the same of all pixels."""
+    found = intensities > 0
+    return float((INTENSITIES - 1 - found.argmax(axis=1) - found[:, ::-1].argmax(axis=1)).max())

@@ -5,9 +5,12 @@ the order of shards shows in the last digit.
 """
 
 import math
+from array import array
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
+from PIL import Image
 
 from components.common.documents.image import PixelStatistics
 
@@ -21,17 +24,21 @@ UNCOUNTED = PixelStatistics(mean=(), std=(), histogram=())
 """Of pictures that nobody has decoded."""
 
 
-def count_pixels(histogram: Sequence[int]) -> list[int]:
+Intensities = npt.NDArray[np.int64]
+"""[channels, INTENSITIES]: how many pixels have each intensity."""
+
+
+def count_intensities(picture: Image.Image) -> Intensities:
+    # An array takes a list in a third of the time.
+    return np.array(array("q", picture.histogram()), np.int64).reshape(-1, INTENSITIES)
+
+
+def sum_intensities(counts: Intensities) -> list[int]:
     """Returns what `describe_pixels` takes, for one picture.
 
-    Args:
-      histogram: how many pixels have each intensity: INTENSITIES numbers for each channel.
-
-    Returns:
-      The sum of each channel's intensities, that of their squares, and how many pixels of all
-      channels have an intensity in each of BINS bins.
+    They are the sum of each channel's intensities, that of their squares, and how many pixels of
+    all channels have an intensity in each of BINS bins.
     """
-    counts = np.array(histogram, np.int64).reshape(-1, INTENSITIES)
     bins = counts.reshape(-1, BINS, INTENSITIES // BINS).sum(axis=(0, 2))
     return [*(_POWERS @ counts.T).ravel().tolist(), *bins.tolist()]
 

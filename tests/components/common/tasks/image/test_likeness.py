@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw
 
 from components.common.tasks.image import likeness
 from components.common.tasks.image.sketches import sketch_picture
+from components.common.tasks.image.statistics import count_intensities
 from components.common.tasks.sketched import count_bits
 from tests.builders.synthetic import draw_picture
 
@@ -19,10 +20,11 @@ def picture(label: int, seed: int, channels: int = 3) -> Image.Image:
 
 
 def sketches(*pictures: Image.Image) -> np.ndarray:
-    return np.array(
-        [list(sketch_picture(each, each.size, kind="PNG", mode=each.mode)) for each in pictures],
-        np.uint8,
-    )
+    made = [
+        sketch_picture(each, count_intensities(each), each.size, kind="PNG", mode=each.mode)
+        for each in pictures
+    ]
+    return np.array([list(sketch) for sketch in made], np.uint8)
 
 
 def saved_anew(found: Image.Image) -> Image.Image:

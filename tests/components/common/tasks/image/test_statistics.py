@@ -3,12 +3,17 @@
 import numpy as np
 from PIL import Image
 
-from components.common.tasks.image.statistics import BINS, count_pixels, describe_pixels
+from components.common.tasks.image.statistics import (
+    BINS,
+    count_intensities,
+    describe_pixels,
+    sum_intensities,
+)
 
 
 def test_statistics_are_those_of_the_pixels():
     pictures = np.random.default_rng(5).integers(0, 256, (4, 9, 111, 3), np.uint8)
-    counted = [count_pixels(Image.fromarray(picture).histogram()) for picture in pictures]
+    counted = [sum_intensities(count_intensities(Image.fromarray(each))) for each in pictures]
     sums, squares, bins = np.split(np.sum(counted, axis=0), [3, 6])
     found = describe_pixels(sums.tolist(), squares.tolist(), bins.tolist())
     pixels = pictures.reshape(-1, 3)

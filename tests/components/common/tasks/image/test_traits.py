@@ -28,11 +28,20 @@ def test_a_picture_has_a_size_a_brightness_and_a_contrast():
     picture = Image.new("RGB", (300, 100), "#404040")
     picture.paste("#c0c0c0", (0, 0, 150, 100))
     found = traits(picture)
-    assert set(found) == {*EDGES, *VALUES}
+    assert set(found) == {*EDGES, "extent", *VALUES}
     assert (found["width"], found["height"], found["aspect"]) == (300, 100, 3)
     assert found["brightness"] == pytest.approx(128, abs=1)
     assert found["contrast"] == pytest.approx(64, abs=2)
-    assert found["range"] == 128
+    assert (found["range"], found["extent"]) == (128, 128)
+
+
+def test_the_extent_is_that_of_one_channel_s_pixels_and_the_range_that_of_fields():
+    picture = Image.new("RGB", (64, 64), (10, 200, 100))
+    picture.putpixel((20, 20), (40, 200, 190))
+    picture.putpixel((40, 40), (10, 205, 100))
+    found = traits(picture)
+    assert found["extent"] == 90
+    assert found["range"] < 60
 
 
 def test_a_picture_on_its_side_has_the_size_that_it_is_seen_in():
