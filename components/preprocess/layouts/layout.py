@@ -24,6 +24,7 @@ from components.preprocess.trees import Tree
 
 MOST_INDEX_BYTES = 512 << 20
 """Of a file that says what others are: it is read whole."""
+_MOST_DIGITS = 10  # Of a class's number.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,23 +134,39 @@ class Labels:
         """Returns the class that a value names, None for no label: nothing, or -1.
 
         Raises:
-          UserError: it is no name and no number, or of no class that there is.
+          UserError: it is no name and no number, of no class that there is, or may be of two.
         """
-        if isinstance(value, bytes):
-            value = value.decode("utf-8", "replace")
+        if isinstance(value, bytes):  # What is no UTF-8 is refused: no name holds half a character.
+            value = value.decode("utf-8", "surrogateescape")
         if value is None or value == -1 or value == "":
             return None
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise UserError(f"{where}: the label must be a text or a whole number, not {value!r}")
         text = str(value).strip()
-        if self.class_names is None or text in self.class_names:
+        if self.class_names is None:
             return check_name(text, "label", where)
-        if text.isdecimal() and int(text) < len(self.class_names):
-            return check_name(self.class_names[int(text)], "label", where)
-        raise UserError(
-            f"{where}: the label {text!r} is of none of the {len(self.class_names)} classes, "
-            f"which are {shown(list(map(repr, self.class_names)))}"
-        )
+        # A class may be called as another one is numbered: the 1 of digits from 1 on is 2.
+        named = text if isinstance(value, str) and text in self.class_names else None
+        numbered = self._numbered(text)
+        if None not in (named, numbered) and named != numbered:
+            raise UserError(
+                f"{where}: the label {text!r} may be the class {named!r}, or the class of number "
+                f"{text}, which is {numbered!r}; leave class_names out where labels are names, "
+                "or name none of them by a number"
+            )
+        name = named if numbered is None else numbered
+        if name is None:
+            raise UserError(
+                f"{where}: the label {text!r} is of none of the {len(self.class_names)} classes, "
+                f"which are {shown(list(map(repr, self.class_names)))}"
+            )
+        return check_name(name, "label", where)
+
+    def _numbered(self, text: str) -> str | None:
+        """Returns the class that a text is the number of."""
+        names = self.class_names or ()
+        number = int(text) if text.isdecimal() and len(text) < _MOST_DIGITS else len(names)
+        return names[number] if number < len(names) else None
 
 
 def choose_one(candidates: Sequence[str], *, what: str, where: str, say: str) -> str:

@@ -85,7 +85,7 @@ def read_examples(
         content = _only(features, mapped.example, where)
         if not isinstance(content, bytes):
             raise UserError(f"{where}: the feature {mapped.example!r} holds numbers, not bytes")
-        label = labels.name_of(_text(_only(features, mapped.label, where)), where)
+        label = labels.name_of(_only(features, mapped.label, where), where)
         said = {name: _text(_only(features, key, where)) for name, key in mapped.others.items()}
         known = {"label": label, **options_of(said, where=where)}
         known["split"] = known["split"] or split
@@ -125,7 +125,7 @@ def _only(features: Mapping[str, Sequence[Any]], name: str, where: str) -> Any:
 
 
 def _text(value: Any) -> Any:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
 def _kind(values: Sequence[Any]) -> str:
