@@ -28,11 +28,13 @@ def list_records(source: Source, settings: CVATSource) -> Found:
 
 def _read(source: Source) -> Iterator[SourceRecord]:
     name, data = source.named(ANNOTATIONS), source.read(ANNOTATIONS)
+    if b"\0" in data:  # UTF-16, whatever its first line says; entities would not be seen in it.
+        raise UserError(f"{name}: is not UTF-8 text, as CVAT exports it")
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise UserError(f"{name}: declares entities, which no export of CVAT's does")
-    depth = 0
+    file, parser, depth = io.BytesIO(data), ElementTree.XMLParser(encoding="utf-8"), 0
     try:
-        for event, element in ElementTree.iterparse(io.BytesIO(data), events=("start", "end")):
+        for event, element in ElementTree.iterparse(file, ("start", "end"), parser=parser):
             depth += 1 if event == "start" else -1
             if depth > _MOST_DEPTH:
                 raise UserError(f"{name}: is nested too deeply")

@@ -41,7 +41,7 @@ def list_records(source: Source, settings: LabelStudioSource) -> Found:
     if not any(record.label for record in records):
         raise UserError(
             f"{source.named(name)}: no task has a choice; only classifications are read, by "
-            "<Choices>"
+            "<Choices>, which in JSON-MIN must be named choice or label: else export JSON"
         )
     return Found(records)
 
@@ -52,7 +52,11 @@ def _records(
     where = f"{source.named(name)}, task {task.get('id', number)}"
     data = task.get("data", task)
     key = _key(data, source.task, where)
-    labels: list[str | None] = [check_name(x, "choice", where) for x in _choices(task, where)]
+    try:
+        choices = _choices(task, where)
+    except (AttributeError, TypeError) as error:
+        raise UserError(f"{where}: its choice does not stand as Label Studio writes it") from error
+    labels: list[str | None] = [check_name(choice, "choice", where) for choice in choices]
     for label in labels or [None]:
         if source.task == "text":
             yield SourceRecord(f"{name}, task {number}", label, text=str(data[key]))

@@ -7,7 +7,7 @@ types of the columns and their names tell, or the recipe.
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from components.common.data.layout import stated_split
@@ -108,6 +108,9 @@ def _find_columns(table: Any, settings: ParquetSource, source: Source, where: st
     for name in stated.stated().values():
         if name not in schema.names:
             raise UserError(f"{where}: has no column {name!r}, only {', '.join(schema.names)}")
+    for name in schema.names:
+        if schema.get_field_index(name) < 0:
+            raise UserError(f"{where}: the column {name!r} stands twice; remove one of the two")
     marked = [name for name, feature in features.items() if feature.get("_type") == "ClassLabel"]
     label = stated.label or choose_one(
         marked or [name for name in ("label",) if name in schema.names],
@@ -115,10 +118,16 @@ def _find_columns(table: Any, settings: ParquetSource, source: Source, where: st
         where=where,
         say=_SAY % "label",
     )
-    holds, example, path = _find_example(schema, features, settings, source.task, where)
     given = stated.stated()
     others = {name: given.get(name, name) for name in OPTIONAL}
+    said = {label, *others.values()}
+    holds, example, path = _find_example(schema, features, settings, source.task, said, where)
     names = settings.class_names or features.get(label, {}).get("names")
+    if not isinstance(names, list | tuple | None):
+        raise UserError(
+            f"{where}: the schema's metadata `huggingface` names no classes of {label!r}, but "
+            f"{names!r}; name them as data.source.class_names"
+        )
     return _Columns(
         label=label,
         holds=holds,
@@ -130,14 +139,22 @@ def _find_columns(table: Any, settings: ParquetSource, source: Source, where: st
 
 
 def _find_example(
-    schema: Any, features: Mapping[str, Any], settings: ParquetSource, task: str, where: str
+    schema: Any,
+    features: Mapping[str, Any],
+    settings: ParquetSource,
+    task: str,
+    said: Collection[str],
+    where: str,
 ) -> tuple[str, str, str | None]:
-    """Returns what the examples' column holds, the column, and beside it that of their paths."""
+    """Returns what the examples' column holds, the column, and beside it that of their paths.
+
+    Columns that are said to be something else, labels or splits, hold no texts.
+    """
     stated = settings.columns
     if task == "text":
         texts = [name for name in _TEXTS if name in schema.names]
         texts = texts or [field.name for field in schema if _is_string(field.type)]
-        texts = [name for name in texts if name not in settings.columns.stated().values()]
+        texts = [name for name in texts if name not in said]
         say = _SAY % "text"
         return "text", stated.text or choose_one(texts, what="texts", where=where, say=say), None
     if stated.path is not None:

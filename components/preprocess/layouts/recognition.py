@@ -147,6 +147,8 @@ def list_source(
         return list_file(stated.path, task=task, exclude=exclude, columns=columns)
     root, sieve = stated.path, Sieve(exclude)
     if isinstance(stated, LabelStudioSource):
+        if not is_remote(root) and not os.path.isfile(root):
+            raise UserError(f"{root}: is no file; give the .json that Label Studio exported")
         root = posixpath.dirname(root if is_remote(root) else os.path.abspath(root))
     tree = walk_source(root, sieve)
     if isinstance(stated, FoldersSource):

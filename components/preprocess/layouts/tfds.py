@@ -4,6 +4,7 @@
 features and their kinds, and `label.labels.txt` the classes. The shards are TFRecord files.
 """
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +13,14 @@ from components.common.data.layout import stated_split
 from components.common.errors import UserError
 from components.common.words.figures import listing, shown
 from components.preprocess.kinds import TFDSSource
-from components.preprocess.layouts.layout import Found, Labels, Source, choose_one
+from components.preprocess.layouts.layout import (
+    MOST_INDEX_BYTES,
+    Found,
+    Labels,
+    Source,
+    choose_one,
+    read_text,
+)
 from components.preprocess.layouts.tfrecords import Mapped, read_examples
 from components.preprocess.lists import OPTIONAL
 from components.preprocess.sources import SourceRecord
@@ -136,8 +144,11 @@ def _map(
 
 def _supervised(info: Mapping[str, Any]) -> Sequence[str]:
     """Returns the features that the data set itself says are example and label."""
-    items = info.get("supervisedKeys", {}).get("tuple", {}).get("items", [])
-    return [item["featureKey"] for item in items if isinstance(item, dict) and "featureKey" in item]
+    try:
+        items = info["supervisedKeys"]["tuple"]["items"]
+        return [item["featureKey"] for item in items if "featureKey" in item]
+    except (KeyError, TypeError):  # It need not say.
+        return []
 
 
 def _of_kind(features: Mapping[str, Mapping[str, Any]], kind: str) -> list[str]:
@@ -155,14 +166,17 @@ def _read_features(source: Source) -> Mapping[str, Mapping[str, Any]]:
     if isinstance(found, str):
         found = _parse(found, source.named(FEATURES))
     found = found.get("features", found) if isinstance(found, dict) else {}
-    return {name: feature for name, feature in found.items() if isinstance(feature, dict)}
+    known = found.items() if isinstance(found, dict) else ()
+    return {name: feature for name, feature in known if isinstance(feature, dict)}
 
 
 def _read_class_names(source: Source, label: str) -> tuple[str, ...] | None:
     name = f"{label}.labels.txt"
     if name not in source.tree.files:
         return None
-    return tuple(source.read(name).decode("utf-8").splitlines())
+    lines = read_text(io.BytesIO(source.read(name)), MOST_INDEX_BYTES, source.named(name))
+    # As the library reads them: a name may hold what Unicode takes for the end of a line.
+    return tuple(line.strip() for line in lines.split("\n") if line.strip())
 
 
 def _read_json(source: Source, name: str) -> Mapping[str, Any]:

@@ -67,11 +67,21 @@ def test_label_studio_s_texts_and_annotators_who_disagree(tmp_path):
         ({"data": {"image": "http://x/1.png"}, "annotations": [chosen("a")]}, "does not lie below"),
         ({"data": {"front": "1.png", "back": "2.png"}}, "'front' or 'back' may hold the image"),
         ({"data": {"image": "1.png"}, "annotations": []}, "no task has a choice"),
+        ({"image": "1.png", "sentiment": "a"}, "must be named choice or label: else export JSON"),
+        ({"id": 3, "image": "1.png", "choice": 5}, "task 3: its choice does not stand as Label"),
+        ({"data": {"image": "1.png"}, "annotations": [{"result": None}]}, "does not stand as"),
+        ({"data": {"image": "1.png"}, "annotations": ["a"]}, "does not stand as"),
     ],
 )
 def test_label_studio_s_tasks_that_give_no_single_class_are_refused(tmp_path, task, message):
     with pytest.raises(UserError, match=message):
         list_source(label_studio(tmp_path, [task]))
+
+
+def test_label_studio_s_export_is_a_file(tmp_path):
+    """Of a folder, what stands beside it would be searched."""
+    with pytest.raises(UserError, match="is no file; give the .json that Label Studio exported"):
+        list_source(LabelStudioSource(kind="label_studio", path=str(tmp_path)))
 
 
 def cvat(images):
@@ -102,6 +112,20 @@ def test_cvat(tmp_path, plain):
 def test_cvat_s_exports_that_give_no_single_class_are_refused(tmp_path, images, message):
     with pytest.raises(UserError, match=message):
         list_folder_as_told(write(tmp_path, {"annotations.xml": cvat(images)}))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("<!DOCTYPE x><annotations/>".encode("utf-16"), "is not UTF-8 text"),
+        (b'<?xml version="1.0" encoding="nonsense"?><annotations/>', "holds no pictures"),
+        (b'<?xml version="1.0" encoding="utf-7"?><annotations/>', "holds no pictures"),
+    ],
+)
+def test_cvat_s_exports_are_utf_8_whatever_they_say(tmp_path, data, message):
+    """In another encoding entities would pass unseen."""
+    with pytest.raises(UserError, match=message):
+        list_folder_as_told(write(tmp_path, {"annotations.xml": data}))
 
 
 def test_roboflow(tmp_path, plain):

@@ -109,13 +109,32 @@ def test_texts_and_their_labels(tmp_path):
         ({"a": b"1", "b": b"2", "label": "x"}, "'a' or 'b' may hold the pictures; say which"),
         ({"a": b"1", "kind": "x"}, "nothing in it seems to hold the labels; say what does"),
         ({"a": 1, "label": "x"}, "nothing in it seems to hold pictures"),
+        ({"a": b"1", "label": "x", "LABEL": "y"}, "the column 'label' stands twice"),
     ],
 )
 def test_what_the_columns_leave_open_is_asked_for(tmp_path, columns, message):
-    table = pyarrow.table({name: [value] for name, value in columns.items()})
+    names = ["label" if name == "LABEL" else name for name in columns]
+    table = pyarrow.table([[value] for value in columns.values()], names)
     pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(UserError, match=message):
         list_folder_as_told(str(tmp_path))
+
+
+def test_labels_hold_no_texts(tmp_path):
+    table = pyarrow.table({"content": ["one", "two"], "label": ["a", "b"], "split": ["train"] * 2})
+    pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
+    listing = list_folder_as_told(str(tmp_path), task="text")
+    assert [(r.text, r.label, r.split) for r in listing.records] == [
+        ("one", "a", "train"),
+        ("two", "b", "train"),
+    ]
+
+
+@pytest.mark.parametrize("names", [3, "ab", {"0": "a"}])
+def test_class_names_that_are_no_list_are_refused(tmp_path, names):
+    features = {**FEATURES, "label": {"names": names, "_type": "ClassLabel"}}
+    with pytest.raises(UserError, match=r"names no classes of 'label', but .*; name them as"):
+        list_folder_as_told(write_hub(tmp_path, features=features))
 
 
 def test_named_columns_answer_it(tmp_path):

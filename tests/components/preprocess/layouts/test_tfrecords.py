@@ -115,6 +115,29 @@ def test_a_data_set_that_is_not_whole_or_stored_otherwise_is_refused(tmp_path):
         list_source(TFDSSource(kind="tfds", path=str(tmp_path)))
 
 
+@pytest.mark.parametrize(
+    ("file", "data", "message"),
+    [
+        ("label.labels.txt", b"\xe9\nb\nc", "label.labels.txt: is not UTF-8 text"),
+        ("features.json", b'{"featuresDict": {"features": ["x"]}}', "seems to hold the images"),
+        ("dataset_info.json", b'{"supervisedKeys": null}', "does not say which splits"),
+        ("dataset_info.json", b'{"supervisedKeys": {"tuple": 3}}', "does not say which splits"),
+    ],
+)
+def test_a_data_set_whose_documents_say_nonsense_is_refused(tmp_path, file, data, message):
+    path = write_tfds(tmp_path)
+    write(tmp_path, {file: data})
+    with pytest.raises(UserError, match=message):
+        list_folder_as_told(path)
+
+
+def test_names_of_classes_are_read_as_the_library_does(tmp_path):
+    path = write_tfds(tmp_path)
+    write(tmp_path, {"label.labels.txt": b"bar \r\n\ncross\nodd\x0cdisc\n"})
+    with pytest.raises(UserError, match=r"the label 'odd\\x0cdisc' holds U\+000C"):
+        list_folder_as_told(path)
+
+
 def test_features_as_older_versions_wrote_them(tmp_path, plain):
     path = write_tfds(tmp_path / "tfds")
     module = "tensorflow_datasets.core.features"
