@@ -8,6 +8,7 @@ import os
 import posixpath
 import re
 import sys
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -195,12 +196,26 @@ class StatedGroups:
 def relative_path(path: str, root: str, where: str) -> str:
     """Returns a path relative to the list, absolute ones too: where data lies is no identity."""
     if not is_remote(root):
-        return os.path.relpath(os.path.join(root, path), root).replace(os.sep, "/")
+        lying = _as_it_lies(path, root)
+        return os.path.relpath(lying, root) if os.path.isabs(lying) else os.path.normpath(lying)
     below = path.removeprefix(f"{root}/")
     relative = posixpath.normpath(below)
     if is_remote(below) or not is_object_name(relative):
         raise UserError(f"{where}: {path} does not lie below {root}, where the list is")
     return relative
+
+
+def _as_it_lies(path: str, root: str) -> str:
+    """Returns a path in the form in which there is such a file; as it is, where there is none.
+
+    Windows parts folders by backslashes, and file systems differ in how they write an accent: as a
+    character of its own, macOS, or as part of the letter.
+    """
+    if path.isascii() and "\\" not in path:
+        return path
+    parted = path.replace("\\", "/")
+    forms = (path, parted, *(unicodedata.normalize(form, parted) for form in ("NFC", "NFD")))
+    return next((form for form in forms if os.path.lexists(os.path.join(root, form))), path)
 
 
 def read_value(value: Any, name: str, where: str) -> str:

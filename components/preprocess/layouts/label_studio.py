@@ -112,8 +112,8 @@ def _path(source: Source, address: str, where: str) -> str:
             "export"
         )
     path = source.find(urllib.parse.unquote(below))
-    if path in source.tree.files:
+    if source.holds(path):
         return path
     # Uploaded, it was given a name of its own before the one that it has here.
     original = source.find(_UPLOADED.sub("", posixpath.basename(path)))
-    return original if original in source.tree.files else path
+    return original if source.holds(original) else path

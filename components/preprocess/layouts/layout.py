@@ -8,7 +8,7 @@ means, and which file an annotation names.
 import dataclasses
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import cached_property
 from typing import BinaryIO
 
@@ -44,6 +44,10 @@ class Source:
         """Returns the files whose names end so, in any case, sorted."""
         return sorted(path for path in self.tree.files if path.lower().endswith(suffix))
 
+    def holds(self, path: str) -> bool:
+        """Tells whether there is a file, however often it is asked."""
+        return path in self._files
+
     def read(self, path: str) -> bytes:
         """Returns the bytes of a file that says what others are.
 
@@ -73,6 +77,8 @@ class Source:
         Raises:
           UserError: several end so.
         """
+        if "\\" in named and named.rpartition("/")[2] not in self._by_name:  # It is from Windows.
+            named = named.replace("\\", "/")
         parts = [part for part in named.split("/") if part not in ("", ".")]
         candidates = self._by_name.get(parts[-1], []) if parts else []
         for start in range(len(parts)):
@@ -86,6 +92,10 @@ class Source:
                     "name the other in data.exclude"
                 )
         return named
+
+    @cached_property
+    def _files(self) -> Set[str]:
+        return frozenset(self.tree.files)
 
     @cached_property
     def _by_name(self) -> Mapping[str, list[str]]:

@@ -183,7 +183,7 @@ def _tell_layouts(source: Source) -> Mapping[str, str]:
         if (kind := told_layout(path)) is not None:
             told.setdefault(kind, path)
     if "tfds" in told:
-        if tfds.FEATURES in source.tree.files:
+        if source.holds(tfds.FEATURES):
             told.pop("tfrecord", None)  # They are its shards.
         else:
             del told["tfds"]

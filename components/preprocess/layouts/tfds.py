@@ -70,7 +70,7 @@ def list_records(source: Source, settings: TFDSSource) -> Found:
 
 def _check_place(source: Source) -> None:
     versions = [path for path in source.tree.files if path.endswith(f"/{INFO}")]
-    if INFO not in source.tree.files and versions:
+    if not source.holds(INFO) and versions:
         there = shown([path.removesuffix(f"/{INFO}") for path in versions])
         raise UserError(f"{source.root}: holds {there}; give the folder of one version")
 
@@ -108,7 +108,7 @@ def _shard(
         ("NUM_SHARDS", f"{count:05d}"),
     ):
         path = path.replace(f"{{{name}}}", value)
-    if path not in source.tree.files:
+    if not source.holds(path):
         raise UserError(
             f"{source.named(path)}: is missing, though {INFO} names it; it is not whole"
         )
@@ -172,7 +172,7 @@ def _read_features(source: Source) -> Mapping[str, Mapping[str, Any]]:
 
 def _read_class_names(source: Source, label: str) -> tuple[str, ...] | None:
     name = f"{label}.labels.txt"
-    if name not in source.tree.files:
+    if not source.holds(name):
         return None
     lines = read_text(io.BytesIO(source.read(name)), MOST_INDEX_BYTES, source.named(name))
     # As the library reads them: a name may hold what Unicode takes for the end of a line.

@@ -49,6 +49,21 @@ def test_paths_are_relative_to_the_list_wherever_it_lies(tmp_path):
     assert [record.path for record in listing.records] == ["../q/2.png", "p/1.png"]
 
 
+def test_paths_as_other_systems_write_them_name_the_same_files(tmp_path):
+    composed, decomposed = "caf\u00e9.png", "cafe\u0301.png"
+    (tmp_path / "p").mkdir()
+    for name in ("1.png", "a\\2.png", decomposed):
+        (tmp_path / "p" / name).touch()
+    text = f"path,label\n.\\p\\1.png,a\np/a\\2.png,b\np\\{composed},c\np\\gone.png,d\n"
+    listing = list_file(write_list(tmp_path, "l.csv", text))
+    assert {record.label: record.path for record in listing.records} == {
+        "a": "p/1.png",
+        "b": "p/a\\2.png",
+        "c": f"p/{decomposed}",
+        "d": "p\\gone.png",
+    }
+
+
 def test_numbers_are_labels(tmp_path):
     text = '{"path": "1.png", "label": 3}\n{"path": "2.png", "label": 4}\n'
     assert list_file(write_list(tmp_path, "l.jsonl", text)).class_names == ("3", "4")

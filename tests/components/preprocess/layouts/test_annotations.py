@@ -33,10 +33,15 @@ def label_studio(folder, tasks):
 @pytest.mark.parametrize("form", ["json", "json-min"])
 def test_label_studio(tmp_path, plain, form):
     write(tmp_path / "x", {f"images/{e.name}": e.data for e in examples()})
-    addresses = ["/data/upload/1/0f1e2d3c-{}", "/data/local-files/?d=images%2F{}", "images/{}"]
+    addresses = [
+        "/data/upload/1/0f1e2d3c-{}",
+        "/data/local-files/?d=images%2F{}",
+        "/data/local-files/?d=C:\\mine\\images%5C{}",
+        "images/{}",
+    ]
     tasks = []
     for index, e in enumerate(examples()):
-        image = addresses[index % 3].format(e.name)
+        image = addresses[index % 4].format(e.name)
         if form == "json":
             tasks.append({"id": index, "data": {"image": image}, "annotations": [chosen(e.label)]})
         else:
