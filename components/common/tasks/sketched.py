@@ -48,4 +48,6 @@ def count_bits(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
     return counts.reshape(values.shape)
 
 
-_BITS = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
+_BITS = (
+    np.unpackbits(np.arange(1 << 16, dtype="<u2").view(np.uint8)).reshape(-1, 16).sum(1, np.uint8)
+)

@@ -6,6 +6,8 @@ same outline, which their sketches tell apart: saving anew changes all fields a 
 detail changes one of them much.
 """
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -44,7 +46,9 @@ _BY_FREQUENCY = np.argsort(np.add.outer(np.arange(SIDE), np.arange(SIDE)).ravel(
 
 def keys(sketches: Sketches) -> Keys:
     """Returns each picture's hash, and the same begun at other bits."""
-    fields = _fields(sketches).mean(axis=3)
+    channels = np.moveaxis(_fields(sketches), 3, 0)
+    # As `mean` does, which takes seven times as long over an axis so short.
+    fields = functools.reduce(np.add, channels) / np.float32(len(channels))
     strengths = (_TRANSFORM @ fields @ _TRANSFORM.T).reshape(len(fields), -1)[:, _BY_FREQUENCY]
     bits = strengths > np.median(strengths, axis=1, keepdims=True) + _STRONGER
     hashes = np.ascontiguousarray(np.packbits(bits, axis=1)).view(">u8").astype(np.uint64)
@@ -72,12 +76,13 @@ def are_alike(one: Sketches, other: Sketches) -> npt.NDArray[np.bool_]:
 def _spread(fields: Sketches) -> npt.NDArray[np.float64]:
     """Returns the standard deviation of each picture's fields, as the mean of its channels."""
     count = SIDE * SIDE
-    channels = fields.shape[1] // count
-    values = fields.reshape(-1, count, channels).astype(np.float32)
+    by_field = fields.reshape(-1, count, fields.shape[1] // count)
+    channels = np.ascontiguousarray(np.moveaxis(by_field, 2, 0))
+    sums = channels.sum(axis=2, dtype=np.int64)
+    values = channels.astype(np.float32)
     # Exact, as no sum reaches 2**24; and not by BLAS, whose threads would wait for more, busily.
-    sums = np.einsum("nfc->nc", values).astype(np.float64)
-    squares = np.einsum("nfc,nfc->nc", values, values).astype(np.float64)
-    spread: npt.NDArray[np.float64] = np.sqrt(count * squares - np.square(sums)).mean(axis=1)
+    squares = np.einsum("cnf,cnf->cn", values, values).astype(np.int64)
+    spread: npt.NDArray[np.float64] = np.sqrt(count * squares - np.square(sums)).mean(axis=0)
     return spread / count
 
 
