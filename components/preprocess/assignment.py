@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from components.common.documents.dataset import SPLITS, Split
-from components.preprocess.examples import Chosen, SourceExample
+from components.preprocess.examples import Chosen, Examples
 from components.preprocess.splits import Assignment, hash_text
 
 LEAST_SHARE_BYTES = 4 << 20
@@ -38,7 +38,7 @@ class ShardPlan:
 
 
 def plan_shards(
-    examples: Sequence[SourceExample], assignment: Assignment, *, training_shards: int | None
+    examples: Examples, assignment: Assignment, *, training_shards: int | None
 ) -> tuple[ShardPlan, ...]:
     """Deals examples out to splits and shards.
 
@@ -53,8 +53,7 @@ def plan_shards(
     numbers: dict[Split, array[int]] = {split: array("q") for split in SPLITS}
     draws: dict[Split, array[int]] = {split: array("Q") for split in SPLITS}
     source_bytes = Counter[Split]()
-    for number, example in enumerate(examples):
-        split = assignment.split_of(example)
+    for number, (example, split) in enumerate(zip(examples, assignment.splits(), strict=True)):
         numbers[split].append(number)
         draws[split].append(hash_text(f"shard {example.id}"))
         source_bytes[split] += example.size_bytes
@@ -84,10 +83,10 @@ def share_bytes(count: int) -> int:
 
 
 def _name_shards(
-    split: Split, examples: Sequence[SourceExample], dealt: Sequence["array[int]"]
+    split: Split, examples: Examples, dealt: Sequence["array[int]"]
 ) -> Iterator[ShardPlan]:
     for index, own in enumerate(dealt):
         # By id: the order in which a source lists its files must not reach the bytes.
-        members = array("q", sorted(own, key=lambda number: examples[number].id))
+        members = array("q", sorted(own, key=examples.id_of))
         name = f"{split}-{index:05d}-of-{len(dealt):05d}"
         yield ShardPlan(split=split, name=name, members=Chosen(examples, members))

@@ -3,8 +3,9 @@
 What they are is held in columns; an example is made of them when somebody asks for it.
 """
 
+import struct
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from components.common.documents.dataset import Split
@@ -12,6 +13,8 @@ from components.preprocess.places import Place
 from components.preprocess.sources import SourceRecord
 
 _ID_BYTES = 32
+_BEGINNING = struct.Struct("8s24x")
+"""Of an id: enough to tell nearly all apart."""
 
 
 class SourceExample(NamedTuple):
@@ -59,20 +62,20 @@ class Examples(Sequence[SourceExample]):
                 if (stated := self._stated.get(number)) is not None:
                     chosen._stated[len(chosen)] = stated
                 chosen._records.append(self._records[number])
-                chosen._ids += self._id(number)
+                chosen._ids += self._ids[number * _ID_BYTES : (number + 1) * _ID_BYTES]
                 chosen._labels.append(self._labels[number])
                 chosen._sizes.append(self._sizes[number])
         return chosen
 
     def find_repeated(self) -> list[list[int]]:
         """Returns the numbers of those with the same content, wherever there are several."""
-        count = len(self)
-        beginnings = sorted(self._beginning(number) for number in range(count))
-        twice = {one for one, other in zip(beginnings, beginnings[1:]) if one == other}  # noqa: B905
-        found: dict[bytes, list[int]] = {}
-        for number in range(count) if twice else ():
-            if self._beginning(number) in twice:
-                found.setdefault(self._id(number), []).append(number)
+        beginnings = [beginning for (beginning,) in _BEGINNING.iter_unpack(self._ids)]
+        ascending = sorted(beginnings)
+        twice = {one for one, other in zip(ascending, ascending[1:]) if one == other}  # noqa: B905
+        found: dict[str, list[int]] = {}
+        for number, beginning in enumerate(beginnings) if twice else ():
+            if beginning in twice:
+                found.setdefault(self.id_of(number), []).append(number)
         return [numbers for numbers in found.values() if len(numbers) > 1]
 
     def paths(self) -> Iterator[str]:
@@ -82,6 +85,9 @@ class Examples(Sequence[SourceExample]):
         """Returns the names of the slices that there are."""
         return {record.slice for record in self._records} - {""}
 
+    def id_of(self, number: int) -> str:
+        return self._ids[number * _ID_BYTES : (number + 1) * _ID_BYTES].hex()
+
     def group_of(self, number: int) -> str:
         stated = self._stated.get(number)
         return self._records[number].group if stated is None else stated[1]
@@ -89,45 +95,49 @@ class Examples(Sequence[SourceExample]):
     def __len__(self) -> int:
         return len(self._records)
 
+    def __iter__(self) -> Iterator[SourceExample]:
+        return self.pick(range(len(self)))
+
     def __getitem__(self, number: Any) -> Any:
-        record = self._records[number]
-        number %= len(self)
-        split, group = self._stated.get(number, (record.split, record.group))
-        return SourceExample(
-            self._id(number).hex(),
-            record.path,
-            self._labels[number],
-            record.slice,
-            self._sizes[number],
-            split,
-            group,
-            record.text,
-            record.place,
-        )
+        return next(self.pick([range(len(self))[number]]))
 
-    def _id(self, number: int) -> bytes:
-        return bytes(self._ids[number * _ID_BYTES : (number + 1) * _ID_BYTES])
-
-    def _beginning(self, number: int) -> int:
-        start = number * _ID_BYTES
-        return int.from_bytes(self._ids[start : start + 8], "big")
+    def pick(self, numbers: Iterable[int]) -> Iterator[SourceExample]:
+        """Yields some of them. All are gone through several times, so this is not one by one."""
+        records, ids, labels, sizes = self._records, self._ids, self._labels, self._sizes
+        for number in numbers:
+            record = records[number]
+            split, group = self._stated.get(number) or (record.split, record.group)
+            yield SourceExample(
+                ids[number * _ID_BYTES : (number + 1) * _ID_BYTES].hex(),
+                record.path,
+                labels[number],
+                record.slice,
+                sizes[number],
+                split,
+                group,
+                record.text,
+                record.place,
+            )
 
 
 class Chosen(Sequence[SourceExample]):
     """Some of the examples of a source, in an order of their own."""
 
-    def __init__(self, examples: Sequence[SourceExample], numbers: "array[int]") -> None:
+    def __init__(self, examples: Examples, numbers: "array[int]") -> None:
         self._examples, self._numbers = examples, numbers
 
     def without(self, ids: Collection[str]) -> "Chosen":
         """Returns those that have none of some ids; itself where none has."""
-        kept = [number for number in self._numbers if self._examples[number].id not in ids]
+        kept = [number for number in self._numbers if self._examples.id_of(number) not in ids]
         if len(kept) == len(self):
             return self
         return Chosen(self._examples, array("q", kept))
 
     def __len__(self) -> int:
         return len(self._numbers)
+
+    def __iter__(self) -> Iterator[SourceExample]:
+        return self._examples.pick(self._numbers)
 
     def __getitem__(self, number: Any) -> Any:
         return self._examples[self._numbers[number]]

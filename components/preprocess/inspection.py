@@ -117,9 +117,8 @@ def _understood(config: PreprocessConfig, listed: Listing, assignment: Assignmen
 def _count(
     listed: Listing, inventory: Inventory, assignment: Assignment
 ) -> tuple[ClassCounts, ...]:
-    counts = Counter(
-        (example.label, assignment.split_of(example)) for example in inventory.examples
-    )
+    labels = (example.label for example in inventory.examples)
+    counts = Counter(zip(labels, assignment.splits(), strict=True))
     return tuple(
         ClassCounts(name=name, examples={split: counts[label, split] for split in SPLITS})
         for label, name in enumerate(listed.class_names)

@@ -24,17 +24,14 @@ Bounds = Sequence[tuple[Split, float]]
 class Assignment:
     """Where the examples of a source belong."""
 
-    split_of_unit: Mapping[str, Split]
-    """Of groups, and of those examples that are not where their hash puts them."""
-    bounds: Mapping[Split | None, Bounds]
-    """By what an example states."""
+    numbers: bytes
+    """The index into SPLITS of each example, in the order in which they were given."""
     carved: tuple[Split, ...]
     """Splits that the source states for no example, and that are taken out of training."""
 
-    def split_of(self, example: SourceExample) -> Split:
-        key = unit_key(example)
-        decided = self.split_of_unit.get(key)
-        return decided or assign_split(key, self.bounds[example.split])
+    def splits(self) -> Iterator[Split]:
+        """Yields the split of each example, in their order."""
+        return map(SPLITS.__getitem__, self.numbers)
 
 
 def unit_key(example: SourceExample) -> str:
@@ -59,7 +56,7 @@ def assign_splits(examples: Collection[SourceExample], shares: Splits) -> Assign
         unit.allowed = choices[unit.stated]
     draft = _Draft(examples, groups, choices, bounds)
     draft.fill_gaps()
-    return Assignment(draft.decided(), bounds, carved)
+    return Assignment(draft.decided(), carved)
 
 
 def assign_split(key: str, bounds: Bounds) -> Split:
@@ -164,21 +161,22 @@ class _Draft:
         self._units = groups
         self._splits = {key: self._hashed(key, unit.stated) for key, unit in groups.items()}
         self._held: set[int] = set()
-        self._moved: set[str] = set()
         self._counts = Counter(
             (label, self._splits[key]) for key, unit in groups.items() for label in unit.labels
         )
-        for example in examples:
+        self._numbers = bytearray(len(examples))
+        for number, example in enumerate(examples):
             if not example.group:
-                self._counts[example.label, self._hashed(unit_key(example), example.split)] += 1
+                split = self._hashed(unit_key(example), example.split)
+                self._numbers[number] = SPLITS.index(split)
+                self._counts[example.label, split] += 1
 
-    def decided(self) -> Mapping[str, Split]:
-        """Returns the splits of groups, and of those examples that were moved."""
-        return {
-            key: split
-            for key, split in self._splits.items()
-            if key.startswith("group ") or key in self._moved
-        }
+    def decided(self) -> bytes:
+        """Returns the index into SPLITS of each example, in their order."""
+        for number, example in enumerate(self._examples if self._splits else ()):
+            if (split := self._splits.get(unit_key(example))) is not None:
+                self._numbers[number] = SPLITS.index(split)
+        return bytes(self._numbers)
 
     def _hashed(self, key: str, stated: Split | None) -> Split:
         return assign_split(key, self._bounds[stated])
@@ -234,7 +232,6 @@ class _Draft:
             self._counts[label, self._splits[moved]] -= 1
             self._counts[label, split] += 1
         self._splits[moved] = split
-        self._moved.add(moved)
         return True
 
     def _gain(self, key: str, split: Split) -> int:

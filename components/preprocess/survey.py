@@ -45,7 +45,8 @@ def _look(task: Task[PreprocessConfig]) -> None:
     assignment = assign_splits(inventory.examples, config.splits)
     plan = make_plan(config, inventory, assignment)
     Membership.of(
-        (example.id, example.group, assignment.split_of(example)) for example in inventory.examples
+        (example.id, example.group, split)
+        for example, split in zip(inventory.examples, assignment.splits(), strict=True)
     ).write(task.output)
     DatasetManifest(
         class_names=inventory.listing.class_names,
@@ -68,8 +69,8 @@ def _look(task: Task[PreprocessConfig]) -> None:
 
 def _count(assignment: Assignment, inventory: Inventory) -> dict[Split, SplitExamples]:
     counts = {split: Counter[int]() for split in SPLITS}
-    for example in inventory.examples:
-        counts[assignment.split_of(example)][example.label] += 1
+    for example, split in zip(inventory.examples, assignment.splits(), strict=True):
+        counts[split][example.label] += 1
     classes = len(inventory.listing.class_names)
     return {
         split: SplitExamples(

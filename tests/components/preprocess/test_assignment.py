@@ -13,7 +13,8 @@ from components.preprocess.assignment import (
     plan_shards,
 )
 from components.preprocess.config import Splits
-from components.preprocess.examples import SourceExample
+from components.preprocess.examples import Examples, SourceExample
+from components.preprocess.sources import SourceRecord
 from components.preprocess.splits import assign_splits
 
 
@@ -22,7 +23,11 @@ def example(index: int, *, split=None, group="", size_bytes=1000) -> SourceExamp
     return SourceExample(id_, f"{index}.png", 0, "", size_bytes, split, group)
 
 
-def plan(examples, shards=None):
+def plan(found, shards=None):
+    examples = Examples()
+    for one in found:
+        record = SourceRecord(one.path, "class", one.split, one.group)
+        examples.add(record, id=one.id, label=one.label, size_bytes=one.size_bytes)
     return plan_shards(examples, assign_splits(examples, Splits()), training_shards=shards)
 
 
