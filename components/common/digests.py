@@ -11,7 +11,8 @@ import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ def canonical_json(value: Any) -> str:
 _CANONICAL = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
 )
+
+
+def canonical_texts(texts: Iterable[str]) -> str:
+    """Returns the canonical JSON of a list of texts, in half the time: there are a great many."""
+    return f"[{','.join(map(encode_basestring, texts))}]"
 
 
 def text_digest(text: str) -> str:

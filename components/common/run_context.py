@@ -11,7 +11,7 @@ from components.common.storage import Storage, open_storage
 class RunContext(BaseModel):
     """Names a run and its places. Nothing in it ever enters a key."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     run_id: str
     recipe_name: str

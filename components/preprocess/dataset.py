@@ -34,6 +34,7 @@ from components.preprocess.ledger import (
     find_whole_shards,
     read_formers,
     read_index,
+    read_records,
     write_formers,
 )
 from components.preprocess.manifest import (
@@ -222,7 +223,7 @@ def _write_shards(
                 effort = run_pipeline(orders, writer, options)
             else:
                 effort = run_pool(orders, writer, task.events, unit=_name_examples(task))
-        records = {**records, **find_whole_shards(storage, [shard.path for shard in missing])}
+        records = {**records, **read_records(storage, [shard.path for shard in missing])}
     return records, missing, effort
 
 

@@ -10,7 +10,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from components.common.digests import canonical_json
+from components.common.digests import canonical_json, canonical_texts
 from components.common.documents.dataset import SPLITS, TaskName
 from components.common.documents.rejects import Note, Reject
 from components.common.tasks.sources import Sources, sources_of
@@ -69,7 +69,7 @@ def take_inventory(
         report=report,
     ):
         content = look.reason if isinstance(look, Problem) else look.digest
-        fingerprint.update(canonical_json([*record.values(), content]).encode())
+        fingerprint.update(canonical_texts([*record.values(), content]).encode())
         if (reject := _examine(record, look, sources)) is not None:
             rejects.append(reject)
             if reject.reason == "unsupported_format":  # What is installed decides, too.

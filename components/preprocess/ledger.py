@@ -1,7 +1,8 @@
 """The records beside the shards: which shards are there and whole, and what they hold."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -57,6 +58,17 @@ def find_whole_shards(storage: Storage, paths: Sequence[str]) -> Mapping[str, Sh
             return None
         return record
 
+    return _find_records(paths, find)
+
+
+def read_records(storage: Storage, paths: Sequence[str]) -> Mapping[str, ShardRecord]:
+    """Returns the records of shards that were written a moment ago."""
+    return _find_records(paths, functools.partial(_read_record, storage))
+
+
+def _find_records(
+    paths: Sequence[str], find: Callable[[str], ShardRecord | None]
+) -> Mapping[str, ShardRecord]:
     with _threads() as pool:
         found = list(pool.map(find, paths))
     return {path: record for path, record in zip(paths, found, strict=True) if record is not None}

@@ -15,6 +15,7 @@ from typing import Any
 
 from components.common.process.events import Events
 from components.common.process.machine import usable_cores
+from components.common.tasks.making import open_maker
 from components.preprocess.orders import Order
 from components.preprocess.writer import Effort, ShardWriter
 
@@ -31,6 +32,8 @@ def run_pool(orders: Sequence[Order], writer: ShardWriter, events: Events, *, un
     effort, total = Effort(), sum(order.members for order in orders)
     processes = min(len(orders), usable_cores())
     done = multiprocessing.Value("q")
+    # So that what makes examples is imported once, where processes are forked, and not by each.
+    open_maker(writer.plan, with_statistics=False)
     # One queue for all: with the longest shards first, the short ones even out the end, where
     # otherwise one core would work on a late long shard while the others idle.
     pool = ProcessPoolExecutor(processes, initializer=_begin, initargs=(os.getpid(), done))

@@ -43,7 +43,6 @@ class Part(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         defer_build=True,  # Every task imports all documents, and uses a few.
     )
 

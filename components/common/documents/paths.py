@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from components.common.digests import canonical_json
+from components.common.digests import canonical_texts
 
 PATHS_FILE = "paths.jsonl"
 _MOST = 50_000
@@ -21,7 +21,7 @@ def write_paths(dataset: Path, splits: Iterable[Iterable[tuple[str, str]]]) -> N
     with (dataset / PATHS_FILE).open("w", encoding="utf-8") as file:
         for examples in splits:
             for example in itertools.islice(examples, _MOST):
-                file.write(f"{canonical_json(example)}\n")
+                file.write(f"{canonical_texts(example)}\n")
 
 
 def read_paths(dataset: Path, ids: Collection[str]) -> Mapping[str, str]:

@@ -11,7 +11,13 @@ from pathlib import Path
 import grimp
 import pytest
 
-from components.common.digests import canonical_json, code_digest, module_digests, tree_digest
+from components.common.digests import (
+    canonical_json,
+    canonical_texts,
+    code_digest,
+    module_digests,
+    tree_digest,
+)
 from components.common.result_neutral import RESULT_NEUTRAL
 
 ROOT = Path(__file__).parents[3]
@@ -67,6 +73,12 @@ def test_code_digest_follows_every_way_to_import(package: Path, module: str) -> 
     with (package / "house" / f"{module}.py").open("a") as file:
         file.write("other = 1\n")
     assert digest(package) != before
+
+
+def test_texts_have_one_canonical_form():
+    texts = [chr(code) for code in range(0xD800)] + ["", 'a "b"\\', "\ue000\U0001f600"]
+    assert canonical_texts(texts) == canonical_json(texts)
+    assert canonical_texts([]) == "[]"
 
 
 def test_code_digest_leaves_other_code_alone(package: Path) -> None:

@@ -1,5 +1,6 @@
 """What a source's files are, where they should be pictures; see `tasks/sources.py`."""
 
+import functools
 from collections.abc import Mapping
 
 from components.common.documents.rejects import NoteKind, Reason
@@ -53,10 +54,13 @@ def trim(head: bytes) -> bytes:
 _SIGNATURE_BYTES = 18
 """As many as tell formats apart but SVG and the like."""
 
+_sniff = functools.lru_cache(1024)(sniff_format)
+"""A million pictures have a few first bytes among them."""
+
 
 def examine(path: str, head: bytes) -> tuple[Reason, str] | None:
     """Returns why a file is no picture that is read, by its first bytes."""
-    found = sniff_format(head)
+    found = _sniff(head)
     if found is None:
         return "not_an_image", "its first bytes are no picture's"
     if is_decoded(found):
@@ -70,7 +74,7 @@ def examine(path: str, head: bytes) -> tuple[Reason, str] | None:
 
 def remark(path: str, head: bytes) -> tuple[NoteKind, str] | None:
     """Returns what is odd about a file that is decoded by what it holds, not by its name."""
-    found, named = sniff_format(head), named_format(path)
+    found, named = _sniff(head), named_format(path)
     if named is None or named == found:
         return None
     return "wrong_extension", f"is {found}, named like {named}"
