@@ -12,7 +12,9 @@ _LOOKED_AT = 1000
 
 def find_script(text: str) -> str:
     """Returns the script that most of a text's letters have, one of VALUES."""
-    scripts = Counter(_script_of(character) for character in text[:_LOOKED_AT])
+    scripts: Counter[str] = Counter()
+    for character, count in Counter(text[:_LOOKED_AT]).items():
+        scripts[_script_of(character)] += count
     del scripts["none"]
     ((script, _),) = scripts.most_common(1) or [("none", 0)]
     return script
