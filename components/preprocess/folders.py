@@ -50,9 +50,15 @@ def list_classes(folder: str, tree: Tree, sieve: Sieve, *, task: TaskName) -> Li
     level = 1 if splits else 0
     class_folders = [path for path in tree.folders if path.count("/") == level]
     if not class_folders:
+        files = f", only files such as {min(tree.files)}" if tree.files else ""
         raise UserError(
-            f"{folder}: has no sub-folders; put the {sources.EXAMPLES} of each class into a "
+            f"{folder}: has no sub-folders{files}; put the {sources.EXAMPLES} of each class into a "
             "sub-folder that is named like the class"
+        )
+    if len(class_folders) == 1 and not splits and (below := sorted(tree.children(*class_folders))):
+        raise UserError(
+            f"{folder}: has a single sub-folder; if {_named(below)} in it are the classes, or "
+            f"splits, give {folder}/{class_folders[0]}"
         )
     for path in sorted(class_folders):
         _check_class_name(folder, path)

@@ -25,6 +25,11 @@ _NAMESAKES = {"sentence": "text"}
 _DELIMITERS = ",;\t"
 _SIMILAR = 0.75  # Of difflib: `lable`, `labels` and `group_id` are meant, `label_name` is not.
 
+_PACKED = (
+    "; a Parquet file that holds the examples is read with its folder, by data.source: "
+    "{kind: parquet, path: FOLDER}"
+)
+
 Rows = Iterator[tuple[int, Mapping[str, Any]]]
 """Line numbers, and values by column; a column that is absent or empty has no value."""
 
@@ -48,7 +53,7 @@ class Table:
         try:
             return self.data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise UserError(f"{self.path}: is not UTF-8 text: {error}") from error
+            raise UserError(f"{self.path}: is not UTF-8 text; save it so: {error}") from error
 
     def column_of(self, name: str) -> str:
         """Returns which column a name in the header means."""
@@ -208,11 +213,12 @@ def _check_absent(found: Iterable[str], others: Sequence[str], read: Table, *, w
             )
     for column in (*read.required, *read.named):
         if column not in found:
+            packed = _PACKED if read.path.lower().endswith(".parquet") else ""
             there = f", only {listing([repr(other) for other in others])}" if others else ""
             raise UserError(
                 f"{where}: there is no {read.name_of(column)!r}{there}; expected "
                 f"{read.name_of(read.required[0])}, {read.name_of('label')} and optionally split, "
-                "group, slice; data.columns says which other names they go by"
+                f"group, slice; data.columns says which other names they go by{packed}"
             )
 
 

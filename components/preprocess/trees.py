@@ -85,8 +85,13 @@ class _Visit:
 
 def _local_tree(root: str, sieve: Sieve) -> Tree:
     """Walks a folder in depth, in the order of names."""
+    if os.path.isfile(root):
+        raise UserError(
+            f"{root}: is a file, where a folder is expected; unpack an archive, or give the folder "
+            "that a container lies in"
+        )
     if not os.path.isdir(root):
-        raise UserError(f"{root}: is not a folder; data.folder needs one sub-folder per class")
+        raise UserError(f"{root}: there is no such folder")
     tree, visits = Tree(), [_Visit(root, "", (), set())]
     while visits:
         visit = visits.pop()

@@ -9,7 +9,7 @@ import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from components.common.data.layout import told_layout
+from components.common.data.layout import stated_split, told_layout
 from components.common.documents.dataset import TaskName
 from components.common.errors import UserError
 from components.common.tasks.sources import sources_of
@@ -99,6 +99,8 @@ def list_folder_as_told(
         )
     kind = next(iter(told), "folders")
     if kind == "folders":
+        if not told:
+            _check_below(source)
         return list_classes(root, source.tree, sieve, task=task)
     if kind == "tfrecord":
         raise UserError(
@@ -195,6 +197,22 @@ def _tell_layouts(source: Source) -> Mapping[str, str]:
     if example is not None and not {"cvat", "roboflow"} & told.keys():
         told["folders"] = example
     return told
+
+
+def _check_below(source: Source) -> None:
+    """Refuses a folder without examples, one of whose sub-folders would tell of a layout."""
+    for path in sorted(source.tree.files):
+        folder, _, name = path.rpartition("/")
+        kind = told_layout(name)
+        if kind == "tfds" and not source.holds(f"{folder}/{tfds.FEATURES}"):
+            continue  # Hugging Face's library writes a file of that name, too.
+        if kind is not None:
+            if stated_split(posixpath.basename(folder)) is not None:
+                folder = posixpath.dirname(folder)
+            raise UserError(
+                f"{source.root}: holds no {sources_of(source.task).EXAMPLES}, but {path}, which "
+                f"tells of {_WORDS[kind]}; give {source.named(folder)}"
+            )
 
 
 def _find_example(tree: Tree, task: TaskName) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from components.common.errors import UserError
 from components.common.tasks.sources import sources_of
+from components.common.words.figures import shown
 from components.preprocess.kinds import WebDatasetSource
 from components.preprocess.layouts.layout import (
     Found,
@@ -29,7 +30,8 @@ from components.preprocess.trees import is_text
 
 _LABELS = ("cls", "label")
 _MOST_LABEL_BYTES = 1 << 20
-_BLOCK = 512
+_MOST_PADDING = 21 << 9
+"""Zeros at a tar's end: blocks of 512 bytes, up to a record of 20, and one more."""
 _SAY = "data.source: {kind: webdataset, label: FIELD}, or json.KEY"
 
 
@@ -51,12 +53,16 @@ def list_records(source: Source, settings: WebDatasetSource) -> Found:
             f"{source.root}: holds no .tar file (one that is compressed as a whole can't be read "
             "in parts: unpack .tar.gz to .tar)"
         )
-    labels = Labels(settings.class_names)
-    records = [
-        _record(source, settings, path, sample, labels)
-        for path in paths
-        for sample in _read_samples(source, settings, path)
-    ]
+    labels, fields, records = Labels(settings.class_names), set[str](), list[SourceRecord]()
+    for path in paths:
+        for sample in _read_samples(source, settings, path):
+            records.append(_record(source, settings, path, sample, labels))
+            fields |= sample.fields.keys()
+    if fields and not any(record.label for record in records):
+        raise UserError(
+            f"{source.root}: no example has a label; its files end in "
+            f"{shown([f'.{field}' for field in sorted(fields)])}: say which holds it, by {_SAY}"
+        )
     return Found(records, class_names=settings.class_names or ())
 
 
@@ -120,10 +126,11 @@ def _read_members(file: BinaryIO, name: str) -> Iterator[tuple[tarfile.TarInfo, 
                     content = archive.extractfile(member)
                     assert content is not None
                     yield member, content  # type: ignore[misc]
-            # A header that is damaged ends the archive for tarfile, without a word.
+            # A header that is damaged ends the archive for tarfile, without a word; so does the end
+            # of the first of several that were put one after the other.
             file.seek(archive.offset)
-            if file.read(_BLOCK).strip(b"\0"):
-                raise tarfile.ReadError(f"damaged at byte {archive.offset}")
+            if file.read(_MOST_PADDING + 1).strip(b"\0"):
+                raise tarfile.ReadError(f"goes on after its end at byte {archive.offset}")
     except (tarfile.TarError, EOFError) as error:
         raise UserError(f"{name}: is no whole tar file: {error}") from error
 

@@ -110,12 +110,17 @@ def test_a_class_that_no_list_of_labels_could_hold_is_refused(tmp_path, name, co
 
 
 def test_what_is_no_data_set_is_refused(tmp_path):
-    with pytest.raises(UserError, match="is not a folder"):
+    with pytest.raises(UserError, match="missing: there is no such folder"):
         list_folder(str(tmp_path / "missing"))
-    with pytest.raises(UserError, match="has no sub-folders"):
+    with pytest.raises(UserError, match="has no sub-folders, only files such as 1.png; put the"):
         list_folder(touch(tmp_path / "flat", "1.png"))
+    with pytest.raises(UserError, match="1.png: is a file, where a folder is expected; unpack"):
+        list_folder(str(tmp_path / "flat" / "1.png"))
     with pytest.raises(UserError, match="single class, 'a'"):
         list_folder(touch(tmp_path / "one", "a/1.png"))
+    above = touch(tmp_path / "above", "flowers/rose/1.png", "flowers/tulip/1.png")
+    with pytest.raises(UserError, match="'rose' and 'tulip' in it are the classes, .*/flowers$"):
+        list_folder(above)
     (tmp_path / "void" / "a").mkdir(parents=True)
     with pytest.raises(UserError, match="holds no pictures"):
         list_folder(str(tmp_path / "void"))

@@ -2,6 +2,8 @@
 
 import json
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from components.common.errors import UserError
@@ -121,6 +123,15 @@ def test_numbers_are_labels(tmp_path):
 def test_what_is_wrong_is_named_with_its_line(tmp_path, name, text, message):
     with pytest.raises(UserError, match=message):
         list_file(write_list(tmp_path, name, text))
+
+
+def test_a_parquet_file_that_is_no_list_is_told_how_to_be_read(tmp_path):
+    pyarrow.parquet.write_table(
+        pyarrow.table({"image": [b"1"], "label": [0]}), tmp_path / "x.parquet"
+    )
+    message = r"there is no 'path', only 'image'; .*by data.source: \{kind: parquet, path: FOLDER\}"
+    with pytest.raises(UserError, match=message):
+        list_file(str(tmp_path / "x.parquet"))
 
 
 def test_a_missing_or_undecodable_list_is_named(tmp_path):

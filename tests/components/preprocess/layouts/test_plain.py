@@ -43,6 +43,24 @@ def test_containers_beside_class_folders_are_refused_with_both_readings(tmp_path
     assert len(listing.records) == 2
 
 
+@pytest.mark.parametrize(
+    ("file", "folder", "words"),
+    [
+        ("mnist/train-00000-of-00001.parquet", "mnist", "Parquet files"),
+        ("snapshots/0f/train/x.parquet", "snapshots/0f", "Parquet files"),
+        ("shards/test/x.tar", "shards", "tar files"),
+        ("beans/0.1.0/dataset_info.json", "beans/0.1.0", "a data set of TensorFlow Datasets"),
+    ],
+)
+def test_a_folder_above_the_one_that_is_meant_names_it(tmp_path, file, folder, words):
+    path = write(tmp_path, {file: b"", f"{folder}/features.json": b"", "refs/main": b"0f"})
+    with pytest.raises(UserError) as refused:
+        list_folder_as_told(path)
+    told = str(refused.value)
+    assert told.startswith(f"{path}: holds no pictures, but {file}, which tells of {words}")
+    assert told.endswith(f"; give {path}/{folder}")
+
+
 def test_what_lies_deeper_or_is_packed_as_a_whole_tells_of_no_layout(tmp_path):
     files = {"cat/1.png": b"1", "dog/1.png": b"2", "cat/raw.tar": b"", "all.tar.gz": b""}
     listing = list_folder_as_told(write(tmp_path, files))

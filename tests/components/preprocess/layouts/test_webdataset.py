@@ -73,7 +73,10 @@ def test_labels_in_json_are_numbers_of_named_classes(tmp_path):
             "'png' or 'seg.png' may hold the example",
         ),
         ([("a.png", b"1"), ("a.json", b"{")], "not valid JSON"),
-        ([("a.png", b"1"), ("b.png", b"2")], "none of its 2 pictures has a label"),
+        (
+            [("a.png", b"1"), ("b.png", b"2")],
+            "no example has a label; its files end in .png: say which",
+        ),
     ],
 )
 def test_what_may_mean_two_things_is_refused(tmp_path, files, message):
@@ -86,6 +89,20 @@ def test_a_tar_that_is_damaged_or_cut_is_refused(tmp_path):
     for data in (whole[:3000], whole[:3072] + b"y" * 512 + whole[3584:], b"no tar" * 200):
         with pytest.raises(UserError, match=r"x\.tar: is no whole tar file"):
             list_folder_as_told(write(tmp_path, {"x.tar": data}))
+
+
+def test_several_tars_in_one_file_are_refused(tmp_path):
+    """Only the first would be read."""
+    data = tar([(f"{i}.{k}", b"x" * 600) for i in range(4) for k in ("cls", "png")])
+    with pytest.raises(UserError, match="no whole tar file: goes on after its end at byte 12288"):
+        list_folder_as_told(write(tmp_path, {"x.tar": data + data}))
+
+
+def test_where_no_label_is_found_its_files_are_named(tmp_path):
+    files = [(name, b"1") for name in ("1.v2.png", "1.v2.cls", "2.txt", "2.png")]
+    message = r"end in \.png, \.txt, \.v2\.cls and \.v2\.png: say which holds it, by data\.source"
+    with pytest.raises(UserError, match=message):
+        list_folder_as_told(write(tmp_path, {"x.tar": tar(files)}))
 
 
 def test_what_has_no_label_or_no_picture_is_rejected(tmp_path):
