@@ -62,7 +62,7 @@ def _describe(
     describe = glimpses_of(config.task).describe
     for number, example in enumerate(inventory.examples, 1):
         try:
-            yield example.label, describe(read(example))
+            yield example.label, describe(read(example), config.examples)
         except Unusable:
             continue
         finally:

@@ -134,7 +134,7 @@ def _open_some(
     seen, unreadable = [], []
     for example in _pick(inventory.examples):
         try:
-            seen.append((example, glimpses.glimpse(read(example))))
+            seen.append((example, glimpses.glimpse(read(example), config.examples)))
         except Unusable as error:
             unreadable.append(f"{example.path}: {error.reason} ({error})")
     return seen, unreadable

@@ -58,6 +58,8 @@ def data_inspect(
         raise UserError(f"{source}: is a sample of a package's, which a run writes out first")
     if html is not None and not html.parent.is_dir():
         raise UserError(f"--html {html}: there is no folder {html.parent}")
+    if html is not None and html.is_dir():
+        raise UserError(f"--html {html}: is a folder; name a file in it")
     with (
         lite_extra("requirements/local.lock"),
         open_console(stderr=True).status("listing the source") as status,

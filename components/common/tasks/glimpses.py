@@ -1,7 +1,7 @@
 """The facet by which a source is looked at before anything is made of it."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from components.common.documents.dataset import TaskName
 from components.common.tasks.told import Description, Glimpse
@@ -13,15 +13,23 @@ class Glimpses(Protocol):
     SIDES: str
     """What `Glimpse.side` counts."""
 
-    def glimpse(self, data: bytes, /) -> Glimpse:
+    def glimpse(self, data: bytes, settings: Any, /) -> Glimpse:
         """Returns what a file's bytes show.
+
+        Args:
+          data: of a file.
+          settings: what the recipe says of how records become examples.
 
         Raises:
           Unusable: it can't be an example.
         """
 
-    def describe(self, data: bytes, /) -> Description:
+    def describe(self, data: bytes, settings: Any, /) -> Description:
         """Returns what a schema may say of a file's bytes, without more work than that takes.
+
+        Args:
+          data: of a file.
+          settings: as of `glimpse`.
 
         Raises:
           Unusable: it can't be an example.

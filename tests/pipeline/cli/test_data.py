@@ -10,6 +10,7 @@ from components.common.documents.data_schema import DataSchema, Range
 from components.common.errors import UserError
 from pipeline.cli.main import app
 from pipeline.recipe import load_recipe
+from tests.components.preprocess.folders import shape_png
 from tests.components.preprocess.layouts.examples import examples, write, write_plain
 from tests.components.preprocess.layouts.test_annotations import chosen
 from tests.components.preprocess.layouts.test_webdataset import write_shards
@@ -51,6 +52,21 @@ def test_what_is_left_out_is_named(tmp_path: Path) -> None:
         "name": "bar",
         "examples": {"train": 5, "validation": 1, "test": 2},
     }
+
+
+def test_what_a_recipe_takes_is_opened_and_nothing_larger(tmp_path: Path) -> None:
+    for label, name in enumerate(("cat", "dog")):
+        write(tmp_path, {f"{name}/{n}.png": shape_png(label, n, size=24 + n) for n in range(2)})
+    bound = ("--set", f"data.max_pixels={24 * 24}")
+    found = json.loads(inspect(str(tmp_path), *bound, "--json"))
+    assert [line.split(": ")[:2] for line in found["unreadable"]] == [
+        ["cat/1.png", "oversized (has 25x25 = 625 pixels; max_pixels allows 576)"],
+        ["dog/1.png", "oversized (has 25x25 = 625 pixels; max_pixels allows 576)"],
+    ]
+    schema = DataSchema.model_validate_json(inspect(str(tmp_path), *bound, "--schema", "--json"))
+    assert schema.ranges["width"] == Range(least=24, most=24)
+    refused = CliRunner().invoke(app, ["data", "inspect", str(tmp_path), "--html", str(tmp_path)])
+    assert "is a folder; name a file in it" in str(refused.exception)
 
 
 def test_an_export_by_its_ending_texts_and_a_layout_that_is_named(tmp_path: Path) -> None:

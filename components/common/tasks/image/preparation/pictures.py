@@ -122,13 +122,16 @@ def describe_picture(data: bytes, spec: PictureSpec) -> Described:
     Of JPEG XL there is no header alone: such a picture is decoded, within the spec's bound.
 
     Raises:
-      PictureError: it is of no format that is read, or its header is damaged.
+      PictureError: it is of no format that is read, larger than the spec allows, or its header is
+        damaged.
     """
     kind = _find_kind(data)
     try:
         if kind == "JPEG XL":
             _check_size(jpegxl.measure(data), spec)
         with _open(data, kind) as picture:
+            if not _may_be_large(data, kind, picture, spec):
+                _check_size(picture.size, spec)
             orientation = _orientation(picture, kind)
             return Described(kind, picture.mode, _upright(picture.size, orientation))
     except PictureError:
