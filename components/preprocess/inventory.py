@@ -14,6 +14,7 @@ from components.common.digests import canonical_json, canonical_texts
 from components.common.documents.dataset import SPLITS, TaskName
 from components.common.documents.rejects import Note, Reject
 from components.common.tasks.sources import Sources, sources_of
+from components.common.words.figures import shown
 from components.preprocess.examples import Examples, SourceExample
 from components.preprocess.known import Look
 from components.preprocess.looking import MISNAMED, Memory, Problem, look_at_files
@@ -127,7 +128,7 @@ def _drop_repeated(
         copies = [examples[number] for number in numbers]
         labels = sorted({copy.label for copy in copies})
         if len(labels) > 1:
-            named = " and ".join(class_names[label] for label in labels)
+            named = shown([class_names[label] for label in labels])
             detail = f"the same content is labelled {named}"
             rejects += [Reject(copy.path, "conflicting_label", detail) for copy in copies]
         else:

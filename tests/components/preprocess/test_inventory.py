@@ -69,6 +69,16 @@ def test_a_content_with_two_labels_is_kept_under_neither(tmp_path):
     )
 
 
+def test_of_a_content_with_a_hundred_labels_a_few_are_named(tmp_path):
+    """`Photo unavailable` may stand in each of a thousand classes: named for each, a million."""
+    for name in range(100):
+        (tmp_path / f"{name:02}").mkdir()
+        (tmp_path / f"{name:02}" / "1.png").write_bytes(shape_png(0, 0))
+    inventory = take(list_folder(str(tmp_path)))
+    details = {reject.detail for reject in inventory.rejects}
+    assert details == {"the same content is labelled 00, 01, 02, 03, 04 and 95 more"}
+
+
 def take_list(folder, *rows) -> Inventory:
     (folder / "list.csv").write_text("\n".join(["path,label,split,group", *rows]))
     return take(list_file(str(folder / "list.csv")))
