@@ -48,11 +48,12 @@ class FormerShard:
           member: with an id not less than the one that was asked for before.
         """
         wanted, index = bytes.fromhex(member.id), self.index
-        while self._position < index.rows and index.id_at(self._position) < wanted:
+        while self._position < index.rows:
+            found = index.id_at(self._position)
+            if found >= wanted:
+                return self._position if found == wanted else None
             self._position += 1
-        if self._position == index.rows or index.id_at(self._position) != wanted:
-            return None
-        return self._position
+        return None
 
     def read_records(self, first: int, end: int) -> Iterator[bytes]:
         """Yields the bytes of the records of successive rows, piece by piece."""
