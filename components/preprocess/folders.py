@@ -113,7 +113,7 @@ def _find_doubt(splits: Mapping[str, Split], others: Sequence[str], tree: Tree) 
         return f"{_named(others)} beside them can only be classes"
     classes = {name: tree.children(name) for name in splits}
     if flat := [name for name, own in classes.items() if not own]:
-        return f"{_named(flat)} has no sub-folders"
+        return f"{_named(flat)} {'has' if len(flat) == 1 else 'have'} no sub-folders"
     training = [own for name, own in classes.items() if splits[name] == "train"]
     if not training:
         return "none of them is for training"

@@ -16,6 +16,7 @@ from typing import Any
 
 from components.common.errors import UserError
 from components.common.words.figures import listing
+from components.preprocess.hugging_face import class_names_of, read_features
 
 MOST_BYTES = 512 << 20
 """Of a table: some five million lines."""
@@ -175,13 +176,33 @@ def _read_parquet(read: Table) -> Rows:
             )
         names = file.schema_arrow.names
         columns = _find_columns(names, read, where=where)
+        features = read_features(file.schema_arrow, where)
+        classes = {
+            column: found
+            for column, index in columns.items()
+            if (found := class_names_of(features, names[index], where)) is not None
+        }
         line = 0
         for batch in file.iter_batches(columns=[names[index] for index in columns.values()]):
             for row in batch.to_pylist():
                 line += 1
-                yield line, {column: row[names[index]] for column, index in columns.items()}
+                values = {column: row[names[index]] for column, index in columns.items()}
+                for column, known in classes.items():
+                    values[column] = _name_of(values[column], known, f"{read.path}, line {line}")
+                yield line, values
     except (pyarrow.ArrowException, OSError) as error:
         raise UserError(f"{read.path}: is no Parquet file that can be read: {error}") from error
+
+
+def _name_of(value: Any, class_names: Sequence[str], where: str) -> Any:
+    """Returns the name of the class of a number, None for that of no class."""
+    if value == -1:
+        return None
+    if not isinstance(value, int):
+        return value
+    if not 0 <= value < len(class_names):
+        raise UserError(f"{where}: {value} is of none of the {len(class_names)} classes")
+    return class_names[value]
 
 
 def _find_columns(names: Sequence[str], read: Table, *, where: str) -> Mapping[str, int]:

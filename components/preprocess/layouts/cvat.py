@@ -17,7 +17,13 @@ _MOST_DEPTH = 16
 
 def list_records(source: Source, settings: CVATSource) -> Found:
     """Lists the pictures of an export; see `layouts`."""
-    records = [record for record in _read(source) if source.sieve.keeps_listed(record.path)]
+    named = list(_read(source))
+    if not named:
+        raise UserError(
+            f"{source.named(ANNOTATIONS)}: names no picture, as an export `CVAT for images` does; "
+            "if it is none, name it in data.exclude"
+        )
+    records = [record for record in named if source.sieve.keeps_listed(record.path)]
     if records and not any(record.label for record in records):
         raise UserError(
             f"{source.named(ANNOTATIONS)}: no picture has a tag; boxes and other shapes name no "

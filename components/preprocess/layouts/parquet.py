@@ -6,13 +6,13 @@ types of the columns and their names tell, or the recipe.
 """
 
 import dataclasses
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from components.common.data.layout import stated_split
 from components.common.errors import UserError
 from components.preprocess.containers import open_table
+from components.preprocess.hugging_face import class_names_of, read_features
 from components.preprocess.kinds import ParquetSource
 from components.preprocess.layouts.layout import Found, Labels, Source, choose_one, split_of_file
 from components.preprocess.lists import OPTIONAL, options_of, read_value, relative_path
@@ -104,7 +104,7 @@ def _read(source: Source, path: str, table: Any, columns: _Columns) -> Iterator[
 
 def _find_columns(table: Any, settings: ParquetSource, source: Source, where: str) -> _Columns:
     schema, stated = table.schema_arrow, settings.columns
-    features = _read_features(schema, where)
+    features = read_features(schema, where)
     for name in stated.stated().values():
         if name not in schema.names:
             raise UserError(f"{where}: has no column {name!r}, only {', '.join(schema.names)}")
@@ -122,19 +122,13 @@ def _find_columns(table: Any, settings: ParquetSource, source: Source, where: st
     others = {name: given.get(name, name) for name in OPTIONAL}
     said = {label, *others.values()}
     holds, example, path = _find_example(schema, features, settings, source.task, said, where)
-    names = settings.class_names or features.get(label, {}).get("names")
-    if not isinstance(names, list | tuple | None):
-        raise UserError(
-            f"{where}: the schema's metadata `huggingface` names no classes of {label!r}, but "
-            f"{names!r}; name them as data.source.class_names"
-        )
     return _Columns(
         label=label,
         holds=holds,
         example=example,
         path=path,
         others={name: column for name, column in others.items() if column in schema.names},
-        class_names=tuple(map(str, names)) if names else None,
+        class_names=settings.class_names or class_names_of(features, label, where),
     )
 
 
@@ -175,21 +169,6 @@ def _find_example(
         has_path = schema.field(image).type.get_field_index("path") >= 0
         return "image", f"{image}.bytes", f"{image}.path" if has_path else None
     return "image", image, None
-
-
-def _read_features(schema: Any, where: str) -> Mapping[str, Any]:
-    """Returns what Hugging Face wrote of the columns, nothing where it did not."""
-    text = (schema.metadata or {}).get(b"huggingface")
-    if text is None:
-        return {}
-    try:
-        features = json.loads(text)["info"]["features"]
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{where}: the schema's metadata `huggingface` can't be read: {error}"
-        ) from error
-    known = features.items() if isinstance(features, dict) else ()
-    return {name: feature for name, feature in known if isinstance(feature, dict)}
 
 
 def _holds_bytes(kind: Any) -> bool:

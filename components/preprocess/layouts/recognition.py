@@ -6,7 +6,7 @@ meant: both are named, with what tells of them, and the recipe must say.
 
 import os
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from components.common.data.layout import stated_split, told_layout
@@ -99,8 +99,7 @@ def list_folder_as_told(
         )
     kind = next(iter(told), "folders")
     if kind == "folders":
-        if not told:
-            _check_below(source)
+        _check_below(source, told)
         return list_classes(root, source.tree, sieve, task=task)
     if kind == "tfrecord":
         raise UserError(
@@ -199,19 +198,24 @@ def _tell_layouts(source: Source) -> Mapping[str, str]:
     return told
 
 
-def _check_below(source: Source) -> None:
-    """Refuses a folder without examples, one of whose sub-folders would tell of a layout."""
+def _check_below(source: Source, told: Collection[str]) -> None:
+    """Refuses a folder that holds no classes, one of whose sub-folders would tell of a layout."""
+    top = [path for path in source.tree.folders if "/" not in path]
+    if told and (len(top) > 1 or stated_split(top[0]) is not None):
+        return
     for path in sorted(source.tree.files):
         folder, _, name = path.rpartition("/")
         kind = told_layout(name)
+        if told and "/" in folder:
+            continue  # What it is in is no class either.
         if kind == "tfds" and not source.holds(f"{folder}/{tfds.FEATURES}"):
             continue  # Hugging Face's library writes a file of that name, too.
         if kind is not None:
             if stated_split(posixpath.basename(folder)) is not None:
                 folder = posixpath.dirname(folder)
             raise UserError(
-                f"{source.root}: holds no {sources_of(source.task).EXAMPLES}, but {path}, which "
-                f"tells of {_WORDS[kind]}; give {source.named(folder)}"
+                f"{source.root}: holds no folders of classes, but {path}, which tells of "
+                f"{_WORDS[kind]}; give {source.named(folder)}"
             )
 
 

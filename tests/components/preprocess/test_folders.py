@@ -225,7 +225,7 @@ def test_a_folder_linked_into_two_classes_of_a_split_is_searched_for_each(tmp_pa
     ("files", "doubt"),
     [
         (["train/a/1.png", "test/a/2.png", "cat/3.png"], "'cat' beside them can only be classes"),
-        (["train/1.png", "test/2.png"], "'test' and 'train' has no sub-folders"),
+        (["train/1.png", "test/2.png"], "'test' and 'train' have no sub-folders"),
         (["train/a/1.png", "train/b/1.png", "test/2.png"], "'test' has no sub-folders"),
         (["val/a/1.png", "test/a/2.png"], "none of them is for training"),
         (["train/a/1.png", "test/b/2.png"], "test has 'b', which no training split has"),

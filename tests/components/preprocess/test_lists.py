@@ -134,6 +134,20 @@ def test_a_parquet_file_that_is_no_list_is_told_how_to_be_read(tmp_path):
         list_file(str(tmp_path / "x.parquet"))
 
 
+def test_classes_are_called_as_hugging_face_s_library_names_them(tmp_path):
+    features = {"label": {"names": ["1", "cat"], "_type": "ClassLabel"}}
+    table = pyarrow.table({"text": ["a", "b"], "label": [1, 0]})
+    table = table.replace_schema_metadata(
+        {"huggingface": json.dumps({"info": {"features": features}})}
+    )
+    pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
+    listing = list_file(str(tmp_path / "x.parquet"), task="text")
+    assert [(r.text, r.label) for r in listing.records] == [("a", "cat"), ("b", "1")]
+    pyarrow.parquet.write_table(table.set_column(1, "label", [[1, 2]]), tmp_path / "x.parquet")
+    with pytest.raises(UserError, match="line 2: 2 is of none of the 2 classes"):
+        list_file(str(tmp_path / "x.parquet"), task="text")
+
+
 def test_a_missing_or_undecodable_list_is_named(tmp_path):
     with pytest.raises(UserError, match="there is no such file"):
         list_file(str(tmp_path / "gone.csv"))

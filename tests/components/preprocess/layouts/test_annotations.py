@@ -123,8 +123,8 @@ def test_cvat_s_exports_that_give_no_single_class_are_refused(tmp_path, images, 
     ("data", "message"),
     [
         ("<!DOCTYPE x><annotations/>".encode("utf-16"), "is not UTF-8 text"),
-        (b'<?xml version="1.0" encoding="nonsense"?><annotations/>', "holds no pictures"),
-        (b'<?xml version="1.0" encoding="utf-7"?><annotations/>', "holds no pictures"),
+        (b'<?xml version="1.0" encoding="nonsense"?><annotations/>', "names no picture"),
+        (b'<?xml version="1.0" encoding="utf-7"?><annotations/>', "names no picture"),
     ],
 )
 def test_cvat_s_exports_are_utf_8_whatever_they_say(tmp_path, data, message):

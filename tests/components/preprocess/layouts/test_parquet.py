@@ -133,7 +133,7 @@ def test_labels_hold_no_texts(tmp_path):
 @pytest.mark.parametrize("names", [3, "ab", {"0": "a"}])
 def test_class_names_that_are_no_list_are_refused(tmp_path, names):
     features = {**FEATURES, "label": {"names": names, "_type": "ClassLabel"}}
-    with pytest.raises(UserError, match=r"names no classes of 'label', but .*; name them as"):
+    with pytest.raises(UserError, match="names no classes of 'label', but .*; write the"):
         list_folder_as_told(write_hub(tmp_path, features=features))
 
 

@@ -49,16 +49,29 @@ def test_containers_beside_class_folders_are_refused_with_both_readings(tmp_path
         ("mnist/train-00000-of-00001.parquet", "mnist", "Parquet files"),
         ("snapshots/0f/train/x.parquet", "snapshots/0f", "Parquet files"),
         ("shards/test/x.tar", "shards", "tar files"),
+        ("images/metadata.csv", "images", "pictures with metadata"),
+        ("data/train/metadata.csv", "data", "pictures with metadata"),
         ("beans/0.1.0/dataset_info.json", "beans/0.1.0", "a data set of TensorFlow Datasets"),
     ],
 )
 def test_a_folder_above_the_one_that_is_meant_names_it(tmp_path, file, folder, words):
-    path = write(tmp_path, {file: b"", f"{folder}/features.json": b"", "refs/main": b"0f"})
+    path = write(tmp_path, {file: b"", f"{folder}/features.json": b"", f"{folder}/x.txt": b"0f"})
     with pytest.raises(UserError) as refused:
         list_folder_as_told(path)
     told = str(refused.value)
-    assert told.startswith(f"{path}: holds no pictures, but {file}, which tells of {words}")
+    assert told.startswith(
+        f"{path}: holds no folders of classes, but {file}, which tells of {words}"
+    )
     assert told.endswith(f"; give {path}/{folder}")
+
+
+def test_so_does_one_that_holds_that_folder_alone(tmp_path):
+    files = {"images/1.png": b"1", "images/metadata.csv": b"file_name,label\n1.png,a\n"}
+    with pytest.raises(UserError, match="images/metadata.csv, which tells of pictures with meta"):
+        list_folder_as_told(write(tmp_path / "x", files))
+    files = {"all/cat/1.png": b"1", "all/dog/2.png": b"2", "all/cat/raw.tar": b""}
+    with pytest.raises(UserError, match="'cat' and 'dog' in it are the classes"):
+        list_folder_as_told(write(tmp_path / "y", files))
 
 
 def test_what_lies_deeper_or_is_packed_as_a_whole_tells_of_no_layout(tmp_path):
