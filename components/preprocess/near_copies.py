@@ -11,6 +11,7 @@ shard is written again.
 """
 
 import dataclasses
+import functools
 import heapq
 from collections.abc import Iterator
 
@@ -26,8 +27,8 @@ from components.preprocess.sketched import SketchedExamples
 _NEIGHBOURS = 8
 _AT_ONCE = 1 << 18
 """Pairs whose keys are compared at once."""
-_LOOKED_AT_ONCE = 1 << 14
-"""Pairs whose sketches are."""
+_LOOKED_AT_ONCE = 1 << 12
+"""Pairs whose sketches are: of more, the memory that each step takes is new to the process."""
 _CANDIDATES = 1 << 22
 """Pairs from which on no further tables are sorted by."""
 _TOLD = 50
@@ -65,8 +66,10 @@ def find_near_copies(task: TaskName, examples: SketchedExamples, *, leave_out: b
     contradicting = np.flatnonzero(examples.labels[one] != examples.labels[other])
     _, firsts = np.unique(other[parted], return_index=True)
 
+    path = functools.cache(examples.path)  # One example is in several pairs.
+
     def rank(number: int) -> tuple[str, str]:
-        return examples.path(other[number]), examples.path(one[number])
+        return path(int(other[number])), path(int(one[number]))
 
     told = heapq.nsmallest(_TOLD, parted[firsts].tolist(), key=rank)
     others = heapq.nsmallest(_TOLD, contradicting.tolist(), key=rank)

@@ -22,7 +22,8 @@ from components.common.tasks.making import Plan, relabel
 from components.preprocess.members import Member
 from components.preprocess.shard_index import IndexReader, Outcome, Sums, unpack_counts
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 18
+"""Still in the processor's cache when it is summed and written."""
 
 
 class FormerShard:
