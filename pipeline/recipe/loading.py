@@ -293,6 +293,11 @@ def check_locations(recipe: Recipe) -> None:
             continue
         kind, there = _KINDS.get(key, ("file", Path.is_file))
         if not location or not there(Path(location)):
+            if key == "folder" and Path(location).is_file():
+                raise UserError(
+                    f"{section}.{key}: {location!r} is a file, where a folder is expected; unpack "
+                    "an archive, give the folder that a container lies in, or a list as data.list"
+                )
             raise UserError(
                 f"{section}.{key}: there is no {kind} {location!r}; give its path, in the "
                 f"recipe or by --set {section}.{key}=PATH"

@@ -69,6 +69,16 @@ def test_what_a_recipe_takes_is_opened_and_nothing_larger(tmp_path: Path) -> Non
     assert "is a folder; name a file in it" in str(refused.exception)
 
 
+def test_a_file_in_the_place_of_a_folder_is_told_apart_from_one_that_is_missing(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, {"x.zip": b"PK"})
+    with pytest.raises(UserError, match="x.zip' is a file, where a folder is expected; unpack an"):
+        inspect(f"{path}/x.zip")
+    with pytest.raises(UserError, match="there is no folder '.*y.zip'"):
+        inspect(f"{path}/y.zip")
+
+
 def test_an_export_by_its_ending_texts_and_a_layout_that_is_named(tmp_path: Path) -> None:
     tasks = [
         {"data": {"text": f"text <i>{index}"}, "annotations": [chosen("ab"[index % 2])]}
