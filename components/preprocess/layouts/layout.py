@@ -83,9 +83,11 @@ class Source:
         candidates = self._by_name.get(parts[-1], []) if parts else []
         for start in range(len(parts)):
             end = "/".join(parts[start:])
-            found = [path for path in candidates if path == end or path.endswith(f"/{end}")]
-            if end in found or len(found) == 1:
-                return end if end in found else found[0]
+            if self.holds(end):
+                return end
+            found = [path for path in candidates if path.endswith(f"/{end}")]
+            if len(found) == 1:
+                return found[0]
             if found:
                 raise UserError(
                     f"{self.root}: {named} may be {found[0]} or {found[1]}; keep one of them, or "

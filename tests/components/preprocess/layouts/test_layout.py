@@ -3,7 +3,9 @@
 import pytest
 
 from components.common.errors import UserError
-from components.preprocess.layouts.layout import Labels
+from components.preprocess.layouts.layout import Labels, Source
+from components.preprocess.sources import Sieve
+from components.preprocess.trees import Tree
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,25 @@ def test_a_label_that_means_no_class_or_two_is_refused(value, message):
     names = None if isinstance(value, bytes) else ("5", "3", "1")
     with pytest.raises(UserError, match=message):
         Labels(names).name_of(value, "here")
+
+
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [
+        ("a/1.png", "a/1.png"),
+        ("/home/me/b/1.png", "b/1.png"),
+        ("C:\\mine\\b\\1.png", "b/1.png"),
+        ("c/d/2.png", "b/2.png"),
+        ("c/3.png", "c/3.png"),
+        ("e\\f.png", "a/e\\f.png"),
+    ],
+)
+def test_a_file_is_found_by_as_much_of_its_path_s_end_as_any_has(named, found):
+    tree = Tree(files=["a/1.png", "b/1.png", "b/2.png", "a/e\\f.png"])
+    assert Source("root", tree, Sieve(), "image").find(named) == found
+
+
+def test_a_path_that_may_name_two_files_is_refused():
+    source = Source("root", Tree(files=["a/1.png", "b/1.png"]), Sieve(), "image")
+    with pytest.raises(UserError, match=r"c/1\.png may be a/1\.png or b/1\.png; keep one"):
+        source.find("c/1.png")
