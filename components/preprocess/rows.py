@@ -190,7 +190,7 @@ def _read_parquet(read: Table) -> Rows:
                 for column, known in classes.items():
                     values[column] = _name_of(values[column], known, f"{read.path}, line {line}")
                 yield line, values
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{read.path}: is no Parquet file that can be read: {error}") from error
 
 

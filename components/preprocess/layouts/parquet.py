@@ -82,7 +82,7 @@ def _read(source: Source, path: str, table: Any, columns: _Columns) -> Iterator[
             named = columns.path
         stored = columns.holds == "image" and named == columns.example
         asked = [columns.label, *columns.others.values(), *([] if stored else [named])]
-        for index, values in enumerate(table.read_row_group(group, columns=asked).to_pylist()):
+        for index, values in enumerate(_read_rows(table, group, asked, source.named(path))):
             place = f"{path}/{row:0{width}d}"
             where = f"{source.named(path)}, row {row}"
             row += 1
@@ -100,6 +100,16 @@ def _read(source: Source, path: str, table: Any, columns: _Columns) -> Iterator[
                 yield SourceRecord(place, text=value, **known)
             else:
                 yield SourceRecord(relative_path(value, source.root, where), **known)
+
+
+def _read_rows(table: Any, group: int, columns: list[str], name: str) -> list[dict[str, Any]]:
+    import pyarrow
+
+    try:
+        rows: list[dict[str, Any]] = table.read_row_group(group, columns=columns).to_pylist()
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{name}: its row group {group} is damaged: {error}") from error
+    return rows
 
 
 def _find_columns(table: Any, settings: ParquetSource, source: Source, where: str) -> _Columns:

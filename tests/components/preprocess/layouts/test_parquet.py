@@ -16,6 +16,7 @@ from components.preprocess.kinds import ParquetSource, StoredColumns
 from components.preprocess.layouts import list_folder_as_told, list_source
 from components.preprocess.layouts.layout import split_of_file
 from components.preprocess.ledger import find_whole_shards
+from components.preprocess.lists import list_file
 from components.preprocess.members import Member
 from components.preprocess.orders import placed_orders
 from components.preprocess.places import Cell
@@ -118,6 +119,28 @@ def test_what_the_columns_leave_open_is_asked_for(tmp_path, columns, message):
     pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(UserError, match=message):
         list_folder_as_told(str(tmp_path))
+
+
+def test_labels_that_are_damaged_are_refused(tmp_path):
+    path = tmp_path / "x.parquet"
+    pyarrow.parquet.write_table(
+        pyarrow.table({"label": ["a", "b"] * 8, "image": [b"1"] * 16}), path
+    )
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8] + b"\xff" * 8 + whole[16:])
+    with pytest.raises(UserError, match="x.parquet: its row group 0 is damaged: "):
+        list_folder_as_told(str(tmp_path))
+    table = pyarrow.table({"text": not_utf_8(), "label": ["a", "b"]})
+    pyarrow.parquet.write_table(table, path)
+    with pytest.raises(UserError, match="x.parquet: its row group 0 is damaged: .utf-8. codec"):
+        list_folder_as_told(str(tmp_path), task="text")
+    with pytest.raises(UserError, match="x.parquet: is no Parquet file that can be read: .utf-8."):
+        list_file(str(path), task="text")
+
+
+def not_utf_8():
+    """Returns two strings as other programs may write them."""
+    return pyarrow.array([b"\xff", b"a"]).view(pyarrow.string())
 
 
 def test_labels_hold_no_texts(tmp_path):
