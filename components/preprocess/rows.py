@@ -149,8 +149,8 @@ def _read_jsonl(read: Table) -> Rows:
         except ValueError as error:
             raise UserError(f"{where}: not valid JSON: {error}") from error
         if not isinstance(row, _JsonObject):
-            first, label = read.name_of(read.required[0]), read.name_of("label")
-            raise UserError(f'{where}: expected an object such as {{"{first}": …, "{label}": …}}')
+            asked = [f'"{read.name_of(column)}": …' for column in read.required or ("label",)]
+            raise UserError(f"{where}: expected an object such as {{{', '.join(asked)}}}")
         keys = tuple(key for key, _ in row)
         if keys not in columns_of_keys:
             columns_of_keys[keys] = _find_columns(keys, read, where=where)

@@ -111,7 +111,10 @@ def _read_samples(source: Source, settings: WebDatasetSource, path: str) -> Iter
             if field in current.fields:
                 raise UserError(f"{where}: the example has the field {field} twice; remove one")
             current.fields[field] = Span(path, member.offset_data, member.size)
-            current.labels.update(_labels(field, content, settings.label, where))
+            try:
+                current.labels.update(_labels(field, content, settings.label, where))
+            except tarfile.TarError as error:
+                raise UserError(f"{where}: the tar ends within it: {error}") from error
     if current is not None:
         yield current
 

@@ -64,6 +64,7 @@ def test_metadata_without_labels_beside_class_folders_may_mean_two_things(tmp_pa
 def test_a_table_that_names_no_files_is_somebody_s_notes(tmp_path):
     write(tmp_path, {"cat/1.png": b"1", "dog/1.png": b"2"})
     write_metadata(tmp_path, kind="csv", rows=[{"camera": "one"}])
+    write(tmp_path, {"metadata.jsonl": b'["one"]'})
     assert len(list_folder_as_told(str(tmp_path)).records) == 2
 
 

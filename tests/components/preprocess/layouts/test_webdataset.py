@@ -91,6 +91,12 @@ def test_a_tar_that_is_damaged_or_cut_is_refused(tmp_path):
             list_folder_as_told(write(tmp_path, {"x.tar": data}))
 
 
+def test_a_tar_that_ends_within_a_label_is_refused(tmp_path):
+    whole = tar([("1.png", b"x"), ("1.cls", b"x" * 600)])
+    with pytest.raises(UserError, match=r"x\.tar, 1\.cls: the tar ends within it"):
+        list_folder_as_told(write(tmp_path, {"x.tar": whole[:1800]}))
+
+
 def test_several_tars_in_one_file_are_refused(tmp_path):
     """Only the first would be read."""
     data = tar([(f"{i}.{k}", b"x" * 600) for i in range(4) for k in ("cls", "png")])
