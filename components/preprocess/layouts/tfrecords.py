@@ -111,7 +111,10 @@ def _scan(source: Source, path: str) -> Iterator[tuple[int, bytes, Mapping[str, 
                 yield start, body, read_features(body)
                 start += len(body) + OVERHEAD_AFTER + OVERHEAD_BEFORE
         except ValueError as error:
-            raise UserError(f"{name}: {error}; {_SAY}") from error
+            problem = str(error).removeprefix(f"{name}: ")
+            raise UserError(
+                f"{name}: {problem}; expected a whole TFRecord file of tf.train.Example, not packed"
+            ) from error
 
 
 def _only(features: Mapping[str, Sequence[Any]], name: str, where: str) -> Any:
