@@ -12,7 +12,12 @@ lone surrogates, line and paragraph separators."""
 
 
 def find_unseen(name: str) -> str | None:
-    """Returns a character that a name may not hold, as `U+000A`; None where all may stand."""
+    """Returns a character that a name may not hold, as `U+000A`; None where all may stand.
+
+    A space is seen between others, and not alone.
+    """
+    if name.isspace():
+        return _code(name[0])
     if name.isascii() and name.isprintable():
         return None
     return next((_code(char) for char in name if unicodedata.category(char) in _UNSEEN), None)

@@ -100,6 +100,8 @@ def test_a_file_whose_name_is_not_text_is_one_record_among_others(tmp_path):
         ("dog\x85", "U+0085"),
         ("do\u200bg", "U+200B"),
         ("\u202egod", "U+202E"),
+        (" ", "U+0020"),
+        ("\u3000", "U+3000"),
     ],
 )
 def test_a_class_that_no_list_of_labels_could_hold_is_refused(tmp_path, name, code):
