@@ -49,8 +49,12 @@ class Known(NamedTuple):
 
     @classmethod
     def of_line(cls, line: bytes) -> "Known":
-        path, stamp, digest, size_bytes, head = json.loads(line.decode())
+        path, stamp, digest, size_bytes, head = _read_json(line.decode())[0]
         return cls(path, stamp, Look(digest, size_bytes, bytes.fromhex(head)), line)
+
+
+_read_json = json.JSONDecoder().raw_decode
+"""What json.loads calls, which takes twice as long again for what it does around it."""
 
 
 class Recalled:

@@ -27,8 +27,8 @@ from components.preprocess.sketched import SketchedExamples
 _NEIGHBOURS = 8
 _AT_ONCE = 1 << 18
 """Pairs whose keys are compared at once."""
-_LOOKED_AT_ONCE = 1 << 12
-"""Pairs whose sketches are: of more, the memory that each step takes is new to the process."""
+_LOOKED_AT_ONCE = 1 << 11
+"""Pairs whose sketches are: for more, each step takes memory that is new to the process."""
 _CANDIDATES = 1 << 22
 """Pairs from which on no further tables are sorted by."""
 _TOLD = 50
