@@ -19,7 +19,8 @@ from components.common.digests import canonical_json, text_digest
 from components.common.errors import DamagedError
 from components.common.lite.litert import Classifier
 
-_DIGEST_BYTES = 16
+_DIGEST_BYTES, _WORDS = 16, 2
+"""Of a digest, which is kept as unsigned integers of 64 bits."""
 
 _Probabilities = npt.NDArray[np.float32]
 
@@ -55,7 +56,7 @@ class Answers:
 
     def encode(self) -> bytes:
         """Returns the bytes of the answers that were given, one at least, and of no others."""
-        digests = np.frombuffer(b"".join(self._given), np.uint8).reshape(-1, _DIGEST_BYTES)
+        digests = np.frombuffer(b"".join(self._given), np.uint64).reshape(-1, _WORDS)
         probabilities = np.stack(list(self._given.values()))
         return encode_arrays({"digests": digests, "probabilities": probabilities})
 
@@ -67,7 +68,7 @@ def _parse(known: bytes, classes: int) -> Mapping[bytes, _Probabilities]:
     except (DamagedError, KeyError):
         return {}
     count = digests.shape[:1]
-    shapes = (*count, _DIGEST_BYTES), (*count, classes)
+    shapes = (*count, _WORDS), (*count, classes)
     if (digests.shape, probabilities.shape) != shapes or probabilities.dtype != np.float32:
         return {}
     return {digest.tobytes(): row for digest, row in zip(digests, probabilities, strict=True)}

@@ -45,10 +45,10 @@ def test_other_bytes_shapes_and_types_are_other_examples():
     "known",
     [
         b"no zip",
-        encode_arrays({"digests": np.zeros((4, 16), np.uint8)}),
-        encode_arrays({"digests": np.uint8(0), "probabilities": np.zeros((4, 2), np.float32)}),
+        encode_arrays({"digests": np.zeros((4, 2), np.uint64)}),
+        encode_arrays({"digests": np.uint64(0), "probabilities": np.zeros((4, 2), np.float32)}),
         encode_arrays(
-            {"digests": np.zeros((4, 16), np.uint8), "probabilities": np.zeros((4, 2), np.int32)}
+            {"digests": np.zeros((4, 2), np.uint64), "probabilities": np.zeros((4, 2), np.int32)}
         ),
     ],
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from components.common.documents.dataset import DatasetManifest
+from components.common.storage import is_half_written
 from tests.benchmarks import kills
 from tests.benchmarks.photographs import write_photographs
 from tests.benchmarks.preprocess import IN_PROCESSES
@@ -51,7 +52,9 @@ def test_kill_9_leaves_nothing_running_and_finished_shards_in_place(tmp_path):
     assert 1 <= kept < 10
     assert manifest == preprocess(tmp_path / "undisturbed", folder=str(source), **kills.VALUES)
     assert manifest == DatasetManifest.read(tmp_path / "dataset")
-    assert files(records) == files(tmp_path / "undisturbed" / "data" / "shards")
+    # What a killed worker was at lies half-written beside it, until `cache prune`.
+    made = {name: data for name, data in files(records).items() if not is_half_written(Path(name).name)}
+    assert made == files(tmp_path / "undisturbed" / "data" / "shards")
 
 
 @pytest.fixture(scope="module")
