@@ -53,7 +53,9 @@ def test_kill_9_leaves_nothing_running_and_finished_shards_in_place(tmp_path):
     assert manifest == preprocess(tmp_path / "undisturbed", folder=str(source), **kills.VALUES)
     assert manifest == DatasetManifest.read(tmp_path / "dataset")
     # What a killed worker was at lies half-written beside it, until `cache prune`.
-    made = {name: data for name, data in files(records).items() if not is_half_written(Path(name).name)}
+    made = {
+        name: data for name, data in files(records).items() if not is_half_written(Path(name).name)
+    }
     assert made == files(tmp_path / "undisturbed" / "data" / "shards")
 
 
