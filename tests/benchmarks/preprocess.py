@@ -1,6 +1,6 @@
 """Measures preprocess against what people write by hand.
 
-    python -m tests.benchmarks.preprocess [--examples 16000] [--usual-examples 4000] [--rounds 2]
+    python -m tests.benchmarks.preprocess [--examples 16000] [--usual-examples 16000] [--rounds 2]
 
 One run times three ways from the same JPEGs (500x375) to TFRecords of 224x224 JPEGs, each
 in a process of its own, start-up included:
@@ -140,7 +140,7 @@ def _memory_kb(pid: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=16_000)
-    parser.add_argument("--usual-examples", type=int, default=4_000)
+    parser.add_argument("--usual-examples", type=int, default=16_000)
     parser.add_argument("--rounds", type=int, default=2, help="of pool and ours; the best counts")
     parser.add_argument("--way", choices=WAYS)
     parser.add_argument("--source", type=Path)
