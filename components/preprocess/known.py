@@ -65,7 +65,7 @@ class Recalled:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._lines = iter(()) if path is None or not _is_whole(path) else _read_lines(path)
+        self._lines = _read_lines(path)
         self._next = next(self._lines, None)
 
     def find(self, path: str) -> Known | None:
@@ -112,11 +112,9 @@ def merge(newer: Sequence[Path], older: Path | None, into: Path) -> None:
       older: None knows nothing, and so does each file that is damaged.
       into: the file to write.
     """
-    whole = [path for path in newer if _is_whole(path)]
-    own = itertools.chain.from_iterable(map(_read_lines, whole))
-    others = _read_lines(older) if older is not None and _is_whole(older) else iter(())
+    own = itertools.chain.from_iterable(map(_read_lines, newer))
     with Remembering(into) as remembering:
-        for known in heapq.merge(own, others, key=lambda known: known.path):
+        for known in heapq.merge(own, _read_lines(older), key=lambda known: known.path):
             remembering.add(known)
 
 
@@ -151,7 +149,10 @@ def _is_whole(path: Path) -> bool:
         return file.read() == digest.hexdigest().encode() + b"\n"
 
 
-def _read_lines(path: Path) -> Iterator[Known]:
+def _read_lines(path: Path | None) -> Iterator[Known]:
+    """Yields what a file knows: nothing where there is none, or it is damaged."""
+    if path is None or not _is_whole(path):
+        return
     left = path.stat().st_size - _END_BYTES
     with contextlib.suppress(ValueError), path.open("rb") as file:
         while left > 0:

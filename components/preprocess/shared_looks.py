@@ -6,11 +6,11 @@ data root. A worker looks at one part and leaves beside it what it has seen, as 
 remembers earlier looks (`known.py`); the driver believes it as it believes those.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import itertools
 import json
-import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -105,16 +105,14 @@ def share_looks(
     storage, place = open_storage(looker.data_root), f"{folder}/{uuid.uuid4().hex}"
     found = memory.left.with_name("shared")
     try:
-        with tempfile.TemporaryDirectory(prefix="litesmith-looks-") as scratch:
-            parts = [
-                _place(storage, f"{place}/{number:06d}", records, Path(scratch, "part"))
-                for number, records in enumerate(_part(itertools.chain(first, unknown)))
-            ]
-            say(f"workers read {len(parts)} parts of the source, of {PART_RECORDS} files at most")
-            run_looks(parts, looker, options)
-            seen = [Path(scratch, part.sha256) for part in parts]
-            for part, path in zip(parts, seen, strict=True):
-                storage.download(_name_seen(part), path)
+        parts = [
+            _place(storage, f"{place}/{number:06d}", records)
+            for number, records in enumerate(_part(itertools.chain(first, unknown)))
+        ]
+        say(f"workers read {len(parts)} parts of the source, of {PART_RECORDS} files at most")
+        run_looks(parts, looker, options)
+        with contextlib.ExitStack() as stack:
+            seen = [stack.enter_context(storage.reading(_name_seen(part))) for part in parts]
             merge(seen, memory.recalled, found)
     finally:
         storage.delete(place)
@@ -136,11 +134,11 @@ def _part(records: Iterator[_Stamped]) -> Iterator[list[_Stamped]]:
         yield part
 
 
-def _place(storage: Storage, name: str, records: Sequence[_Stamped], path: Path) -> Part:
+def _place(storage: Storage, name: str, records: Sequence[_Stamped]) -> Part:
     told = [[record.path, tell_place(record.place), stamp] for record, stamp in records]
     data = json.dumps(told, separators=(",", ":")).encode()
-    path.write_bytes(data)
-    storage.upload(path, name)
+    with storage.writing(name) as path:
+        path.write_bytes(data)
     return Part(name, hashlib.sha256(data).hexdigest())
 
 

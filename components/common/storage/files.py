@@ -87,9 +87,8 @@ def read_whole_file(path: Path) -> bytes:
 
 def write_whole_file(path: Path, data: bytes) -> None:
     """Writes a local file, and the folders above it: whole, or not at all."""
-    with beside(path) as partial:
+    with replacing(path) as partial:
         partial.write_bytes(data)
-        os.replace(partial, path)
 
 
 def read_bounded(file: BinaryIO, max_bytes: int) -> bytes:
@@ -145,9 +144,16 @@ def copy_file(source: Path, target: Path) -> None:
         for file in files_below(source):
             copy_file(file, target / file.relative_to(source))
         return
-    with beside(target) as partial:
+    with replacing(target) as partial:
         shutil.copyfile(source, partial)
-        os.replace(partial, target)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a fresh hidden file beside a path, which takes its place if the context ends well."""
+    with beside(path) as partial:
+        yield partial
+        os.replace(partial, path)
 
 
 @contextlib.contextmanager

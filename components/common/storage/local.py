@@ -21,6 +21,7 @@ from components.common.storage.files import (
     open_regular_file,
     permitted,
     read_bounded,
+    replacing,
 )
 from components.common.storage.locks import hold_lock
 from components.common.storage.storage import (
@@ -100,12 +101,8 @@ class LocalStorage:
             raise FileNotFoundError(errno.ENOENT, "no such object", name)
         yield self._path(name)
 
-    @contextlib.contextmanager
-    def writing(self, name: str) -> Iterator[Path]:
-        path = self._path(name)
-        with beside(path) as partial:
-            yield partial
-            os.replace(partial, path)
+    def writing(self, name: str) -> contextlib.AbstractContextManager[Path]:
+        return replacing(self._path(name))
 
     def delete(self, name: str) -> None:
         path = self._path(name)
