@@ -40,6 +40,7 @@ from components.common.tasks.image.preparation.profiles import (
     ProfileError,
     conversion_to_srgb,
 )
+from components.common.tasks.image.preparation.resizing import resize
 from components.common.tasks.image.preparation.spec import PictureError, PictureNote, PictureSpec
 
 # Image.open then finds every decoder without searching for all plugins there are.
@@ -396,7 +397,7 @@ def _resize(picture: Image.Image, spec: PictureSpec) -> Image.Image:
     elif spec.fit == "pad":
         scale = side / max(width, height)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return picture.resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+    return resize(picture, size, box, by=spec.resizer)
 
 
 def _turn(picture: Image.Image, orientation: int) -> Image.Image:

@@ -10,10 +10,13 @@ PictureNote = Literal["missing_end", "profile_ignored", "one_colour"]
 PictureProblem = Literal["oversized", "truncated", "unreadable"]
 """Why one can't be used."""
 
+Resizer = Literal["pillow", "cykooz"]
+"""What resizes pictures; see `resizing.py`."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PictureSpec:
-    """What every picture becomes; the values are PictureSettings'."""
+    """What every picture becomes; the values are PictureSettings', and what is installed."""
 
     task: ClassVar[Literal["image"]] = "image"
 
@@ -24,6 +27,8 @@ class PictureSpec:
     encoding: Literal["jpeg", "png"]
     jpeg_quality: int
     max_pixels: int
+    resizer: Resizer = "pillow"
+    """Of all machines that make the data set."""
 
     @property
     def mode(self) -> str:
