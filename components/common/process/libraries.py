@@ -13,6 +13,7 @@ from collections.abc import Mapping
 DISTRIBUTIONS = {
     "ai-edge-litert": "ai_edge_litert",
     "apache-beam": "apache_beam",
+    "cykooz-resizer": "cykooz_resizer",
     "google-crc32c": "google_crc32c",
     "jinja2": "jinja2",
     "kfp": "kfp",

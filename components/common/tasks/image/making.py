@@ -4,6 +4,7 @@ import hashlib
 
 from components.common.tasks.image.features import Example, decode_example, encode_example
 from components.common.tasks.image.preparation.pictures import encode_picture, prepare_picture
+from components.common.tasks.image.preparation.resizing import load_cykooz
 from components.common.tasks.image.preparation.spec import PictureError, PictureSpec
 from components.common.tasks.image.sketches import sketch_picture
 from components.common.tasks.image.statistics import BINS, count_intensities, sum_intensities
@@ -57,5 +58,11 @@ class _PictureMaker:
 
 
 def open_maker(plan: PictureSpec, *, with_statistics: bool) -> _PictureMaker:
-    """Returns what makes pictures into the examples of a shard."""
+    """Returns what makes pictures into the examples of a shard.
+
+    Raises:
+      UserError: what resizes them is not installed here.
+    """
+    if plan.resizer == "cykooz":
+        load_cykooz(plan.mode)
     return _PictureMaker(plan, with_statistics=with_statistics)

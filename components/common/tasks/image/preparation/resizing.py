@@ -44,10 +44,10 @@ def resize(picture: Image.Image, size: tuple[int, int], box: Box, *, by: Resizer
     last_x, last_y = math.ceil(right) + _REDUCED, math.ceil(bottom) + _REDUCED
     part = picture.crop((first_x, first_y, min(picture.width, last_x), min(picture.height, last_y)))
     within = (left - first_x, top - first_y, right - first_x, bottom - first_y)
-    return _load(picture.mode).resize(part, size, within)
+    return load_cykooz(picture.mode).resize(part, size, within)
 
 
-class _Cykooz:
+class Cykooz:
     """cykooz-resizer, for pictures of one mode."""
 
     def __init__(self, module: Any, mode: str) -> None:
@@ -75,7 +75,12 @@ class _Cykooz:
 
 
 @functools.cache
-def _load(mode: str) -> _Cykooz:
+def load_cykooz(mode: str) -> Cykooz:
+    """Returns what resizes pictures of a mode, loaded once in a process.
+
+    Raises:
+      UserError: it is not installed here.
+    """
     try:
         import cykooz_resizer
     except ModuleNotFoundError as error:
@@ -86,4 +91,4 @@ def _load(mode: str) -> _Cykooz:
     # glibc learns from what is freed how much to keep: else each picture's memory would go back to
     # the system and come again, page by page, which takes as long as decoding.
     bytearray(_KEPT_BYTES)
-    return _Cykooz(cykooz_resizer, mode)
+    return Cykooz(cykooz_resizer, mode)

@@ -68,13 +68,13 @@ def test_is_the_same_whatever_instructions_a_processor_has(
     usual = resize(picture, (224, 224), box, by="cykooz")
     plain = cykooz_resizer.Resizer()
     plain.cpu_extensions = cykooz_resizer.CpuExtensions.none
-    monkeypatch.setattr(resizing._load("RGB"), "_resizer", plain)
+    monkeypatch.setattr(resizing.load_cykooz("RGB"), "_resizer", plain)
     assert resize(picture, (224, 224), box, by="cykooz").tobytes() == usual.tobytes()
 
 
 def test_a_worker_without_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cykooz_resizer", None)
-    resizing._load.cache_clear()
+    resizing.load_cykooz.cache_clear()
     with pytest.raises(UserError, match="cykooz-resizer, which is not installed here"):
         resize(draw(8, 8, "L"), (4, 4), (0, 0, 8, 8), by="cykooz")
 
