@@ -63,7 +63,7 @@ class Source(Section):
     train, validation and test (or as usual), each with one sub-folder per class; or in another
     layout that its files tell of."""
     list: str | None = None
-    """A .csv, .jsonl or .parquet file: path (of a file) or text, label, and optionally split,
+    """A .csv, .tsv, .jsonl or .parquet file: path (of a file) or text, label, and optionally split,
     group, slice; what has one group is never parted."""
     sample: Sample | None = None
     """A data set that comes with an installed package."""

@@ -1,9 +1,11 @@
-"""A list file as a listing: a .csv with a header, a .jsonl with one object a line, or a .parquet.
+"""A list as a listing: a .csv or .tsv with a header, a .jsonl with one object a line, a .parquet.
 
 A list names pictures by their paths, or holds texts themselves. What rows of it say is refused
 where it could be no label, no split or no path, naming the line.
 """
 
+import dataclasses
+import math
 import os
 import posixpath
 import re
@@ -21,7 +23,14 @@ from components.common.words.figures import listing
 from components.preprocess.files import NotAFileError, TooLargeError
 from components.preprocess.names import find_unseen, find_unusable
 from components.preprocess.places import is_remote
-from components.preprocess.rows import MOST_BYTES, READABLE, Table, is_object, read_rows
+from components.preprocess.rows import (
+    MOST_BYTES,
+    READABLE,
+    READABLE_WORDS,
+    Table,
+    is_object,
+    read_rows,
+)
 from components.preprocess.sources import (
     Listing,
     Sieve,
@@ -40,6 +49,7 @@ _REQUIRED: Mapping[TaskName, tuple[str, ...]] = {
 }
 _FRACTION = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 _MOST_FRACTIONS = 20  # Half stars and the like are classes.
+_WHOLE = re.compile(r"(-?\d+)(\.0)?")
 
 
 def list_file(
@@ -49,7 +59,7 @@ def list_file(
     exclude: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
 ) -> Listing:
-    """Lists the examples that a .csv (with a header), .jsonl or .parquet file names or holds.
+    """Lists the examples that a .csv or .tsv (with a header), .jsonl or .parquet names or holds.
 
     Columns or keys: path (relative to the file's folder), or for texts text (or sentence), and
     label; optionally split, group and slice. Others are ignored.
@@ -66,7 +76,7 @@ def list_file(
         can't, a group is in two splits, or the labels are measurements; names the line.
     """
     if PurePosixPath(path).suffix.lower() not in READABLE:
-        raise UserError(f"{path}: data.list must be a .csv, a .jsonl or a .parquet file")
+        raise UserError(f"{path}: data.list must be a {READABLE_WORDS} file")
     root, name = os.path.split(path if is_remote(path) else os.path.abspath(path))
     required = _REQUIRED[task]
     table = Table(
@@ -82,9 +92,12 @@ def list_file(
         if record.text is not None or sieve.keeps_listed(record.path):
             stated.check(record, f"line {line}", where=where)
             records.append(record)
+    records, remarks = with_whole_labels(records, path)
     class_names = {record.label for record in records if record.label is not None}
     check_labels(path, class_names)
-    ignored = listing([repr(column) for column in sorted(table.ignored)])
+    if table.ignored:
+        ignored = listing([repr(column) for column in sorted(table.ignored)])
+        remarks.append(f"{path}: nothing is made of {ignored}")
     return make_listing(
         root,
         records,
@@ -92,7 +105,7 @@ def list_file(
         sieve=sieve,
         source=path,
         examples=sources_of(task).EXAMPLES,
-        remarks=[f"{path}: nothing is made of {ignored}"] if table.ignored else [],
+        remarks=remarks,
     )
 
 
@@ -105,7 +118,7 @@ def _read_file(path: str, root: str, name: str) -> bytes:
         ) from error
     except (FileNotFoundError, NotAFileError) as error:
         raise UserError(
-            f"{path}: there is no such file; data.list names a .csv, .jsonl or .parquet file"
+            f"{path}: there is no such file; data.list names a {READABLE_WORDS} file"
         ) from error
 
 
@@ -151,6 +164,27 @@ def options_of(row: Mapping[str, Any], *, where: str) -> dict[str, Any]:
     if slice_:
         check_name(slice_, "slice", where)
     return {"split": _split(split, where), "group": group, "slice": slice_}
+
+
+def with_whole_labels(
+    records: Sequence[SourceRecord], source: str
+) -> tuple[list[SourceRecord], list[str]]:
+    """Returns records whose labels are whole numbers, written as such, and a remark if any was not.
+
+    pandas writes the labels 0 and 1 as 0.0 and 1.0 where a row of their column was empty. Where any
+    label is no whole number, all stay as they are.
+    """
+    names = {record.label for record in records if record.label is not None}
+    found = {name: _WHOLE.fullmatch(name) for name in names}
+    whole = {name: match[1] for name, match in found.items() if match is not None and match[2]}
+    if not whole or None in found.values():
+        return list(records), []
+    renamed = [
+        dataclasses.replace(record, label=whole.get(record.label or "", record.label))
+        for record in records
+    ]
+    example = min(whole)
+    return renamed, [f"{source}: labels are whole numbers: {example!r} is {whole[example]!r}"]
 
 
 def check_labels(path: str, names: Collection[str]) -> None:
@@ -219,11 +253,19 @@ def _as_it_lies(path: str, root: str) -> str:
 
 
 def read_value(value: Any, name: str, where: str) -> str:
-    """Returns a text or a whole number as text, without spaces around it; nothing as ""."""
-    if value is None:
+    """Returns a text or a whole number as text, without spaces around it; nothing as "".
+
+    A column of whole numbers with a gap is one of floats, to pandas: 1.0 is 1, and NaN is nothing.
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise UserError(f"{where}: {name} must be text, not {_shown(value)}")
+        remedy = "; part numbers into ranges, and name these" if isinstance(value, float) else ""
+        raise UserError(
+            f"{where}: the {name} must be text or a whole number, not {_shown(value)}{remedy}"
+        )
     text = str(value).strip()
     if found := find_unusable(text):
         raise UserError(f"{where}: the {name} {ascii(text)} holds {found}; remove it")

@@ -1,4 +1,4 @@
-"""Rows of a table that people write: a .csv with a header, a .jsonl, or a .parquet.
+"""Rows of a table that people write: a .csv or .tsv with a header, a .jsonl, or a .parquet.
 
 What can mean only one thing is accepted: column names in upper or lower case, further columns,
 spaces around values, semicolons or tabs instead of commas. All else is refused, naming the line.
@@ -78,7 +78,7 @@ def read_rows(table: Table) -> Rows:
     """
     read = _READERS.get(PurePosixPath(table.path).suffix.lower())
     if read is None:
-        raise UserError(f"{table.path}: must be a .csv, a .jsonl or a .parquet file")
+        raise UserError(f"{table.path}: must be a {READABLE_WORDS} file")
     return read(table)
 
 
@@ -245,9 +245,11 @@ def _check_absent(found: Iterable[str], others: Sequence[str], read: Table, *, w
 
 _READERS: Mapping[str, Callable[[Table], Rows]] = {
     ".csv": _read_csv,
+    ".tsv": _read_csv,
     ".jsonl": _read_jsonl,
     ".parquet": _read_parquet,
 }
 
 READABLE = frozenset(_READERS)
 """The extensions of tables that are read."""
+READABLE_WORDS = ".csv, .tsv, .jsonl or .parquet"

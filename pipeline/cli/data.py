@@ -14,7 +14,7 @@ from pipeline.terminal.console import open_console
 
 data_app = typer.Typer(help="Look at data before a run.", no_args_is_help=True)
 
-_LISTS = (".csv", ".jsonl", ".parquet")
+_LISTS = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
 @data_app.command("inspect")

@@ -79,7 +79,7 @@ def _count(data: PreprocessConfig, enough: int) -> tuple[str | None, int, int]:
         and Path(data.list).suffix.lower() != ".parquet"  # Of which lines say nothing.
         and not _assigns_splits(Path(data.list))
     ):
-        header = 1 if Path(data.list).suffix.lower() == ".csv" else 0
+        header = 1 if Path(data.list).suffix.lower() in (".csv", ".tsv") else 0
         with open(data.list, "rb") as lines:
             records = sum(1 for _ in itertools.islice(lines, header, header + enough))
         return data.list, records, records // _LEAST_OF_A_CLASS

@@ -18,7 +18,7 @@ from components.common.errors import UserError
 from components.common.words.figures import shown
 from components.preprocess.containers import open_container
 from components.preprocess.files import NotAFileError, TooLargeError
-from components.preprocess.lists import check_name
+from components.preprocess.lists import check_name, read_value
 from components.preprocess.sources import Sieve, SourceRecord, open_files
 from components.preprocess.trees import Tree
 
@@ -150,11 +150,9 @@ class Labels:
         """
         if isinstance(value, bytes):  # What is no UTF-8 is refused: no name holds half a character.
             value = value.decode("utf-8", "surrogateescape")
-        if value is None or value == -1 or value == "":
+        text = read_value(value, "label", where)
+        if not text or value == -1:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | str):
-            raise UserError(f"{where}: the label must be a text or a whole number, not {value!r}")
-        text = str(value).strip()
         if self.class_names is None:
             return check_name(text, "label", where)
         # A class may be called as another one is numbered: the 1 of digits from 1 on is 2.

@@ -13,7 +13,13 @@ from components.common.errors import UserError
 from components.common.words.figures import listing
 from components.preprocess.kinds import MetadataSource
 from components.preprocess.layouts.layout import Found, Source, either
-from components.preprocess.lists import OPTIONAL, read_value, relative_path, said_of
+from components.preprocess.lists import (
+    OPTIONAL,
+    read_value,
+    relative_path,
+    said_of,
+    with_whole_labels,
+)
 from components.preprocess.rows import Table, read_header, read_rows
 from components.preprocess.sources import SourceRecord
 
@@ -25,12 +31,14 @@ def list_records(source: Source, settings: MetadataSource) -> Found:
     """Lists the pictures that metadata names; see `layouts`."""
     tables = [_open(source, path, settings) for path in find_metadata(source)]
     if not tables:
-        named = either(sorted(METADATA_FILES))
-        raise UserError(f"{source.root}: holds no {named}, at the top or in a split's folder")
-    records = [record for path, table in tables for record in _read(source, path, table)]
+        asked = either(sorted(METADATA_FILES))
+        raise UserError(f"{source.root}: holds no {asked}, at the top or in a split's folder")
+    named = [record for path, table in tables for record in _read(source, path, table)]
+    records, remarks = with_whole_labels(named, source.root)
     ignored = sorted({name for _, table in tables for name in table.ignored})
-    names = listing([repr(name) for name in ignored])
-    remarks = [f"{source.root}: nothing is made of {names}"] if ignored else []
+    if ignored:
+        names = listing([repr(name) for name in ignored])
+        remarks.append(f"{source.root}: nothing is made of {names}")
     return Found(records, remarks=remarks)
 
 

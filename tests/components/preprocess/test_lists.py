@@ -93,7 +93,11 @@ def test_numbers_are_labels(tmp_path):
         ("l.jsonl", '["1.png"]\n', r"line 1: expected an object"),
         ("l.jsonl", '{"path": "1.png"}\n', r"line 1: there is no 'label'"),
         ("l.jsonl", '{"path": "1.png", "label": "a", "label": "b"}\n', r"'label' stands twice"),
-        ("l.jsonl", '{"path": "1.png", "label": {"a": 1}}\n', r"must be text, not an object"),
+        (
+            "l.jsonl",
+            '{"path": "1.png", "label": {"a": 1}}\n',
+            r"must be text or a whole number, not an object",
+        ),
         (
             "l.jsonl",
             '{"path": "p\\u0000.png", "label": "a"}\n',
@@ -116,13 +120,53 @@ def test_numbers_are_labels(tmp_path):
         ("l.csv", "path,label\n1.png,a\x0bb\n", r"holds U\+000B"),
         ("l.csv", "path,label\n1.png,a\u200db\n", r"holds U\+200D"),
         ("l.csv", "path,label,slice\n1.png,a,\u2066b\n", r"the slice '\\u2066b' holds U\+2066"),
-        ("l.jsonl", '{"path": "1.png", "label": true}\n', r"label must be text, not True"),
-        ("l.txt", "", r"must be a \.csv, a \.jsonl or a \.parquet file"),
+        (
+            "l.jsonl",
+            '{"path": "1.png", "label": true}\n',
+            r"label must be text or a whole number, not True",
+        ),
+        ("l.txt", "", r"must be a \.csv, \.tsv, \.jsonl or \.parquet file"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(tmp_path, name, text, message):
     with pytest.raises(UserError, match=message):
         list_file(write_list(tmp_path, name, text))
+
+
+def test_whole_numbers_as_pandas_writes_a_column_with_gaps_are_whole_numbers(tmp_path):
+    frame = {"path": ["1.png", "2.png"], "label": [1.0, 0.0], "group": [7.0, None]}
+    pyarrow.parquet.write_table(pyarrow.table(frame), tmp_path / "l.parquet")
+    from_parquet = list_file(str(tmp_path / "l.parquet"))
+    path = write_list(tmp_path, "l.csv", "path,label,group\n1.png,1.0,7\n2.png,0.0,\n")
+    from_csv = list_file(path)
+    assert (
+        from_parquet.records
+        == from_csv.records
+        == (
+            SourceRecord("1.png", "1", group="7"),
+            SourceRecord("2.png", "0"),
+        )
+    )
+    assert from_csv.remarks == (f"{path}: labels are whole numbers: '0.0' is '0'",)
+    hundred = "".join(f"{n}.png,{n}.0\n" for n in range(100))
+    assert (
+        len(list_file(write_list(tmp_path, "l.csv", f"path,label\n{hundred}")).class_names) == 100
+    )
+
+
+@pytest.mark.parametrize("labels", [("1.0", "1.5"), ("1.0", "two"), ("1", "2")])
+def test_other_labels_stay_as_they_are_written(tmp_path, labels):
+    text = "path,label\n1.png,{}\n2.png,{}\n".format(*labels)
+    assert list_file(write_list(tmp_path, "l.csv", text)).class_names == tuple(sorted(labels))
+
+
+def test_a_label_that_is_missing_among_numbers_is_named(tmp_path):
+    pyarrow.parquet.write_table(
+        pyarrow.table({"path": ["1.png", "2.png"], "label": [1.0, float("nan")]}),
+        tmp_path / "l.parquet",
+    )
+    with pytest.raises(UserError, match="line 2: the label is empty"):
+        list_file(str(tmp_path / "l.parquet"))
 
 
 def test_a_parquet_file_that_is_no_list_is_told_how_to_be_read(tmp_path):
@@ -169,7 +213,8 @@ def test_a_missing_or_undecodable_list_is_named(tmp_path):
     ],
 )
 def test_what_is_meant_without_a_doubt_is_accepted(tmp_path, text):
-    assert list_file(write_list(tmp_path, "l.csv", text)).records == (
+    name = "l.tsv" if "\t" in text else "l.csv"
+    assert list_file(write_list(tmp_path, name, text)).records == (
         SourceRecord("1.png", "a", "train"),
         SourceRecord("2.png", "b", "validation"),
     )

@@ -1,5 +1,7 @@
 """What all layouts share: which class a label means, and which file an annotation names."""
 
+import math
+
 import pytest
 
 from components.common.errors import UserError
@@ -10,7 +12,19 @@ from components.preprocess.trees import Tree
 
 @pytest.mark.parametrize(
     ("value", "name"),
-    [(0, "5"), (1, "3"), ("3", "3"), (b"5", "5"), ("2", "1"), (None, None), (-1, None), ("", None)],
+    [
+        (0, "5"),
+        (1, "3"),
+        ("3", "3"),
+        (b"5", "5"),
+        ("2", "1"),
+        (1.0, "3"),
+        (None, None),
+        (-1, None),
+        (-1.0, None),
+        (math.nan, None),
+        ("", None),
+    ],
 )
 def test_a_number_is_of_the_class_that_stands_there_whatever_classes_are_called(value, name):
     """The class of number 1 is `3`, though there is a `1`."""
@@ -25,8 +39,8 @@ def test_a_number_is_of_the_class_that_stands_there_whatever_classes_are_called(
         (3, "here: the label '3' is of none of the 3 classes, which are '5', '3' and '1'"),
         ("9" * 5000, "is of none of the 3 classes"),
         (b"\xff", "holds U\\+DCFF"),
-        (True, "must be a text or a whole number, not True"),
-        (1.0, "must be a text or a whole number, not 1.0"),
+        (True, "must be text or a whole number, not True"),
+        (0.5, "must be text or a whole number, not 0.5; part numbers into ranges, and name these"),
     ],
 )
 def test_a_label_that_means_no_class_or_two_is_refused(value, message):
