@@ -124,8 +124,9 @@ class Containers:
         with open_table(self._root, place.file) as table:
             try:
                 return _innermost(table.read_row_group(place.group, columns=[place.column]))
-            except pyarrow.ArrowException as error:
-                raise OSError(f"{place.file}: row group {place.group}: {error}") from error
+            except (pyarrow.ArrowException, OSError) as error:
+                reason = " ".join(str(error).split())  # It has several lines.
+                raise OSError(f"{place.file}: row group {place.group}: {reason}") from error
 
 
 @contextlib.contextmanager

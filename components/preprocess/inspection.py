@@ -21,7 +21,7 @@ from components.preprocess.examples import SourceExample
 from components.preprocess.inventory import Inventory, take_inventory
 from components.preprocess.labels import rename_classes
 from components.preprocess.layouts import list_stated
-from components.preprocess.manifest import count_notes, count_rejects
+from components.preprocess.manifest import count_notes, count_rejects, explain_rejects
 from components.preprocess.sources import Listing, SourceReader
 from components.preprocess.splits import Assignment, assign_splits
 
@@ -82,6 +82,11 @@ def look_at(
         formats=dict(sorted(Counter(glimpse.kind for _, glimpse in seen).items())),
         sides=_spread([glimpse.side for _, glimpse in seen]),
         unreadable=tuple(unreadable),
+        refusal=explain_rejects(
+            inventory.rejects,
+            records=len(listing.records),
+            max_reject_share=config.max_reject_share,
+        ),
     )
     return Look(inspection, sheet)
 

@@ -184,8 +184,8 @@ class Looker:
             return Problem("unreadable", error.strerror or "")
         except ValueError:
             return Problem("misnamed", MISNAMED)
-        except OSError:  # No permission, a failing disk.
-            return Problem("unreadable", "the file can't be opened")
+        except OSError as error:  # No permission, a failing disk, a damaged part of a container.
+            return Problem("unreadable", f"it can't be read: {error.strerror or error}")
         return Look(digest.hexdigest(), size_bytes, self._sources.trim(head))
 
     def _chunks(self, record: SourceRecord) -> Iterable[bytes]:

@@ -89,6 +89,10 @@ class Sieve:
         above = (self._excluded_by(path[:end]) for end in (*ends, len(path)) if end)
         return self._count(next((kind for kind in above if kind is not None), None))
 
+    def pass_over(self, kind: str) -> None:
+        """Counts what a layout has no use for."""
+        self._counts[kind] += 1
+
     def _excluded_by(self, path: str) -> str | None:
         for pattern in self._exclude:
             if PurePosixPath(path).match(pattern):
@@ -97,7 +101,7 @@ class Sieve:
 
     def _count(self, kind: str | None) -> bool:
         if kind is not None:
-            self._counts[kind] += 1
+            self.pass_over(kind)
         return kind is None
 
 
@@ -163,11 +167,23 @@ class SourceReader:
         self._containers = Containers(root, at_most=at_most)
 
     def __call__(self, record: Placed) -> bytes:
+        """Returns a record's bytes.
+
+        Raises:
+          UserError: this user may not read it. Whoever writes what they become believes that any
+            such error is of the place that is written to.
+          OSError: it is missing or damaged.
+        """
         if record.text is not None:
             return record.text.encode()
-        if record.place is not None:
-            return self._containers.read(record.place)
-        return self._read_file(record.path)
+        try:
+            if record.place is not None:
+                return self._containers.read(record.place)
+            return self._read_file(record.path)
+        except PermissionError as error:
+            raise UserError(
+                f"{error.filename}: {error.strerror}; give this user the right to read the source"
+            ) from error
 
     def prepared(self, records: Iterable[Placed]) -> contextlib.AbstractContextManager[None]:
         """Makes it quick to read records in any order."""

@@ -78,10 +78,12 @@ def data_inspect(
         return
     if json_:
         say(found.model_dump_json(indent=2))
-        return
-    open_console().print(inspection_view(found))
-    if html is not None:
-        say(f"Some of each class: {html}")
+    else:
+        open_console().print(inspection_view(found))
+        if html is not None:
+            say(f"Some of each class: {html}")
+    if found.refusal is not None:
+        raise UserError(found.refusal)
 
 
 def _as_override(source: str, kind: str | None) -> str:

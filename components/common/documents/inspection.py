@@ -53,6 +53,8 @@ class SourceInspection(Part):
     """Pixels of the longer side of those, or characters of texts."""
     unreadable: tuple[str, ...]
     """Those that could not be opened, a line each."""
+    refusal: str | None = None
+    """Why a run would stop at what is rejected; None where it would not."""
 
     @property
     def examples(self) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 from components.common.data.layout import stated_split
 from components.common.errors import UserError
+from components.common.words.figures import shown
 from components.preprocess.containers import open_table
 from components.preprocess.hugging_face import class_names_of, read_features
 from components.preprocess.kinds import ParquetSource
@@ -66,10 +67,10 @@ def _check_one(source: Source, paths: Sequence[str]) -> None:
     parts = ((part for part in path.split("/")[:-1] if not stated_split(part)) for path in paths)
     folders = sorted({"/".join(part) for part in parts})
     if len(folders) > 1:
+        named = shown([repr(folder or "its top") for folder in folders])
         raise UserError(
-            f"{source.root}: {folders[0] or 'its top'!r} and {folders[1]!r} hold Parquet files, "
-            "which may be parts of one data set, or data sets of their own; give the folder of "
-            "one, or name the others in data.exclude"
+            f"{source.root}: {named} hold Parquet files, which may be parts of one data set, or "
+            "data sets of their own; give the folder of one, or name the others in data.exclude"
         )
 
 

@@ -13,6 +13,7 @@ from components.common.data.layout import stated_split, told_layout
 from components.common.documents.dataset import TaskName
 from components.common.errors import UserError
 from components.common.tasks.sources import sources_of
+from components.common.words.figures import shown
 from components.preprocess.config import PreprocessConfig
 from components.preprocess.folders import list_classes
 from components.preprocess.kinds import (
@@ -199,10 +200,11 @@ def _tell_layouts(source: Source) -> Mapping[str, str]:
 
 
 def _check_below(source: Source, told: Collection[str]) -> None:
-    """Refuses a folder that holds no classes, one of whose sub-folders would tell of a layout."""
+    """Refuses a folder that holds no classes, and sub-folders that would tell of a layout."""
     top = [path for path in source.tree.folders if "/" not in path]
     if told and (len(top) > 1 or stated_split(top[0]) is not None):
         return
+    below: dict[str, tuple[str, str]] = {}
     for path in sorted(source.tree.files):
         folder, _, name = path.rpartition("/")
         kind = told_layout(name)
@@ -213,10 +215,14 @@ def _check_below(source: Source, told: Collection[str]) -> None:
         if kind is not None:
             if stated_split(posixpath.basename(folder)) is not None:
                 folder = posixpath.dirname(folder)
-            raise UserError(
-                f"{source.root}: holds no folders of classes, but {path}, which tells of "
-                f"{_WORDS[kind]}; give {source.named(folder)}"
-            )
+            below.setdefault(folder, (path, _WORDS[kind]))
+    if below:
+        path, words = next(iter(below.values()))
+        one_of = "one of " if len(below) > 1 else ""
+        raise UserError(
+            f"{source.root}: holds no folders of classes, but {path}, which tells of {words}; "
+            f"give {one_of}{shown(list(map(source.named, below)))}"
+        )
 
 
 def _find_example(tree: Tree, task: TaskName) -> str | None:

@@ -25,7 +25,7 @@ from components.preprocess.layouts.layout import (
     split_of_file,
 )
 from components.preprocess.places import Span
-from components.preprocess.sources import SourceRecord
+from components.preprocess.sources import Sieve, SourceRecord
 from components.preprocess.trees import is_text
 
 _LABELS = ("cls", "label")
@@ -90,7 +90,7 @@ def _read_samples(source: Source, settings: WebDatasetSource, path: str) -> Iter
     seen: set[str] = set()
     current = None
     with source.open(path) as file:
-        for member, content in _read_members(file, source.named(path)):
+        for member, content in _read_members(file, source.named(path), source.sieve):
             folder, _, name = _shown(member.name).removeprefix("./").rpartition("/")
             base, _, field = name.partition(".")
             key = f"{folder}/{base}" if folder else base
@@ -119,8 +119,13 @@ def _read_samples(source: Source, settings: WebDatasetSource, path: str) -> Iter
         yield current
 
 
-def _read_members(file: BinaryIO, name: str) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
-    """Yields the files of a tar with what reads them, in their order."""
+def _read_members(
+    file: BinaryIO, name: str, sieve: Sieve
+) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
+    """Yields the files of a tar with what reads them, in their order.
+
+    Links are passed over: what they lead to lies elsewhere, or comes under a name of its own.
+    """
     try:
         with tarfile.open(fileobj=file, mode="r:") as archive:
             while (member := archive.next()) is not None:
@@ -129,6 +134,8 @@ def _read_members(file: BinaryIO, name: str) -> Iterator[tuple[tarfile.TarInfo, 
                     content = archive.extractfile(member)
                     assert content is not None
                     yield member, content  # type: ignore[misc]
+                elif not member.isdir():
+                    sieve.pass_over("link in a tar" if _is_link(member) else "no file in a tar")
             # A header that is damaged ends the archive for tarfile, without a word; so does the end
             # of the first of several that were put one after the other.
             file.seek(archive.offset)
@@ -136,6 +143,10 @@ def _read_members(file: BinaryIO, name: str) -> Iterator[tuple[tarfile.TarInfo, 
                 raise tarfile.ReadError(f"goes on after its end at byte {archive.offset}")
     except (tarfile.TarError, EOFError) as error:
         raise UserError(f"{name}: is no whole tar file: {error}") from error
+
+
+def _is_link(member: tarfile.TarInfo) -> bool:
+    return member.islnk() or member.issym()
 
 
 def _labels(field: str, content: BinaryIO, asked: str | None, where: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A shard's content, by the writer alone, this machine's processes and Beam's runners."""
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import json
@@ -14,12 +15,13 @@ import pytest
 
 from components.common.data.records import read_records
 from components.common.digests import code_digest, module_digests
-from components.common.errors import DamagedError
+from components.common.errors import DamagedError, UserError
 from components.common.process.events import Events
 from components.common.storage import LocalStorage
 from components.common.tasks.image.device import decode_picture
 from components.common.tasks.image.features import decode_example
 from components.common.tasks.image.preparation.spec import PictureSpec
+from components.preprocess import sources
 from components.preprocess.ledger import find_whole_shards
 from components.preprocess.members import Member
 from components.preprocess.orders import Order, open_order, placed_orders
@@ -69,6 +71,23 @@ def tasks(members: list[Member], shards: int = 3) -> list[ShardTask]:
         ShardTask(f"shards/k{n}/train-{n:05d}.tfrecord", "train", tuple(members[n::shards]), 100)
         for n in range(shards)
     ]
+
+
+def test_a_picture_that_the_worker_may_not_read_is_told_as_one_of_the_source(tmp_path, monkeypatch):
+    """The place that the shard is written to has the same error, and another remedy."""
+    members = write_source(tmp_path / "source", 2)
+
+    def read_chunks(path, *, at_most):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(sources, "read_chunks", read_chunks)
+    task = ShardTask("shards/a", "train", tuple(members), 1)
+    path = tmp_path / "source" / members[0].path
+    with pytest.raises(UserError) as refused:
+        write_all(tmp_path, [task])
+    assert str(refused.value) == (
+        f"{path}: Permission denied; give this user the right to read the source"
+    )
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])

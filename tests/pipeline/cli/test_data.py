@@ -54,6 +54,15 @@ def test_what_is_left_out_is_named(tmp_path: Path) -> None:
     }
 
 
+def test_what_a_run_would_stop_at_is_shown_and_then_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, {f"{name}/1.png": name.encode() for name in ("cat", "dog")})
+    for more in ((), ("--json",)):
+        result = CliRunner().invoke(app, ["data", "inspect", path, *more])
+        assert "not_an_image" in result.output
+        assert str(result.exception).startswith("2 of 2 records are rejected (2 not_an_image), ")
+    assert "0 of 2 records" in inspect(path, "--set", "data.max_reject_share=1")
+
+
 def test_what_a_recipe_takes_is_opened_and_nothing_larger(tmp_path: Path) -> None:
     for label, name in enumerate(("cat", "dog")):
         write(tmp_path, {f"{name}/{n}.png": shape_png(label, n, size=24 + n) for n in range(2)})

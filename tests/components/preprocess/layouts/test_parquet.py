@@ -12,6 +12,7 @@ from components.common.storage import LocalStorage
 from components.common.tasks.image.preparation.spec import PictureSpec
 from components.preprocess import containers
 from components.preprocess.containers import Containers
+from components.preprocess.inventory import take_inventory
 from components.preprocess.kinds import ParquetSource, StoredColumns
 from components.preprocess.layouts import list_folder_as_told, list_source
 from components.preprocess.layouts.layout import split_of_file
@@ -153,6 +154,19 @@ def test_labels_hold_no_texts(tmp_path):
     ]
 
 
+def test_pictures_that_are_damaged_are_rejected_with_the_reason(tmp_path):
+    table = pyarrow.table({"label": ["a", "b"] * 8, "image": [b"12345678"] * 16})
+    path = tmp_path / "x.parquet"
+    pyarrow.parquet.write_table(table, path, compression="none", use_dictionary=False)
+    start = pyarrow.parquet.ParquetFile(path).metadata.row_group(0).column(1).data_page_offset
+    whole = path.read_bytes()
+    path.write_bytes(whole[:start] + b"\xff" * 8 + whole[start + 8 :])
+    listing = list_folder_as_told(str(tmp_path))
+    found = take_inventory(listing, max_file_bytes=1 << 20, report=lambda done, total: None)
+    assert len(found.rejects) == 16
+    assert "it can't be read: x.parquet: row group 0: " in found.rejects[0].detail
+
+
 @pytest.mark.parametrize("names", [3, "ab", {"0": "a"}])
 def test_class_names_that_are_no_list_are_refused(tmp_path, names):
     features = {**FEATURES, "label": {"names": names, "_type": "ClassLabel"}}
@@ -179,6 +193,8 @@ def test_a_repository_of_several_data_sets_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"'one/data' and 'two/data' hold Parquet files, which may"):
         list_source(source)
     assert len(list_source(source, exclude=["two"]).records) == 24
+    with pytest.raises(UserError, match=f"; give one of {tmp_path}/one/data and {tmp_path}/two/d"):
+        list_folder_as_told(str(tmp_path))
 
 
 @pytest.mark.parametrize(

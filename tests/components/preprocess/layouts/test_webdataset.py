@@ -104,6 +104,19 @@ def test_several_tars_in_one_file_are_refused(tmp_path):
         list_folder_as_told(write(tmp_path, {"x.tar": data + data}))
 
 
+def test_links_are_counted(tmp_path):
+    """What GNU tar finds a second time in a folder it packs as a link."""
+    buffer = io.BytesIO(tar([("a.png", b"1"), ("a.cls", b"x"), ("b.png", b"2"), ("b.cls", b"y")]))
+    with tarfile.open(fileobj=buffer, mode="a") as archive:
+        for number, kind in enumerate((tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.FIFOTYPE)):
+            member = tarfile.TarInfo(f"{number}.png")
+            member.type, member.linkname = kind, "a.png"
+            archive.addfile(member)
+    listing = list_folder_as_told(write(tmp_path, {"x.tar": buffer.getvalue()}))
+    assert listing.passed_over == {"link in a tar": 2, "no file in a tar": 1}
+    assert len(listing.records) == 2
+
+
 def test_where_no_label_is_found_its_files_are_named(tmp_path):
     files = [(name, b"1") for name in ("1.v2.png", "1.v2.cls", "2.txt", "2.png")]
     message = r"end in \.png, \.txt, \.v2\.cls and \.v2\.png: say which holds it, by data\.source"
