@@ -16,6 +16,9 @@ from components.report.svg import Scale, axes, drawing, element, line, padded, p
 
 _MOST_LABELS = 12  # Of more candidates, only those that stand out are named in the drawing.
 _CHARACTER = 7.6  # Mean width of a label's character, in pixels.
+_GAP = 5.0  # Between a marker and its label, in pixels.
+_ASTRAY = 200.0  # A label nearer to another marker is as bad as so many pixels that it covers.
+_FAR = 2.0  # So is each pixel that it lies away from its own.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +32,27 @@ class _Box:
 
     def overlap(self, other: "_Box") -> float:
         """Returns the area that two boxes share."""
-        across = min(self.left + self.width, other.left + other.width) - max(self.left, other.left)
-        down = min(self.top + self.height, other.top + other.height) - max(self.top, other.top)
+        across, down = self._shared(other)
         return max(0.0, across) * max(0.0, down)
+
+    def distance(self, other: "_Box") -> float:
+        """Returns how far two boxes lie apart, 0 where they touch."""
+        across, down = self._shared(other)
+        return math.hypot(min(0.0, across), min(0.0, down))
+
+    def nearest(self, x: float, y: float) -> tuple[float, float]:
+        """Returns the box's point that is nearest to another one."""
+        return (
+            min(max(x, self.left), self.left + self.width),
+            min(max(y, self.top), self.top + self.height),
+        )
+
+    def _shared(self, other: "_Box") -> tuple[float, float]:
+        """Returns the width and the height that two boxes share; less than 0 is a gap."""
+        return (
+            min(self.left + self.width, other.left + other.width) - max(self.left, other.left),
+            min(self.top + self.height, other.top + other.height) - max(self.top, other.top),
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -217,10 +238,14 @@ def _candidate_marks(
 ) -> Iterator[Markup]:
     """Yields interval bars, markers over them, and labels that avoid one another."""
     largest = max((measure.area(row) or 0.0 for row in rows), default=0.0)
-    places = [_Mark.of(row, x, y, measure, largest) for row in rows]
-    for mark in places:
+    marks = [_Mark.of(row, x, y, measure, largest) for row in rows]
+    labels = _place_labels(marks, front, x, y)
+    for mark in marks:
         yield line(mark.x, mark.low, mark.x, mark.high, class_=f"interval {mark.row.standing}")
-    for mark in places:
+    for mark, box in labels:
+        if box.distance(mark.boxes[0]) > 2 * _GAP:
+            yield line(mark.x, mark.y, *box.nearest(mark.x, mark.y), class_="leader")
+    for mark in marks:
         yield element(
             "circle",
             element("title", mark.description),
@@ -229,19 +254,29 @@ def _candidate_marks(
             r=mark.radius,
             class_=f"mark {mark.row.standing}",
         )
-    taken = [box for mark in places for box in mark.boxes]
-    named = [mark for mark in places if len(places) <= _MOST_LABELS or _stands_out(mark.row, front)]
-    for mark in sorted(named, key=lambda mark: mark.row.standing != "winner"):
-        box = _free_box(mark, taken, Scale(0, 1, x.start, x.end), y)
-        taken.append(box)
-        leftwards = box.left < mark.x
+    for mark, box in labels:
+        anchor, share = _anchor(box, mark)
         yield text(
             mark.row.id,
-            box.left + box.width if leftwards else box.left,
+            box.left + share * box.width,
             box.top + 12,
-            text_anchor="end" if leftwards else "start",
+            text_anchor=anchor,
             class_=f"label {mark.row.standing}",
         )
+
+
+def _place_labels(
+    marks: Sequence["_Mark"], front: Sequence[CandidateRow], x: Scale, y: Scale
+) -> list[tuple["_Mark", _Box]]:
+    """Returns the markers that are named, and where; the winner's name finds its place first."""
+    taken = [box for mark in marks for box in mark.boxes]
+    named = [mark for mark in marks if len(marks) <= _MOST_LABELS or _stands_out(mark.row, front)]
+    labels = []
+    for mark in sorted(named, key=lambda mark: mark.row.standing != "winner"):
+        box = _free_box(mark, marks, taken, Scale(0, 1, x.start, x.end), y)
+        taken.append(box)
+        labels.append((mark, box))
+    return labels
 
 
 def _stands_out(row: CandidateRow, front: Sequence[CandidateRow]) -> bool:
@@ -292,15 +327,38 @@ class _Mark:
         return f"{row.id}: {', '.join(shown)}"
 
 
-def _free_box(mark: _Mark, taken: Sequence[_Box], x: Scale, y: Scale) -> _Box:
-    """Returns the place around a marker where its label covers least of what is there."""
-    width = len(mark.row.id) * _CHARACTER
-    right, left = mark.x + mark.radius + 5, mark.x - mark.radius - 5 - width
+def _free_box(
+    mark: _Mark, marks: Sequence[_Mark], taken: Sequence[_Box], x: Scale, y: Scale
+) -> _Box:
+    """Returns the place around a marker where its label is read as its own, and covers least."""
+    width, height = len(mark.row.id) * _CHARACTER, _Box.height
+    right, left = mark.x + mark.radius + _GAP, mark.x - mark.radius - _GAP - width
     offsets = (-7.5, -22.0, 8.0, -37.0, 23.0, -52.0, 38.0)
     choices = [_Box(side, mark.y + offset, width) for offset in offsets for side in (right, left)]
+    away = mark.radius + _GAP
+    choices += [
+        _Box(mark.x - width / 2, top, width) for top in (mark.y - away - height, mark.y + away)
+    ]
     inside = [
         box
         for box in choices
         if box.left >= x.start and box.left + width <= x.end + 20 and y.end <= box.top <= y.start
     ]
-    return min(inside or choices, key=lambda box: sum(box.overlap(other) for other in taken))
+    others = [other.boxes[0] for other in marks if other is not mark]
+
+    def cost(box: _Box) -> float:
+        own = box.distance(mark.boxes[0])
+        astray = any(box.distance(other) < own for other in others)
+        return sum(box.overlap(other) for other in taken) + _ASTRAY * astray + _FAR * own
+
+    return min(inside or choices, key=cost)
+
+
+def _anchor(box: _Box, mark: _Mark) -> tuple[str, float]:
+    """Returns which end of a label stays where it is, however wide its letters are.
+
+    It comes with the share of the label that lies left of that.
+    """
+    if box.left > mark.x:
+        return "start", 0.0
+    return ("middle", 0.5) if box.left + box.width > mark.x else ("end", 1.0)

@@ -176,6 +176,41 @@ def test_candidates_chart_keeps_labels_apart() -> None:
         assert side != next_side or next_y - y > 12
 
 
+def test_a_label_stands_nearer_to_its_own_mark_than_to_another() -> None:
+    rows = [
+        row("dynamic_range", 0.974, 94_000, 0.0177),
+        row("float32", 0.974, 94_000, 0.0196),
+        row("int8", 0.972, 68_000, 0.0195),
+        row("float16", 0.974, 176_000, 0.0574),
+    ]
+    drawn = candidates_chart(rows, Budgets(), width=900, height=320, measure=LATENCY)
+    svg = ElementTree.fromstring(drawn)
+    marks = {row.id: mark for row, mark in zip(rows, svg.findall("circle"), strict=True)}
+    label = next(text for text in svg.findall("text") if text.text == "dynamic_range")
+    end = {"start": 0.0, "middle": 0.5, "end": 1.0}[label.attrib["text-anchor"]]
+    left = float(label.attrib["x"]) - end * 7.6 * len("dynamic_range")
+
+    def distance(mark: ElementTree.Element) -> float:
+        x, y, radius = (float(mark.attrib[name]) for name in ("cx", "cy", "r"))
+        across = max(left - x, x - left - 7.6 * len("dynamic_range"), 0)
+        top = float(label.attrib["y"]) - 12
+        return float(np.hypot(across, max(top - y, y - top - 15, 0))) - radius
+
+    assert min(marks, key=lambda name: distance(marks[name])) == "dynamic_range"
+
+
+def test_a_line_leads_from_a_mark_to_a_label_that_lies_far_away() -> None:
+    rows = [row(f"candidate-{n}", 0.97, 10_000, 0.1) for n in range(12)]
+    svg = ElementTree.fromstring(candidates_chart(rows, Budgets(), width=600, height=300))
+    leaders = [each for each in svg.findall("line") if each.attrib["class"] == "leader"]
+    mark = svg.find("circle")
+    assert mark is not None
+    assert 0 < len(leaders) < len(rows)
+    assert {line.attrib["x1"] for line in leaders} == {mark.attrib["cx"]}
+    one = ElementTree.fromstring(candidates_chart(rows[:1], Budgets(), width=600, height=300))
+    assert not [each for each in one.findall("line") if each.attrib["class"] == "leader"]
+
+
 def test_histogram_of_nothing_is_drawn_empty() -> None:
     svg = ElementTree.fromstring(
         histogram(Histogram("Pixels by intensity", [0.0] * 32, 256, (0, 255)))
