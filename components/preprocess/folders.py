@@ -20,6 +20,9 @@ from components.preprocess.sources import Listing, Sieve, SourceRecord, make_lis
 from components.preprocess.trees import Tree, is_text, walk_source
 
 _SHOWN = 5  # Folders named in one message.
+_ANNOTATIONS = frozenset({"labels", "annotations", "annotation", "masks", "boxes"})
+_ANNOTATED = frozenset({"images", "image", "imgs", "img", "jpegimages"})
+"""Folders, in lower case, as detection and segmentation have them: YOLO, COCO, Pascal VOC."""
 
 
 def list_folder(folder: str, *, task: TaskName = "image", exclude: Sequence[str] = ()) -> Listing:
@@ -46,6 +49,8 @@ def list_folder(folder: str, *, task: TaskName = "image", exclude: Sequence[str]
 def list_classes(folder: str, tree: Tree, sieve: Sieve, *, task: TaskName) -> Listing:
     """Lists a folder that was walked already; see `list_folder`."""
     sources = sources_of(task)
+    if task == "image":
+        _check_annotations(folder, tree, sources)
     splits = _find_split_folders(folder, tree)
     level = 1 if splits else 0
     class_folders = [path for path in tree.folders if path.count("/") == level]
@@ -78,6 +83,25 @@ def list_classes(folder: str, tree: Tree, sieve: Sieve, *, task: TaskName) -> Li
         examples=sources.EXAMPLES,
         remarks=remarks,
     )
+
+
+def _check_annotations(folder: str, tree: Tree, sources: Sources) -> None:
+    """Refuses pictures with boxes or masks, whose folders would be taken for classes."""
+    for path in sorted(tree.folders):
+        above, _, name = path.rpartition("/")
+        if name.casefold() not in _ANNOTATIONS or (above and stated_split(above) is None):
+            continue
+        files = [file for file in tree.files if file.startswith(f"{path}/")]
+        beside = {other for other in tree.folders if other.rpartition("/")[0] == above}
+        names = {other.rpartition("/")[2].casefold() for other in beside}
+        if files and (names & _ANNOTATED or not any(map(sources.is_named, files))):
+            raise UserError(
+                f"{folder}: {files[0]} seems to be an annotation, such as of boxes or masks for "
+                "detection or segmentation, and a classifier gives each picture one class; put the "
+                "pictures of each class into a sub-folder that is named like it, or state paths "
+                f"and labels in a data.list. Where {path} is no part of the data, name it in "
+                "data.exclude"
+            )
 
 
 # --- what the names of the first two levels mean ------------------------------------------

@@ -22,7 +22,9 @@ SPLIT_OF_NAME: dict[str, Split] = {
 }
 """The names that a folder or a list may give a split, in lower case."""
 
-Layout = Literal["metadata", "parquet", "webdataset", "tfrecord", "tfds", "cvat", "roboflow"]
+Layout = Literal[
+    "metadata", "parquet", "webdataset", "tfrecord", "tfds", "cvat", "roboflow", "arrow"
+]
 """How a source is laid out that says otherwise than by folders which example is of which class."""
 
 METADATA_FILES = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
@@ -39,6 +41,7 @@ _CONTAINERS: dict[str, Layout] = {
     ".parquet": "parquet",
     ".tfrecord": "tfrecord",
     ".tfrecords": "tfrecord",
+    ".arrow": "arrow",
 }
 _SHARD = re.compile(r"-\d+-of-\d+$")
 

@@ -74,6 +74,7 @@ _WORDS: Mapping[str, str] = {
     "parquet": "Parquet files that hold the examples",
     "webdataset": "tar files, as WebDataset",
     "tfrecord": "TFRecord files",
+    "arrow": "a saved data set of Hugging Face's library",
     "tfds": "a data set of TensorFlow Datasets",
     "label_studio": "an export of Label Studio's",
     "cvat": "an export of CVAT's",
@@ -92,6 +93,12 @@ def list_folder_as_told(
     sieve = Sieve(exclude)
     source = Source(root, walk_source(root, sieve), sieve, task)
     told = _tell_layouts(source)
+    if "arrow" in told:
+        raise UserError(
+            f"{root}: holds {told['arrow']}, a file of Arrow, as Hugging Face's library saves "
+            "data sets; write each split into a folder, by to_parquet('train.parquet') and the "
+            "like, and give that; or name the file in data.exclude, where it is no part of the data"
+        )
     if len(told) > 1:
         readings = [f"{_WORDS[kind]} (there is {path}: kind {kind})" for kind, path in told.items()]
         raise UserError(

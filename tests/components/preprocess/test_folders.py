@@ -63,6 +63,28 @@ def test_a_folder_linked_twice_is_searched_once_per_class(tmp_path):
     assert paths(list_folder(root)) == ["a/0.png", "a/first/1.png", "b/3.png", "b/first/1.png"]
 
 
+@pytest.mark.parametrize(
+    ("picture", "annotation"),
+    [
+        ("images/train/1.jpg", "labels/train/1.txt"),  # YOLO.
+        ("train/images/1.jpg", "train/labels/1.txt"),  # Roboflow's YOLO.
+        ("train2017/1.jpg", "annotations/instances_train2017.json"),  # COCO.
+        ("train/1.jpg", "annotations/instances_train.json"),
+        ("JPEGImages/1.jpg", "Annotations/1.xml"),  # Pascal VOC.
+        ("images/1.jpg", "masks/1.png"),
+    ],
+)
+def test_what_is_annotated_for_detection_is_told_as_that(tmp_path, picture, annotation):
+    path = touch(tmp_path, picture, annotation, picture.replace("train", "val"), "data.yaml")
+    with pytest.raises(UserError, match=f": {annotation} seems to be an annotation, such as of"):
+        list_folder(path)
+
+
+def test_a_class_may_be_called_labels_and_notes_may_lie_beside_splits(tmp_path):
+    files = ("train/labels/1.png", "train/jars/2.png", "val/labels/3.png", "data.yaml")
+    assert list_folder(touch(tmp_path, *files)).class_names == ("jars", "labels")
+
+
 @pytest.mark.parametrize("target", [".", "..", "../.."])
 def test_a_loop_is_refused(tmp_path, target):
     root = touch(tmp_path, "a/deep/1.png", "b/2.png")

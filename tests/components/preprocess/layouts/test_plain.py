@@ -65,6 +65,18 @@ def test_a_folder_above_the_one_that_is_meant_names_it(tmp_path, file, folder, w
     assert told.endswith(f"; give {path}/{folder}")
 
 
+def test_a_data_set_that_was_saved_to_disk_is_told_how_to_be_read(tmp_path):
+    """By Hugging Face's library, as Arrow's files."""
+    saved = ("data-00000-of-00001.arrow", "dataset_info.json", "state.json")
+    message = r": holds {}data-00000-of-00001\.arrow, a file of Arrow, .* by to_parquet\('train"
+    for path in ("", "train/"):
+        source = write(tmp_path / f"x{path}", {f"{path}{name}": b"{}" for name in saved})
+        with pytest.raises(UserError, match=message.format(path)):
+            list_folder_as_told(source)
+    with pytest.raises(UserError, match="which tells of a saved data set of .*; give .*/rotten$"):
+        list_folder_as_told(write(tmp_path / "y", {f"rotten/train/{name}": b"" for name in saved}))
+
+
 def test_so_does_one_that_holds_that_folder_alone(tmp_path):
     files = {"images/1.png": b"1", "images/metadata.csv": b"file_name,label\n1.png,a\n"}
     with pytest.raises(UserError, match="images/metadata.csv, which tells of pictures with meta"):
