@@ -25,7 +25,9 @@ _KEPT_BYTES = 16 << 20
 
 
 def resize(picture: Image.Image, size: tuple[int, int], box: Box, *, by: Resizer) -> Image.Image:
-    """Fits a part of a picture into a size: bilinearly, over all that one covers.
+    """Fits a part of a picture into a size, bilinearly.
+
+    Where it becomes smaller, over all pixels that one of the result covers.
 
     Args:
       picture: of mode L or RGB.
@@ -52,24 +54,27 @@ class Cykooz:
 
     def __init__(self, module: Any, mode: str) -> None:
         self._module, self._resizer = module, module.Resizer()
-        self._pixels = module.PixelType.U8 if mode == "L" else module.PixelType.U8x3
+        # Four bytes for a pixel, as Pillow holds it, are sooner copied and sooner resized.
+        self._pixels = module.PixelType.U8 if mode == "L" else module.PixelType.U8x4
+        self._layout = "L" if mode == "L" else "RGBX"
         self._bilinear = module.ResizeAlg.convolution(module.FilterType.bilinear)
 
     def resize(self, picture: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
         """Resizes rows and then columns, in Pillow's order: both at once rounds otherwise."""
         (width, height), (left, top, right, bottom) = size, box
         # As bytes: it would also work within Pillow's own memory, whose layout may change.
-        source = self._module.ImageData(*picture.size, self._pixels, picture.tobytes())
+        pixels = picture.tobytes("raw", self._layout)
+        source = self._module.ImageData(*picture.size, self._pixels, pixels)
         rows = self._module.ImageData(width, picture.height, self._pixels)
         self._fit(source, rows, (left, 0, right - left, picture.height))
         columns = self._module.ImageData(width, height, self._pixels)
         self._fit(rows, columns, (0, top, width, bottom - top))
-        return Image.frombytes(picture.mode, size, columns.get_buffer())
+        return Image.frombytes(picture.mode, size, columns.get_buffer(), "raw", self._layout)
 
     def _fit(self, source: Any, target: Any, crop: tuple[float, float, float, float]) -> None:
-        """Args: `crop` has left, top, width and height."""
+        """Resizes a part of the source, told by its left, top, width and height."""
         options = self._module.ResizeOptions(
-            resize_alg=self._bilinear, crop_box=self._module.CropBox(*crop)
+            resize_alg=self._bilinear, crop_box=self._module.CropBox(*crop), use_alpha=False
         )
         self._resizer.resize(source, target, options)
 
