@@ -1,12 +1,13 @@
 """Files that did not change aren't read again; and all that may have changed are."""
 
 import os
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from components.preprocess import known
+from components.preprocess import known, looking
 from components.preprocess.folders import list_folder
 from components.preprocess.inventory import Inventory, take_inventory
 from components.preprocess.looking import Memory
@@ -143,3 +144,22 @@ def test_of_what_several_looks_know_the_newer_is_told_first(tmp_path):
     assert {path: found and found.look.digest[0] for path, found in told.items()} == {
         "a": "1", "b": "1", "c": None, "d": "1", "e": "1",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("quick_s", "shared"), [(60.0, False), (0.0, True)])
+def test_threads_share_files_that_take_long(tmp_path, monkeypatch, quick_s, shared):
+    source = write_folder(tmp_path / "source", per_class=10)
+    alone = take(source, memories(tmp_path)[0])
+    batch, seen = looking.Looker.look_at_batch, list[tuple[str, int]]()
+
+    def look_at_batch(self, records, known, stamps):
+        seen.append((records[0].path, threading.get_ident()))
+        return batch(self, records, known, stamps)
+
+    monkeypatch.setattr(looking, "_BATCH", 4)
+    monkeypatch.setattr(looking, "_QUICK_S", quick_s)
+    monkeypatch.setattr(looking.Looker, "look_at_batch", look_at_batch)
+    assert take(source, memories(tmp_path)[0]).fingerprint == alone.fingerprint
+    first, *others = [thread for _, thread in sorted(seen)]
+    assert first == threading.get_ident()  # Until they were known to take long.
+    assert {thread != first for thread in others} == {shared}
