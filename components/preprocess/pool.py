@@ -5,6 +5,7 @@ divide the shards among these beforehand, however long each takes. Plain process
 at once, and whichever is free takes the next shard.
 """
 
+import gc
 import multiprocessing
 import os
 import threading
@@ -37,6 +38,9 @@ def run_pool(orders: Sequence[Order], writer: ShardWriter, events: Events, *, un
     # One queue for all: with the longest shards first, the short ones even out the end, where
     # otherwise one core would work on a late long shard while the others idle.
     pool = ProcessPoolExecutor(processes, initializer=_begin, initargs=(os.getpid(), done))
+    # A collection of garbage writes to every object there is, and each worker would come to have a
+    # copy of the listing.
+    gc.freeze()
     try:
         waiting = {pool.submit(_write, writer, order) for order in orders}
         while waiting:
@@ -46,6 +50,7 @@ def run_pool(orders: Sequence[Order], writer: ShardWriter, events: Events, *, un
             events.progress(done.value, total, unit)
     finally:
         pool.shutdown(cancel_futures=True)
+        gc.unfreeze()
     return effort
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import gzip
 import hashlib
 import json
@@ -29,7 +30,7 @@ from components.preprocess.places import Cell, Span
 from components.preprocess.pool import run_pool
 from components.preprocess.tasks import ShardTask
 from components.preprocess.transforms import build_graph, run_pipeline
-from components.preprocess.writer import ShardWriter
+from components.preprocess.writer import Effort, ShardWriter
 from tests.components.preprocess.folders import files, shape_png
 from tests.components.preprocess.runners import IN_THREADS
 
@@ -128,6 +129,17 @@ def test_the_pool_writes_what_the_plain_function_writes(tmp_path):
     assert files(tmp_path / "pool") == plain
     last = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[-1])
     assert (last["done"], last["total"], last["unit"]) == (20, 20, "texts")
+
+
+def test_no_collection_writes_to_what_the_pools_processes_share(tmp_path, monkeypatch):
+    def write(self, order, done):
+        return Effort(gc.get_freeze_count())
+
+    monkeypatch.setattr(ShardWriter, "write", write)
+    with orders(tmp_path, tasks(write_source(tmp_path / "source", 3))) as placed:
+        frozen = run_pool(placed, writer(tmp_path), Events("test"), unit="pictures").members
+    assert frozen > 10_000  # What is imported alone is more.
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_beam_runner_writes_what_the_plain_function_writes(tmp_path):
