@@ -6,20 +6,24 @@ from the names of its first two levels: `cat/1.png` is a class and a picture, an
 """
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from components.common.data.layout import stated_split
-from components.common.documents.dataset import Split, TaskName
+from components.common.documents.dataset import SPLITS, Split, TaskName
 from components.common.errors import UserError
 from components.common.tasks.sources import Sources, sources_of
-from components.common.words.figures import listing
+from components.common.words.figures import listing, shown
 from components.preprocess.names import find_unseen
 from components.preprocess.sources import Listing, Sieve, SourceRecord, make_listing
 from components.preprocess.trees import Tree, is_text, walk_source
 
 _SHOWN = 5  # Folders named in one message.
+_PACKED = (".zip", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+_LISTS = (".csv", ".tsv", ".jsonl")
 _ANNOTATIONS = frozenset({"labels", "annotations", "annotation", "masks", "boxes"})
 _ANNOTATED = frozenset({"images", "image", "imgs", "img", "jpegimages"})
 """Folders, in lower case, as detection and segmentation have them: YOLO, COCO, Pascal VOC."""
@@ -56,9 +60,12 @@ def list_classes(folder: str, tree: Tree, sieve: Sieve, *, task: TaskName) -> Li
     class_folders = [path for path in tree.folders if path.count("/") == level]
     if not class_folders:
         files = f", only files such as {min(tree.files)}" if tree.files else ""
+        raise UserError(f"{folder}: has no sub-folders{files}; {_advise(tree, sources)}")
+    lists = _find_lists(tree)
+    if len(class_folders) == 1 and not splits and lists:
         raise UserError(
-            f"{folder}: has no sub-folders{files}; put the {sources.EXAMPLES} of each class into a "
-            "sub-folder that is named like the class"
+            f"{folder}: has a single sub-folder, {class_folders[0]!r}; if {lists[0]} says what its "
+            f"{sources.EXAMPLES} are, give that as data.list"
         )
     if len(class_folders) == 1 and not splits and (below := sorted(tree.children(*class_folders))):
         raise UserError(
@@ -74,6 +81,15 @@ def list_classes(folder: str, tree: Tree, sieve: Sieve, *, task: TaskName) -> Li
         if (record := _record(path, splits, level, sources, misnamed=misnamed)) is not None
     ]
     remarks = [f"{folder}: {_describe(splits)}"] if splits else []
+    deep = (path for path in tree.files if path.count("/") > level + 1)
+    if (path := next(deep, None)) is not None:
+        label = path.split("/")[level]
+        remarks.append(f"{folder}: classes are searched in depth: {path} is of {label!r}")
+    if lists:
+        remarks.append(
+            f"{folder}: the sub-folders name the classes, and nothing is made of {shown(lists)}; "
+            "where that names them, give it as data.list"
+        )
     return make_listing(
         folder,
         records,
@@ -104,6 +120,22 @@ def _check_annotations(folder: str, tree: Tree, sources: Sources) -> None:
             )
 
 
+def _find_lists(tree: Tree) -> list[str]:
+    """Returns the files beside the folders that may be lists of what lies in them."""
+    return sorted(path for path in tree.files if "/" not in path and path.lower().endswith(_LISTS))
+
+
+def _advise(tree: Tree, sources: Sources) -> str:
+    """Returns what to do with files that lie in no folder."""
+    if lists := _find_lists(tree):
+        return f"if {lists[0]} says what they are, give that as data.list"
+    if packed := [path for path in tree.files if path.lower().endswith(_PACKED)]:
+        return f"unpack {min(packed)}"
+    return (
+        f"put the {sources.EXAMPLES} of each class into a sub-folder that is named like the class"
+    )
+
+
 # --- what the names of the first two levels mean ------------------------------------------
 
 
@@ -112,17 +144,30 @@ def _find_split_folders(folder: str, tree: Tree) -> Mapping[str, Split]:
     top = sorted(path for path in tree.folders if "/" not in path)
     splits = {name: split for name in top if (split := stated_split(name)) is not None}
     others = [name for name in top if name not in splits]
-    if not splits or _is_vehicle(splits, others, tree):
+    resembling = {name: split for name in others if (split := _resembled(name)) is not None}
+    seeming = {**splits, **resembling}
+    if resembling and len(set(seeming.values())) > 1:
+        verb = "is" if len(resembling) == 1 else "are"
+        doubt = f"{_named(list(resembling))} {verb} not called as splits are: {listing(SPLITS)}"
+    elif not splits or _is_vehicle(splits, others, tree):
         return {}
-    doubt = _find_doubt(splits, others, tree)
-    if doubt is None:
+    elif found := _find_doubt(splits, others, tree):
+        seeming, doubt = splits, found
+    else:
         return splits
+    there = f" (there is {lists[0]})" if (lists := _find_lists(tree)) else ""
     raise UserError(
-        f"{folder}: {_named(list(splits))} may be splits of one data set, or classes, and {doubt}. "
-        "If they are splits, give each the same sub-folders, one per class, and name what is no "
-        "split in data.exclude. If they are classes, rename them so that they don't read like "
-        "splits. Or state every label and split in a data.list"
+        f"{folder}: {_named(sorted(seeming))} may be splits of one data set, or classes, and "
+        f"{doubt}. If they are splits, give each the same sub-folders, one per class, and name "
+        "what is no split in data.exclude. If they are classes, rename them so that they don't "
+        f"read like splits. Or state every label and split in a data.list{there}"
     )
+
+
+def _resembled(name: str) -> Split | None:
+    """Returns the split that a folder seems to be of, by one word of its name: `test1`."""
+    found = {split for word in _WORD.findall(name) if (split := stated_split(word)) is not None}
+    return found.pop() if len(found) == 1 else None
 
 
 def _is_vehicle(splits: Mapping[str, Split], others: Sequence[str], tree: Tree) -> bool:

@@ -108,6 +108,7 @@ def list_folder_as_told(
     kind = next(iter(told), "folders")
     if kind == "folders":
         _check_below(source, told)
+        _check_repeated(source)
         return list_classes(root, source.tree, sieve, task=task)
     if kind == "tfrecord":
         raise UserError(
@@ -229,6 +230,25 @@ def _check_below(source: Source, told: Collection[str]) -> None:
         raise UserError(
             f"{source.root}: holds no folders of classes, but {path}, which tells of {words}; "
             f"give {one_of}{shown(list(map(source.named, below)))}"
+        )
+
+
+def _check_repeated(source: Source) -> None:
+    """Refuses folders that hold the same ones: either may name classes."""
+    top = sorted(path for path in source.tree.folders if "/" not in path)
+    if len(top) < 2 or any(map(stated_split, top)):
+        return
+    same = source.tree.children(top[0])
+    for name in top[1:]:
+        if not same:
+            return
+        same &= source.tree.children(name)
+    if len(same) > 1 or any(map(stated_split, same)):
+        above, below = shown(list(map(repr, top))), shown(list(map(repr, sorted(same))))
+        raise UserError(
+            f"{source.root}: {above} each hold {below}, and either may be the classes; where the "
+            f"former are, say data.source: {{kind: folders, path: {source.root}}}; else lay them "
+            "out as CLASS or SPLIT/CLASS, or name in data.exclude what is no part of the data"
         )
 
 

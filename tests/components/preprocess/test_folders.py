@@ -138,6 +138,12 @@ def test_what_is_no_data_set_is_refused(tmp_path):
         list_folder(str(tmp_path / "missing"))
     with pytest.raises(UserError, match="has no sub-folders, only files such as 1.png; put the"):
         list_folder(touch(tmp_path / "flat", "1.png"))
+    with pytest.raises(UserError, match="only files such as 1.png; unpack pets.ZIP$"):
+        list_folder(touch(tmp_path / "flat", "pets.ZIP"))
+    with pytest.raises(UserError, match="if x.csv says what they are, give that as data.list$"):
+        list_folder(touch(tmp_path / "flat", "x.csv"))
+    with pytest.raises(UserError, match="'images'; if x.csv says what its pictures are, give"):
+        list_folder(touch(tmp_path / "kaggle", "x.csv", "images/1.png"))
     with pytest.raises(UserError, match="1.png: is a file, where a folder is expected; unpack"):
         list_folder(str(tmp_path / "flat" / "1.png"))
     with pytest.raises(UserError, match="single class, 'a'"):
@@ -231,8 +237,10 @@ def test_folders_named_like_splits_over_class_folders_state_splits(tmp_path):
         SourceRecord("val/a/3.png", "a", "validation"),
         SourceRecord("val/stray.png", None),
     )
-    (remark,) = listing.remarks
-    assert "Train (train), testing (test) and val (validation)" in remark
+    understood, deep, unread = listing.remarks
+    assert "Train (train), testing (test) and val (validation)" in understood
+    assert deep.endswith("classes are searched in depth: Train/b/x/2.png is of 'b'")
+    assert "nothing is made of train.csv; where that names them, give it as data.list" in unread
 
 
 def test_a_folder_linked_into_two_classes_of_a_split_is_searched_for_each(tmp_path):
@@ -256,6 +264,9 @@ def test_a_folder_linked_into_two_classes_of_a_split_is_searched_for_each(tmp_pa
         (["train/\u00e9/1.png", "test/e\u0301/2.png"], r"test has 'e\u0301', which no"),
         (["cat/1.png", "dog/2.png", "test/3.png"], "'cat' and 'dog' beside them"),
         (["car/1.png", "train/steam/2.png"], "'car' beside them"),
+        (["train/cat.0.jpg", "test1/1.jpg"], "'test1' is not called as splits are: train, "),
+        (["train2017/1.jpg", "ValSet/2.jpg"], "'ValSet' and 'train2017' are not called as"),
+        (["train/1.jpg", "test/2.jpg", "x.csv"], "in a data.list (there is x.csv)"),
     ],
 )
 def test_folders_that_may_be_splits_or_classes_are_refused(tmp_path, files, doubt):
@@ -263,6 +274,13 @@ def test_folders_that_may_be_splits_or_classes_are_refused(tmp_path, files, doub
         list_folder(touch(tmp_path, *files))
     for part in (doubt, "may be splits of one data set, or classes", "rename them", "data.exclude"):
         assert part in str(refused.value)
+
+
+def test_a_word_of_a_split_in_a_class_s_name_is_no_split(tmp_path):
+    files = ("test tube/1.png", "testing/2.png", "trainer/3.png", "jar/4.png")
+    with pytest.raises(UserError, match="'jar', 'test tube' and 'trainer' beside them"):
+        list_folder(touch(tmp_path, *files))
+    assert len(list_folder(str(tmp_path), exclude=["testing"]).class_names) == 3
 
 
 def test_a_train_is_a_vehicle_beside_others(tmp_path):

@@ -86,6 +86,23 @@ def test_so_does_one_that_holds_that_folder_alone(tmp_path):
         list_folder_as_told(write(tmp_path / "y", files))
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(("fold0", "fold1"), ("cat", "dog")), (("cat", "dog"), ("train",)), (("cat", "dog"), "xy")],
+)
+def test_folders_that_each_hold_the_same_ones_are_refused_with_both_readings(
+    tmp_path, first, second
+):
+    files = {f"{a}/{b}/{a}{b}.png": b"1" for a in first for b in second}
+    path = write(tmp_path, files)
+    with pytest.raises(UserError, match=f"'{first[0]}' and '{first[1]}' each hold '{second[0]}'"):
+        list_folder_as_told(path)
+    stated = list_source(FoldersSource(kind="folders", path=path))
+    assert stated.class_names == first
+    write(tmp_path, {f"{first[0]}/one.png": b"", "other/own/1.png": b"1"})
+    assert list_folder_as_told(path).class_names == (*first, "other")
+
+
 def test_what_lies_deeper_or_is_packed_as_a_whole_tells_of_no_layout(tmp_path):
     files = {"cat/1.png": b"1", "dog/1.png": b"2", "cat/raw.tar": b"", "all.tar.gz": b""}
     listing = list_folder_as_told(write(tmp_path, files))
