@@ -81,10 +81,10 @@ def list_classes(folder: str, tree: Tree, sieve: Sieve, *, task: TaskName) -> Li
         if (record := _record(path, splits, level, sources, misnamed=misnamed)) is not None
     ]
     remarks = [f"{folder}: {_describe(splits)}"] if splits else []
-    deep = (path for path in tree.files if path.count("/") > level + 1)
-    if (path := next(deep, None)) is not None:
-        label = path.split("/")[level]
-        remarks.append(f"{folder}: classes are searched in depth: {path} is of {label!r}")
+    deep = next((path for path in tree.files if path.count("/") > level + 1), None)
+    if deep is not None:
+        label = deep.split("/")[level]
+        remarks.append(f"{folder}: classes are searched in depth: {deep} is of {label!r}")
     if lists:
         remarks.append(
             f"{folder}: the sub-folders name the classes, and nothing is made of {shown(lists)}; "

@@ -5,6 +5,7 @@ where it could be no label, no split or no path, naming the line.
 """
 
 import dataclasses
+import glob
 import math
 import os
 import posixpath
@@ -49,6 +50,7 @@ _REQUIRED: Mapping[TaskName, tuple[str, ...]] = {
 }
 _FRACTION = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 _MOST_FRACTIONS = 20  # Half stars and the like are classes.
+_FIRST = 20  # Rows by which it is seen that no path is right.
 _WHOLE = re.compile(r"(-?\d+)(\.0)?")
 
 
@@ -92,6 +94,7 @@ def list_file(
         if record.text is not None or sieve.keeps_listed(record.path):
             stated.check(record, f"line {line}", where=where)
             records.append(record)
+    _check_paths(records, root, path)
     records, remarks = with_whole_labels(records, path)
     class_names = {record.label for record in records if record.label is not None}
     check_labels(path, class_names)
@@ -131,6 +134,22 @@ def _record(row: Mapping[str, Any], root: str, *, where: str) -> SourceRecord:
     if not path:
         raise UserError(f"{where}: the path is empty")
     return SourceRecord(path=relative_path(path, root, where), **said)
+
+
+def _check_paths(records: Sequence[SourceRecord], root: str, source: str) -> None:
+    """Refuses a list whose first files are all missing, if it is seen what their paths lack."""
+    first = [record.path for record in records[:_FIRST] if record.text is None]
+    if not first or is_remote(root):
+        return
+    if any(os.path.lexists(os.path.join(root, path)) for path in first):
+        return
+    name = glob.escape(os.path.basename(first[0]))
+    for pattern in (name, f"{name}.*", f"*/{name}", f"*/{name}.*", f"*/*/{name}", f"*/*/{name}.*"):
+        if found := glob.glob(pattern, root_dir=root):
+            raise UserError(
+                f"{source}: there is no {first[0]}, but {min(found)}; expected paths relative to "
+                "the list, each with its folders and its extension"
+            )
 
 
 def _text_record(row: Mapping[str, Any], place: str, *, where: str) -> SourceRecord:

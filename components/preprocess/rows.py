@@ -23,7 +23,7 @@ MOST_BYTES = 512 << 20
 _MOST_UNPACKED = 4 << 30  # Of a Parquet file, whose columns are compressed.
 _NAMESAKES = {"sentence": "text"}
 """Columns that go by another name, too."""
-_DELIMITERS = ",;\t"
+_DELIMITERS = ",;\t|"
 _SIMILAR = 0.75  # Of difflib: `lable`, `labels` and `group_id` are meant, `label_name` is not.
 
 _PACKED = (
@@ -112,6 +112,13 @@ def _read_csv(read: Table) -> Rows:
             line = lines_above + reader.line_num
             if not any(map(str.strip, values)):  # A blank line, or a spreadsheet's row of nothing.
                 continue
+            if values == header:  # Of a file that was put after another.
+                continue
+            if delimiter == "\t" and any("\t" in value and "\n" in value for value in values):
+                raise UserError(
+                    f"{path}, line {line}: a quote that begins a value reaches over several lines "
+                    "here; leave it out, or write it twice in quotes, as CSV has it"
+                )
             if len(values) < len(header) or any(map(str.strip, values[len(header) :])):
                 raise UserError(
                     f"{path}, line {line}: expected {len(header)} values, as in the header"
@@ -235,11 +242,13 @@ def _check_absent(found: Iterable[str], others: Sequence[str], read: Table, *, w
     for column in (*read.required, *read.named):
         if column not in found:
             packed = _PACKED if read.path.lower().endswith(".parquet") else ""
-            there = f", only {listing([repr(other) for other in others])}" if others else ""
+            names = [repr(other) for other in others if other]
+            there = f", only {listing(names)}" if names else ""
             raise UserError(
-                f"{where}: there is no {read.name_of(column)!r}{there}; expected "
+                f"{where}: there is no {read.name_of(column)!r}{there}; expected the columns "
                 f"{read.name_of(read.required[0])}, {read.name_of('label')} and optionally split, "
-                f"group, slice; data.columns says which other names they go by{packed}"
+                f"group, slice; where it is called otherwise, say data.columns: {{{column}: NAME}}"
+                f"{packed}"
             )
 
 

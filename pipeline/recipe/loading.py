@@ -296,7 +296,8 @@ def check_locations(recipe: Recipe) -> None:
             if key == "folder" and Path(location).is_file():
                 raise UserError(
                     f"{section}.{key}: {location!r} is a file, where a folder is expected; unpack "
-                    "an archive, give the folder that a container lies in, or a list as data.list"
+                    "an archive, give the folder that a container lies in, or a list (.csv, .tsv, "
+                    ".jsonl or .parquet) as data.list"
                 )
             raise UserError(
                 f"{section}.{key}: there is no {kind} {location!r}; give its path, in the "

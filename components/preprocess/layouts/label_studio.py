@@ -30,7 +30,10 @@ def list_records(source: Source, settings: LabelStudioSource) -> Found:
     try:
         tasks = json.loads(source.read(name))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{source.named(name)}: not valid JSON: {error}") from error
+        raise UserError(
+            f"{source.named(name)}: not valid JSON: {error}; name it .jsonl, where each of its "
+            "lines is an object"
+        ) from error
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise UserError(f"{source.named(name)}: expected a list of tasks, as Label Studio exports")
     records = [

@@ -66,6 +66,18 @@ def test_paths_as_other_systems_write_them_name_the_same_files(tmp_path):
     }
 
 
+@pytest.mark.parametrize("there", ["train/1.png", "a/b/1.png", "a/1", "1.png", "a/b/1.x.png"])
+def test_what_paths_lack_is_told_where_none_of_them_is_right(tmp_path, there):
+    """As of Kaggle: a column `image_id`, and the pictures in a folder."""
+    (tmp_path / there).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / there).touch()
+    path = write_list(tmp_path, "l.csv", "path,label\n1,a\n2,b\n")
+    with pytest.raises(UserError, match=f"l.csv: there is no 1, but {there}; expected paths rel"):
+        list_file(path)
+    (tmp_path / "2").touch()
+    assert len(list_file(path).records) == 2
+
+
 def test_numbers_are_labels(tmp_path):
     text = '{"path": "1.png", "label": 3}\n{"path": "2.png", "label": 4}\n'
     assert list_file(write_list(tmp_path, "l.jsonl", text)).class_names == ("3", "4")
@@ -76,6 +88,12 @@ def test_numbers_are_labels(tmp_path):
     [
         ("l.csv", "file,label\n", r"l\.csv, line 1: there is no 'path'"),
         ("l.csv", "", r"l\.csv, line 1: there is no 'path'"),
+        ("l.csv", "file,label\n", r"there is no 'path', .*, say data\.columns: \{path: NAME\}"),
+        (
+            "l.tsv",
+            'path\tlabel\n"1.png\ta\n2.png"\tb\n',
+            r"line 3: a quote that begins a value reaches over several lines here",
+        ),
         ("l.csv", "file,name\n", r"line 1: there is no 'path', only 'file' and 'name'; expected"),
         ("l.csv", "path,lable\n", r"line 1: 'lable' looks like a misspelt 'label'; rename it"),
         ("l.csv", "path,label,Spilt\n", r"'Spilt' looks like a misspelt 'split'; rename it"),
@@ -210,6 +228,8 @@ def test_a_missing_or_undecodable_list_is_named(tmp_path):
         '"path", "label", "split"\n"1.png", "a", "train"\n"2.png", "b", "val"\n',
         "width,path,label,split,width,\n10,1.png,a,train,20,\n,2.png,b,val,,,,\n,,,,,\n\n",
         "split,label,path\ntrain,a,1.png\nval,b,2.png\n",
+        "path|label|split\n1.png|a|train\n2.png|b|val\n",
+        "path,label,split\n1.png,a,train\npath,label,split\n2.png,b,val\n",
     ],
 )
 def test_what_is_meant_without_a_doubt_is_accepted(tmp_path, text):

@@ -198,7 +198,10 @@ def test_another_length_or_list_makes_other_shards_and_the_same_one_none(tmp_pat
             "line 1: the label must be text or a whole number, not 0.5; part",
         ),
         ([{"text": 3, "label": "a"}], "line 1: text must be text, not 3"),
-        ([{"path": "a", "label": "a"}], "line 1: there is no 'text', only 'path'; expected text,"),
+        (
+            [{"path": "a", "label": "a"}],
+            "line 1: there is no 'text', only 'path'; expected the columns text,",
+        ),
         ([{"text": "a", "label": "x"}, {"text": "b", "label": "x"}], "has a single class, 'x'"),
         (
             [{"text": f"t{n}", "label": f"{n / 7:.3f}"} for n in range(1, 40)],

@@ -149,3 +149,10 @@ def test_roboflow(tmp_path, plain):
     table.write_text("filename, bar, cross\n1.png, 1, 1\n")
     with pytest.raises(UserError, match="line 2: is 'bar' and 'cross'; a classifier gives each"):
         list_folder_as_told(path)
+
+
+def test_json_lines_that_are_named_json_are_told_how_to_be_named(tmp_path):
+    lines = b'{"text": "a", "label": "x"}\n{"text": "b", "label": "y"}\n'
+    source = f"{write(tmp_path, {'x.json': lines})}/x.json"
+    with pytest.raises(UserError, match=r"name it \.jsonl, where each of its lines is an object"):
+        list_source(LabelStudioSource(kind="label_studio", path=source), task="text")
