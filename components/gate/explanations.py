@@ -293,6 +293,7 @@ def explain_power(
     return (
         f"A candidate that is exactly as accurate as float32, but differs from it on "
         f"{percent(discordance)} of the examples, as {subject.candidate_id} does, has a chance of "
-        f"{percent(power)} to be accepted: {examples} test examples, a margin of "
-        f"{points(budgets.accuracy_drop)}, {percent(budgets.confidence)} confidence{shared}."
+        f"{percent(power)} to be proven to keep within a margin of "
+        f"{points(budgets.accuracy_drop)}: {examples} test examples, "
+        f"{percent(budgets.confidence)} confidence{shared}."
     )

@@ -7,9 +7,10 @@ from components.common.documents.dataset import DatasetManifest, Split
 from components.common.documents.near_copies import NearCopies
 from components.common.documents.oddities import Oddities
 from components.common.documents.profile import DataProfile
-from components.common.documents.rejects import read_notes
+from components.common.documents.rejects import COPIES, read_notes
 from components.common.documents.validation import Validation
 from components.common.errors import UserError
+from components.common.process.events import Events
 from components.common.registry import Registry
 from components.common.run_context import RunContext
 from components.common.shell.stage import Stage, Task
@@ -27,6 +28,7 @@ def _compute(task: Task[ValidateConfig]) -> None:
     manifest = DatasetManifest.read(task.inputs["dataset"])
     storage = task.context.data()
     notes = read_notes(task.inputs["dataset"])
+    tell_left_out(manifest, task.events)
     findings = check_dataset(
         manifest,
         task.config,
@@ -46,6 +48,21 @@ def _compute(task: Task[ValidateConfig]) -> None:
     if message := explain_stop(findings):
         raise UserError(message)
     Validation(findings=findings).write(task.output)
+
+
+def tell_left_out(manifest: DatasetManifest, events: Events) -> None:
+    """Counts the records that are no examples, and warns of them unless they are mere copies."""
+    if not manifest.rejects:
+        return
+    reasons = ", ".join(f"{count} {reason}" for reason, count in manifest.rejects.items())
+    message = (
+        f"left_out: {sum(manifest.rejects.values())} of {manifest.records} records are no examples "
+        f"({reasons}); the report shows some, and rejects.jsonl beside the manifest names all"
+    )
+    if COPIES.issuperset(manifest.rejects):
+        say(message)
+    else:
+        events.warn(message)
 
 
 def _blessed_manifest(context: RunContext, model_name: str) -> DatasetManifest | None:

@@ -1,16 +1,20 @@
 """The stage on real shards and a real registry."""
 
+import json
+
 import pytest
 
 from components.common.data.membership import Membership
 from components.common.documents.dataset import DatasetManifest
 from components.common.documents.record import TaskResult
 from components.common.documents.validation import Validation
+from components.common.process.events import Events
 from components.common.registry import Registry
 from components.validate import stage
 from components.validate.config import ValidateConfig
 from tests.builders.releases import make_release
 from tests.builders.synthetic import run_context, write_dataset
+from tests.components.validate.manifests import manifest
 
 
 @pytest.fixture
@@ -129,6 +133,18 @@ def test_notes_on_pictures_are_read_beside_the_manifest(context, tmp_path):
     (tmp_path / "dataset" / "notes.jsonl").write_text(note)
     (finding,) = validate(context, tmp_path).findings
     assert finding.check == "one_colour" and "bar/1.png" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("rejects", "warns"), [({"duplicate": 2, "empty": 1}, [True]), ({"duplicate": 2}, [])]
+)
+def test_records_that_are_no_examples_are_told_unless_copies(tmp_path, rejects, warns):
+    path = tmp_path / "events.jsonl"
+    path.touch()
+    found = manifest().model_copy(update={"rejects": rejects})
+    stage.tell_left_out(found, Events("validate", path))
+    warnings = [json.loads(line)["message"] for line in path.read_text().splitlines()]
+    assert ["3 of 300 records are no examples" in warning for warning in warnings] == warns
 
 
 def test_groups_are_read_from_the_membership(context, tmp_path):
