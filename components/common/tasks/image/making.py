@@ -61,7 +61,7 @@ def open_maker(plan: PictureSpec, *, with_statistics: bool) -> _PictureMaker:
     """Returns what makes pictures into the examples of a shard.
 
     Raises:
-      UserError: what resizes them is not installed here.
+      UserError: what resizes them can't be loaded here.
     """
     if plan.resizer == "cykooz":
         load_cykooz(plan.mode)

@@ -36,7 +36,7 @@ def resize(picture: Image.Image, size: tuple[int, int], box: Box, *, by: Resizer
       by: what does it.
 
     Raises:
-      UserError: that is not installed here.
+      UserError: that can't be loaded here.
     """
     left, top, right, bottom = box
     if by == "pillow" or right - left >= _REDUCED * size[0] or bottom - top >= _REDUCED * size[1]:
@@ -84,14 +84,14 @@ def load_cykooz(mode: str) -> Cykooz:
     """Returns what resizes pictures of a mode, loaded once in a process.
 
     Raises:
-      UserError: it is not installed here.
+      UserError: it can't be loaded here.
     """
     try:
         import cykooz_resizer
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise UserError(
-            "pictures are to be resized by cykooz-resizer, which is not installed here: install "
-            "it on every worker, or on none"
+            f"pictures are to be resized by cykooz-resizer, which can't be loaded here ({error}): "
+            "install it on every worker, or on none"
         ) from error
     # glibc learns from what is freed how much to keep: else each picture's memory would go back to
     # the system and come again, page by page, which takes as long as decoding.

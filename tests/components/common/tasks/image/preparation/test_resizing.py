@@ -75,7 +75,7 @@ def test_is_the_same_whatever_instructions_a_processor_has(
 def test_a_worker_without_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cykooz_resizer", None)
     resizing.load_cykooz.cache_clear()
-    with pytest.raises(UserError, match="cykooz-resizer, which is not installed here"):
+    with pytest.raises(UserError, match="cykooz-resizer, which can't be loaded here"):
         resize(draw(8, 8, "L"), (4, 4), (0, 0, 8, 8), by="cykooz")
 
 
