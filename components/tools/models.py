@@ -33,6 +33,8 @@ def require_model(path: Path) -> None:
     Raises:
       UserError: it is none, or too large.
     """
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; expected a .tflite file")
     if not path.is_file():
         raise UserError(f"{path}: there is no such file; expected a .tflite file")
     if (size := path.stat().st_size) > LARGEST_BYTES:

@@ -56,5 +56,6 @@ def make_table(*headings: str, figures: Collection[str] = (), wraps: Collection[
             heading,
             justify="right" if heading in figures else "left",
             no_wrap=heading not in wraps,
+            overflow="fold" if heading in wraps else "ellipsis",  # Paths have no spaces.
         )
     return table

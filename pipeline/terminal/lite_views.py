@@ -8,6 +8,7 @@ from rich.text import Text
 
 from components.common.documents.diagnosis import CAUSES
 from components.common.words.figures import (
+    counted,
     interval,
     listing,
     milliseconds,
@@ -85,7 +86,7 @@ def comparison_view(found: Comparison) -> RenderableType:
         )
     lines = [
         f"{found.pictures:,} pictures: the same class for {percent(found.agreement)}; "
-        f"{found.lost} answers lost, {found.won} won",
+        f"{counted(found.lost, 'answer', 'answers')} lost, {found.won:,} won",
         f"the accuracy drops by {points(found.drop)}, by less than {points(found.upper_bound)} "
         f"at {percent(found.confidence, 0)} confidence",
     ]

@@ -143,6 +143,8 @@ def test_what_is_no_model_is_refused_in_words(data: bytes, tmp_path: Path) -> No
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no such file"):
         inspect(tmp_path / "none.tflite")
+    with pytest.raises(UserError, match="is a folder; expected a .tflite file"):
+        inspect(tmp_path)
 
 
 def test_every_cut_is_refused_or_leaves_a_model(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.terminal.console import open_console
+from pipeline.terminal.console import make_table, open_console
 from pipeline.terminal.exit_codes import ExitCode
 from tests.pipeline.commands import litesmith
 
@@ -29,6 +29,16 @@ def test_tables_and_texts_show_others_words_as_they_are() -> None:
         assert steering not in text
     assert text.count("run \\u001b[2J") == 5
     assert text.count("[/red] :smile:") == 2  # A table cuts what is wider than it looks.
+
+
+def test_a_long_path_is_folded_where_its_column_wraps() -> None:
+    shown = io.StringIO()
+    table = make_table("model", "size", figures=("size",), wraps=("model",))
+    for name in ("a", "b"):
+        table.add_row("/".join(["folder"] * 20) + f"/{name}.tflite", "1 MB")
+    open_console(file=shown, width=60).print(table)
+    whole = "".join(shown.getvalue().replace("1 MB", "").split())
+    assert "/folder/a.tflite" in whole and "/folder/b.tflite" in whole
 
 
 def test_an_error_shows_what_it_names_without_obeying_it(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Pictures that cykooz-resizer makes smaller are those that Pillow makes."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +77,18 @@ def test_a_worker_without_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cykooz_resizer", None)
     resizing.load_cykooz.cache_clear()
     with pytest.raises(UserError, match="cykooz-resizer, which can't be loaded here"):
+        resize(draw(8, 8, "L"), (4, 4), (0, 0, 8, 8), by="cykooz")
+
+
+def test_a_worker_on_which_it_is_broken_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = "raise ImportError('libc.so.6: version `GLIBC_2.99` not found')"
+    (tmp_path / "cykooz_resizer.py").write_text(broken)
+    monkeypatch.delitem(sys.modules, "cykooz_resizer")
+    monkeypatch.syspath_prepend(tmp_path)
+    resizing.load_cykooz.cache_clear()
+    with pytest.raises(UserError, match="can't be loaded here .*GLIBC_2.99"):
         resize(draw(8, 8, "L"), (4, 4), (0, 0, 8, 8), by="cykooz")
 
 
