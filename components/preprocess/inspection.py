@@ -6,6 +6,7 @@ opened, to be measured and shown.
 """
 
 import dataclasses
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from components.preprocess.inventory import Inventory, take_inventory
 from components.preprocess.labels import rename_classes
 from components.preprocess.layouts import list_stated
 from components.preprocess.manifest import count_notes, count_rejects, explain_rejects
+from components.preprocess.places import is_remote
 from components.preprocess.sources import Listing, SourceReader
 from components.preprocess.splits import Assignment, assign_splits
 
@@ -65,7 +67,7 @@ def look_at(
     stated = Counter(example.split for example in inventory.examples)
     groups = {example.group for example in inventory.examples} - {""}
     inspection = SourceInspection(
-        source=listing.root,
+        source=_name(config, listing),
         task=config.task,
         understood=tuple(_understood(config, listing, assignment)),
         stated={split: stated[split] for split in SPLITS if stated[split]},
@@ -107,6 +109,13 @@ def write_sheet(look: Look, path: Path) -> None:
     from components.preprocess.contact_sheet import render  # Jinja, which an image may lack.
 
     path.write_text(render(look), encoding="utf-8")
+
+
+def _name(config: PreprocessConfig, listed: Listing) -> str:
+    """Returns where the source is: of a list or an export the file, not the folder around it."""
+    stated = config.list or (config.source.path if config.source else "")
+    place = stated if is_remote(stated) else os.path.abspath(stated)
+    return place if os.path.dirname(place) == listed.root else listed.root
 
 
 def _understood(config: PreprocessConfig, listed: Listing, assignment: Assignment) -> Iterator[str]:

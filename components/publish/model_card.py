@@ -1,10 +1,12 @@
 """The model card: what whoever uses the model must know, in Markdown and as HTML."""
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from components.common.documents.benchmark import Benchmark
 from components.common.documents.bundle import StepFacts
@@ -37,24 +39,29 @@ class CardFacts:
 
 
 def render_markdown(facts: CardFacts) -> str:
-    return _render("README.md.j2", facts, escape=False)
+    return _render("README.md.j2", facts, html=False)
 
 
 def render_html(facts: CardFacts) -> str:
     """Returns one page that needs no other file and no network."""
-    return _render("model_card.html.j2", facts, escape=True)
+    return _render("model_card.html.j2", facts, html=True)
 
 
-def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
+def mark_code(text: str) -> Markup:
+    """Returns Markdown of nothing but words and code as HTML."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _render(template: str, facts: CardFacts, *, html: bool) -> str:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
-        autoescape=escape,
+        autoescape=html,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(text=escape_markdown)
+    environment.filters.update(text=escape_markdown, marked=mark_code)
     spec = facts.manifest.spec
     card = card_of(spec)
     return environment.get_template(template).render(
@@ -80,7 +87,7 @@ def _render(template: str, facts: CardFacts, *, escape: bool) -> str:
             for name, value in facts.decision.budgets.model_dump(exclude_none=True).items()
         ],
         splits=[(split, str(facts.manifest.splits[split].examples)) for split in SPLITS],
-        lineage=list(_lineage(facts, digests="{}" if escape else "`{}`")),
+        lineage=list(_lineage(facts, digests="{}" if html else "`{}`")),
     )
 
 

@@ -48,7 +48,8 @@ def find_near_copies(found: NearCopies, manifest: DatasetManifest) -> Iterator[s
         yield (
             f"{_pairs_are(count, manifest)} nearly the same and in two splits, so that the later "
             f"one flatters the model: {shown(pairs, of=count)}. Give what belongs together one "
-            "group in a data.list, or leave out one of each pair (data.exclude)"
+            "group in a data.list, or leave out the later one of each pair: "
+            "data.near_copies=leave_out"
         )
 
 

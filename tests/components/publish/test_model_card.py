@@ -20,7 +20,7 @@ from components.common.documents.release import Ancestry, Release
 from components.common.lite.litert import Classifier
 from components.common.tasks.image.device import decode_picture
 from components.common.tasks.image.model_card import example_code
-from components.publish.model_card import CardFacts, render_html, render_markdown
+from components.publish.model_card import CardFacts, mark_code, render_html, render_markdown
 from tests.builders.artifacts import write_measured_run
 from tests.builders.models import pruning
 from tests.builders.releases import make_release
@@ -139,6 +139,10 @@ def test_both_cards_say_what_was_done_to_the_model(tmp_path: Path) -> None:
     facts = CardFacts(**{**vars(facts), "candidate": candidate})
     assert f"| Kept as | {words} |" in render_markdown(facts)
     assert words in render_html(facts)
+
+
+def test_code_in_words_is_code_on_the_page():
+    assert mark_code("call `f(<x>)` & more") == "call <code>f(&lt;x&gt;)</code> &amp; more"
 
 
 def test_the_page_loads_nothing(tmp_path):

@@ -23,7 +23,7 @@ def test_pairs_in_two_splits_are_named_with_their_splits():
     (message,) = find_near_copies(found, manifest())
     assert message.startswith("3 pairs of pictures are nearly the same and in two splits")
     assert "a.png (train) and b.png (test)" in message
-    assert "one group in a data.list" in message
+    assert "one group in a data.list" in message and "data.near_copies=leave_out" in message
     assert list(find_near_contradictions(found, manifest())) == []
 
 

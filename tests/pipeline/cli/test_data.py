@@ -97,7 +97,9 @@ def test_an_export_by_its_ending_texts_and_a_layout_that_is_named(tmp_path: Path
     page = tmp_path / "sheet.html"
     told = inspect(str(tmp_path / "export.json"), "--text", "--html", str(page))
     assert "8 of 8 records" in told and "characters" in told
-    assert page.read_text(encoding="utf-8").count("<q>text &lt;i&gt;") == 8
+    html = page.read_text(encoding="utf-8")
+    assert html.count("<q>text &lt;i&gt;") == 8
+    assert f"<h1>{tmp_path}/export.json</h1>" in html
     write(tmp_path / "x", {f"{e.split}/{e.label}/{e.name}": e.data for e in examples()})
     write(tmp_path / "x", {"old.tar": b""})
     with pytest.raises(UserError, match="kind webdataset"):

@@ -29,7 +29,10 @@ def tell_data(spec: TextSpec, statistics: TextStatistics) -> DataTold:
             _BIN * len(counts),
             [_BIN * number for number in range(0, len(counts), max(1, len(counts) // 4))],
         ),
-        figures=(("Cut", (statistics.cut,)), ("unknown", (statistics.unknown,))),
+        figures=(
+            ("Share of texts that are cut", (statistics.cut,)),
+            ("of tokens that are unknown", (statistics.unknown,)),
+        ),
     )
 
 
