@@ -127,7 +127,9 @@ def _find_lists(tree: Tree) -> list[str]:
 
 def _advise(tree: Tree, sources: Sources) -> str:
     """Returns what to do with files that lie in no folder."""
-    if lists := _find_lists(tree):
+    if len(lists := _find_lists(tree)) > 1:
+        return f"if {shown(lists)} say what they are, put them into one, with a column split"
+    if lists:
         return f"if {lists[0]} says what they are, give that as data.list"
     if packed := [path for path in tree.files if path.lower().endswith(_PACKED)]:
         return f"unpack {min(packed)}"

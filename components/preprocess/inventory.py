@@ -20,6 +20,9 @@ from components.preprocess.known import Look
 from components.preprocess.looking import MISNAMED, Memory, Problem, look_at_files
 from components.preprocess.sources import Listing, SourceRecord
 
+_POINTER = b"version https://gi"
+"""What a file begins with that Git LFS left in the place of another, as far as is known of it."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Inventory:
@@ -109,6 +112,8 @@ def _examine(record: SourceRecord, look: Look | Problem, sources: Sources) -> Re
         )
     if look.size_bytes == 0:
         return Reject(record.path, "empty", "has no bytes")
+    if look.head.startswith(_POINTER):
+        return Reject(record.path, "unreadable", "is a pointer of Git LFS; git lfs pull fetches it")
     found = sources.examine(record.path, look.head)
     return None if found is None else Reject(record.path, *found)
 

@@ -249,6 +249,11 @@ class StatedGroups:
 def relative_path(path: str, root: str, where: str) -> str:
     """Returns a path relative to the list, absolute ones too: where data lies is no identity."""
     if not is_remote(root):
+        if is_remote(path):
+            raise UserError(
+                f"{where}: {path} is an address, where the path of a file of this machine is "
+                "expected; fetch the files, or put the list beside them in their bucket"
+            )
         lying = _as_it_lies(path, root)
         return os.path.relpath(lying, root) if os.path.isabs(lying) else os.path.normpath(lying)
     below = path.removeprefix(f"{root}/")
@@ -281,9 +286,10 @@ def read_value(value: Any, name: str, where: str) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
-        remedy = "; part numbers into ranges, and name these" if isinstance(value, float) else ""
+        measured = name == "label" and isinstance(value, float)
+        remedy = "part numbers into ranges, and name these" if measured else "write it as text"
         raise UserError(
-            f"{where}: the {name} must be text or a whole number, not {_shown(value)}{remedy}"
+            f"{where}: the {name} must be text or a whole number, not {_shown(value)}; {remedy}"
         )
     text = str(value).strip()
     if found := find_unusable(text):

@@ -126,7 +126,9 @@ def _read_csv(read: Table) -> Rows:
             yield line, {column: values[index] for column, index in columns.items()}
     except csv.Error as error:
         line = lines_above + reader.line_num
-        raise UserError(f"{path}, line {line}: not valid CSV: {error}") from error
+        raise UserError(
+            f"{path}, line {line}: not valid CSV: {error}; in a quoted value, a quote stands twice"
+        ) from error
 
 
 def _find_delimiter(text: str, read: Table) -> str:
@@ -241,6 +243,8 @@ def _check_absent(found: Iterable[str], others: Sequence[str], read: Table, *, w
             )
     for column in (*read.required, *read.named):
         if column not in found:
+            if column == "path" and "text" in map(read.column_of, others):
+                raise UserError(f"{where}: holds texts; a recipe for them says task: text")
             packed = _PACKED if read.path.lower().endswith(".parquet") else ""
             names = [repr(other) for other in others if other]
             there = f", only {listing(names)}" if names else ""

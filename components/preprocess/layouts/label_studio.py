@@ -2,7 +2,8 @@
 
 Both forms are read: JSON, with `annotations` of which each has a `result`, and JSON-MIN, in which
 the choice stands beside the data. Tasks without a choice are unlabelled; where annotators disagree,
-an example comes with each label, and is left out as contradictory.
+an example comes with each label, and is left out as contradictory. A task's data may state split,
+group and slice, as a list's columns do.
 """
 
 import json
@@ -16,7 +17,7 @@ from components.common.documents.dataset import TaskName
 from components.common.errors import UserError
 from components.preprocess.kinds import LabelStudioSource
 from components.preprocess.layouts.layout import Found, Source, choose_one
-from components.preprocess.lists import check_name
+from components.preprocess.lists import check_name, options_of
 from components.preprocess.sources import SourceRecord
 
 _LOCAL = "/data/local-files/?d="
@@ -60,13 +61,14 @@ def _records(
     except (AttributeError, TypeError) as error:
         raise UserError(f"{where}: its choice does not stand as Label Studio writes it") from error
     labels: list[str | None] = [check_name(choice, "choice", where) for choice in choices]
+    said = options_of(data, where=where)
     for label in labels or [None]:
         if source.task == "text":
-            yield SourceRecord(f"{name}, task {number}", label, text=str(data[key]))
+            yield SourceRecord(f"{name}, task {number}", label, text=str(data[key]), **said)
             continue
         path = _path(source, str(data[key]), where)
         if source.sieve.keeps_listed(path):
-            yield SourceRecord(path, label)
+            yield SourceRecord(path, label, **said)
 
 
 def _key(data: Any, task: TaskName, where: str) -> str:
@@ -96,7 +98,9 @@ def _choices(task: Mapping[str, Any], where: str) -> list[str]:
 
 def _single(value: Any, where: str) -> list[str]:
     chosen = value.get("choices", ()) if isinstance(value, dict) else value
-    labels = [chosen] if isinstance(chosen, str) else list(chosen or ())
+    if chosen is None:
+        return []
+    labels = list(chosen) if isinstance(chosen, list | tuple) else [chosen]
     if len(labels) > 1:
         raise UserError(
             f"{where}: has the choices {labels[0]!r} and {labels[1]!r}; a classifier gives each "

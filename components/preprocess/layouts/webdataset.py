@@ -61,7 +61,8 @@ def list_records(source: Source, settings: WebDatasetSource) -> Found:
     if fields and not any(record.label for record in records):
         raise UserError(
             f"{source.root}: no example has a label; its files end in "
-            f"{shown([f'.{field}' for field in sorted(fields)])}: say which holds it, by {_SAY}"
+            f"{shown([f'.{field}' for field in sorted(fields)])}: say which holds it, by {_SAY}; "
+            "unpack tars whose folders name the classes"
         )
     return Found(records, class_names=settings.class_names or ())
 

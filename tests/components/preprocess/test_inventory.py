@@ -3,6 +3,7 @@
 import shutil
 import sys
 
+import pytest
 from PIL import Image
 
 from components.common.documents.rejects import Reject
@@ -48,6 +49,21 @@ def test_a_list_and_a_folder_of_the_same_records_are_the_same_source(tmp_path):
     lines = "".join(f"{record.path},{record.label}\n" for record in listing.records)
     (folder / "list.csv").write_text("path,label\n" + lines)
     assert take(list_file(str(folder / "list.csv"))).fingerprint == take(listing).fingerprint
+
+
+@pytest.mark.parametrize("task", ["image", "text"])
+def test_what_git_lfs_left_in_the_place_of_a_file_is_no_example(tmp_path, task):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{name}\n"
+        (tmp_path / name / "1").write_text(text)
+    found = take_inventory(
+        list_folder(str(tmp_path), task=task),
+        task=task,
+        max_file_bytes=1 << 20,
+        report=lambda done, total: None,
+    )
+    assert len(found.rejects) == 2 and "git lfs pull fetches it" in found.rejects[0].detail
 
 
 def test_the_first_path_of_a_content_is_kept(tmp_path):

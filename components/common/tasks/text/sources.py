@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from components.common.documents.rejects import NoteKind, Reason
 
 EXAMPLES = "texts"
-HEAD_BYTES = 4
+HEAD_BYTES = 18  # As many as tell what is no text at all.
 SAME: tuple[NoteKind, str] = ("same_tokens", "same tokens")
 
 VALUES: Mapping[str, tuple[str, ...]] = {

@@ -73,7 +73,9 @@ def test_label_studio_s_texts_and_annotators_who_disagree(tmp_path):
         ({"data": {"front": "1.png", "back": "2.png"}}, "'front' or 'back' may hold the image"),
         ({"data": {"image": "1.png"}, "annotations": []}, "no task has a choice"),
         ({"image": "1.png", "sentiment": "a"}, "must be named choice or label: else export JSON"),
-        ({"id": 3, "image": "1.png", "choice": 5}, "task 3: its choice does not stand as Label"),
+        ({"id": 3, "image": "1.png", "choice": 5}, "task 3: the choice must be text, not 5"),
+        ({"image": "1.png", "label": 0}, "task 0: the choice must be text, not 0"),
+        ({"image": "1.png", "label": "a", "split": "x"}, "task 0: unknown split 'x'; allowed are"),
         ({"data": {"image": "1.png"}, "annotations": [{"result": None}]}, "does not stand as"),
         ({"data": {"image": "1.png"}, "annotations": ["a"]}, "does not stand as"),
     ],
@@ -81,6 +83,16 @@ def test_label_studio_s_texts_and_annotators_who_disagree(tmp_path):
 def test_label_studio_s_tasks_that_give_no_single_class_are_refused(tmp_path, task, message):
     with pytest.raises(UserError, match=message):
         list_source(label_studio(tmp_path, [task]))
+
+
+def test_label_studio_s_data_may_state_split_group_and_slice(tmp_path):
+    known = {"split": "test", "group": 7, "slice": "dark"}
+    tasks = [
+        {"data": {"image": "1.png", **known}, "annotations": [chosen("a")]},
+        {"image": "2.png", "choice": "b", **known},
+    ]
+    records = list_source(label_studio(tmp_path, tasks)).records
+    assert [(r.split, r.group, r.slice) for r in records] == [("test", "7", "dark")] * 2
 
 
 def test_label_studio_s_export_is_a_file(tmp_path):
