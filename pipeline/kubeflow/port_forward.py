@@ -1,6 +1,7 @@
 """A way to a service inside a cluster, through kubectl."""
 
 import contextlib
+import shlex
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -32,8 +33,11 @@ def forward_port(auth: PortForwardAuth) -> Iterator[str]:
         give_up.cancel()
         if not line.startswith("Forwarding from"):
             process.kill()
-            said = process.stderr.read().decode().strip() or "no answer"
-            raise UserError(f"kubectl port-forward failed: {said}; try it by hand: {command}")
+            # Its last line is for people; each try before that has a line for developers.
+            *_, said = process.stderr.read().decode().strip().splitlines() or ["no answer"]
+            raise UserError(
+                f"kubectl port-forward failed: {said}; try it by hand: {shlex.join(command)}"
+            )
         yield f"http://{line.split()[2]}"
     finally:
         give_up.cancel()

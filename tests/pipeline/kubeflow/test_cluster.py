@@ -290,9 +290,11 @@ def test_a_port_is_forwarded(
 
 
 def test_a_forward_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    give_kubectl(tmp_path, monkeypatch, "echo 'error: no such service' >&2; exit 1")
+    said = r"E1126 22:45:55.308 memcache.go:265] Unhandled Error\nerror: no such service"
+    give_kubectl(tmp_path, monkeypatch, f"printf '{said}\n' >&2; exit 1")
     target = make_target(tmp_path, host=None, auth={"kind": "port_forward"})
-    with pytest.raises(UserError, match="port-forward failed: error: no such service"):
+    why = "port-forward failed: error: no such service; try it by hand: kubectl port-forward --add"
+    with pytest.raises(UserError, match=why):
         with connect(target, {}):
             pass
 
