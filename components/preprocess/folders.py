@@ -8,7 +8,7 @@ from the names of its first two levels: `cat/1.png` is a class and a picture, an
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from components.common.data.layout import stated_split
@@ -61,8 +61,7 @@ def list_classes(folder: str, tree: Tree, sieve: Sieve, *, task: TaskName) -> Li
     if not class_folders:
         files = f", only files such as {min(tree.files)}" if tree.files else ""
         raise UserError(f"{folder}: has no sub-folders{files}; {_advise(tree, sources)}")
-    lists = _find_lists(tree)
-    if len(class_folders) == 1 and not splits and lists:
+    if len(class_folders) == 1 and not splits and (lists := _find_lists(tree)):
         raise UserError(
             f"{folder}: has a single sub-folder, {class_folders[0]!r}; if {lists[0]} says what its "
             f"{sources.EXAMPLES} are, give that as data.list"
@@ -80,16 +79,6 @@ def list_classes(folder: str, tree: Tree, sieve: Sieve, *, task: TaskName) -> Li
         for path in files
         if (record := _record(path, splits, level, sources, misnamed=misnamed)) is not None
     ]
-    remarks = [f"{folder}: {_describe(splits)}"] if splits else []
-    deep = next((path for path in tree.files if path.count("/") > level + 1), None)
-    if deep is not None:
-        label = deep.split("/")[level]
-        remarks.append(f"{folder}: classes are searched in depth: {deep} is of {label!r}")
-    if lists:
-        remarks.append(
-            f"{folder}: the sub-folders name the classes, and nothing is made of {shown(lists)}; "
-            "where that names them, give it as data.list"
-        )
     return make_listing(
         folder,
         records,
@@ -97,8 +86,28 @@ def list_classes(folder: str, tree: Tree, sieve: Sieve, *, task: TaskName) -> Li
         sieve=sieve,
         source=folder,
         examples=sources.EXAMPLES,
-        remarks=remarks,
+        remarks=[f"{folder}: {remark}" for remark in _remark(tree, splits, level, task)],
     )
+
+
+def _remark(tree: Tree, splits: Mapping[str, Split], level: int, task: TaskName) -> Iterator[str]:
+    """Yields how folders were understood, where that is not a matter of course."""
+    if splits:
+        yield _describe(splits)
+    deep = next((path for path in tree.files if path.count("/") > level + 1), None)
+    if deep is not None:
+        yield f"classes are searched in depth: {deep} is of {deep.split('/')[level]!r}"
+    if task == "text":
+        inner = [path for path in tree.files if path.count("/") > level]
+        others = [path for path in inner if not sources_of(task).is_named(path)]
+        if 0 < len(others) < len(inner):
+            share = f"{len(others):,} of {len(inner):,} texts"
+            yield f"{share} are files of other names than .txt, such as {others[0]}"
+    if lists := _find_lists(tree):
+        yield (
+            f"the sub-folders name the classes, and nothing is made of {shown(lists)}; where that "
+            "names them, give it as data.list"
+        )
 
 
 def _check_annotations(folder: str, tree: Tree, sources: Sources) -> None:

@@ -143,7 +143,9 @@ class Labels:
     class_names: Sequence[str] | None = None
 
     def name_of(self, value: object, where: str) -> str | None:
-        """Returns the class that a value names, None for no label: nothing, or -1.
+        """Returns the class that a value names, None for no label.
+
+        That is nothing; and of classes that have names, -1, as Hugging Face's library has it.
 
         Raises:
           UserError: it is no name and no number, of no class that there is, or may be of two.
@@ -151,10 +153,12 @@ class Labels:
         if isinstance(value, bytes):  # What is no UTF-8 is refused: no name holds half a character.
             value = value.decode("utf-8", "surrogateescape")
         text = read_value(value, "label", where)
-        if not text or value == -1:
+        if not text:
             return None
         if self.class_names is None:
             return check_name(text, "label", where)
+        if value == -1:
+            return None
         # A class may be called as another one is numbered: the 1 of digits from 1 on is 2.
         named = text if isinstance(value, str) and text in self.class_names else None
         numbered = self._numbered(text)

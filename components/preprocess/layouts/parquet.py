@@ -49,6 +49,7 @@ def list_records(source: Source, settings: ParquetSource) -> Found:
     _check_one(source, paths)
     class_names: Sequence[str] | None = None
     records: list[SourceRecord] = []
+    ignored: set[str] = set()
     for path in paths:
         with open_table(source.root, path) as table:
             columns = _find_columns(table, settings, source, source.named(path))
@@ -58,8 +59,13 @@ def list_records(source: Source, settings: ParquetSource) -> Found:
                     "one list of them"
                 )
             class_names = columns.class_names
+            ignored.update(table.schema_arrow.names)
+            ignored -= {columns.label, columns.example, *columns.others.values()}
+            ignored.discard(columns.example.partition(".")[0])
             records += _read(source, path, table, columns)
-    return Found(records, class_names=class_names or ())
+    names = shown([repr(name) for name in sorted(ignored)])
+    remarks = [f"{source.root}: nothing is made of {names}"] if ignored else []
+    return Found(records, class_names=class_names or (), remarks=remarks)
 
 
 def _check_one(source: Source, paths: Sequence[str]) -> None:

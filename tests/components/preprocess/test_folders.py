@@ -63,6 +63,13 @@ def test_a_folder_linked_twice_is_searched_once_per_class(tmp_path):
     assert paths(list_folder(root)) == ["a/0.png", "a/first/1.png", "b/3.png", "b/first/1.png"]
 
 
+def test_files_of_other_names_among_texts_are_told(tmp_path):
+    root = touch(tmp_path, "ham/1.txt", "ham/1.json", "spam/2.txt")
+    (remark,) = list_folder(root, task="text").remarks
+    assert remark.endswith("1 of 3 texts are files of other names than .txt, such as ham/1.json")
+    assert list_folder(root, task="text", exclude=["*.txt"]).remarks == ()
+
+
 @pytest.mark.parametrize(
     ("picture", "annotation"),
     [

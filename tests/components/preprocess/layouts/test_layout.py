@@ -32,6 +32,11 @@ def test_a_number_is_of_the_class_that_stands_there_whatever_classes_are_called(
     assert Labels(names).name_of(value, "here") == name
 
 
+def test_of_numbers_without_names_minus_one_is_one():
+    """As of sentiments that are negative, neutral or positive."""
+    assert [Labels().name_of(value, "here") for value in (-1, 0, 1.0)] == ["-1", "0", "1"]
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [

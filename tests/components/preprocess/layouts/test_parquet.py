@@ -181,6 +181,7 @@ def test_named_columns_answer_it(tmp_path):
     pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
     columns = StoredColumns(image="a", label="kind")
     source = ParquetSource(kind="parquet", path=str(tmp_path), columns=columns)
+    assert list_source(source).remarks == (f"{tmp_path}: nothing is made of 'b'",)
     assert {label for _, label, _ in seen(list_source(source)).examples} == {"bar", "cross"}
     with pytest.raises(UserError, match="has no column 'c', only a, b, kind"):
         list_source(source.model_copy(update={"columns": StoredColumns(image="c", label="kind")}))
