@@ -54,6 +54,7 @@ def list_classes(folder: str, tree: Tree, sieve: Sieve, *, task: TaskName) -> Li
     """Lists a folder that was walked already; see `list_folder`."""
     sources = sources_of(task)
     if task == "image":
+        _check_texts(folder, tree)
         _check_annotations(folder, tree, sources)
     splits = _find_split_folders(folder, tree)
     level = 1 if splits else 0
@@ -108,6 +109,15 @@ def _remark(tree: Tree, splits: Mapping[str, Split], level: int, task: TaskName)
             f"the sub-folders name the classes, and nothing is made of {shown(lists)}; where that "
             "names them, give it as data.list"
         )
+
+
+def _check_texts(folder: str, tree: Tree) -> None:
+    """Refuses texts, all of which would be rejected as pictures."""
+    is_text_file = sources_of("text").is_named
+    files = (path for path in tree.files if "/" in path)
+    first = next(files, "")
+    if is_text_file(first) and all(map(is_text_file, files)):
+        raise UserError(f"{folder}: holds texts, as {first}; a recipe for them says task: text")
 
 
 def _check_annotations(folder: str, tree: Tree, sources: Sources) -> None:

@@ -95,6 +95,12 @@ def list_file(
             stated.check(record, f"line {line}", where=where)
             records.append(record)
     _check_paths(records, root, path)
+    if table.splits and not any(record.split for record in records):
+        name = min(table.splits)
+        raise UserError(
+            f"{path}: the values of {name!r} are names of splits, and nothing is made of them; say "
+            f"data.columns: {{split: {name}}}, or remove the column where it means something else"
+        )
     records, remarks = with_whole_labels(records, path)
     class_names = {record.label for record in records if record.label is not None}
     check_labels(path, class_names)

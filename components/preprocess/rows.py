@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import PurePosixPath
 from typing import Any
 
+from components.common.data.layout import stated_split
+from components.common.documents.dataset import Split
 from components.common.errors import UserError
 from components.common.words.figures import listing
 from components.preprocess.hugging_face import class_names_of, read_features
@@ -48,6 +50,8 @@ class Table:
     """Column -> the name that it goes by here, where its user says so."""
     ignored: set[str] = dataclasses.field(default_factory=set)
     """The others that it has."""
+    splits: set[str] = dataclasses.field(default_factory=set)
+    """Those of them whose values are all names of splits, and of several."""
 
     @property
     def text(self) -> str:
@@ -108,6 +112,9 @@ def _read_csv(read: Table) -> Rows:
         header = next(reader, [])
         line = lines_above + max(1, reader.line_num)  # Of an empty file it has read none.
         columns = _find_columns(header, read, where=f"{path}, line {line}")
+        others: dict[int, set[Split | None]] = {
+            index: set() for index in range(len(header)) if index not in columns.values()
+        }
         for values in reader:
             line = lines_above + reader.line_num
             if not any(map(str.strip, values)):  # A blank line, or a spreadsheet's row of nothing.
@@ -123,7 +130,12 @@ def _read_csv(read: Table) -> Rows:
                 raise UserError(
                     f"{path}, line {line}: expected {len(header)} values, as in the header"
                 )
+            for index in tuple(others):  # After a row or two there is none, mostly.
+                others[index].add(stated_split(values[index]))
+                if None in others[index]:
+                    del others[index]
             yield line, {column: values[index] for column, index in columns.items()}
+        read.splits.update(header[index] for index, found in others.items() if len(found) > 1)
     except csv.Error as error:
         line = lines_above + reader.line_num
         raise UserError(

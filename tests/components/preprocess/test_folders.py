@@ -63,6 +63,13 @@ def test_a_folder_linked_twice_is_searched_once_per_class(tmp_path):
     assert paths(list_folder(root)) == ["a/0.png", "a/first/1.png", "b/3.png", "b/first/1.png"]
 
 
+def test_a_folder_of_texts_takes_a_recipe_for_texts(tmp_path):
+    root = touch(tmp_path, "a/1.txt", "b/2.txt", "readme.md")
+    with pytest.raises(UserError, match="holds texts, as a/1.txt; a recipe for them says task: te"):
+        list_folder(root)
+    assert len(list_folder(touch(tmp_path, "a/1.png")).records) == 3
+
+
 def test_files_of_other_names_among_texts_are_told(tmp_path):
     root = touch(tmp_path, "ham/1.txt", "ham/1.json", "spam/2.txt")
     (remark,) = list_folder(root, task="text").remarks

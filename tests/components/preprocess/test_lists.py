@@ -242,6 +242,16 @@ def test_what_is_meant_without_a_doubt_is_accepted(tmp_path, text):
     )
 
 
+def test_a_column_of_splits_that_is_called_otherwise_is_refused(tmp_path):
+    text = "path,label,data set,kind\n1.png,a,train,test\n2.png,b,valid,test\n"
+    path = write_list(tmp_path, "l.csv", text)
+    with pytest.raises(UserError, match="the values of 'data set' are names of splits, and noth"):
+        list_file(path)
+    listing = list_file(path, columns={"split": "data set"})
+    assert [record.split for record in listing.records] == ["train", "validation"]
+    assert len(list_file(write_list(tmp_path, "l.csv", f"{text}3.png,b,,\n")).records) == 3
+
+
 def test_keys_of_an_object_are_read_like_columns(tmp_path):
     text = (
         '{"Path": "1.png", "LABEL": "a", "width": {"a": [1]}}\n'
