@@ -1,6 +1,7 @@
 """Runs and store entries as tables for the terminal."""
 
 import itertools
+import shlex
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -49,7 +50,7 @@ def show_run(console: Console, run: RunFolder) -> None:
     print_ = console.print
     print_(Text.assemble((f"{description.context.recipe_name}  {run.run_id}", "bold")))
     print_(Text.assemble("state: ", (state, _STATE_STYLES[state])))
-    print_(Text(f"command: {' '.join(description.command)}"))
+    print_(Text(f"command: {shlex.join(description.command)}"), soft_wrap=True)
     table = make_table(
         "task",
         "status",

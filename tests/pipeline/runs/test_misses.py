@@ -1,5 +1,6 @@
-"""What `runs show` says of tasks that were not answered from the store."""
+"""What `runs show` says of a run, and of tasks that were not answered from the store."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,13 @@ def test_runs_show_says_what_changed_since_the_run_before(
         "compress[pruned], quantize[int8]: computed anew: components/compress/stage.py changed",
         "benchmark: computed anew: what it reads changed",
     ]
+
+
+def test_runs_show_gives_the_command_as_a_shell_takes_it(tmp_path: Path) -> None:
+    command = ["litesmith", "run", "digits", "--data-root", f"{tmp_path}/{'my runs ' * 20}"]
+    create_run(
+        load_recipe("digits"), data_root=str(tmp_path), registry=str(tmp_path), command=command
+    )
+    shown = CliRunner().invoke(app, ["runs", "show", "--data-root", str(tmp_path)])
+    (line,) = (line for line in shown.stdout.splitlines() if line.startswith("command: "))
+    assert shlex.split(line.removeprefix("command: ")) == command
