@@ -20,7 +20,7 @@ from components.common.data.layout import SPLIT_OF_NAME, stated_split
 from components.common.documents.dataset import SPLITS, Split, TaskName
 from components.common.errors import UserError
 from components.common.tasks.sources import sources_of
-from components.common.words.figures import listing
+from components.common.words.figures import shown
 from components.preprocess.files import NotAFileError, TooLargeError
 from components.preprocess.names import find_unseen, find_unusable
 from components.preprocess.places import is_remote
@@ -105,7 +105,7 @@ def list_file(
     class_names = {record.label for record in records if record.label is not None}
     check_labels(path, class_names)
     if table.ignored:
-        ignored = listing([repr(column) for column in sorted(table.ignored)])
+        ignored = shown([repr(column) for column in sorted(table.ignored)])
         remarks.append(f"{path}: nothing is made of {ignored}")
     return make_listing(
         root,
@@ -149,7 +149,7 @@ def _check_paths(records: Sequence[SourceRecord], root: str, source: str) -> Non
         return
     if any(os.path.lexists(os.path.join(root, path)) for path in first):
         return
-    name = glob.escape(os.path.basename(first[0]))
+    name = glob.escape(first[0].replace("\\", "/").rpartition("/")[2])
     for pattern in (name, f"{name}.*", f"*/{name}", f"*/{name}.*", f"*/*/{name}", f"*/*/{name}.*"):
         if found := glob.glob(pattern, root_dir=root):
             raise UserError(

@@ -17,7 +17,7 @@ from typing import Any
 from components.common.data.layout import stated_split
 from components.common.documents.dataset import Split
 from components.common.errors import UserError
-from components.common.words.figures import listing
+from components.common.words.figures import listing, shown
 from components.preprocess.hugging_face import class_names_of, read_features
 
 MOST_BYTES = 512 << 20
@@ -26,6 +26,7 @@ _MOST_UNPACKED = 4 << 30  # Of a Parquet file, whose columns are compressed.
 _NAMESAKES = {"sentence": "text"}
 """Columns that go by another name, too."""
 _DELIMITERS = ",;\t|"
+_MOST_NAMED = 30  # Columns in one message; of a table of pixels there are hundreds.
 _SIMILAR = 0.75  # Of difflib: `lable`, `labels` and `group_id` are meant, `label_name` is not.
 
 _PACKED = (
@@ -168,7 +169,9 @@ def _read_jsonl(read: Table) -> Rows:
         except RecursionError as error:
             raise UserError(f"{where}: not a record: it is nested too deeply") from error
         except ValueError as error:
-            raise UserError(f"{where}: not valid JSON: {error}") from error
+            raise UserError(
+                f"{where}: not valid JSON: {error}; expected an object on each line"
+            ) from error
         if not isinstance(row, _JsonObject):
             asked = [f'"{read.name_of(column)}": …' for column in read.required or ("label",)]
             raise UserError(f"{where}: expected an object such as {{{', '.join(asked)}}}")
@@ -259,7 +262,8 @@ def _check_absent(found: Iterable[str], others: Sequence[str], read: Table, *, w
                 raise UserError(f"{where}: holds texts; a recipe for them says task: text")
             packed = _PACKED if read.path.lower().endswith(".parquet") else ""
             names = [repr(other) for other in others if other]
-            there = f", only {listing(names)}" if names else ""
+            list_names = listing if len(names) <= _MOST_NAMED else shown
+            there = f", only {list_names(names)}" if names else ""
             raise UserError(
                 f"{where}: there is no {read.name_of(column)!r}{there}; expected the columns "
                 f"{read.name_of(read.required[0])}, {read.name_of('label')} and optionally split, "

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from components.common.data.layout import METADATA_FILES, stated_split
 from components.common.documents.dataset import Split
 from components.common.errors import UserError
-from components.common.words.figures import listing
+from components.common.words.figures import shown
 from components.preprocess.kinds import MetadataSource
 from components.preprocess.layouts.layout import Found, Source, either
 from components.preprocess.lists import (
@@ -37,7 +37,7 @@ def list_records(source: Source, settings: MetadataSource) -> Found:
     records, remarks = with_whole_labels(named, source.root)
     ignored = sorted({name for _, table in tables for name in table.ignored})
     if ignored:
-        names = listing([repr(name) for name in ignored])
+        names = shown([repr(name) for name in ignored])
         remarks.append(f"{source.root}: nothing is made of {names}")
     return Found(records, remarks=remarks)
 

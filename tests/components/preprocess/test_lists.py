@@ -71,8 +71,10 @@ def test_what_paths_lack_is_told_where_none_of_them_is_right(tmp_path, there):
     """As of Kaggle: a column `image_id`, and the pictures in a folder."""
     (tmp_path / there).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / there).touch()
-    path = write_list(tmp_path, "l.csv", "path,label\n1,a\n2,b\n")
-    with pytest.raises(UserError, match=f"l.csv: there is no 1, but {there}; expected paths rel"):
+    path = write_list(tmp_path, "l.csv", "path,label\nC:\\mine\\1,a\n2,b\n")
+    with pytest.raises(
+        UserError, match=f"l.csv: there is no C:.*1, but {there}; expected paths rel"
+    ):
         list_file(path)
     (tmp_path / "2").touch()
     assert len(list_file(path).records) == 2
@@ -261,6 +263,12 @@ def test_keys_of_an_object_are_read_like_columns(tmp_path):
     assert listing.records == (SourceRecord("1.png", "a"), SourceRecord("2.png", "b", "test"))
     (remark,) = listing.remarks
     assert remark.endswith("l.jsonl: nothing is made of 'box' and 'width'")
+
+
+def test_of_hundreds_of_columns_a_few_are_named(tmp_path):
+    header = ",".join(f"pixel{n}" for n in range(784))
+    with pytest.raises(UserError, match="only 'pixel0', .*, 'pixel4' and 779 more; expected the"):
+        list_file(write_list(tmp_path, "l.csv", f"label,{header}\n"))
 
 
 def test_further_columns_are_named_once(tmp_path):
