@@ -58,21 +58,13 @@ def list_classes(folder: str, tree: Tree, sieve: Sieve, *, task: TaskName) -> Li
         _check_annotations(folder, tree, sources)
     splits = _find_split_folders(folder, tree)
     level = 1 if splits else 0
-    class_folders = [path for path in tree.folders if path.count("/") == level]
+    class_folders = sorted(path for path in tree.folders if path.count("/") == level)
     if not class_folders:
         files = f", only files such as {min(tree.files)}" if tree.files else ""
         raise UserError(f"{folder}: has no sub-folders{files}; {_advise(tree, sources)}")
-    if len(class_folders) == 1 and not splits and (lists := _find_lists(tree)):
-        raise UserError(
-            f"{folder}: has a single sub-folder, {class_folders[0]!r}; if {lists[0]} says what its "
-            f"{sources.EXAMPLES} are, give that as data.list"
-        )
-    if len(class_folders) == 1 and not splits and (below := sorted(tree.children(*class_folders))):
-        raise UserError(
-            f"{folder}: has a single sub-folder; if {_named(below)} in it are the classes, or "
-            f"splits, give {folder}/{class_folders[0]}"
-        )
-    for path in sorted(class_folders):
+    if not splits:
+        _check_parts(folder, tree, class_folders, sources)
+    for path in class_folders:
         _check_class_name(folder, path)
     records = [
         record
@@ -111,6 +103,23 @@ def _remark(tree: Tree, splits: Mapping[str, Split], level: int, task: TaskName)
         )
 
 
+def _check_parts(folder: str, tree: Tree, top: Sequence[str], sources: Sources) -> None:
+    """Refuses folders that are no classes, but hold them, or what a list names."""
+    if len(top) == 1 and (below := sorted(tree.children(top[0]))):
+        raise UserError(
+            f"{folder}: has a single sub-folder; if {_named(below)} in it are the classes, or "
+            f"splits, give {folder}/{top[0]}"
+        )
+    if len(top) == 1 and (packed := _find_packed(tree)):
+        raise UserError(f"{folder}: has a single sub-folder; unpack {packed[0]}")
+    alike = len({re.sub(r"\d+", "", name) for name in top}) == 1  # images_001, images_002.
+    if (lists := _find_lists(tree)) and alike and not top[0].isdecimal():
+        raise UserError(
+            f"{folder}: {lists[0]} may say what the {sources.EXAMPLES} in {_named(top)} are; if it "
+            "does, give it as data.list, and if folders name the classes, name it in data.exclude"
+        )
+
+
 def _check_texts(folder: str, tree: Tree) -> None:
     """Refuses texts, all of which would be rejected as pictures."""
     is_text_file = sources_of("text").is_named
@@ -144,14 +153,18 @@ def _find_lists(tree: Tree) -> list[str]:
     return sorted(path for path in tree.files if "/" not in path and path.lower().endswith(_LISTS))
 
 
+def _find_packed(tree: Tree) -> list[str]:
+    return sorted(path for path in tree.files if path.lower().endswith(_PACKED))
+
+
 def _advise(tree: Tree, sources: Sources) -> str:
     """Returns what to do with files that lie in no folder."""
     if len(lists := _find_lists(tree)) > 1:
         return f"if {shown(lists)} say what they are, put them into one, with a column split"
     if lists:
         return f"if {lists[0]} says what they are, give that as data.list"
-    if packed := [path for path in tree.files if path.lower().endswith(_PACKED)]:
-        return f"unpack {min(packed)}"
+    if packed := _find_packed(tree):
+        return f"unpack {packed[0]}"
     return (
         f"put the {sources.EXAMPLES} of each class into a sub-folder that is named like the class"
     )

@@ -63,6 +63,19 @@ def test_a_folder_linked_twice_is_searched_once_per_class(tmp_path):
     assert paths(list_folder(root)) == ["a/0.png", "a/first/1.png", "b/3.png", "b/first/1.png"]
 
 
+def test_folders_in_which_a_list_may_name_pictures_are_refused_with_both_readings(tmp_path):
+    root = touch(tmp_path, "images_001/1.png", "images_002/2.png", "labels.csv")
+    with pytest.raises(UserError, match="labels.csv may say .* in 'images_001' and 'images_002'"):
+        list_folder(root)
+    assert len(list_folder(root, exclude=["*.csv"]).class_names) == 2
+    assert list_folder(touch(tmp_path / "digits", "0/1.png", "1/2.png", "x.csv")).remarks
+
+
+def test_what_is_packed_in_a_folder_of_its_own_is_named(tmp_path):
+    with pytest.raises(UserError, match="single sub-folder; unpack data/test.zip"):
+        list_folder(touch(tmp_path, "data/train.zip", "data/test.zip", "README.md"))
+
+
 def test_a_folder_of_texts_takes_a_recipe_for_texts(tmp_path):
     root = touch(tmp_path, "a/1.txt", "b/2.txt", "readme.md")
     with pytest.raises(UserError, match="holds texts, as a/1.txt; a recipe for them says task: te"):
@@ -158,7 +171,7 @@ def test_what_is_no_data_set_is_refused(tmp_path):
         list_folder(touch(tmp_path / "flat", "x.csv"))
     with pytest.raises(UserError, match="if x.csv and y.tsv say what they are, put them into one"):
         list_folder(touch(tmp_path / "flat", "y.tsv"))
-    with pytest.raises(UserError, match="'images'; if x.csv says what its pictures are, give"):
+    with pytest.raises(UserError, match="x.csv may say what the pictures in 'images' are; if"):
         list_folder(touch(tmp_path / "kaggle", "x.csv", "images/1.png"))
     with pytest.raises(UserError, match="1.png: is a file, where a folder is expected; unpack"):
         list_folder(str(tmp_path / "flat" / "1.png"))
