@@ -8,7 +8,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from components.common.documents.benchmark import Benchmark
 from components.common.documents.candidate import Candidate
@@ -20,6 +22,8 @@ from components.common.documents.release import Ancestry, Release
 from components.common.lite.litert import Classifier
 from components.common.tasks.image.device import decode_picture
 from components.common.tasks.image.model_card import example_code
+from components.common.tasks.image.preparation.pictures import prepare_picture
+from components.common.tasks.image.preparation.settings import PictureSettings
 from components.publish.model_card import CardFacts, mark_code, render_html, render_markdown
 from tests.builders.artifacts import write_measured_run
 from tests.builders.models import pruning
@@ -219,6 +223,24 @@ def test_the_example_classifies_a_picture(candidates, tmp_path, id_, fit, line):
     expected = Classifier(model).classify(decode_picture(picture, channels=1))
     assert label == CLASS_NAMES[expected.argmax()]
     assert float(probability) == pytest.approx(float(expected.max()), abs=1e-5)
+
+
+def test_the_code_shows_the_background_where_a_picture_is_transparent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 4), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "picture.png")
+    monkeypatch.chdir(tmp_path)
+    settings = PictureSettings(image_size=16, channels=1, background="#20a0f0")
+    image = ImageSpec(
+        height=16, width=16, channels=1, encoding="png", fit="crop", background="#20a0f0"
+    )
+    code = example_code(make_release(b"").model, image)
+    found: dict[str, Any] = {"np": np, "Image": Image, "ImageOps": ImageOps}
+    exec(code[code.index("picture = ") : code.index("\nprobabilities")], found)
+    data = (tmp_path / "picture.png").read_bytes()
+    expected = prepare_picture(data, settings.picture_spec()).image
+    assert np.abs(np.asarray(found["pixels"][0, ..., 0], int) - np.asarray(expected)).max() <= 1
 
 
 def test_the_code_reads_one_label_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,9 @@ def example_code(model: TFLiteModel, image: ImageSpec) -> str:
         model,
         needed="from PIL import Image, ImageOps",
         prepared=f"""\
-picture = ImageOps.exif_transpose(Image.open("picture.png")).convert("{mode}")
+picture = ImageOps.exif_transpose(Image.open("picture.png")).convert("RGBA")
+background = Image.new("RGBA", picture.size, {image.background!r})
+picture = Image.alpha_composite(background, picture).convert("{mode}")
 picture = {fitted}
 pixels = np.asarray(picture, np.{model.input.dtype}).reshape(1, {height}, {width}, {channels})""",
         fed="image=pixels",
