@@ -287,20 +287,24 @@ def read_value(value: Any, name: str, where: str) -> str:
 
     A column of whole numbers with a gap is one of floats, to pandas: 1.0 is 1, and NaN is nothing.
     """
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        measured = name == "label" and isinstance(value, float)
-        remedy = "part numbers into ranges, and name these" if measured else "write it as text"
-        raise UserError(
-            f"{where}: the {name} must be text or a whole number, not {_shown(value)}; {remedy}"
-        )
-    text = str(value).strip()
+    text = (value if isinstance(value, str) else _as_text(value, name, where)).strip()
     if found := find_unusable(text):
         raise UserError(f"{where}: the {name} {ascii(text)} holds {found}; remove it")
     return text
+
+
+def _as_text(value: Any, name: str, where: str) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    measured = name == "label" and isinstance(value, float)
+    remedy = "part numbers into ranges, and name these" if measured else "write it as text"
+    raise UserError(
+        f"{where}: the {name} must be text or a whole number, not {_shown(value)}; {remedy}"
+    )
 
 
 def _shown(value: Any) -> str:
