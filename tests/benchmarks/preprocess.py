@@ -16,6 +16,7 @@ only processor time means something.
 
 import argparse
 import dataclasses
+import os
 import resource
 import subprocess
 import sys
@@ -89,9 +90,11 @@ class Measured:
 def measure(way: str, source: Path, work: Path) -> Measured:
     command = [sys.executable, "-m", "tests.benchmarks.preprocess", "--way", way]
     command += ["--source", str(source), "--work", str(work)]
+    # As where it is installed, its code is compiled once.
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     with (work / f"{way}.log").open("w") as log:
         started, cpu_before = time.monotonic(), _cpu_seconds()
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         peak, done = [0.0], threading.Event()
         watcher = threading.Thread(target=_watch_memory, args=(process.pid, peak, done))
         watcher.start()

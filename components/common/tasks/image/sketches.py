@@ -58,7 +58,8 @@ def part(sketches: Sketches) -> tuple[Numbers, Sketches]:
 def _brightness_and_contrast(fine: Image.Image) -> tuple[float, float]:
     """Returns mean and standard deviation of the luminance, from sums that are exact."""
     luminance = np.asarray(fine.convert("L"), np.float64).ravel()
-    total, squares = float(luminance.sum()), float(luminance @ luminance)
+    # No product of vectors: for that BLAS starts threads, which wait at work.
+    total, squares = float(luminance.sum()), float(np.square(luminance).sum())
     return total / _FINE**2, math.sqrt(squares * _FINE**2 - total * total) / _FINE**2
 
 
