@@ -2,16 +2,16 @@
 
 A container in a bucket is a file like any other here, whose pieces are asked for as they are
 read. What lies in it as it is, a span, is one such piece. A cell of a Parquet file takes reading
-the column of its whole group of rows; the last groups are kept, so that whoever asks for cells
-in their order reads each group once. Whoever asks in another order names them beforehand, and
-they are laid out on disk.
+its column from where the group of rows begins; so a group stays open, and whoever asks for cells
+in their order reads it once. Whoever asks in another order names them beforehand, and they are
+laid out on disk.
 """
 
 import contextlib
 import io
 import tempfile
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -22,9 +22,12 @@ from components.preprocess.files import open_file, too_large
 from components.preprocess.places import Cell, Place, Span, is_remote
 
 MOST_GROUP_BYTES = 1 << 30
-"""Of a group of rows, unpacked: it is held in memory."""
-_KEPT_BYTES = 256 << 20  # Of groups of rows; the last one is kept whatever it takes.
+"""Of a group of rows, unpacked: it may be a single page, which is held in memory twice."""
+_GROUPS = 2  # That are open: of several threads some may be at the next one.
+_ROWS = 32  # That are unpacked at once.
+_KEPT_BYTES = 64 << 20  # Of a group's rows, for threads that are behind; the last ones are kept.
 _BUFFER_BYTES = 1 << 20
+_COLUMN_BYTES = 8 << 20  # Of a group's column, read at once: of a bucket, each is a request.
 
 
 def open_container(root: str, path: str) -> BinaryIO:
@@ -44,8 +47,7 @@ class Containers:
     def __init__(self, root: str, *, at_most: int) -> None:
         self._root, self._at_most = root, at_most
         self._lock = threading.Lock()
-        self._groups: OrderedDict[tuple[str, str, int], Any] = OrderedDict()
-        self._kept = 0
+        self._groups: OrderedDict[tuple[str, str, int], _Group] = OrderedDict()
         self._laid_out: dict[Cell, tuple[int, int]] = {}
 
     @contextlib.contextmanager
@@ -101,32 +103,76 @@ class Containers:
             return self._read_from_group(place)
 
     def _read_from_group(self, place: Cell) -> bytes:
-        value = self._group(place)[place.row].as_buffer()
+        value = self._group(place).find(place.row).as_buffer()
         if value is None:
             return b""
         if value.size > self._at_most:
             raise too_large(f"{value.size} bytes", self._at_most)
         return cast(bytes, value.to_pybytes())
 
-    def _group(self, place: Cell) -> Any:
+    def _group(self, place: Cell) -> "_Group":
         key = place.file, place.column, place.group
-        if key not in self._groups:
-            group = self._groups[key] = self._read_group(place)
-            self._kept += group.nbytes
-            while self._kept > _KEPT_BYTES and len(self._groups) > 1:
-                self._kept -= self._groups.popitem(last=False)[1].nbytes
+        group = self._groups.get(key)
+        if group is None or group.is_past(place.row):
+            group = self._groups[key] = _Group(self._root, place)
+            if len(self._groups) > _GROUPS:
+                self._groups.popitem(last=False)
         self._groups.move_to_end(key)
-        return self._groups[key]
+        return group
 
-    def _read_group(self, place: Cell) -> Any:
+
+class _Group:
+    """The cells of a group of rows, unpacked as they are asked for.
+
+    Args:
+      root: of the source.
+      place: of one of the cells.
+    """
+
+    def __init__(self, root: str, place: Cell) -> None:
+        self._name = f"{place.file}: row group {place.group}"
+        self._rows = _read_rows(root, place)
+        self._kept: deque[tuple[int, Any]] = deque()
+        self._next = 0
+        self._error: OSError | None = None
+
+    def is_past(self, row: int) -> bool:
+        """Tells whether a row was unpacked and is no longer kept."""
+        return row < (self._kept[0][0] if self._kept else self._next)
+
+    def find(self, row: int) -> Any:
+        """Returns a cell that is not past.
+
+        Raises:
+          OSError: the group is damaged before it or there.
+        """
+        while row >= self._next:
+            self._unpack()
+        return next(cells[row - first] for first, cells in reversed(self._kept) if first <= row)
+
+    def _unpack(self) -> None:
         import pyarrow  # It takes a while to import.
 
-        with open_table(self._root, place.file) as table:
-            try:
-                return _innermost(table.read_row_group(place.group, columns=[place.column]))
-            except (pyarrow.ArrowException, OSError) as error:
-                reason = " ".join(str(error).split())  # It has several lines.
-                raise OSError(f"{place.file}: row group {place.group}: {reason}") from error
+        if self._error is not None:
+            raise self._error
+        try:
+            cells = next(self._rows)
+        except (pyarrow.ArrowException, OSError, StopIteration) as error:
+            reason = " ".join(str(error).split()) or "it ends early"  # Some have several lines.
+            self._error = OSError(f"{self._name}: {reason}")
+            raise self._error from error
+        self._kept.append((self._next, cells))
+        self._next += len(cells)
+        while len(self._kept) > 1 and sum(kept.nbytes for _, kept in self._kept) > _KEPT_BYTES:
+            self._kept.popleft()
+
+
+def _read_rows(root: str, place: Cell) -> Iterator[Any]:
+    """Yields the cells of a group of rows in their order, several at once."""
+    with open_table(root, place.file) as table:
+        groups, columns = [place.group], [place.column]
+        for batch in table.iter_batches(_ROWS, groups, columns, use_threads=False):
+            yield _innermost(batch.column(0))
 
 
 @contextlib.contextmanager
@@ -142,7 +188,8 @@ def open_table(root: str, path: str) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(open_container(root, path))
-            table = pyarrow.parquet.ParquetFile(file)
+            # Otherwise a group's whole column is read before its first cell.
+            table = pyarrow.parquet.ParquetFile(file, buffer_size=_COLUMN_BYTES, pre_buffer=False)
         except (pyarrow.ArrowException, OSError) as error:
             raise UserError(
                 f"{root}/{path}: is no Parquet file that can be read: {error}"
@@ -161,9 +208,8 @@ def _check_groups(table: Any, name: str) -> None:
             )
 
 
-def _innermost(table: Any) -> Any:
-    """Returns the values of a table's only column, those within a struct in its place."""
-    array = table.column(0).combine_chunks()
+def _innermost(array: Any) -> Any:
+    """Returns values, or those within a struct in their place."""
     while array.type.num_fields:
         array = array.flatten()[0]
     return array

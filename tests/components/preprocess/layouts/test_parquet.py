@@ -1,7 +1,9 @@
 """Parquet files as Hugging Face's hub has them."""
 
 import hashlib
+import io
 import json
+import os
 
 import pyarrow
 import pyarrow.parquet
@@ -55,11 +57,12 @@ def test_the_hub_s_files_give_the_very_data_set_of_the_folder(tmp_path):
 def test_a_shard_s_pictures_are_read_in_the_order_in_which_they_lie(tmp_path, monkeypatch):
     """Asked for in the order of their digests, each would cost reading its group."""
     groups = []
-    read_group = Containers._read_group
+    read_rows = containers._read_rows
     monkeypatch.setattr(
-        Containers, "_read_group", lambda self, c: groups.append(c.group) or read_group(self, c)
+        containers, "_read_rows", lambda root, c: groups.append(c.group) or read_rows(root, c)
     )
     monkeypatch.setattr(containers, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(containers, "_ROWS", 3)
     data = [shape_png(0, seed) for seed in range(40)]
     table = pyarrow.table({"image": data})
     pyarrow.parquet.write_table(table, tmp_path / "train.parquet", row_group_size=8)
@@ -83,6 +86,66 @@ def test_a_shard_s_pictures_are_read_in_the_order_in_which_they_lie(tmp_path, mo
     assert groups == [0, 1, 2, 3, 4]
     content = find_whole_shards(storage, [task.path])[task.path].content
     assert (content.examples_per_class, content.rejects) == ((40,), ())
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 100, 1 << 20])
+def test_cells_are_found_in_any_order(tmp_path, monkeypatch, kept_bytes):
+    monkeypatch.setattr(containers, "_KEPT_BYTES", kept_bytes)
+    monkeypatch.setattr(containers, "_ROWS", 2)
+    data = [b"%d" % number * 20 for number in range(30)]
+    table = pyarrow.table({"image": [{"bytes": each, "path": "x"} for each in data]})
+    pyarrow.parquet.write_table(table, tmp_path / "x.parquet", row_group_size=10)
+    read = Containers(str(tmp_path), at_most=1 << 20).read
+    asked = [0, 9, 5, 4, 8, 25, 11, 3, 29, 0, 20, 19, 1]
+    cells = [Cell("x.parquet", "image.bytes", *divmod(number, 10)) for number in asked]
+    assert [read(cell) for cell in cells] == [data[number] for number in asked]
+
+
+def test_a_group_is_read_no_farther_than_is_asked_for(tmp_path, monkeypatch):
+    table = pyarrow.table({"image": [os.urandom(1000) for _ in range(4000)]})
+    pyarrow.parquet.write_table(
+        table, tmp_path / "x.parquet", data_page_size=1 << 14, write_batch_size=8
+    )
+    asked = []
+
+    class Counted(io.BufferedReader):
+        def read(self, size=-1, /):
+            asked.append(size)
+            return super().read(size)
+
+    def opened(root, path):
+        return Counted(io.FileIO(f"{root}/{path}"))
+
+    monkeypatch.setattr(containers, "open_container", opened)
+    monkeypatch.setattr(containers, "_COLUMN_BYTES", 1 << 17)
+    Containers(str(tmp_path), at_most=1 << 20).read(Cell("x.parquet", "image", 0, 1000))
+    assert 1 << 20 < sum(asked) < 2 << 20  # Of 4 MB.
+
+
+def test_a_damaged_group_is_read_up_to_the_damage(tmp_path, monkeypatch):
+    monkeypatch.setattr(containers, "_ROWS", 2)
+    path, data = tmp_path / "x.parquet", [bytes([number]) * 1000 for number in range(8)]
+    pyarrow.parquet.write_table(
+        pyarrow.table({"image": data}),
+        path,
+        use_dictionary=False,
+        compression="none",
+        data_page_size=1000,
+        write_batch_size=1,
+    )
+    damaged = bytearray(path.read_bytes())
+    start = damaged.index(data[5]) - 20  # Where its page begins.
+    damaged[start : start + 10] = bytes(10)
+    path.write_bytes(damaged)
+    read = Containers(str(tmp_path), at_most=1 << 20).read
+    found = []
+    for row in (0, 3, 6, 7):
+        try:
+            found.append(read(Cell("x.parquet", "image", 0, row)) == data[row])
+        except OSError as error:
+            assert "x.parquet: row group 0: " in str(error)
+            found.append(None)
+    assert found == [True, True, None, None]
 
 
 @pytest.mark.parametrize("inline", [True, False])
