@@ -115,8 +115,9 @@ def _check_parts(folder: str, tree: Tree, top: Sequence[str], sources: Sources) 
     alike = len({re.sub(r"\d+", "", name) for name in top}) == 1  # images_001, images_002.
     if (lists := _find_lists(tree)) and alike and not top[0].isdecimal():
         raise UserError(
-            f"{folder}: {lists[0]} may say what the {sources.EXAMPLES} in {_named(top)} are; if it "
-            "does, give it as data.list, and if folders name the classes, name it in data.exclude"
+            f"{folder}: {shown(lists)} may say what the {sources.EXAMPLES} in {_named(top)} are; "
+            "give the list that does as data.list, or, if folders name the classes, name it in "
+            "data.exclude"
         )
 
 

@@ -145,10 +145,12 @@ def _read_csv(read: Table) -> Rows:
 
 
 def _find_delimiter(text: str, read: Table) -> str:
-    """Returns what parts the values: what `sep=` says, or what makes most of the header."""
+    """Returns what parts the values: what `sep=` or the file's ending says, or the header."""
     header = re.split(r"[\r\n]", text, maxsplit=1)[0]
     if header[:4].casefold() == "sep=" and len(header) == 5:
         return header[4]
+    if read.path.lower().endswith(".tsv"):
+        return "\t"
 
     def columns(delimiter: str) -> tuple[int, int]:
         names = {read.column_of(name.strip(' "')) for name in header.split(delimiter)}

@@ -171,7 +171,7 @@ def test_what_is_no_data_set_is_refused(tmp_path):
         list_folder(touch(tmp_path / "flat", "x.csv"))
     with pytest.raises(UserError, match="if x.csv and y.tsv say what they are, put them into one"):
         list_folder(touch(tmp_path / "flat", "y.tsv"))
-    with pytest.raises(UserError, match="x.csv may say what the pictures in 'images' are; if"):
+    with pytest.raises(UserError, match="x.csv may say what the pictures in 'images' are; give"):
         list_folder(touch(tmp_path / "kaggle", "x.csv", "images/1.png"))
     with pytest.raises(UserError, match="1.png: is a file, where a folder is expected; unpack"):
         list_folder(str(tmp_path / "flat" / "1.png"))
