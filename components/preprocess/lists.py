@@ -75,7 +75,8 @@ def list_file(
     Raises:
       UserError: the file is missing or of another kind, a column is missing, misspelt or
         doubled, a line holds no path, no label or an unknown split, a value holds what it
-        can't, a group is in two splits, or the labels are measurements; names the line.
+        can't, or a group is in two splits, which names the line; or none of the first paths is
+        right, a column of another name states the splits, or the labels are measurements.
     """
     if PurePosixPath(path).suffix.lower() not in READABLE:
         raise UserError(f"{path}: data.list must be a {READABLE_WORDS} file")

@@ -75,7 +75,8 @@ def _key(data: Any, task: TaskName, where: str) -> str:
     values = data if isinstance(data, dict) else {}
     texts = [key for key, value in values.items() if isinstance(value, str)]
     known = [key for key in texts if key in _KEYS[task]]
-    return choose_one(known or texts, what=f"the {task}", where=where, say="name it so in the task")
+    say = "name it so in the task, or, of no export, write an object a line to a .jsonl, as a list"
+    return choose_one(known or texts, what=f"the {task}", where=where, say=say)
 
 
 def _choices(task: Mapping[str, Any], where: str) -> list[str]:
