@@ -65,12 +65,17 @@ def _find_memory(kept: Epoch, manifest: DatasetManifest) -> Iterator[str]:
 def _find_explosions(
     history: Sequence[Epoch], manifest: DatasetManifest, *, is_taught: bool
 ) -> Iterator[str]:
-    """Yields a message for each phase whose loss rose above all reason, or stayed there."""
+    """Yields a message for each phase whose loss rose above all reason, or stayed there.
+
+    While more and more weights become zero a loss rises in any case: of pruning, the epochs at the
+    final sparsity are looked at.
+    """
     classes = len(manifest.class_names)
     even = math.log(max(2, classes))
     compared = f"taking all {classes} classes for equally likely has"
     for _, group in groupby(history, key=lambda epoch: epoch.phase):
-        epochs = list(group)
+        *before, last = group
+        epochs = [*(epoch for epoch in before if epoch.sparsity == last.sparsity), last]
         if is_taught:
             even, compared = epochs[0].loss, f"epoch {epochs[0].epoch} had"
         risen = [after for before, after in pairwise(epochs) if after.loss > before.loss]

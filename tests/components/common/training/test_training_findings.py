@@ -85,3 +85,18 @@ def test_what_a_teacher_adds_to_a_loss_is_no_explosion_and_its_growth_is():
         history((9.0, 0.6, 0.6), (40.0, 0.3, 0.3)), 1, DATA, is_taught=True
     )
     assert "loss of epoch 2 is 40, where epoch 1 had 9" in fault
+
+
+def test_a_loss_that_rises_while_weights_become_zero_is_no_explosion():
+    def pruned(*losses: float) -> list[Epoch]:
+        epochs = history(*((loss, 0.6, 0.6) for loss in losses), phase="prune")
+        sparsities = (0.3, 0.7, 0.9, 0.9, 0.9)
+        return [
+            epoch.model_copy(update={"sparsity": sparsity})
+            for epoch, sparsity in zip(epochs, sparsities, strict=True)
+        ]
+
+    rising = pruned(0.2, 0.9, 1.2, 1.1, 1.1)
+    assert find_training_faults(rising, 5, DATA, is_taught=True) == ()
+    (fault,) = find_training_faults(pruned(0.2, 0.9, 1.2, 2.0, 4.0), 5, DATA, is_taught=True)
+    assert "loss of epoch 5 is 4, where epoch 3 had 1.2" in fault
