@@ -262,12 +262,14 @@ def _check_absent(found: Iterable[str], others: Sequence[str], read: Table, *, w
         if column not in found:
             if column == "path" and "text" in map(read.column_of, others):
                 raise UserError(f"{where}: holds texts; a recipe for them says task: text")
-            packed = _PACKED if read.path.lower().endswith(".parquet") else ""
+            suffix = PurePosixPath(read.path).suffix.lower()
+            packed = _PACKED if suffix == ".parquet" else ""
+            asked = "a first line of" if _READERS[suffix] is _read_csv else "the columns"
             names = [repr(other) for other in others if other]
             list_names = listing if len(names) <= _MOST_NAMED else shown
             there = f", only {list_names(names)}" if names else ""
             raise UserError(
-                f"{where}: there is no {read.name_of(column)!r}{there}; expected the columns "
+                f"{where}: there is no {read.name_of(column)!r}{there}; expected {asked} "
                 f"{read.name_of(read.required[0])}, {read.name_of('label')} and optionally split, "
                 f"group, slice; where it is called otherwise, say data.columns: {{{column}: NAME}}"
                 f"{packed}"
