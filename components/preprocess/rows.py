@@ -224,6 +224,8 @@ def _name_of(value: Any, class_names: Sequence[str], where: str) -> Any:
     """Returns the name of the class of a number, None for that of no class."""
     if value == -1:
         return None
+    if isinstance(value, float) and value.is_integer():  # Of a column with gaps.
+        value = int(value)
     if not isinstance(value, int):
         return value
     if not 0 <= value < len(class_names):

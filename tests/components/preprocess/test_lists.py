@@ -210,6 +210,8 @@ def test_classes_are_called_as_hugging_face_s_library_names_them(tmp_path):
     pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
     listing = list_file(str(tmp_path / "x.parquet"), task="text")
     assert [(r.text, r.label) for r in listing.records] == [("a", "cat"), ("b", "1")]
+    pyarrow.parquet.write_table(table.set_column(1, "label", [[1.0, 0.0]]), tmp_path / "x.parquet")
+    assert list_file(str(tmp_path / "x.parquet"), task="text") == listing
     pyarrow.parquet.write_table(table.set_column(1, "label", [[1, 2]]), tmp_path / "x.parquet")
     with pytest.raises(UserError, match="line 2: 2 is of none of the 2 classes"):
         list_file(str(tmp_path / "x.parquet"), task="text")
