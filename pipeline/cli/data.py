@@ -56,6 +56,8 @@ def data_inspect(
         recipe = load_recipe("tweets" if text else "folder", told)
     if recipe.data.sample is not None:
         raise UserError(f"{source}: is a sample of a package's, which a run writes out first")
+    if schema and html is not None:
+        raise UserError("give either --schema or --html: a schema has no page")
     if html is not None and not html.parent.is_dir():
         raise UserError(f"--html {html}: there is no folder {html.parent}")
     if html is not None and html.is_dir():

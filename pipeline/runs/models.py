@@ -91,7 +91,9 @@ def open_model(registry: Storage, model_name: str | None = None) -> Registry:
         raise UserError(f"{registry.root}: the registry holds no model yet")
     if model_name is None:
         if len(names) > 1:
-            raise UserError(f"{registry.root}: name one of the models {', '.join(names)}")
+            raise UserError(
+                f"{registry.root}: holds several models; name one by --model: {', '.join(names)}"
+            )
         model_name = names[0]
     if model_name not in names:
         raise UserError(

@@ -23,7 +23,14 @@ def versions_table(versions: Sequence[ListedVersion]) -> Table:
     """Renders `models list`."""
     figures = ("accuracy", "size", "zipped", "p50")
     table = make_table(
-        "model", "version", "created", "candidate", *figures, "", figures=figures, wraps=("model",)
+        "model",
+        "version",
+        "created",
+        "candidate",
+        *figures,
+        "",
+        figures=figures,
+        wraps=("model", "candidate"),
     )
     for row in versions:
         release = row.release

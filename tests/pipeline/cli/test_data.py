@@ -76,6 +76,8 @@ def test_what_a_recipe_takes_is_opened_and_nothing_larger(tmp_path: Path) -> Non
     assert schema.ranges["width"] == Range(least=24, most=24)
     refused = CliRunner().invoke(app, ["data", "inspect", str(tmp_path), "--html", str(tmp_path)])
     assert "is a folder; name a file in it" in str(refused.exception)
+    both = ["data", "inspect", str(tmp_path), "--schema", "--html", "sheet.html"]
+    assert "either --schema or --html" in str(CliRunner().invoke(app, both).exception)
 
 
 def test_a_file_in_the_place_of_a_folder_is_told_apart_from_one_that_is_missing(

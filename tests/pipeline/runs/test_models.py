@@ -17,6 +17,7 @@ from components.gate.config import GateConfig
 from components.publish import stage as publish
 from components.publish.config import PublishConfig
 from pipeline.runs.models import (
+    ListedVersion,
     diff_versions,
     list_versions,
     open_model,
@@ -25,7 +26,7 @@ from pipeline.runs.models import (
 )
 from pipeline.terminal.model_views import details_view, diff_view, rollback_view, versions_table
 from tests.builders.artifacts import make_record, write_measured_run
-from tests.builders.releases import publish_and_bless
+from tests.builders.releases import make_release, publish_and_bless
 from tests.builders.synthetic import run_context
 
 
@@ -100,6 +101,13 @@ def test_the_list_marks_the_blessed_version(registry, versions):
         assert text in line
 
 
+def test_a_long_candidate_leaves_the_model_s_name_whole():
+    release = make_release(b"model", candidate_id="cut75-prune75-int8-snap4-share")
+    table = versions_table([ListedVersion(release, blessed=True)])
+    lines = render(table, width=110).splitlines()
+    assert lines[0].startswith("model ") and lines[1].startswith("shapes ")
+
+
 def test_one_model_can_be_listed_alone(registry):
     assert len(list_versions(registry, "shapes")) == 2
     assert list_versions(registry, "another") == ()
@@ -114,7 +122,7 @@ def test_the_only_model_need_not_be_named(registry, tmp_path):
         open_model(empty)
     for name in ("one", "two"):
         publish_and_bless(Registry(empty, name), b"model")
-    with pytest.raises(UserError, match="name one of the models one, two"):
+    with pytest.raises(UserError, match="name one by --model: one, two"):
         open_model(empty)
 
 
