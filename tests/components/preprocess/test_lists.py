@@ -255,6 +255,8 @@ def test_a_column_of_splits_that_is_called_otherwise_is_refused(tmp_path):
     listing = list_file(path, columns={"split": "data set"})
     assert [record.split for record in listing.records] == ["train", "validation"]
     assert len(list_file(write_list(tmp_path, "l.csv", f"{text}3.png,b,,\n")).records) == 3
+    vehicles = "path,label,kind\n1.png,a,train\n2.png,b,train\n"
+    assert len(list_file(write_list(tmp_path, "l.csv", vehicles)).records) == 2
 
 
 def test_keys_of_an_object_are_read_like_columns(tmp_path):
