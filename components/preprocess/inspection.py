@@ -146,11 +146,13 @@ def _open_some(
     read = SourceReader(inventory.listing.root, at_most=config.examples.max_file_bytes)
     glimpses = glimpses_of(config.task)
     seen, unreadable = [], []
-    for example in _pick(inventory.examples):
-        try:
-            seen.append((example, glimpses.glimpse(read(example), config.examples)))
-        except Unusable as error:
-            unreadable.append(f"{example.path}: {error.reason} ({error})")
+    picked = _pick(inventory.examples)
+    with read.prepared(picked):
+        for example in picked:
+            try:
+                seen.append((example, glimpses.glimpse(read(example), config.examples)))
+            except Unusable as error:
+                unreadable.append(f"{example.path}: {error.reason} ({error})")
     return seen, unreadable
 
 
