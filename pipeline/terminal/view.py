@@ -185,16 +185,23 @@ def _detail(task: TaskProgress) -> RenderableType:
 
 
 def show_summary(console: Console, outcome: Outcome, run: RunFolder) -> None:
-    """Prints the final table, the verdict and where everything lies, where there is a verdict."""
+    """Prints the final table, the reasons, the verdict and where everything lies.
+
+    The reasons stand below the table: in a column, they would have a word a line on a terminal of
+    80 characters.
+    """
     figures = ("accuracy", "95 % interval", "size", "zipped", "p50")
-    table = make_table(
-        "candidate", *figures, "verdict", figures=figures, wraps=("candidate", "verdict")
-    )
+    table = make_table("candidate", *figures, "verdict", figures=figures, wraps=("candidate",))
+    reasons: dict[str, list[str]] = {}
     for row in outcome.results.candidates:
         won = row.candidate_id == outcome.results.winner
         table.add_row(*_cells(row, won=won), style="green" if won else "")
+        reasons.setdefault(row.reason, []).append(row.candidate_id)
     console.print()
     console.print(table)
+    console.print()
+    for reason, candidates in reasons.items():
+        console.print(Text.assemble((", ".join(candidates), "bold"), f": {reason}"))
     console.print()
     style = "bold yellow" if outcome.verdict == "not_blessed" else "bold green"
     verdict = (outcome.verdict or "").replace("_", " ")
@@ -210,7 +217,7 @@ def _cells(row: CandidateSummary, *, won: bool) -> Iterator[str]:
     yield or_dash(row.size_bytes, size)
     yield or_dash(row.zipped_bytes, size)
     yield or_dash(row.latency_ms, milliseconds)
-    yield ("winner: " if won else "accepted: " if row.accepted else "no: ") + row.reason
+    yield "winner" if won else "accepted" if row.accepted else "no"
 
 
 def show_paths(console: Console, run: RunFolder, *, model: str | None = None) -> None:
