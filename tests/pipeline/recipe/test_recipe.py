@@ -459,6 +459,14 @@ def test_folders_that_state_splits_are_left_to_validate(pictures: Path) -> None:
     check_sufficiency(load_recipe("folder", [f"data.folder={pictures}"]))
 
 
+@pytest.mark.parametrize("folder", [".", "cat"])
+def test_pictures_of_no_class_or_of_one_are_left_to_preprocess(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "cat").mkdir()
+    for index in range(20):
+        (tmp_path / "cat" / f"{index}.png").touch()
+    check_sufficiency(load_recipe("folder", [f"data.folder={tmp_path / folder}"]))
+
+
 def test_a_test_example_of_each_small_class_is_counted_on(tmp_path: Path) -> None:
     for index in range(180):  # One of three of each is sure to come into the test split.
         (tmp_path / f"class{index}").mkdir()
