@@ -245,7 +245,7 @@ def _candidate_marks(
     for mark, box in labels:
         if box.distance(mark.boxes[0]) > 2 * _GAP:
             yield line(mark.x, mark.y, *box.nearest(mark.x, mark.y), class_="leader")
-    for mark in marks:
+    for mark in sorted(marks, key=lambda mark: -mark.radius):  # A large one would hide a small one.
         yield element(
             "circle",
             element("title", mark.description),

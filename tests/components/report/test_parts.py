@@ -185,7 +185,7 @@ def test_a_label_stands_nearer_to_its_own_mark_than_to_another() -> None:
     ]
     drawn = candidates_chart(rows, Budgets(), width=900, height=320, measure=LATENCY)
     svg = ElementTree.fromstring(drawn)
-    marks = {row.id: mark for row, mark in zip(rows, svg.findall("circle"), strict=True)}
+    marks = {mark.findtext("title", "").split(":")[0]: mark for mark in svg.findall("circle")}
     label = next(text for text in svg.findall("text") if text.text == "dynamic_range")
     end = {"start": 0.0, "middle": 0.5, "end": 1.0}[label.attrib["text-anchor"]]
     left = float(label.attrib["x"]) - end * 7.6 * len("dynamic_range")
@@ -197,6 +197,13 @@ def test_a_label_stands_nearer_to_its_own_mark_than_to_another() -> None:
         return float(np.hypot(across, max(top - y, y - top - 15, 0))) - radius
 
     assert min(marks, key=lambda name: distance(marks[name])) == "dynamic_range"
+
+
+def test_no_mark_is_hidden_behind_a_larger_one() -> None:
+    rows = [row("int8", 0.97, 10_000, 1.1), row("dynamic_range", 0.97, 10_100, 3.1)]
+    svg = ElementTree.fromstring(candidates_chart(rows, Budgets(), width=600, height=300))
+    behind, before = (float(mark.attrib["r"]) for mark in svg.findall("circle"))
+    assert behind > before
 
 
 def test_a_line_leads_from_a_mark_to_a_label_that_lies_far_away() -> None:
