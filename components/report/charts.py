@@ -91,10 +91,10 @@ def _curves(
     """
     width = 480
     values = [value for curve in curves for value in curve.values if value is not None]
-    if not values:
+    if not values or (zero and not any(values)):  # Such as the rate of a head that is fitted.
         return Markup("")
     epochs = [epoch.epoch for epoch in training.epochs]
-    x = Scale(min(epochs) - 0.5, max(epochs) + 0.5, 52, width - 124)
+    x = Scale(min(epochs) - 0.5, max(epochs) + 0.5, 60, width - 138)
     low, high = padded(values, 0.06)
     y = Scale(0.0 if zero and min(values) >= 0 else low, high, height - 30, 38)
     return drawing(

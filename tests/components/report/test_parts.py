@@ -8,6 +8,7 @@ import pytest
 
 from components.common.data.predictions import make_predictions
 from components.common.documents.benchmark import Latency
+from components.common.documents.bundle import Epoch
 from components.common.documents.decision import Budgets
 from components.common.documents.evaluation import Estimate
 from components.common.documents.measured import join_candidates
@@ -24,11 +25,12 @@ from components.report.candidates_chart import (
     candidates_chart,
     find_front,
 )
-from components.report.charts import histogram
+from components.report.charts import histogram, learning_rate_curve, loss_curves
 from components.report.classes import ROWS, classes_section
 from components.report.mistakes import find_mistakes
 from components.report.sources import Run
 from components.report.svg import Scale, element
+from components.report.training import Training
 from tests.builders.fabricate import fabricate
 
 
@@ -216,6 +218,40 @@ def test_a_line_leads_from_a_mark_to_a_label_that_lies_far_away() -> None:
     assert {line.attrib["x1"] for line in leaders} == {mark.attrib["cx"]}
     one = ElementTree.fromstring(candidates_chart(rows[:1], Budgets(), width=600, height=300))
     assert not [each for each in one.findall("line") if each.attrib["class"] == "leader"]
+
+
+def train(*losses: float, rate: float) -> Training:
+    epochs = tuple(
+        Epoch(
+            phase="head",
+            epoch=number,
+            learning_rate=rate,
+            loss=loss,
+            accuracy=0.9,
+            validation_loss=loss,
+            validation_accuracy=0.9,
+        )
+        for number, loss in enumerate(losses, start=1)
+    )
+    return Training(
+        title="dense", backbone="cnn", parameters=9, epochs=epochs, phases=(), best=epochs[-1]
+    )
+
+
+def test_what_stands_beside_curves_has_room() -> None:
+    training = train(0.9, 0.00989, rate=0.00075)
+    for curve in (loss_curves(training), learning_rate_curve(training)):
+        svg = ElementTree.fromstring(curve)
+        width = float(svg.attrib["viewBox"].split()[2])
+        for text in svg.findall("text"):
+            room = float(text.attrib["x"])
+            room = room if text.attrib.get("text-anchor") == "end" else width - room
+            assert len(text.text or "") * 7 <= room, text.text
+
+
+def test_a_head_that_is_fitted_has_no_rate_to_draw() -> None:
+    assert learning_rate_curve(train(0.1, rate=0.0)) == ""
+    assert learning_rate_curve(train(0.1, rate=0.1)) != ""
 
 
 def test_histogram_of_nothing_is_drawn_empty() -> None:
