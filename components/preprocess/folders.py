@@ -142,10 +142,10 @@ def _check_annotations(folder: str, tree: Tree, sources: Sources) -> None:
         if files and (names & _ANNOTATED or not any(map(sources.is_named, files))):
             raise UserError(
                 f"{folder}: {files[0]} seems to be an annotation, such as of boxes or masks for "
-                "detection or segmentation, and a classifier gives each picture one class; put the "
-                "pictures of each class into a sub-folder that is named like it, or state paths "
-                f"and labels in a data.list. Where {path} is no part of the data, name it in "
-                "data.exclude"
+                "detection or segmentation, and a classifier gives one class; put the "
+                f"{sources.EXAMPLES} of each class into a sub-folder that is named like it, or "
+                f"state paths and labels in a data.list. Where {path} is no part of the data, name "
+                "it in data.exclude"
             )
 
 
