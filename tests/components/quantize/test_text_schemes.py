@@ -13,6 +13,7 @@ from components.common.documents.encoder import EncoderSpec, TextArchitecture
 from components.common.documents.variant import StepSpec
 from components.common.drift.causes import find_cause
 from components.common.drift.tracing import trace_drift
+from components.common.keras import keras
 from components.common.lite.file_steps import apply_file_steps
 from components.common.lite.graph import read_graphs
 from components.common.lite.kernels import find_kernels
@@ -41,6 +42,7 @@ def answers(data: bytes, folder: Path) -> npt.NDArray[np.float32]:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    keras.utils.set_random_seed(0)  # What tests before it drew must not matter.
     return build_small_classifier(
         "electra", tmp_path_factory.mktemp("encoder"), classes=3, length=LENGTH
     )
@@ -120,6 +122,7 @@ class Texts:
 def test_kernels_are_snapped_to_what_packs_and_equal_parts_are_shared(
     kind: str, tmp_path: Path
 ) -> None:
+    keras.utils.set_random_seed(0)
     model = build_classifier(TextArchitecture(encoder=WIDE), text_spec(length=LENGTH), 3)
     data = convert(model, kind)
     steps = (StepSpec(kind="snap", settings={"bits": 4}), StepSpec(kind="share", settings={}))
