@@ -201,7 +201,8 @@ def show_summary(console: Console, outcome: Outcome, run: RunFolder) -> None:
     console.print(table)
     console.print()
     for reason, candidates in reasons.items():
-        console.print(Text.assemble((", ".join(candidates), "bold"), f": {reason}"))
+        each = ", each" if len(candidates) > 1 else ""
+        console.print(Text.assemble((", ".join(candidates), "bold"), f"{each}: {reason}"))
     console.print()
     style = "bold yellow" if outcome.verdict == "not_blessed" else "bold green"
     verdict = (outcome.verdict or "").replace("_", " ")

@@ -205,7 +205,7 @@ def test_summary_shows_each_candidate_and_the_verdict(tmp_path: Path) -> None:
         "0.0123 ms  winner",
         "-  no",
         "\nint8: It is the smallest.\n",
-        "\nfloat16, dynamic_range: It could not be made.\n",
+        "\nfloat16, dynamic_range, each: It could not be made.\n",
         "already blessed: int8 wins.",
         "/models/int8",
     ):
