@@ -138,7 +138,7 @@ class _Group:
 
     def is_past(self, row: int) -> bool:
         """Tells whether a row was unpacked and is no longer kept."""
-        return row < (self._kept[0][0] if self._kept else self._next)
+        return bool(self._kept) and row < self._kept[0][0]
 
     def find(self, row: int) -> Any:
         """Returns a cell that is not past.

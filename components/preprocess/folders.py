@@ -113,7 +113,7 @@ def _check_parts(folder: str, tree: Tree, top: Sequence[str], sources: Sources) 
     if len(top) == 1 and (packed := _find_packed(tree)):
         raise UserError(f"{folder}: has a single sub-folder; unpack {packed[0]}")
     alike = len({re.sub(r"\d+", "", name) for name in top}) == 1  # images_001, images_002.
-    if (lists := _find_lists(tree)) and alike and not top[0].isdecimal():
+    if alike and not top[0].isdecimal() and (lists := _find_lists(tree)):
         raise UserError(
             f"{folder}: {shown(lists)} may say what the {sources.EXAMPLES} in {_named(top)} are; "
             "give the list that does as data.list, or, if folders name the classes, name it in "

@@ -20,7 +20,6 @@ from components.common.data.layout import SPLIT_OF_NAME, stated_split
 from components.common.documents.dataset import SPLITS, Split, TaskName
 from components.common.errors import UserError
 from components.common.tasks.sources import sources_of
-from components.common.words.figures import shown
 from components.preprocess.files import NotAFileError, TooLargeError
 from components.preprocess.names import find_unseen, find_unusable
 from components.preprocess.places import is_remote
@@ -39,6 +38,7 @@ from components.preprocess.sources import (
     is_object_name,
     make_listing,
     open_files,
+    remark_ignored,
 )
 
 OPTIONAL = ("split", "group", "slice")
@@ -105,9 +105,6 @@ def list_file(
     records, remarks = with_whole_labels(records, path)
     class_names = {record.label for record in records if record.label is not None}
     check_labels(path, class_names)
-    if table.ignored:
-        ignored = shown([repr(column) for column in sorted(table.ignored)])
-        remarks.append(f"{path}: nothing is made of {ignored}")
     return make_listing(
         root,
         records,
@@ -115,7 +112,7 @@ def list_file(
         sieve=sieve,
         source=path,
         examples=sources_of(task).EXAMPLES,
-        remarks=remarks,
+        remarks=[*remarks, *remark_ignored(path, table.ignored)],
     )
 
 

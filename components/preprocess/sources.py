@@ -8,13 +8,14 @@ names and the list itself.
 import contextlib
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from components.common.data.layout import litter_kind
 from components.common.documents.dataset import Split
 from components.common.errors import DamagedError, UserError
 from components.common.storage import check_name, is_half_written, open_storage
+from components.common.words.figures import shown
 from components.preprocess.containers import Containers
 from components.preprocess.files import read_chunks, too_large
 from components.preprocess.places import Place, Placed, is_remote
@@ -144,6 +145,13 @@ def make_listing(
         passed_over=sieve.counts,
         remarks=tuple(remarks),
     )
+
+
+def remark_ignored(source: str, columns: Collection[str]) -> list[str]:
+    """Returns a remark on columns of a source that nobody asks for, if there are any."""
+    if not columns:
+        return []
+    return [f"{source}: nothing is made of {shown([repr(name) for name in sorted(columns)])}"]
 
 
 def describe_listing(listing: Listing) -> Iterator[str]:

@@ -69,10 +69,8 @@ def _count(data: PreprocessConfig, enough: int) -> tuple[str | None, int, int]:
     if data.folder is not None and "://" not in data.folder:
         top = list(_entries(data, ""))
         folders = [name for name, is_folder in top if is_folder]
-        if (
-            top and len(folders) < 2
-        ):  # Of no class, or of one alone: that is refused in other words.
-            return None, 0, 0
+        if top and len(folders) < 2:
+            return None, 0, 0  # Of no class, or of one alone: that is refused in other words.
         if any(map(stated_split, folders)) or _holds_containers(data, top):
             return None, 0, 0
         records = sum(1 for _ in itertools.islice(_files(data, "", set()), enough))

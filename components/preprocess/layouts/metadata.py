@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from components.common.data.layout import METADATA_FILES, stated_split
 from components.common.documents.dataset import Split
 from components.common.errors import UserError
-from components.common.words.figures import shown
 from components.preprocess.kinds import MetadataSource
 from components.preprocess.layouts.layout import Found, Source, either
 from components.preprocess.lists import (
@@ -21,7 +20,7 @@ from components.preprocess.lists import (
     with_whole_labels,
 )
 from components.preprocess.rows import Table, read_header, read_rows
-from components.preprocess.sources import SourceRecord
+from components.preprocess.sources import SourceRecord, remark_ignored
 
 FILE_NAME = "file_name"
 _REQUIRED = ("path", "label")
@@ -35,11 +34,8 @@ def list_records(source: Source, settings: MetadataSource) -> Found:
         raise UserError(f"{source.root}: holds no {asked}, at the top or in a split's folder")
     named = [record for path, table in tables for record in _read(source, path, table)]
     records, remarks = with_whole_labels(named, source.root)
-    ignored = sorted({name for _, table in tables for name in table.ignored})
-    if ignored:
-        names = shown([repr(name) for name in ignored])
-        remarks.append(f"{source.root}: nothing is made of {names}")
-    return Found(records, remarks=remarks)
+    ignored = {name for _, table in tables for name in table.ignored}
+    return Found(records, remarks=[*remarks, *remark_ignored(source.root, ignored)])
 
 
 def find_metadata(source: Source) -> list[str]:

@@ -18,7 +18,7 @@ from components.preprocess.kinds import ParquetSource
 from components.preprocess.layouts.layout import Found, Labels, Source, choose_one, split_of_file
 from components.preprocess.lists import OPTIONAL, options_of, read_value, relative_path
 from components.preprocess.places import Cell
-from components.preprocess.sources import SourceRecord
+from components.preprocess.sources import SourceRecord, remark_ignored
 
 _SAY = "data.source: {kind: parquet, columns: {%s: COLUMN}}"
 _PATHS = ("path", "file_name")
@@ -63,8 +63,7 @@ def list_records(source: Source, settings: ParquetSource) -> Found:
             ignored -= {columns.label, columns.example, *columns.others.values()}
             ignored.discard(columns.example.partition(".")[0])
             records += _read(source, path, table, columns)
-    names = shown([repr(name) for name in sorted(ignored)])
-    remarks = [f"{source.root}: nothing is made of {names}"] if ignored else []
+    remarks = remark_ignored(source.root, ignored)
     return Found(records, class_names=class_names or (), remarks=remarks)
 
 
