@@ -19,8 +19,12 @@ from tests.builders.releases import publish_and_bless
 from tests.builders.synthetic import run_context
 from tests.fakes.fake_gcs import create_bucket, serve
 
-STEPS = ("model.tflite", "decision.json", "release.json", "blessed.json")
-"""Some of what publish writes into the registry, in its order; the pointer is the last."""
+STEPS = ("decision.json", "model.tflite", "release.json", "blessed.json")
+"""Some of what publish writes into the registry, in its order; the pointer is the last.
+
+The order counts: two attempts within a second make the same version, and the second writes only
+what the first did not come to write.
+"""
 
 KILLED = """
 import os, signal, sys
