@@ -2,6 +2,8 @@
 
 import contextlib
 import math
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -55,6 +57,28 @@ def lite_extra(lock: str = "requirements/lite.lock") -> Iterator[None]:
             f"this needs {error.name}, which is not installed: install {lock}, as docs/install.md "
             "says"
         ) from error
+
+
+@contextlib.contextmanager
+def libraries_hushed() -> Iterator[None]:
+    """Keeps back what libraries write on stderr, unless something breaks that is nobody's input.
+
+    TensorFlow tells there of the machine, in part before it can be asked not to.
+    """
+    with tempfile.TemporaryFile() as held:
+        stderr = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except UserError:
+            raise
+        except BaseException:
+            held.seek(0)
+            os.write(stderr, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def print_json(found: "Part") -> None:
@@ -176,10 +200,11 @@ def drift(
     BUNDLE is a folder with bundle.json and weights.npz, as a run leaves them in its store; a
     .keras file is not taken, for loading one can run what it holds. This needs TensorFlow.
     """
-    with lite_extra("requirements/train.lock"):
+    with lite_extra("requirements/train.lock"), libraries_hushed():
         from components.tools.drift import drift as trace
         from components.tools.pictures import list_pictures
-    found = trace(bundle, model, list_pictures(data, list_))
+
+        found = trace(bundle, model, list_pictures(data, list_))
     if json_:
         print_json(found)
         return

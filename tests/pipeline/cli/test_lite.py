@@ -1,6 +1,7 @@
 """The commands on anybody's `.tflite`, as their users call them."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -11,11 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.common.errors import UserError
+from pipeline.cli.lite import libraries_hushed
 from pipeline.terminal.exit_codes import ExitCode
 from tests.builders.int8_models import CLASSES, build_int8_classifier, draw_examples
 from tests.builders.tflite_models import build_brightness_judge, build_classifier
 from tests.documented import typed
-from tests.pipeline.commands import litesmith
+from tests.pipeline.commands import LITESMITH, litesmith
 
 PAGE = Path(__file__).parents[3] / "docs" / "tools.md"
 
@@ -125,6 +128,28 @@ main()
     assert "ai_edge_litert" in done.stderr
     assert "requirements/lite.lock" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_drift_says_nothing_of_tensorflow(model: Path) -> None:
+    for name in ("a", "b"):
+        (model.parent / "pictures" / name).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(model.parent / "pictures" / name / "1.png")
+    command = [LITESMITH, "drift", ".", "model.tflite", "--data", "pictures"]
+    done = subprocess.run(command, cwd=model.parent, capture_output=True, text=True)
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert done.stderr.startswith("error: .: holds no bundle.json")
+
+
+@pytest.mark.parametrize(("error", "said"), [(UserError, ""), (RuntimeError, "a library's line")])
+def test_what_libraries_say_is_shown_where_they_break(
+    capfd: pytest.CaptureFixture[str], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error), libraries_hushed():
+        os.write(2, b"a library's line")
+        raise error("broken")
+    os.write(2, b", and what follows")
+    assert capfd.readouterr().err == f"{said}, and what follows"
 
 
 def test_no_tensorflow_is_imported(model: Path) -> None:
