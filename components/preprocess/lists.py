@@ -96,12 +96,7 @@ def list_file(
             stated.check(record, f"line {line}", where=where)
             records.append(record)
     _check_paths(records, root, path)
-    if table.splits and not any(record.split for record in records):
-        name = min(table.splits)
-        raise UserError(
-            f"{path}: the values of {name!r} are names of splits, and nothing is made of them; say "
-            f"data.columns: {{split: {name}}}, or remove the column where it means something else"
-        )
+    check_splits(path, records, table.splits, say="data.columns: {split: %s}")
     records, remarks = with_whole_labels(records, path)
     class_names = {record.label for record in records if record.label is not None}
     check_labels(path, class_names)
@@ -208,6 +203,25 @@ def with_whole_labels(
     ]
     example = min(whole)
     return renamed, [f"{source}: labels are whole numbers: {example!r} is {whole[example]!r}"]
+
+
+def check_splits(
+    source: str, records: Sequence[SourceRecord], columns: Collection[str], *, say: str
+) -> None:
+    """Refuses records that state no split, where a column that is called otherwise seems to.
+
+    Args:
+      source: for messages.
+      records: all that there are.
+      columns: those whose values are all names of splits.
+      say: how a user says that a column, `%s`, is the splits'.
+    """
+    if columns and not any(record.split for record in records):
+        name = min(columns)
+        raise UserError(
+            f"{source}: the values of {name!r} are names of splits, and nothing is made of them; "
+            f"say {say % name}, or remove the column where it means something else"
+        )
 
 
 def check_labels(path: str, names: Collection[str]) -> None:

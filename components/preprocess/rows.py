@@ -10,9 +10,9 @@ import difflib
 import io
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from components.common.data.layout import stated_split
 from components.common.documents.dataset import Split
@@ -33,6 +33,8 @@ _PACKED = (
     "; a Parquet file that holds the examples is read with its folder, by data.source: "
     "{kind: parquet, path: FOLDER}"
 )
+
+_Place = TypeVar("_Place", int, str)
 
 Rows = Iterator[tuple[int, Mapping[str, Any]]]
 """Line numbers, and values by column; a column that is absent or empty has no value."""
@@ -113,9 +115,7 @@ def _read_csv(read: Table) -> Rows:
         header = next(reader, [])
         line = lines_above + max(1, reader.line_num)  # Of an empty file it has read none.
         columns = _find_columns(header, read, where=f"{path}, line {line}")
-        others: dict[int, set[Split | None]] = {
-            index: set() for index in range(len(header)) if index not in columns.values()
-        }
+        stating = _Stating(set(range(len(header))).difference(columns.values()))
         for values in reader:
             line = lines_above + reader.line_num
             if not any(map(str.strip, values)):  # A blank line, or a spreadsheet's row of nothing.
@@ -131,12 +131,9 @@ def _read_csv(read: Table) -> Rows:
                 raise UserError(
                     f"{path}, line {line}: expected {len(header)} values, as in the header"
                 )
-            for index in tuple(others):  # After a row or two there is none, mostly.
-                others[index].add(stated_split(values[index]))
-                if None in others[index]:
-                    del others[index]
+            stating.watch(values.__getitem__)
             yield line, {column: values[index] for column, index in columns.items()}
-        read.splits.update(header[index] for index, found in others.items() if len(found) > 1)
+        read.splits.update(header[index] for index in stating.columns())
     except csv.Error as error:
         line = lines_above + reader.line_num
         raise UserError(
@@ -161,6 +158,7 @@ def _find_delimiter(text: str, read: Table) -> str:
 
 def _read_jsonl(read: Table) -> Rows:
     columns_of_keys: dict[tuple[str, ...], Mapping[str, int]] = {}  # Rows have the same, mostly.
+    stating: _Stating[str] | None = None
     # Not splitlines, which would also part at characters that JSON allows within text.
     for line, row_text in enumerate(read.text.split("\n"), start=1):
         if not row_text.strip():
@@ -180,11 +178,41 @@ def _read_jsonl(read: Table) -> Rows:
         keys = tuple(key for key, _ in row)
         if keys not in columns_of_keys:
             columns_of_keys[keys] = _find_columns(keys, read, where=where)
+        if stating is None:
+            known = columns_of_keys[keys].values()
+            stating = _Stating(key for index, key in enumerate(keys) if index not in known)
+        stating.watch(row.value_of)
         yield line, {column: row[index][1] for column, index in columns_of_keys[keys].items()}
+    read.splits.update(stating.columns() if stating is not None else ())
 
 
 class _JsonObject(list[tuple[str, Any]]):
     """An object as it is written: a key may stand twice."""
+
+    def value_of(self, key: str) -> Any:
+        return next((value for name, value in self if name == key), None)
+
+
+class _Stating(Generic[_Place]):
+    """Watches which columns hold nothing but names of splits, row by row.
+
+    Args:
+      columns: what they are told apart by.
+    """
+
+    def __init__(self, columns: Iterable[_Place]) -> None:
+        self._stated: dict[_Place, set[Split | None]] = {column: set() for column in columns}
+
+    def watch(self, value_of: Callable[[_Place], Any]) -> None:
+        for column in tuple(self._stated):  # After a row or two there is none, mostly.
+            value = value_of(column)
+            self._stated[column].add(stated_split(value) if isinstance(value, str) else None)
+            if None in self._stated[column]:
+                del self._stated[column]
+
+    def columns(self) -> list[_Place]:
+        """Returns those whose values named several splits, and nothing else."""
+        return [column for column, stated in self._stated.items() if len(stated) > 1]
 
 
 def _read_parquet(read: Table) -> Rows:
@@ -216,8 +244,36 @@ def _read_parquet(read: Table) -> Rows:
                 for column, known in classes.items():
                     values[column] = _name_of(values[column], known, f"{read.path}, line {line}")
                 yield line, values
+        others = {name for index, name in enumerate(names) if index not in columns.values()}
+        read.splits.update(name for name in others if len(stated_splits(file, name)) > 1)
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{read.path}: is no Parquet file that can be read: {error}") from error
+
+
+def stated_splits(file: Any, column: str) -> Set[Split]:
+    """Returns the splits that a column of a Parquet file names; none where a value names none."""
+    import pyarrow
+
+    stated: set[Split] = set()
+    try:
+        if not _is_text(file.schema_arrow.field(column).type):
+            return set()
+        for batch in file.iter_batches(columns=[column]):
+            for value in batch.column(0).unique().to_pylist():
+                if (split := stated_split(value or "")) is None:
+                    return set()
+                stated.add(split)
+    except (KeyError, pyarrow.ArrowException, OSError, UnicodeDecodeError):
+        return set()  # It stands twice or is damaged, and nobody asks for it.
+    return stated
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow.types
+
+    if pyarrow.types.is_dictionary(kind):  # As pandas writes categories.
+        kind = kind.value_type
+    return bool(pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind))
 
 
 def _name_of(value: Any, class_names: Sequence[str], where: str) -> Any:

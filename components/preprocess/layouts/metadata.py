@@ -14,6 +14,7 @@ from components.preprocess.kinds import MetadataSource
 from components.preprocess.layouts.layout import Found, Source, either
 from components.preprocess.lists import (
     OPTIONAL,
+    check_splits,
     read_value,
     relative_path,
     said_of,
@@ -33,6 +34,9 @@ def list_records(source: Source, settings: MetadataSource) -> Found:
         asked = either(sorted(METADATA_FILES))
         raise UserError(f"{source.root}: holds no {asked}, at the top or in a split's folder")
     named = [record for path, table in tables for record in _read(source, path, table)]
+    splits = {name for _, table in tables for name in table.splits}
+    say = "data.source: {kind: metadata, columns: {split: %s}}"
+    check_splits(source.root, named, splits, say=say)
     records, remarks = with_whole_labels(named, source.root)
     ignored = {name for _, table in tables for name in table.ignored}
     return Found(records, remarks=[*remarks, *remark_ignored(source.root, ignored)])

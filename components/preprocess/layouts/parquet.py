@@ -16,8 +16,15 @@ from components.preprocess.containers import open_table
 from components.preprocess.hugging_face import class_names_of, read_features
 from components.preprocess.kinds import ParquetSource
 from components.preprocess.layouts.layout import Found, Labels, Source, choose_one, split_of_file
-from components.preprocess.lists import OPTIONAL, options_of, read_value, relative_path
+from components.preprocess.lists import (
+    OPTIONAL,
+    check_splits,
+    options_of,
+    read_value,
+    relative_path,
+)
 from components.preprocess.places import Cell
+from components.preprocess.rows import stated_splits
 from components.preprocess.sources import SourceRecord, remark_ignored
 
 _SAY = "data.source: {kind: parquet, columns: {%s: COLUMN}}"
@@ -49,7 +56,7 @@ def list_records(source: Source, settings: ParquetSource) -> Found:
     _check_one(source, paths)
     class_names: Sequence[str] | None = None
     records: list[SourceRecord] = []
-    ignored: set[str] = set()
+    ignored, splits = set[str](), set[str]()
     for path in paths:
         with open_table(source.root, path) as table:
             columns = _find_columns(table, settings, source, source.named(path))
@@ -59,10 +66,13 @@ def list_records(source: Source, settings: ParquetSource) -> Found:
                     "one list of them"
                 )
             class_names = columns.class_names
-            ignored.update(table.schema_arrow.names)
-            ignored -= {columns.label, columns.example, *columns.others.values()}
-            ignored.discard(columns.example.partition(".")[0])
+            others = {*table.schema_arrow.names} - {columns.label, *columns.others.values()}
+            others -= {columns.example, columns.example.partition(".")[0]}
             records += _read(source, path, table, columns)
+            splits.update(name for name in others if len(stated_splits(table, name)) > 1)
+            ignored |= others
+    say = "data.source: {kind: parquet, columns: {split: %s}}"
+    check_splits(source.root, records, splits, say=say)
     remarks = remark_ignored(source.root, ignored)
     return Found(records, class_names=class_names or (), remarks=remarks)
 

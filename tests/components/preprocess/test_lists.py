@@ -259,6 +259,33 @@ def test_a_column_of_splits_that_is_called_otherwise_is_refused(tmp_path):
     assert len(list_file(write_list(tmp_path, "l.csv", vehicles)).records) == 2
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_column_of_splits_is_seen_in_lists_of_any_kind(tmp_path, kind):
+    def write(*splits):
+        rows = [
+            {"path": f"{n}.png", "label": f"{n % 2}", "set": split, "kind": "test", "note": "a"}
+            for n, split in enumerate(splits)
+        ]
+        if kind == "parquet":
+            table = pyarrow.Table.from_pylist(rows)
+            table = table.set_column(2, "set", table.column("set").dictionary_encode())
+            pyarrow.parquet.write_table(table, tmp_path / "l.parquet", row_group_size=2)
+        elif kind == "jsonl":
+            write_list(tmp_path, "l.jsonl", "\n".join(map(json.dumps, rows)))
+        else:
+            write_list(
+                tmp_path, "l.csv", "\n".join(map(",".join, [rows[0], *map(dict.values, rows)]))
+            )
+        return str(tmp_path / f"l.{kind}")
+
+    path = write("train", "Val", "test")
+    with pytest.raises(UserError, match="values of 'set' are .*; say data.columns: {split: set}, "):
+        list_file(path)
+    assert list_file(path, columns={"split": "set"}).records[1].split == "validation"
+    assert list_file(write("train", "val", "both")).records
+    assert list_file(write("train", "val", "")).records
+
+
 def test_keys_of_an_object_are_read_like_columns(tmp_path):
     text = (
         '{"Path": "1.png", "LABEL": "a", "width": {"a": [1]}}\n'

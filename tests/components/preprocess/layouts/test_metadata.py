@@ -54,6 +54,14 @@ def test_columns_by_other_names_and_a_split_in_a_row(tmp_path, plain):
     assert seen(list_source(source)) == plain
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_column_of_splits_that_is_called_otherwise_is_refused(tmp_path, kind):
+    rows = [{"file_name": e.name, "label": e.label, "fold": e.split} for e in examples()]
+    write_metadata(tmp_path, kind=kind, rows=rows)
+    with pytest.raises(UserError, match="of 'fold' are names of splits, .*, columns: {split: fold"):
+        list_folder_as_told(str(tmp_path))
+
+
 def test_metadata_without_labels_beside_class_folders_may_mean_two_things(tmp_path):
     write(tmp_path, {"cat/1.png": b"1", "dog/1.png": b"2"})
     write_metadata(tmp_path, kind="csv", rows=[{"file_name": "cat/1.png", "caption": "sits"}])

@@ -250,6 +250,15 @@ def test_named_columns_answer_it(tmp_path):
         list_source(source.model_copy(update={"columns": StoredColumns(image="c", label="kind")}))
 
 
+def test_a_column_of_splits_that_is_called_otherwise_is_refused(tmp_path):
+    frame = {"text": ["a", "b"], "label": ["x", "y"], "fold": ["train", "test"]}
+    pyarrow.parquet.write_table(pyarrow.table(frame), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="of 'fold' are names of splits, .*, columns: {split: fold"):
+        list_folder_as_told(str(tmp_path), task="text")
+    (tmp_path / "a.parquet").rename(tmp_path / "train.parquet")
+    assert len(list_folder_as_told(str(tmp_path), task="text").records) == 2
+
+
 def test_a_repository_of_several_data_sets_is_refused(tmp_path):
     write_hub(tmp_path / "one")
     write_hub(tmp_path / "two")
