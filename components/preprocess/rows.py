@@ -4,10 +4,12 @@ What can mean only one thing is accepted: column names in upper or lower case, f
 spaces around values, semicolons or tabs instead of commas. All else is refused, naming the line.
 """
 
+import contextlib
 import csv
 import dataclasses
 import difflib
 import io
+import itertools
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
@@ -19,6 +21,7 @@ from components.common.documents.dataset import Split
 from components.common.errors import UserError
 from components.common.words.figures import listing, shown
 from components.preprocess.hugging_face import class_names_of, read_features
+from components.preprocess.marks import describe_marks
 
 MOST_BYTES = 512 << 20
 """Of a table: some five million lines."""
@@ -27,6 +30,7 @@ _NAMESAKES = {"sentence": "text"}
 """Columns that go by another name, too."""
 _DELIMITERS = ",;\t|"
 _MOST_NAMED = 30  # Columns in one message; of a table of pixels there are hundreds.
+_FIRST = 20  # Rows by which it is seen what marks them.
 _SIMILAR = 0.75  # Of difflib: `lable`, `labels` and `group_id` are meant, `label_name` is not.
 
 _PACKED = (
@@ -320,6 +324,9 @@ def _check_absent(found: Iterable[str], others: Sequence[str], read: Table, *, w
         if column not in found:
             if column == "path" and "text" in map(read.column_of, others):
                 raise UserError(f"{where}: holds texts; a recipe for them says task: text")
+            marks = _describe_marks(absent, others, read) if "label" in absent else ""
+            if marks:
+                raise UserError(f"{where}: there is no {read.name_of('label')!r}, but {marks}")
             suffix = PurePosixPath(read.path).suffix.lower()
             packed = _PACKED if suffix == ".parquet" else ""
             asked = "a first line of" if _READERS[suffix] is _read_csv else "the columns"
@@ -332,6 +339,16 @@ def _check_absent(found: Iterable[str], others: Sequence[str], read: Table, *, w
                 f"group, slice; where it is called otherwise, say data.columns: {{{column}: NAME}}"
                 f"{packed}"
             )
+
+
+def _describe_marks(absent: Collection[str], others: Sequence[str], read: Table) -> str:
+    """Says which columns seem to mark classes; nothing where none do, or the table is damaged."""
+    names = dict.fromkeys(filter(None, others))
+    other = Table(read.path, read.data, tuple(names), (), {name: name for name in names})
+    with contextlib.suppress(UserError):
+        first = list(itertools.islice(read_rows(other), _FIRST))
+        return describe_marks(first, read.path, further=int(read.required[0] in absent))
+    return ""
 
 
 _READERS: Mapping[str, Callable[[Table], Rows]] = {

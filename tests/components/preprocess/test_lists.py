@@ -297,6 +297,57 @@ def test_keys_of_an_object_are_read_like_columns(tmp_path):
     assert remark.endswith("l.jsonl: nothing is made of 'box' and 'width'")
 
 
+MARKED = "{},cat,dog,bird\n1.png,1,0,0\n2.png,0,0,1\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "remedy"),
+    [
+        ("l.csv", MARKED.format("path"), r"by frame\[CLASSES\].idxmax\(axis=1\)$"),
+        ("l.tsv", MARKED.format("filename").replace(",", "\t"), r"idxmax\(axis=1\)$"),
+        (
+            "l.csv",
+            MARKED.format("filename"),
+            "; or name the file _classes.csv and give its folder, ",
+        ),
+        ("_classes.csv", MARKED.format("Filename"), "; or give its folder, which is read as an ex"),
+        (
+            "l.jsonl",
+            '{"path": "1.png", "cat": true, "dog": false, "bird": 0.0}\n',
+            r"idxmax\(axis=1\)$",
+        ),
+    ],
+)
+def test_classes_that_are_marked_are_told_how_to_be_read(tmp_path, name, text, remedy):
+    seem = "line 1: there is no 'label', but 'cat', 'dog' and 'bird' seem to be classes, each row"
+    with pytest.raises(UserError, match=f"{seem} marked by a 1 .*{remedy}"):
+        list_file(write_list(tmp_path, name, text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path,cat,dog\n1.png,1,0\n2.png,0,0\n",  # As of pixels, and other figures.
+        "path,class,train,test\n1.png,a,1,0\n2.png,b,0,1\n",
+        "path,width,height,seen\n1.png,640,480,1\n",
+        "path,a,a\n1.png,1,0\n",
+        '{"path": "1.png", "a": 1, "b": 0}\n{"path": "2.png", "a": 1}\n',
+    ],
+)
+def test_other_columns_of_ones_are_no_classes(tmp_path, text):
+    name = "l.jsonl" if text.startswith("{") else "l.csv"
+    with pytest.raises(
+        UserError, match=r"there is no 'label', only .*; expected (a first|the col)"
+    ):
+        list_file(write_list(tmp_path, name, text))
+
+
+def test_a_row_that_is_marked_as_two_classes_is_named(tmp_path):
+    text = "path,cat,dog\n1.png,1,0\n2.png,1,1\n"
+    with pytest.raises(UserError, match="and line 3 is marked as 'cat' and 'dog'; a classifier"):
+        list_file(write_list(tmp_path, "l.csv", text))
+
+
 def test_of_hundreds_of_columns_a_few_are_named(tmp_path):
     header = ",".join(f"pixel{n}" for n in range(784))
     with pytest.raises(
