@@ -28,8 +28,8 @@ def describe_marks(
       further: how many columns there may be beside the classes; one more may be the label.
     """
     columns = list(rows[0][1]) if rows else []
-    classes = [name for name in columns if all(_mark(row.get(name)) is not None for _, row in rows)]
-    marked = [(line, [name for name in classes if _mark(row.get(name))]) for line, row in rows]
+    classes = [name for name in columns if all(_mark(row[name]) is not None for _, row in rows)]
+    marked = [(line, [name for name in classes if _mark(row[name])]) for line, row in rows]
     others = [name for name in columns if name not in classes]
     if len(classes) < 2 or len(others) > further or not all(names for _, names in marked):
         return ""

@@ -343,8 +343,8 @@ def _check_absent(found: Iterable[str], others: Sequence[str], read: Table, *, w
 
 def _describe_marks(absent: Collection[str], others: Sequence[str], read: Table) -> str:
     """Says which columns seem to mark classes; nothing where none do, or the table is damaged."""
-    names = dict.fromkeys(filter(None, others))
-    other = Table(read.path, read.data, tuple(names), (), {name: name for name in names})
+    names = tuple(dict.fromkeys(filter(None, others)))
+    other = Table(read.path, read.data, names, names, {name: name for name in names})
     with contextlib.suppress(UserError):
         first = list(itertools.islice(read_rows(other), _FIRST))
         return describe_marks(first, read.path, further=int(read.required[0] in absent))
