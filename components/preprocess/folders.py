@@ -17,6 +17,7 @@ from components.common.errors import UserError
 from components.common.tasks.sources import Sources, sources_of
 from components.common.words.figures import listing, shown
 from components.preprocess.names import find_unseen
+from components.preprocess.rows import HOLDS_TEXTS
 from components.preprocess.sources import Listing, Sieve, SourceRecord, make_listing
 from components.preprocess.trees import Tree, is_text, walk_source
 
@@ -127,7 +128,7 @@ def _check_texts(folder: str, tree: Tree) -> None:
     files = (path for path in tree.files if "/" in path)
     first = next(files, "")
     if is_text_file(first) and all(map(is_text_file, files)):
-        raise UserError(f"{folder}: holds texts, as {first}; a recipe for them says task: text")
+        raise UserError(f"{folder}, {first}: {HOLDS_TEXTS}")
 
 
 def _check_annotations(folder: str, tree: Tree, sources: Sources) -> None:

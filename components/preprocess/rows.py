@@ -38,6 +38,11 @@ _PACKED = (
     "{kind: parquet, path: FOLDER}"
 )
 
+HOLDS_TEXTS = (
+    "holds texts; a recipe for them says task: text, and `litesmith data inspect` takes --text"
+)
+"""Of what is read as pictures."""
+
 _Place = TypeVar("_Place", int, str)
 
 Rows = Iterator[tuple[int, Mapping[str, Any]]]
@@ -323,7 +328,7 @@ def _check_absent(found: Iterable[str], others: Sequence[str], read: Table, *, w
     for column in (*read.required, *read.named):
         if column not in found:
             if column == "path" and "text" in map(read.column_of, others):
-                raise UserError(f"{where}: holds texts; a recipe for them says task: text")
+                raise UserError(f"{where}: {HOLDS_TEXTS}")
             marks = _describe_marks(absent, others, read) if "label" in absent else ""
             if marks:
                 raise UserError(f"{where}: there is no {read.name_of('label')!r}, but {marks}")

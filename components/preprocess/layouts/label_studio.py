@@ -18,6 +18,7 @@ from components.common.errors import UserError
 from components.preprocess.kinds import LabelStudioSource
 from components.preprocess.layouts.layout import Found, Source, choose_one
 from components.preprocess.lists import check_name, options_of
+from components.preprocess.rows import HOLDS_TEXTS
 from components.preprocess.sources import SourceRecord
 
 _LOCAL = "/data/local-files/?d="
@@ -75,6 +76,8 @@ def _key(data: Any, task: TaskName, where: str) -> str:
     values = data if isinstance(data, dict) else {}
     texts = [key for key, value in values.items() if isinstance(value, str)]
     known = [key for key in texts if key in _KEYS[task]]
+    if task == "image" and not known and "text" in texts:
+        raise UserError(f"{where}: {HOLDS_TEXTS}")
     say = "name it so in the task, or, of no export, write an object a line to a .jsonl, as a list"
     return choose_one(known or texts, what=f"the {task}", where=where, say=say)
 

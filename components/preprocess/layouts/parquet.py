@@ -24,7 +24,7 @@ from components.preprocess.lists import (
     relative_path,
 )
 from components.preprocess.places import Cell
-from components.preprocess.rows import stated_splits
+from components.preprocess.rows import HOLDS_TEXTS, stated_splits
 from components.preprocess.sources import SourceRecord, remark_ignored
 
 _SAY = "data.source: {kind: parquet, columns: {%s: COLUMN}}"
@@ -184,6 +184,8 @@ def _find_example(
     candidates = [name for name in marked if name in typed] or typed
     if not candidates and stated.image is None:
         paths = [name for name in _PATHS if name in schema.names]
+        if not paths and any(name in schema.names for name in _TEXTS):
+            raise UserError(f"{where}: {HOLDS_TEXTS}")
         say = f"{_SAY % 'image'}, or path"
         return "path", choose_one(paths, what="pictures", where=where, say=say), None
     image = stated.image or choose_one(

@@ -78,7 +78,7 @@ def test_what_is_packed_in_a_folder_of_its_own_is_named(tmp_path):
 
 def test_a_folder_of_texts_takes_a_recipe_for_texts(tmp_path):
     root = touch(tmp_path, "a/1.txt", "b/2.txt", "readme.md")
-    with pytest.raises(UserError, match="holds texts, as a/1.txt; a recipe for them says task: te"):
+    with pytest.raises(UserError, match="a/1.txt: holds texts; a recipe for them says task: text"):
         list_folder(root)
     assert len(list_folder(touch(tmp_path, "a/1.png")).records) == 3
 

@@ -92,7 +92,8 @@ def test_numbers_are_labels(tmp_path):
         ("l.csv", "", r"l\.csv, line 1: there is no 'path'"),
         ("l.csv", "file,label\n", r"there is no 'path', .*, say data\.columns: \{path: NAME\}"),
         ("l.tsv", "pos\tone, two\n", r"there is no 'path', only 'pos' and 'one, two'; expected"),
-        ("l.csv", "text,label\na,b\n", r"line 1: holds texts; a recipe for them says task: text"),
+        ("l.csv", "id,Text,Label\n1,a,b\n", r"line 1: holds texts; .*: text, .* takes --text"),
+        ("l.jsonl", '{"Sentence": "a"}', r"line 1: holds texts; .*: text, .* takes --text"),
         ("l.csv", "path,label\ngs://b/1.png,a\n", r"line 2: gs://b/1\.png is an address, where"),
         (
             "l.tsv",

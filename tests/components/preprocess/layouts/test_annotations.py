@@ -72,6 +72,8 @@ def test_label_studio_s_texts_and_annotators_who_disagree(tmp_path):
         ({"data": {"image": "http://x/1.png"}, "annotations": [chosen("a")]}, "does not lie below"),
         ({"data": {"front": "1.png", "back": "2.png"}}, "'front' or 'back' may hold the image"),
         ({"data": {"image": "1.png"}, "annotations": []}, "no task has a choice"),
+        ({"data": {"text": "a"}, "annotations": [chosen("b")]}, "task 0: holds texts; a recipe"),
+        ({"id": 3, "text": "a", "choice": "b"}, "task 3: holds texts; a recipe"),
         ({"image": "1.png", "sentiment": "a"}, "must be named choice or label: else export JSON"),
         ({"id": 3, "image": "1.png", "choice": 5}, "task 3: the choice must be text, not 5"),
         ({"image": "1.png", "label": 0}, "task 0: the choice must be text, not 0"),

@@ -174,6 +174,7 @@ def test_texts_and_their_labels(tmp_path):
         ({"a": b"1", "b": b"2", "label": "x"}, "'a' or 'b' may hold the pictures; say which"),
         ({"a": b"1", "kind": "x"}, "nothing in it seems to hold the labels; say what does"),
         ({"a": 1, "label": "x"}, "nothing in it seems to hold pictures"),
+        ({"text": "a", "label": "x"}, r"x\.parquet: holds texts; .*: text, .* takes --text"),
         ({"a": b"1", "label": "x", "LABEL": "y"}, "the column 'label' stands twice"),
     ],
 )
