@@ -18,10 +18,13 @@ from components.common.tasks.sources import Sources, sources_of
 from components.common.words.figures import listing, shown
 from components.preprocess.names import find_unseen
 from components.preprocess.rows import HOLDS_TEXTS
-from components.preprocess.sources import Listing, Sieve, SourceRecord, make_listing
+from components.preprocess.sources import Listing, Sieve, SourceRecord, make_listing, open_files
 from components.preprocess.trees import Tree, is_text, walk_source
 
 _SHOWN = 5  # Folders named in one message.
+_READ = 20  # Files looked into for what they annotate.
+_MOST_COCO_BYTES = 512 << 20  # The training split of 2017 has 450 MB.
+_ROBOFLOW_COCO = "_annotations.coco.json"
 _PACKED = (".zip", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _LISTS = (".csv", ".tsv", ".jsonl")
@@ -57,6 +60,7 @@ def list_classes(folder: str, tree: Tree, sieve: Sieve, *, task: TaskName) -> Li
     if task == "image":
         _check_texts(folder, tree)
         _check_annotations(folder, tree, sources)
+        _check_coco(folder, tree)
     splits = _find_split_folders(folder, tree)
     level = 1 if splits else 0
     class_folders = sorted(path for path in tree.folders if path.count("/") == level)
@@ -113,13 +117,22 @@ def _check_parts(folder: str, tree: Tree, top: Sequence[str], sources: Sources) 
         )
     if len(top) == 1 and (packed := _find_packed(tree)):
         raise UserError(f"{folder}: has a single sub-folder; unpack {packed[0]}")
-    alike = len({re.sub(r"\d+", "", name) for name in top}) == 1  # images_001, images_002.
-    if alike and not top[0].isdecimal() and (lists := _find_lists(tree)):
+    if len(top) == 1 and (files := _find_json(tree)):
+        raise UserError(
+            f"{folder}: has a single sub-folder; if {files[0]} is an export of Label Studio's, say "
+            f"data.source: {{kind: label_studio, path: {folder}/{files[0]}}}"
+        )
+    if _are_parts(top) and (lists := _find_lists(tree)):
         raise UserError(
             f"{folder}: {shown(lists)} may say what the {sources.EXAMPLES} in {_named(top)} are; "
-            "give the list that does as data.list, or, if folders name the classes, name it in "
-            "data.exclude"
+            f"give the list that does as data.list{_advise_merging(lists)}; or, if folders name "
+            "the classes, name it in data.exclude"
         )
+
+
+def _are_parts(top: Sequence[str]) -> bool:
+    """Tells whether folders are a single one, or alike but for a number: images_001."""
+    return len({re.sub(r"\d+", "", name) for name in top}) == 1 and not top[0].isdecimal()
 
 
 def _check_texts(folder: str, tree: Tree) -> None:
@@ -150,9 +163,44 @@ def _check_annotations(folder: str, tree: Tree, sources: Sources) -> None:
             )
 
 
+def _check_coco(folder: str, tree: Tree) -> None:
+    """Refuses pictures without folders of classes, where a file has them annotated as COCO's are.
+
+    It lies at the top; Roboflow's in a split's folder.
+    """
+    top = [path for path in tree.folders if "/" not in path]
+    below = {path.partition("/")[2] for path in tree.folders if "/" in path}
+    if not all(map(_resembled, below)):
+        return
+    if not all(map(_resembled, top)) and not _are_parts(top):
+        return
+    files = _find_json(tree)
+    files += sorted(path for path in tree.files if path.endswith(f"/{_ROBOFLOW_COCO}"))
+    if found := next((path for path in files[:_READ] if _is_coco(folder, path)), None):
+        raise UserError(
+            f"{folder}: {found} holds annotations as COCO has them, such as of boxes for "
+            "detection, and a classifier gives one class; where each picture is of one category, "
+            "write a .csv with the columns path and label, and give that as data.list; else put "
+            "the pictures of each class into a sub-folder that is named like it. Where the file is "
+            "no part of the data, name it in data.exclude"
+        )
+
+
+def _is_coco(folder: str, path: str) -> bool:
+    try:
+        data = open_files(folder, at_most=_MOST_COCO_BYTES)(path)
+    except OSError:  # Whatever it is, nothing else of it is asked.
+        return False
+    return all(key in data for key in (b'"images"', b'"annotations"', b'"categories"'))
+
+
 def _find_lists(tree: Tree) -> list[str]:
     """Returns the files beside the folders that may be lists of what lies in them."""
     return sorted(path for path in tree.files if "/" not in path and path.lower().endswith(_LISTS))
+
+
+def _find_json(tree: Tree) -> list[str]:
+    return sorted(path for path in tree.files if "/" not in path and path.lower().endswith(".json"))
 
 
 def _find_packed(tree: Tree) -> list[str]:
@@ -162,13 +210,29 @@ def _find_packed(tree: Tree) -> list[str]:
 def _advise(tree: Tree, sources: Sources) -> str:
     """Returns what to do with files that lie in no folder."""
     if len(lists := _find_lists(tree)) > 1:
-        return f"if {shown(lists)} say what they are, put them into one, with a column split"
+        return (
+            f"if one of {shown(lists)} says what they are, give it as data.list"
+            f"{_advise_merging(lists)}"
+        )
     if lists:
         return f"if {lists[0]} says what they are, give that as data.list"
     if packed := _find_packed(tree):
         return f"unpack {packed[0]}"
     return (
         f"put the {sources.EXAMPLES} of each class into a sub-folder that is named like the class"
+    )
+
+
+def _advise_merging(lists: Sequence[str]) -> str:
+    """Returns what to do where several lists have labels; nothing where there is one."""
+    if len(lists) < 2:
+        return ""
+    stated = [(split, name) for name in lists if (split := _resembled(name)) is not None]
+    parts = [f"read_csv({name!r}).assign(split={split!r})" for split, name in sorted(stated)]
+    by = f", with pandas by concat([{', '.join(parts)}])" if len(parts) > 1 else ""
+    return (
+        "; where several have labels, write them into one list, with a column split that says "
+        f"which of {listing(SPLITS)} each line is of{by}, and give that"
     )
 
 
@@ -191,7 +255,9 @@ def _find_split_folders(folder: str, tree: Tree) -> Mapping[str, Split]:
         seeming, doubt = splits, found
     else:
         return splits
-    there = f" (there is {lists[0]})" if (lists := _find_lists(tree)) else ""
+    lists = _find_lists(tree)
+    verb = "is" if len(lists) == 1 else "are"
+    there = f" (there {verb} {shown(lists)}){_advise_merging(lists)}" if lists else ""
     raise UserError(
         f"{folder}: {_named(sorted(seeming))} may be splits of one data set, or classes, and "
         f"{doubt}. If they are splits, give each the same sub-folders, one per class, and name "

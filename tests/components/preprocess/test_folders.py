@@ -1,6 +1,7 @@
 """Folders become listings, or errors that say what to do."""
 
 import os
+import re
 
 import pytest
 
@@ -107,6 +108,52 @@ def test_what_is_annotated_for_detection_is_told_as_that(tmp_path, picture, anno
         list_folder(path)
 
 
+@pytest.mark.parametrize("pictures", [["1.jpg"], ["images/1.jpg"], ["train/1.jpg", "test/2.jpg"]])
+def test_of_several_lists_it_is_told_how_to_make_one(tmp_path, pictures):
+    root = touch(tmp_path, *pictures, "test.csv", "train_labels.csv")
+    by = "concat([read_csv('test.csv').assign(split='test'), read_csv('train_labels.csv').assign("
+    with pytest.raises(UserError, match=f"with a column split .*{re.escape(by)}split='train'"):
+        list_folder(root)
+
+
+COCO = b'{"images": [{"file_name": "1.jpg"}], "annotations": [{}], "categories": [{}]}'
+
+
+@pytest.mark.parametrize(
+    ("pictures", "annotations"),
+    [
+        (["images/1.jpg"], "annotations.json"),
+        (["images/train/1.jpg", "images/val/1.jpg"], "train.json"),
+        (["train/1.jpg", "val/1.jpg"], "instances.JSON"),
+        (["train/1.jpg", "valid/1.jpg"], "train/_annotations.coco.json"),
+        (["1.jpg"], "_annotations.coco.json"),
+    ],
+)
+def test_annotations_as_coco_has_them_are_told_as_that(tmp_path, pictures, annotations):
+    root = touch(tmp_path, *pictures, annotations)
+    (tmp_path / annotations).write_bytes(COCO)
+    with pytest.raises(
+        UserError, match=f"{annotations} holds annotations as COCO .* as data.list; "
+    ):
+        list_folder(root)
+    (tmp_path / annotations).write_bytes(b"{}")
+    with pytest.raises(UserError) as refused:
+        list_folder(root)
+    assert "COCO" not in str(refused.value)
+
+
+def test_annotations_beside_classes_are_notes(tmp_path):
+    root = touch(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg", "val/cat/1.jpg", "coco.json")
+    (tmp_path / "coco.json").write_bytes(COCO)
+    assert list_folder(root).class_names == ("cat", "dog")
+
+
+def test_what_may_be_an_export_beside_a_single_folder_is_told_how_to_be_read(tmp_path):
+    root = touch(tmp_path, "images/1.jpg", "project.json")
+    with pytest.raises(UserError, match="say data.source: {kind: label_studio, path: .*/project.j"):
+        list_folder(root)
+
+
 def test_a_class_may_be_called_labels_and_notes_may_lie_beside_splits(tmp_path):
     files = ("train/labels/1.png", "train/jars/2.png", "val/labels/3.png", "data.yaml")
     assert list_folder(touch(tmp_path, *files)).class_names == ("jars", "labels")
@@ -169,7 +216,7 @@ def test_what_is_no_data_set_is_refused(tmp_path):
         list_folder(touch(tmp_path / "flat", "pets.ZIP"))
     with pytest.raises(UserError, match="if x.csv says what they are, give that as data.list$"):
         list_folder(touch(tmp_path / "flat", "x.csv"))
-    with pytest.raises(UserError, match="if x.csv and y.tsv say what they are, put them into one"):
+    with pytest.raises(UserError, match="if one of x.csv and y.tsv says .*each line is of, and gi"):
         list_folder(touch(tmp_path / "flat", "y.tsv"))
     with pytest.raises(UserError, match="x.csv may say what the pictures in 'images' are; give"):
         list_folder(touch(tmp_path / "kaggle", "x.csv", "images/1.png"))
