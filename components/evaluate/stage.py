@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.common.documents.candidate import BASELINE_ID, Candidate
 from components.common.documents.dataset import DatasetManifest
-from components.common.documents.evaluation import Evaluation, Threshold
+from components.common.documents.evaluation import Evaluation, Threshold, telling_metrics
 from components.common.documents.models import Models
 from components.common.errors import UserError
 from components.common.process.machine import usable_cores
@@ -68,7 +68,7 @@ def _log(
 ) -> None:
     if evaluation.failure is not None or metrics is None:
         return
-    for name, estimate in evaluation.metrics.items():
+    for name, estimate in telling_metrics(evaluation.metrics, len(class_names)).items():
         metrics.log_metric(name, estimate.value)
     matrix = [list(row) for row in evaluation.confusion]
     confusion.log_confusion_matrix(list(class_names), matrix)

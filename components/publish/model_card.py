@@ -13,7 +13,7 @@ from components.common.documents.bundle import StepFacts
 from components.common.documents.candidate import Candidate, TFLiteModel
 from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.documents.decision import CandidateVerdict, Decision
-from components.common.documents.evaluation import Evaluation, SliceMetrics
+from components.common.documents.evaluation import Evaluation, SliceMetrics, telling_metrics
 from components.common.documents.release import Ancestry, Release
 from components.common.tasks.model_card import card_of
 from components.common.words.figures import interval, milliseconds, percent, seconds, size
@@ -141,9 +141,9 @@ def _properties(facts: CardFacts) -> list[tuple[str, str]]:
 
 
 def _metrics(release: Release) -> list[tuple[str, str, str]]:
-    """Returns name, value and 95 % interval of each metric."""
+    """Returns name, value and 95 % interval of each metric that tells something."""
     rows = []
-    for name, estimate in release.metrics.items():
+    for name, estimate in telling_metrics(release.metrics, len(release.class_names)).items():
         text = "{:.3f}".format if name == "log_loss" else percent
         interval = f"{text(estimate.low)} to {text(estimate.high)}"
         rows.append((name.replace("_", " "), text(estimate.value), interval))

@@ -7,7 +7,7 @@ from typing import Literal
 from components.common.documents.benchmark import Latency
 from components.common.documents.candidate import BASELINE_ID
 from components.common.documents.decision import Comparison
-from components.common.documents.evaluation import Estimate, KerasAgreement
+from components.common.documents.evaluation import Estimate, KerasAgreement, telling_metrics
 from components.report.sources import Run
 
 Standing = Literal["winner", "accepted", "refused", "failed"]
@@ -65,7 +65,9 @@ def _candidate_row(run: Run, id_: str) -> CandidateRow:
         failure=measured.failure if measured.finalist else None,
         diagnosis=measured.candidate.diagnosis.words if measured.candidate.diagnosis else None,
         accuracy=evaluation.metrics.get("accuracy") if evaluation else None,
-        metrics=evaluation.metrics if evaluation else {},
+        metrics=(
+            telling_metrics(evaluation.metrics, len(evaluation.per_class)) if evaluation else {}
+        ),
         drop=next((c for c in comparisons if c.reference == BASELINE_ID), None),
         comparisons=tuple(c for c in comparisons if c.reference != BASELINE_ID),
         reasons=verdict.reasons if verdict else (),

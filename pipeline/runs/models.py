@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from components.common.documents.base import Document
 from components.common.documents.dataset import SPLITS, DatasetManifest
 from components.common.documents.decision import Decision
-from components.common.documents.evaluation import Estimate, Evaluation
+from components.common.documents.evaluation import Estimate, Evaluation, telling_metrics
 from components.common.documents.release import Ancestry, BlessedPointer, Release
 from components.common.errors import DamagedError, UserError, pass_over
 from components.common.registry import Registry, model_names
@@ -181,7 +181,8 @@ def _figures(before: Release, after: Release) -> Iterator[Change]:
     # Of two sessions, perhaps of two machines: shown, but not divided.
     latencies = (or_dash(each.latency_ms, milliseconds) for each in (before, after))
     yield Change("p50", *latencies)
-    for name in dict.fromkeys((*before.metrics, *after.metrics)):
+    told = (telling_metrics(each.metrics, len(each.class_names)) for each in (before, after))
+    for name in dict.fromkeys(name for metrics in told for name in metrics):
         yield _estimates(name, before.metrics.get(name), after.metrics.get(name))
 
 

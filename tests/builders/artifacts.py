@@ -111,7 +111,10 @@ def write_evaluation(
         split=split,
         failure=None,
         examples=len(predictions),
-        metrics={"accuracy": share_estimate(int((labels == predicted).sum()), len(predictions))},
+        metrics={
+            "accuracy": share_estimate(int((labels == predicted).sum()), len(predictions)),
+            "top5_accuracy": share_estimate(len(predictions), len(predictions)),
+        },
         per_class=tuple(classes),
         per_slice=(),
         confusion=tuple(tuple(row) for row in confusion.tolist()),

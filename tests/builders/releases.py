@@ -41,7 +41,10 @@ def make_release(data: bytes, *, run_id: str = "run", candidate_id: str = "int8"
         candidate_id=candidate_id,
         model=model,
         class_names=CLASS_NAMES,
-        metrics={"accuracy": Estimate(value=0.9, low=0.85, high=0.94)},
+        metrics={
+            "accuracy": Estimate(value=0.9, low=0.85, high=0.94),
+            "top5_accuracy": Estimate(value=1.0, low=0.94, high=1.0),
+        },
         latency_ms=0.5,
         dataset_fingerprint="synthetic",
         created="2026-01-02T03:04:05+00:00",

@@ -15,6 +15,15 @@ class Estimate(Part):
     high: float
 
 
+def telling_metrics(metrics: Mapping[str, Estimate], classes: int) -> Mapping[str, Estimate]:
+    """Returns those that tell one model from another: of five classes the five first are all."""
+    return {
+        name: estimate
+        for name, estimate in metrics.items()
+        if classes > 5 or name != "top5_accuracy"
+    }
+
+
 class ClassMetrics(Part):
     class_name: str
     examples: int

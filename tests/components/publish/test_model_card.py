@@ -121,6 +121,18 @@ def test_both_cards_say_the_same(tmp_path):
     assert "size_bytes" not in page.text, "a budget that is not stated is left out"
 
 
+@pytest.mark.parametrize(("classes", "shown"), [(3, False), (5, False), (6, True)])
+def test_of_five_classes_no_card_says_how_often_the_right_one_is_among_five(
+    tmp_path: Path, classes: int, shown: bool
+) -> None:
+    names = tuple(f"class {number}" for number in range(classes))
+    facts = make_facts(tmp_path)
+    release = facts.release.model_copy(update={"class_names": names})
+    facts = dataclasses.replace(facts, release=release)
+    assert ("top5 accuracy" in Page(render_html(facts)).text) == shown
+    assert ("top5 accuracy" in render_markdown(facts)) == shown
+
+
 def test_both_cards_say_where_to_answer_unknown(tmp_path: Path) -> None:
     facts = make_facts(tmp_path)
     for score, chosen in ((0.0, False), (0.4321, True)):

@@ -264,6 +264,14 @@ def test_a_run_of_one_model_has_no_ladder(tmp_path: Path) -> None:
     assert "#ladder" not in page.addresses
 
 
+def test_the_right_class_is_among_five_unless_there_are_more(
+    blessed: tuple[Fabricated, Parsed], tmp_path: Path
+) -> None:
+    assert "top5 accuracy" in blessed[1].text("candidates")
+    text = render(fabricate(tmp_path, ids=("float32", "int8")), tmp_path).text("candidates")
+    assert "macro f1" in text and "top5 accuracy" not in text
+
+
 def test_a_training_is_called_by_its_model_and_steps(blessed: tuple[Fabricated, Parsed]) -> None:
     text = blessed[1].text("training")
     assert "pruned: prune 50 % small_cnn, 98,765 parameters" in text

@@ -154,6 +154,7 @@ def test_diff_finds_what_changed_and_nothing_else(registry, versions):
     assert (figures["size"].before, figures["size"].after) == ("400 bytes", "360 bytes")
     assert figures["size"].difference == "-10.0 %"
     assert figures["accuracy"].difference == "0.0 points"
+    assert "top5_accuracy" not in figures, "of three classes"
     # The fixed source fingerprint and the splits but test are the same.
     assert [(c.name, c.before, c.after) for c in diff.dataset] == [
         ("records", "409", "429"),
