@@ -8,7 +8,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from components.common.digests import canonical_json, code_digest, text_digest
+from components.common.code_digests import code_digest
+from components.common.digests import canonical_json, text_digest
 from components.common.documents.dataset import Split
 from components.common.tasks.making import Plan
 from components.preprocess import shards

@@ -14,14 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from components.common.code_digests import code_digest, module_digests
 from components.common.config import StageConfig
-from components.common.digests import (
-    canonical_json,
-    code_digest,
-    module_digests,
-    text_digest,
-    tree_digest,
-)
+from components.common.digests import canonical_json, text_digest, tree_digest
 from components.common.documents.base import Lineage
 from components.common.documents.record import Record, StoredOutput, TaskResult
 from components.common.errors import BAD_INPUT, GivenUp, UserError

@@ -14,8 +14,8 @@ import apache_beam as beam
 import numpy as np
 import pytest
 
+from components.common.code_digests import code_digest, module_digests
 from components.common.data.records import read_records
-from components.common.digests import code_digest, module_digests
 from components.common.errors import DamagedError, UserError
 from components.common.process.events import Events
 from components.common.storage import LocalStorage
