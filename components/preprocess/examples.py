@@ -104,19 +104,24 @@ class Examples(Sequence[SourceExample]):
     def pick(self, numbers: Iterable[int]) -> Iterator[SourceExample]:
         """Yields some of them. All are gone through several times, so this is not one by one."""
         records, ids, labels, sizes = self._records, self._ids, self._labels, self._sizes
+        stated, make = self._stated, SourceExample._make  # A third sooner than by its fields.
         for number in numbers:
             record = records[number]
-            split, group = self._stated.get(number) or (record.split, record.group)
-            yield SourceExample(
-                ids[number * _ID_BYTES : (number + 1) * _ID_BYTES].hex(),
-                record.path,
-                labels[number],
-                record.slice,
-                sizes[number],
-                split,
-                group,
-                record.text,
-                record.place,
+            split, group = record.split, record.group
+            if number in stated:
+                split, group = stated[number]
+            yield make(
+                (
+                    ids[number * _ID_BYTES : (number + 1) * _ID_BYTES].hex(),
+                    record.path,
+                    labels[number],
+                    record.slice,
+                    sizes[number],
+                    split,
+                    group,
+                    record.text,
+                    record.place,
+                )
             )
 
 

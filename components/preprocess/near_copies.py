@@ -11,8 +11,6 @@ shard is written again.
 """
 
 import dataclasses
-import functools
-import heapq
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,7 +30,7 @@ _LOOKED_AT_ONCE = 1 << 11
 _CANDIDATES = 1 << 22
 """Pairs from which on no further tables are sorted by."""
 _TOLD = 50
-"""Pairs of each sort."""
+"""Pairs of each sort: examples are in shards by their digests, so these are any."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,13 +64,12 @@ def find_near_copies(task: TaskName, examples: SketchedExamples, *, leave_out: b
     contradicting = np.flatnonzero(examples.labels[one] != examples.labels[other])
     _, firsts = np.unique(other[parted], return_index=True)
 
-    path = functools.cache(examples.path)  # One example is in several pairs.
-
     def rank(number: int) -> tuple[str, str]:
-        return path(int(other[number])), path(int(one[number]))
+        return examples.path(other[number]), examples.path(one[number])
 
-    told = heapq.nsmallest(_TOLD, parted[firsts].tolist(), key=rank)
-    others = heapq.nsmallest(_TOLD, contradicting.tolist(), key=rank)
+    # The first of their shards, where ids are in order: some of all, and told by path.
+    told = sorted(parted[firsts][:_TOLD], key=rank)
+    others = sorted(contradicting[:_TOLD], key=rank)
     told += [number for number in others if number not in told]
     document = NearCopies(
         in_two_splits=len(parted),

@@ -2,6 +2,7 @@
 
 import contextlib
 import filecmp
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,6 +31,9 @@ from components.preprocess.sources import Listing, describe_listing
 
 def declare_stage() -> Stage[PreprocessConfig]:
     """Returns the stage for one task: what identify reads need not be read again by compute."""
+    # Before NumPy is loaded: nothing here multiplies large matrices, and BLAS's threads would wait
+    # for such work, busily, in every process.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     preprocessing = _Preprocessing()
     return Stage(
         name="preprocess",

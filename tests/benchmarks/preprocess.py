@@ -27,7 +27,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks.by_hand import QUALITY, SIZE, run_pool, run_usual_beam
-from tests.benchmarks.photographs import write_photographs
 
 IN_PROCESSES = (
     "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
@@ -157,6 +156,8 @@ def main() -> None:
 
 
 def compare(folder: Path, arguments: argparse.Namespace) -> None:
+    from tests.benchmarks.photographs import write_photographs  # NumPy, before ours loads it.
+
     counts = {
         "pool": arguments.examples,
         "ours": arguments.examples,
