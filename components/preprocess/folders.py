@@ -179,9 +179,9 @@ def _check_coco(folder: str, tree: Tree) -> None:
     if found := next((path for path in files[:_READ] if _is_coco(folder, path)), None):
         raise UserError(
             f"{folder}: {found} holds annotations as COCO has them, such as of boxes for "
-            "detection, and a classifier gives one class; where each picture is of one category, "
+            "detection, and a classifier gives one class; where each example is of one category, "
             "write a .csv with the columns path and label, and give that as data.list; else put "
-            "the pictures of each class into a sub-folder that is named like it. Where the file is "
+            "the files of each class into a sub-folder that is named like it. Where the file is "
             "no part of the data, name it in data.exclude"
         )
 
