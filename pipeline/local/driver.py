@@ -8,6 +8,7 @@ group when it is told to stop; where the driver itself is killed, the worker end
 
 import contextlib
 import dataclasses
+import errno
 import os
 import re
 import shutil
@@ -309,6 +310,13 @@ _KILLED = (
     "or lower global_batch_size or image_size"
 )
 
+_FULL = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT))
+"""What an error says where a disk, or a user's share of it, is full."""
+_MAKE_ROOM = (
+    "Free some space where the data root lies (`litesmith cache prune` frees what no run uses), or "
+    "name another place: --data-root, and TMPDIR for temporary files"
+)
+
 
 def _show_failure(failure: Failure, run: RunFolder) -> None:
     """Says on stderr which task failed, why, where to look and what to do."""
@@ -319,7 +327,9 @@ def _show_failure(failure: Failure, run: RunFolder) -> None:
         console.print(Text.assemble(("error:", "bold red"), f" {failure.message}"))
         return
     console.print(Text.assemble(("error:", "bold red"), f" {what}: {failure.message}"))
-    if failure.last_lines:
+    if any(reason in failure.message for reason in _FULL):  # Where it was found tells nothing.
+        console.print(f"\n{_MAKE_ROOM}", markup=False, highlight=False)
+    elif failure.last_lines:
         console.print(f"\nThe last lines of {failure.log}:", markup=False, highlight=False)
         for line in failure.last_lines:
             console.print(f"  {line}", markup=False, highlight=False)

@@ -515,6 +515,22 @@ def test_failed_stage_is_shown_with_its_log_and_what_to_do(
 
 
 @pytest.mark.dag
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux alone has a disk always full")
+def test_a_full_disk_is_told_with_what_to_do_and_without_a_traceback(
+    pictures: Path, tmp_path: Path
+) -> None:
+    code = copy_code(tmp_path / "code")
+    with (code / "components" / "preprocess" / "shards.py").open("a") as source:
+        source.write("\nPath('/dev/full').write_bytes(b'a shard')\n")
+    run = start(pictures, tmp_path / "data", code=code)
+    assert run.wait() == ExitCode.STAGE_FAILED
+    shown = run.output()
+    for words in ("preprocess failed", "Free some space", "finished stages are"):
+        assert words in shown
+    assert "Traceback" not in shown and "shards.py" not in shown
+
+
+@pytest.mark.dag
 @pytest.mark.parametrize(
     ("number", "code"),
     [
