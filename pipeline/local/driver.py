@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 
@@ -40,7 +41,7 @@ from pipeline.terminal.progress import RunProgress
 from pipeline.terminal.view import open_view, show_paths, show_summary
 
 _POLL_S = 0.1
-_GRACE_S = 0.5  # Between SIGTERM and SIGKILL: everything must be gone within a second.
+_GRACE_S = 0.5  # After SIGTERM, and after SIGKILL: everything must be gone within a second.
 _SHOWN_LOG_LINES = 20
 
 
@@ -126,23 +127,34 @@ def _run_worker(run: RunFolder, progress: RunProgress, console: Console) -> int:
         run.kfp_log.open("wb") as log,
         open_view(console, progress, title=title) as view,
     ):
-        worker = subprocess.Popen(
-            [sys.executable, "-P", "-m", "pipeline.local.worker", str(run.path)],
-            env=_environment(run, scratch),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            # Ctrl-C in the terminal then reaches this process alone, which ends the others in
-            # order; and one signal to the group reaches every task, however deep.
-            start_new_session=True,
-        )
+        started: list[subprocess.Popen[bytes]] = []
+
+        def start() -> None:
+            worker = subprocess.Popen(
+                [sys.executable, "-P", "-m", "pipeline.local.worker", str(run.path)],
+                env=_environment(run, scratch),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C in the terminal then reaches this process alone, which ends the others in
+                # order; and one signal to the group reaches every task, however deep.
+                start_new_session=True,
+            )
+            started.append(worker)
+
+        # In a thread of its own no signal interrupts it, between the worker's start and its name.
+        pool = ThreadPoolExecutor(1)
         try:
+            pool.submit(start).result()
+            (worker,) = started
             while worker.poll() is None:
                 view.update(progress.update())
                 view.update(progress.take_note_of_lost(_KILLED))
                 time.sleep(_POLL_S)
         finally:
-            _end_group(worker)
+            pool.shutdown()
+            for worker in started:
+                _end_group(worker)
         view.update(progress.update())
     return worker.returncode
 
@@ -170,15 +182,23 @@ def _end_group(worker: subprocess.Popen[bytes]) -> None:
         if worker.poll() is None:
             os.killpg(worker.pid, signal.SIGTERM)
             # Tasks that train save their state; the worker itself ends before them.
-            deadline = time.monotonic() + _GRACE_S
-            # Signal 0 asks whether anyone of the group is left, once the worker is reaped; an empty
-            # group is the ProcessLookupError that ends this early.
-            while time.monotonic() < deadline:
-                worker.poll()
-                os.killpg(worker.pid, 0)
-                time.sleep(_POLL_S / 10)
+            _await_end(worker)
         os.killpg(worker.pid, signal.SIGKILL)
+        _await_end(worker)  # Whoever is killed is still there for a moment.
     worker.wait()
+
+
+def _await_end(worker: subprocess.Popen[bytes]) -> None:
+    """Waits while any process of the worker's group is left, and no longer than _GRACE_S.
+
+    Raises:
+      ProcessLookupError: there is none.
+    """
+    deadline = time.monotonic() + _GRACE_S
+    while time.monotonic() < deadline:
+        worker.poll()
+        os.killpg(worker.pid, 0)  # Asks only; the worker itself counts until it is reaped.
+        time.sleep(_POLL_S / 10)
 
 
 @contextlib.contextmanager
