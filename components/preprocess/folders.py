@@ -196,11 +196,16 @@ def _is_coco(folder: str, path: str) -> bool:
 
 def _find_lists(tree: Tree) -> list[str]:
     """Returns the files beside the folders that may be lists of what lies in them."""
-    return sorted(path for path in tree.files if "/" not in path and path.lower().endswith(_LISTS))
+    return _find_beside(tree, _LISTS)
 
 
 def _find_json(tree: Tree) -> list[str]:
-    return sorted(path for path in tree.files if "/" not in path and path.lower().endswith(".json"))
+    return _find_beside(tree, (".json",))
+
+
+def _find_beside(tree: Tree, extensions: tuple[str, ...]) -> list[str]:
+    own = (path for path in tree.files if "/" not in path)
+    return sorted(path for path in own if path.lower().endswith(extensions))
 
 
 def _find_packed(tree: Tree) -> list[str]:

@@ -261,11 +261,14 @@ def _read_parquet(read: Table) -> Rows:
 
 def stated_splits(file: Any, column: str) -> Set[Split]:
     """Returns the splits that a column of a Parquet file names; none where a value names none."""
-    import pyarrow
+    import pyarrow.types
 
     stated: set[Split] = set()
     try:
-        if not _is_text(file.schema_arrow.field(column).type):
+        kind = file.schema_arrow.field(column).type
+        if pyarrow.types.is_dictionary(kind):  # As pandas writes categories.
+            kind = kind.value_type
+        if not is_string(kind):
             return set()
         for batch in file.iter_batches(columns=[column]):
             for value in batch.column(0).unique().to_pylist():
@@ -277,11 +280,10 @@ def stated_splits(file: Any, column: str) -> Set[Split]:
     return stated
 
 
-def _is_text(kind: Any) -> bool:
+def is_string(kind: Any) -> bool:
+    """Tells whether a column of one of Arrow's types holds texts as they are."""
     import pyarrow.types
 
-    if pyarrow.types.is_dictionary(kind):  # As pandas writes categories.
-        kind = kind.value_type
     return bool(pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind))
 
 

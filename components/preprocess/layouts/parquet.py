@@ -24,7 +24,7 @@ from components.preprocess.lists import (
     relative_path,
 )
 from components.preprocess.places import Cell
-from components.preprocess.rows import HOLDS_TEXTS, stated_splits
+from components.preprocess.rows import HOLDS_TEXTS, is_string, stated_splits
 from components.preprocess.sources import SourceRecord, remark_ignored
 
 _SAY = "data.source: {kind: parquet, columns: {%s: COLUMN}}"
@@ -173,7 +173,7 @@ def _find_example(
     stated = settings.columns
     if task == "text":
         texts = [name for name in _TEXTS if name in schema.names]
-        texts = texts or [field.name for field in schema if _is_string(field.type)]
+        texts = texts or [field.name for field in schema if is_string(field.type)]
         texts = [name for name in texts if name not in said]
         say = _SAY % "text"
         return "text", stated.text or choose_one(texts, what="texts", where=where, say=say), None
@@ -206,12 +206,6 @@ def _holds_bytes(kind: Any) -> bool:
         index = kind.get_field_index("bytes")
         return index >= 0 and _holds_bytes(kind.field(index).type)
     return bool(pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind))
-
-
-def _is_string(kind: Any) -> bool:
-    import pyarrow.types
-
-    return bool(pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind))
 
 
 def _is_empty(table: Any, group: int, column: str) -> bool:
